@@ -1,0 +1,43 @@
+# Each target does its own set-up: a virtual environment in .venv, the versions of constraints.txt.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint types docs bench clean
+.DELETE_ON_ERROR:
+
+$(VENV)/.user: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || { echo "making $(VENV) (torch is large: a few minutes the first time)"; $(PYTHON) -m venv $(VENV); }
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.user
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.user
+	$(INSTALL) -e '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.user
+	$(BIN)/tm demo --out build/demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+bench: $(VENV)/.user
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build

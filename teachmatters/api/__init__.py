@@ -1,0 +1,57 @@
+"""The contracts: what models, data sets, analyses, reports and commands look like to the rest of the house."""
+
+from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Feed, Group, Row, State
+from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role
+from teachmatters.api.extension import CommandSpec, ReportSpec
+from teachmatters.api.metric import Level, MetricSpec
+from teachmatters.api.model import (
+    TAPS,
+    ModelAdapter,
+    ModelInfo,
+    ModelRequest,
+    ModelSource,
+    ModelSpec,
+    Sink,
+    Tap,
+)
+from teachmatters.api.parameter import Parameter, Parameters, Value
+from teachmatters.api.preparation import Crop, Preparation, Prepared
+from teachmatters.api.record import Record, Result, StoredMap
+
+__all__ = [
+    "TAPS",
+    "Analysis",
+    "AnalysisSpec",
+    "Batch",
+    "CommandSpec",
+    "Context",
+    "Crop",
+    "Dataset",
+    "DatasetRequest",
+    "DatasetSpec",
+    "Feed",
+    "Group",
+    "Item",
+    "Kind",
+    "Level",
+    "MetricSpec",
+    "ModelAdapter",
+    "ModelInfo",
+    "ModelRequest",
+    "ModelSource",
+    "ModelSpec",
+    "Parameter",
+    "Parameters",
+    "Preparation",
+    "Prepared",
+    "Record",
+    "ReportSpec",
+    "Result",
+    "Role",
+    "Row",
+    "Sink",
+    "State",
+    "StoredMap",
+    "Tap",
+    "Value",
+]

@@ -1,0 +1,127 @@
+"""The contract of a data set: a cheap spec, and an ordered list of items whose pictures are read on demand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from teachmatters.api.parameter import Parameter, Parameters
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Kind: TypeAlias = Literal["pictures", "labels", "masks", "parts", "retrieval", "videos", "pairs"]
+"""What an analysis needs of its items:
+
+- ``pictures``: nothing but the picture;
+- ``labels``: a class for each item (``Item.label``);
+- ``masks``, ``parts``: annotated objects, or parts of objects;
+- ``retrieval``: queries with their easy, hard and junk items of the gallery;
+- ``videos``: frames, grouped by video (``Item.group``) and in order, with object masks;
+- ``pairs``: pictures that stand in pairs with matching keypoints (``Item.units`` numbers the pairs).
+"""
+
+Role: TypeAlias = Literal["all", "queries", "gallery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of a data set.
+
+    Attributes:
+        key: its relative path, or any text that names it within the data set.
+        size: its bytes on disk (0 for one that is drawn).
+        label: index into the data set's classes.
+        group: the video, or whatever else may not be parted, that it belongs to.
+        units: the numbers of what ``--limit`` counts that need this item: of its video, of the pairs it stands in.
+            None: the item itself is the unit.
+    """
+
+    key: str
+    size: int
+    label: int | None = None
+    group: str = ""
+    units: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """A data set that can be asked for by name.
+
+    Attributes:
+        name: ``imagenet50``.
+        summary: one line.
+        kinds: what it can offer.
+        factory: ``module:callable`` taking a DatasetRequest and returning a Dataset.
+        parameters: what ``--param`` may set.
+        bundled: needs no data root.
+        folder: its folder under TM_DATA or ``--data-root``.
+        requires: files or folders that show a directory to be this data set (any one of each ``a|b``).
+        layout: the expected layout in words, for messages.
+        source, licence, citation: where to get it, and on what terms.
+    """
+
+    name: str
+    summary: str
+    kinds: frozenset[Kind]
+    factory: str
+    parameters: tuple[Parameter, ...] = ()
+    bundled: bool = False
+    folder: str = ""
+    requires: tuple[str, ...] = ()
+    layout: str = ""
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRequest:
+    """What the user asked for. ``root`` exists and holds what the spec requires; None for a bundled data set."""
+
+    spec: DatasetSpec
+    root: Path | None = None
+    parameters: Parameters = field(default_factory=dict)
+    seed: int = 0
+
+
+class Dataset(ABC):
+    """An opened data set. Opening lists the items; pictures are read one at a time, from any thread.
+
+    Attributes:
+        kinds: what this one really offers (a folder without class directories has no labels).
+        classes: names of the classes that ``Item.label`` counts in.
+    """
+
+    kinds: frozenset[Kind]
+    classes: Sequence[str] = ()
+
+    @abstractmethod
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        """The items in the data set's order, or None if it does not divide this kind into gallery and queries.
+
+        For None the runner divides ``all``: items of odd index (from 0) are the queries, the rest the gallery.
+        """
+
+    @abstractmethod
+    def picture(self, item: Item) -> Image:
+        """The whole picture, RGB.
+
+        Raises:
+            OSError, ValueError, SyntaxError: the picture cannot be read; the runner skips and counts it.
+        """
+
+    def split(self, kind: Kind) -> str:
+        """The name of the split that the numbers are about (``val``); ``all`` when there is only one."""
+        return "all"
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        """What is known of an item beside its label, in pixels of the picture; a preparation moves it along."""
+        return {}
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        """Files whose bytes belong to the fingerprint."""
+        return ()

@@ -1,0 +1,35 @@
+"""What a plugin adds beside models, data sets and analyses: reports and commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSpec:
+    """A report: a query of the store's views, a table made of its rows, and a drawing.
+
+    Attributes:
+        name: ``best-layers``.
+        summary: one line.
+        sql: ``package:file.sql``, a SELECT on the four views.
+        draw: ``module:callable`` from the rows and the options to a matplotlib figure.
+        table: ``module:callable`` from the rows and the options to the table that people read; empty: the rows.
+        metrics: metrics it shows when none is named, in order of preference.
+    """
+
+    name: str
+    summary: str
+    sql: str
+    draw: str = ""
+    table: str = ""
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """A command of ``tm``: ``app`` is ``module:attribute`` naming a typer.Typer."""
+
+    name: str
+    summary: str
+    app: str

@@ -1,0 +1,71 @@
+"""From a picture and its annotations to model inputs and patch coordinates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from teachmatters.api.model import ModelInfo
+
+BICUBIC = 3  # PIL.Image.Resampling.BICUBIC, named here so that reading a spec does not import PIL
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One item, ready for the model.
+
+    Attributes:
+        inputs: uint8 (windows, 3, height, width); one window unless the preparation cuts the picture up.
+        grid: rows and columns of patches of the whole item.
+        patches: int64 (windows, patches of a window): where in the item's grid (row-major) each patch belongs, -1 for
+            one that another window covers. None: the only window is the whole grid.
+        annotations: by kind, what the data set said of the item, moved along with the picture.
+    """
+
+    inputs: NDArray[np.uint8]
+    grid: tuple[int, int]
+    patches: NDArray[np.int64] | None = None
+    annotations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Preparation(ABC):
+    """How pictures become inputs.
+
+    Two equal preparations of one data set share a forward pass, so make it a frozen dataclass whose fields are all
+    that changes the result.
+    """
+
+    @abstractmethod
+    def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
+        """Prepare one RGB picture with its annotations by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Preparation):
+    """Short side to the model's size S (bicubic, antialiased; the long side truncated), then the central S x S.
+
+    This is torchvision's Resize and CenterCrop on an 8-bit picture, to the bit; the crop's offset rounds half to even.
+    """
+
+    def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
+        """See Preparation.prepare; annotations are handed through as they are."""
+        size, (width, height) = model.image_size, picture.size
+        short = min(width, height)
+        if short != size:
+            picture = picture.resize((int(size * width / short), int(size * height / short)), BICUBIC)
+        left, top = round((picture.width - size) / 2), round((picture.height - size) / 2)
+        return Prepared(pixels(picture.crop((left, top, left + size, top + size)))[None], model.grid, None, annotations)
+
+
+def pixels(picture: Image) -> NDArray[np.uint8]:
+    """An RGB picture as uint8 (3, height, width)."""
+    import numpy as np
+
+    return np.ascontiguousarray(np.asarray(picture.convert("RGB"), dtype=np.uint8).transpose(2, 0, 1))

@@ -1,0 +1,71 @@
+"""What an analysis hands back: numbers, arrays, and sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One number. Layers and heads count from 1; 0 and the empty string mean "none".
+
+    Attributes:
+        metric: a metric that the analysis declares.
+        layer: the layer, or the first of a pair of layers.
+        value: a finite number.
+        head: the head, or 0 for a number of the whole layer.
+        other_layer: the second layer of a pair, or 0.
+        category: what the number is restricted to (``k=20``, a class, a video), or empty for all.
+        protocol: one of the metric's protocols.
+        std: deviation (n - 1) over the units, None when there is none.
+        n: number of units, None when there is none.
+    """
+
+    metric: str
+    layer: int
+    value: float
+    head: int = 0
+    other_layer: int = 0
+    category: str = ""
+    protocol: str = ""
+    std: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMap:
+    """One array of one layer.
+
+    Attributes:
+        name: ``attn-map-cls``, or ``unit:<metric>`` for per-unit scores.
+        layer: the layer, from 1.
+        axes: a name for each axis of the array, such as ``("head", "y", "x")``.
+        array: the values.
+        units: for ``unit:<metric>``, the names along axis ``unit``, in one order for all layers and models.
+    """
+
+    name: str
+    layer: int
+    axes: tuple[str, ...]
+    array: NDArray[np.generic]
+    units: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything that one analysis found out in one run.
+
+    Attributes:
+        records: the numbers.
+        maps: the arrays.
+        notes: things to say once and keep with the run (left-out values, empty masks), JSON values by name.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    maps: list[StoredMap] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
