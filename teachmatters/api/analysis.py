@@ -143,7 +143,8 @@ class Analysis(ABC):
     The runner calls ``start``, then for each batch ``update`` layer by layer, ``end_group`` where the feed has groups,
     at last ``state`` and ``compute``. A part of the groups may also be counted elsewhere: states are then saved,
     loaded and joined by ``merge``. How the images were cut into batches and parts never changes the answer: what
-    depends on order depends on the items' indices. Between groups an instance holds nothing that ``state`` does not tell.
+    depends on order depends on the items' indices. Between groups an instance holds nothing that ``state`` does not
+    tell.
     """
 
     @abstractmethod
@@ -178,5 +179,5 @@ class Analysis(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no compute")
 
     def compare(self, state: State, other: State) -> Result:
-        """The numbers of a pair of models, or of one with itself: ``layer`` is of the first, ``other_layer`` of the second."""
+        """The numbers of a pair of models, or of one with itself; ``other_layer`` is the second model's."""
         raise NotImplementedError(f"{type(self).__name__} has no compare")
