@@ -1,0 +1,90 @@
+"""The k-NN analysis: class tokens of queries against those of a gallery, at every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from teachmatters.analyses.collect import Collector, Features, collected, merge_features
+from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, Role, State, StoredMap, Tap
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.measures.knn import nearest, rank_of_truth
+
+HEADLINE_K = 20
+GALLERY_BLOCK = 32768
+
+
+class KnnAnalysis(Analysis):
+    """Collects the class tokens of both roles and lets them vote at the end."""
+
+    def feed(self, parameters: Parameters) -> Feed:
+        return Feed(taps=frozenset({"cls"}), roles=("queries", "gallery"))
+
+    def start(self, context: Context) -> None:
+        self.context = context
+        self.collector = Collector(context, context.model.width)
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        self.collector.add(layer, batch)
+
+    def state(self) -> State:
+        return self.collector.state()
+
+    def merge(self, first: State, second: State) -> State:
+        return merge_features(first, second)
+
+    def compute(self, state: State) -> Result:
+        query_index, queries = collected(state, "queries")
+        gallery_index, gallery = collected(state, "gallery")
+        ks, left_out = self._neighbours(len(gallery), len(queries))
+        truth, labels = self._labels("queries", query_index), self._labels("gallery", gallery_index)
+        names = tuple(self.context.items["queries"][i].key for i in query_index)
+        result = Result(notes={"k larger than the gallery, left out": left_out} if left_out else {})
+        for layer in range(queries.shape[1]):
+            ranks = self._ranks(queries[:, layer], gallery[:, layer], truth, labels, ks)
+            for top in (1, 5):
+                if f"knn-top{top}" in self.context.metrics:
+                    right = {k: (rank < top).cpu().numpy() for k, rank in ranks.items()}
+                    self._record(result, f"knn-top{top}", layer + 1, right, names)
+        return result
+
+    def _neighbours(self, gallery: int, queries: int) -> tuple[list[int], list[int]]:
+        wanted = self.context.parameters["k"]
+        assert isinstance(wanted, tuple)
+        ks = sorted({k for k in wanted if k <= gallery})
+        if not ks or not queries:
+            raise TeachMattersError(
+                f"k-NN needs at least one query and k <= the gallery: there are {queries} queries, {gallery} gallery "
+                f"pictures and k = {listing(map(str, wanted))}; give more pictures or a smaller k (--param k=1)"
+            )
+        return ks, sorted(set(wanted) - set(ks))
+
+    def _labels(self, role: Role, index: NDArray[np.int64]) -> torch.Tensor:
+        items = self.context.items[role]
+        return torch.tensor([items[i].label for i in index], dtype=torch.int64, device=self.context.device)
+
+    def _ranks(
+        self, queries: Features, gallery: Features, truth: torch.Tensor, labels: torch.Tensor, ks: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        blocks = (torch.tensor(gallery[i : i + GALLERY_BLOCK]) for i in range(0, len(gallery), GALLERY_BLOCK))
+        similarity, index = nearest(torch.tensor(queries).to(self.context.device), blocks, ks[-1])
+        temperature = self.context.parameters["temperature"]
+        assert isinstance(temperature, float)
+        return rank_of_truth(similarity, labels[index], truth, len(self.context.classes), ks, temperature)
+
+    def _record(
+        self, result: Result, metric: str, layer: int, right: dict[int, NDArray[np.bool_]], names: tuple[str, ...]
+    ) -> None:
+        headline = min(right, key=lambda k: (abs(k - HEADLINE_K), k))  # 20, or the nearest k that there is
+        for category, k in [("", headline), *((f"k={k}", k) for k in right)]:
+            scores = right[k] * 100.0
+            std = float(scores.std(ddof=1)) if len(scores) > 1 else None
+            value = float(scores.mean())
+            result.records.append(
+                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(scores))
+            )
+        unit = (right[headline] * 100).astype(np.uint8)
+        result.maps.append(StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=unit, units=names))

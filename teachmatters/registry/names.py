@@ -1,0 +1,129 @@
+"""What can be asked for by name, and who offers it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar, cast
+
+from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec
+from teachmatters.errors import TeachMattersError, UnknownNameError, listing
+from teachmatters.registry.plugins import Plugin, discover, load_object
+
+Spec = TypeVar("Spec")
+
+SUITES = ("how", "what", "why", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An analysis and those of its metrics that are wanted. ``suite``: asked for as part of a suite."""
+
+    analysis: AnalysisSpec
+    metrics: frozenset[str]
+    suite: bool = False
+
+
+class Registry:
+    """Specs by name, in the order they were offered, built-ins first."""
+
+    def __init__(self, plugins: list[Plugin]) -> None:
+        self.plugins = plugins
+        self.models: dict[str, ModelSpec] = _settle(plugins, "register_models")
+        self.datasets: dict[str, DatasetSpec] = _settle(plugins, "register_datasets")
+        self.analyses: dict[str, AnalysisSpec] = _settle(plugins, "register_analyses")
+        self.reports: dict[str, ReportSpec] = _settle(plugins, "register_reports")
+        self.commands: dict[str, CommandSpec] = _settle(plugins, "register_commands")
+        self.aliases = {alias: spec for spec in reversed(self.models.values()) for alias in spec.aliases}
+
+    def model(self, name: str) -> ModelSpec:
+        """A model by name, alias or prefix."""
+        spec = self.models.get(name) or self.aliases.get(name)
+        if spec is not None and not spec.name.endswith("/"):
+            return spec
+        prefixes = [p for p in self.models if p.endswith("/") and name.startswith(p) and name != p]
+        if prefixes:
+            return cast("ModelSpec", load_object(self.models[max(prefixes, key=len)].resolve)(name))
+        known = [*self.models, *self.aliases]
+        raise UnknownNameError("model", name, known, f"'tm models' lists all {len(self.models)}.")
+
+    def match_models(self, pattern: str) -> list[ModelSpec]:
+        """The models that a name or a pattern such as ``mini-*`` means."""
+        if not any(sign in pattern for sign in "*?[") or pattern in self.models:
+            return [self.model(pattern)]
+        found = [spec for name, spec in self.models.items() if not name.endswith("/") and fnmatchcase(name, pattern)]
+        if not found:
+            families = listing(sorted({spec.family for spec in self.models.values()}))
+            raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models' lists every name")
+        return found
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """A data set by name."""
+        return _named(self.datasets, "data set", name, "tm datasets")
+
+    def report(self, name: str) -> ReportSpec:
+        """A report by name."""
+        return _named(self.reports, "report", name, "tm report")
+
+    def requests(self, name: str) -> list[Request]:
+        """What ``--metric NAME`` means: an analysis, then ``analysis:metric``, then a metric, then a suite."""
+        if name in self.analyses:
+            spec = self.analyses[name]
+            return [Request(spec, frozenset(metric.name for metric in spec.metrics))]
+        wanted, _, metric = name.rpartition(":")
+        for spec in self.analyses.values():
+            if wanted in ("", spec.name) and any(m.name == metric for m in spec.metrics):
+                return [Request(spec, frozenset({metric}))]
+        if name in SUITES:
+            members = [spec for spec in self.analyses.values() if name in spec.suites]
+            return [Request(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
+        metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
+        known = [*metrics, *self.analyses, *SUITES]
+        raise UnknownNameError("metric", name, known, f"'tm metrics' lists all {len(metrics)}.")
+
+
+@functools.cache
+def load() -> Registry:
+    """The registry of everything installed; made once a process."""
+    return Registry(discover())
+
+
+def _named(specs: dict[str, Spec], kind: str, name: str, command: str) -> Spec:
+    if name in specs:
+        return specs[name]
+    raise UnknownNameError(kind, name, specs, f"{command!r} lists all {len(specs)}.")
+
+
+def _settle(plugins: list[Plugin], hook: str) -> dict[str, Any]:
+    """Specs by name. Of a name offered twice the built-in stays; between two plugins neither is used."""
+    offers: dict[str, list[tuple[Plugin, Any]]] = {}
+    for plugin in plugins:
+        for spec in plugin.specs.get(hook, []):
+            for name in _claims(spec):
+                offers.setdefault(name, []).append((plugin, spec))
+    refused: set[int] = set()
+    for name, claims in offers.items():
+        if len(claims) > 1:
+            refused |= _refuse(name, claims)
+    settled = {}
+    for plugin in plugins:
+        plugin.specs[hook] = [spec for spec in plugin.specs.get(hook, []) if id(spec) not in refused]
+        settled.update({spec.name: spec for spec in plugin.specs[hook]})
+    return settled
+
+
+def _claims(spec: Any) -> set[str]:
+    """Every name that a spec wants to answer to; an analysis may share its name with one of its metrics."""
+    metrics = {metric.name for metric in getattr(spec, "metrics", ()) if not isinstance(metric, str)}
+    return {spec.name, *getattr(spec, "aliases", ()), *metrics}
+
+
+def _refuse(name: str, claims: list[tuple[Plugin, Any]]) -> set[int]:
+    owners = [f"{plugin.distribution} ({plugin.name})" for plugin, _ in claims]
+    keeper = next((spec for plugin, spec in claims if plugin.built_in), None)
+    rule = "the built-in stays" if keeper else "neither is used"
+    for plugin, spec in claims:
+        if spec is not keeper:
+            plugin.problems.append(f"the name {name!r} is offered by {' and by '.join(owners)}: {rule}")
+    return {id(spec) for _, spec in claims if spec is not keeper}

@@ -1,0 +1,146 @@
+"""Finding plugins and asking them what they offer. A broken one is reported, never fatal, never silent."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from teachmatters import hookspecs
+from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec
+from teachmatters.errors import TeachMattersError, did_you_mean
+
+BUILT_IN = (
+    "teachmatters.models.specs",
+    "teachmatters.datasets.specs",
+    "teachmatters.analyses.specs",
+    "teachmatters.reports.specs",
+)
+"""Named, not imported: the registry stands above some of these rooms and below others."""
+
+HOOKS: dict[str, type] = {
+    "register_models": ModelSpec,
+    "register_datasets": DatasetSpec,
+    "register_analyses": AnalysisSpec,
+    "register_reports": ReportSpec,
+    "register_commands": CommandSpec,
+}
+
+
+@dataclass(slots=True)
+class Plugin:
+    """One plugin as ``tm plugins`` shows it.
+
+    Attributes:
+        name: of its entry point, or the module of a built-in.
+        distribution, version: the installed package that it comes with.
+        built_in: whether it is one of ours.
+        specs: by hook, what it offers.
+        problems: what is wrong with it, in plain words.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    built_in: bool = False
+    specs: dict[str, list[Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def discover() -> list[Plugin]:
+    """Every built-in and installed plugin, asked for its specs.
+
+    ``TM_LOAD_PLUGINS`` restricts the installed ones to a comma-separated list of distributions or entry points; empty,
+    none is loaded.
+    """
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    from teachmatters import __version__
+
+    plugins = []
+    for module in BUILT_IN:
+        plugin = Plugin(module, "teachmatters", __version__, built_in=True)
+        _load(manager, plugin, lambda module=module: importlib.import_module(module))  # type: ignore[misc]
+        plugins.append(plugin)
+    for entry in _entries():
+        distribution = entry.dist
+        plugin = Plugin(
+            entry.name, distribution.name if distribution else "unknown", distribution.version if distribution else ""
+        )
+        _load(manager, plugin, entry.load)
+        plugins.append(plugin)
+    return plugins
+
+
+def _entries() -> Iterator[EntryPoint]:
+    wanted = os.environ.get("TM_LOAD_PLUGINS")
+    allowed = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
+    if allowed == set():
+        return
+    found = entry_points(group=hookspecs.GROUP)
+    for entry in sorted(found, key=lambda e: (e.dist.name if e.dist else "", e.name)):
+        if allowed is None or entry.name in allowed or (entry.dist and entry.dist.name in allowed):
+            yield entry
+
+
+def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], object]) -> None:
+    name = f"{plugin.distribution}:{plugin.name}"  # entry points of two distributions may share a name
+    try:
+        module = load()
+        manager.register(module, name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's import does, the host lives on
+        plugin.problems.append(f"cannot be loaded: {_words(error)}")
+        return
+    for caller in manager.get_hookcallers(module) or []:
+        if not caller.has_spec():
+            near = did_you_mean(caller.name, HOOKS)
+            plugin.problems.append(f"no hook is called {caller.name!r}. {near}The hooks are: {', '.join(HOOKS)}")
+            continue
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin_name == name:
+                plugin.specs[caller.name] = _ask(plugin, caller.name, implementation.function)
+    if not any(plugin.specs.values()) and not plugin.problems:
+        plugin.problems.append("offers nothing: no hook of it returned a spec")
+
+
+def _ask(plugin: Plugin, hook: str, function: Callable[[], object]) -> list[Any]:
+    try:
+        answer = function()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the same
+        plugin.problems.append(f"{hook} failed: {_words(error)}")
+        return []
+    if not isinstance(answer, list | tuple):
+        plugin.problems.append(f"{hook} must return a list, not {type(answer).__name__}")
+        return []
+    good = [spec for spec in answer if isinstance(spec, HOOKS[hook])]
+    if len(good) < len(answer):
+        wrong = next(spec for spec in answer if not isinstance(spec, HOOKS[hook]))
+        plugin.problems.append(f"{hook} must list {HOOKS[hook].__name__} objects, not {type(wrong).__name__}")
+    return good
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def load_object(reference: str) -> Any:
+    """The object that ``module:attribute`` names.
+
+    Raises:
+        TeachMattersError: the module cannot be imported or has no such attribute; both are named.
+
+    >>> load_object("teachmatters.errors:listing")(["a", "b"])
+    'a, b'
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TeachMattersError(
+            f"{reference!r}, named by a plugin, cannot be loaded: {error}; see 'tm plugins'"
+        ) from error

@@ -1,0 +1,175 @@
+"""The one pass: every picture goes through the model once, and every analysis gets its share as it comes by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachmatters.api import Batch, ModelAdapter, Preparation, Prepared, Role, Row, Tap
+from teachmatters.errors import TeachMattersError
+from teachmatters.runner.loading import load_in_order
+from teachmatters.runner.seats import Entry, Feeding, GroupId, Seat, seating
+
+
+@dataclass(slots=True)
+class PassResult:
+    """What is known after a pass, beside what the analyses hold.
+
+    Attributes:
+        skipped: item key -> why it could not be read.
+        forwards: inputs that went through the model.
+    """
+
+    skipped: dict[str, str] = field(default_factory=dict)
+    forwards: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """One input of the batch that is being filled."""
+
+    pixels: NDArray[np.uint8]
+    entry: Entry
+    prepared: Prepared
+    window: int
+
+    def row(self, seat: Seat) -> Row:
+        patches = None if self.prepared.patches is None else self.prepared.patches[self.window]
+        annotations = self.prepared.annotations.get(seat.feeding.kind, {})
+        windows = len(self.prepared.inputs)
+        return Row(seat.index, self.prepared.grid, patches, annotations, self.window, windows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The rows of a batch that one analysis gets under one role."""
+
+    feeding: Feeding
+    role: Role
+    rows: tuple[Row, ...]
+    where: Tensor | None  # None: all of them, in order
+
+    def of(self, values: Tensor) -> Batch:
+        return Batch(values if self.where is None else values.index_select(0, self.where), self.rows, self.role)
+
+
+class Pass:
+    """One pass of one model over the union of what some analyses want of one data set, prepared one way."""
+
+    def __init__(
+        self, adapter: ModelAdapter, device: torch.device, dtype: torch.dtype, feedings: Sequence[Feeding]
+    ) -> None:
+        self.adapter, self.device, self.dtype = adapter, device, dtype
+        self.feedings = feedings
+        self.entries = seating(feedings)
+        self.result = PassResult()
+        self.wanted = frozenset[Tap]().union(*(feeding.feed.taps for feeding in feedings))
+        # The block's output is always read: its finiteness is checked at every layer.
+        self.taps = (self.wanted | frozenset[Tap]({"block"})) - {"cls"}
+        self.mean = torch.tensor(adapter.info.mean, device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(adapter.info.std, device=device).view(1, 3, 1, 1)
+        self.finite = torch.ones(adapter.info.depth, dtype=torch.bool, device=device)
+        self.inputs: list[_Input] = []
+        self.ended: list[Entry] = []  # entries whose last row is in the batch, or that could not be read
+        self.open: dict[Feeding, GroupId] = {}
+        self.missing = Counter(
+            (seat.feeding, seat.group) for entry in self.entries for seat in entry.seats if seat.group is not None
+        )
+        self.fed: set[tuple[Feeding, GroupId]] = set()
+
+    def run(self, preparation: Preparation, batch_size: int, advance: Callable[[int], None]) -> PassResult:
+        """Do it; ``advance`` is told how many pictures are done."""
+        for entry, loaded in load_in_order(self.entries, preparation, self.adapter.info, ahead=2 * batch_size + 2):
+            self._make_room(entry)
+            if isinstance(loaded, Exception):
+                self.result.skipped[entry.item.key] = " ".join(f"{type(loaded).__name__}: {loaded}".split())
+            else:
+                self._take(entry, loaded, batch_size)
+            self.ended.append(entry)
+            if len(self.inputs) >= batch_size:
+                self._flush()
+            advance(1)
+        self._flush()
+        return self.result
+
+    def _make_room(self, entry: Entry) -> None:
+        """A batch never holds rows of two groups of one analysis."""
+        groups = {seat.feeding: seat.group for seat in entry.seats if seat.group is not None}
+        if any(self.open.get(feeding, group) != group for feeding, group in groups.items()):
+            self._flush()
+        self.open.update(groups)
+
+    def _take(self, entry: Entry, prepared: Prepared, batch_size: int) -> None:
+        for window, pixels in enumerate(prepared.inputs):
+            if self.inputs and (len(self.inputs) >= batch_size or self.inputs[0].pixels.shape != pixels.shape):
+                self._flush()
+            self.inputs.append(_Input(pixels, entry, prepared, window))
+
+    def _flush(self) -> None:
+        if self.inputs:
+            self._forward()
+        for entry in self.ended:
+            for seat in entry.seats:
+                self._end(seat)
+        self.inputs, self.ended = [], []
+
+    def _end(self, seat: Seat) -> None:
+        if seat.group is None:
+            return
+        key = seat.feeding, seat.group
+        self.missing[key] -= 1
+        if not self.missing[key]:
+            self.open.pop(seat.feeding, None)
+            if key in self.fed:  # a group of which nothing could be read never was
+                seat.feeding.analysis.end_group()
+
+    def _forward(self) -> None:
+        shares = self._shares()
+        pixels = torch.from_numpy(np.stack([each.pixels for each in self.inputs])).to(self.device)
+        normalised = pixels.float().div_(255).sub_(self.mean).div_(self.std).to(self.dtype)
+
+        def sink(layer: int, tap: Tap, values: Tensor) -> None:
+            if tap == "block":
+                self.finite[layer - 1] &= values.sum(dtype=torch.float32).isfinite()
+                if "cls" in self.wanted:
+                    self._hand_out(shares, layer, "cls", values[:, 0])
+            self._hand_out(shares, layer, tap, values)
+
+        with torch.inference_mode():
+            self.adapter.stream(normalised, self.taps, sink)
+        self.result.forwards += len(self.inputs)
+        if not self.finite.all():
+            layer = int(self.finite.int().argmin()) + 1
+            raise TeachMattersError(
+                f"the output of layer {layer} is not finite (NaN or infinity); nothing of this run is stored; "
+                "check the weights, or try --dtype float32"
+            )
+
+    def _hand_out(self, shares: Sequence[_Share], layer: int, tap: Tap, values: Tensor) -> None:
+        for share in shares:
+            if tap in share.feeding.feed.taps:
+                share.feeding.analysis.update(layer, tap, share.of(values))
+
+    def _shares(self) -> list[_Share]:
+        shares = []
+        for feeding in self.feedings:
+            for role in feeding.feed.roles:
+                seats = [
+                    (position, each.row(seat), seat)
+                    for position, each in enumerate(self.inputs)
+                    for seat in each.entry.seats
+                    if seat.feeding is feeding and seat.role == role
+                ]
+                if seats:
+                    self.fed.update((feeding, seat.group) for _, _, seat in seats if seat.group is not None)
+                    positions = [position for position, _, _ in seats]
+                    whole = positions == list(range(len(self.inputs)))
+                    where = None if whole else torch.tensor(positions, device=self.device)
+                    shares.append(_Share(feeding, role, tuple(row for _, row, _ in seats), where))
+        return shares

@@ -1,0 +1,52 @@
+"""Reading and preparing pictures in the background, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeAlias
+
+from teachmatters.api import ModelInfo, Preparation, Prepared
+from teachmatters.runner.seats import Entry
+
+WORKERS = min(4, os.cpu_count() or 1)
+
+Loaded: TypeAlias = Prepared | Exception
+
+
+def load_in_order(
+    entries: Sequence[Entry], preparation: Preparation, model: ModelInfo, ahead: int
+) -> Iterator[tuple[Entry, Loaded]]:
+    """Each entry with its prepared picture, or with the exception that says why it cannot be read.
+
+    At most ``ahead`` pictures wait, so memory does not grow with the data set.
+    """
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="pictures") as pool:
+        remaining = iter(entries)
+        waiting: deque[tuple[Entry, Future[Loaded]]] = deque()
+        try:
+            while True:
+                for entry in islice(remaining, ahead - len(waiting)):
+                    waiting.append((entry, pool.submit(_prepare, entry, preparation, model)))
+                if not waiting:
+                    return
+                entry, future = waiting.popleft()
+                yield entry, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _prepare(entry: Entry, preparation: Preparation, model: ModelInfo) -> Loaded:
+    try:
+        picture = entry.dataset.picture(entry.item)
+    except (OSError, ValueError, SyntaxError) as error:  # what the contract of Dataset.picture allows
+        return error
+    seats = {seat.feeding.kind: seat.feeding.dataset for seat in entry.seats}
+    annotations: dict[str, Mapping[str, Any]] = {
+        kind: dataset.annotations(entry.item, kind) for kind, dataset in seats.items()
+    }
+    return preparation.prepare(picture, annotations, model)

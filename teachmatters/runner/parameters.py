@@ -1,0 +1,115 @@
+"""``--param NAME=VALUE``: read, checked, completed with defaults, and told in a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from teachmatters.api import AnalysisSpec, DatasetSpec, Parameter, Parameters, Value
+from teachmatters.errors import TeachMattersError, UnknownNameError, listing
+
+Given: TypeAlias = Mapping[str, str]
+"""Texts by name; the name may be qualified, ``knn.k``."""
+
+
+def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | DatasetSpec]) -> dict[str, str]:
+    """``NAME=VALUE`` texts by name.
+
+    Raises:
+        TeachMattersError: no ``=``, one name given twice, or nobody of the command declares the name.
+    """
+    declared: dict[str, list[str]] = {}
+    for party in parties:
+        for parameter in party.parameters:
+            declared.setdefault(parameter.name, []).append(party.name)
+    known = [*declared, *(f"{owner}.{name}" for name, owners in declared.items() for owner in owners)]
+    given: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise TeachMattersError(f"--param {text!r} is not NAME=VALUE; the names here are {listing(declared)}")
+        if name in given:
+            raise TeachMattersError(f"--param {name} is given twice: {given[name]!r} and {value!r}; give it once")
+        if name not in known:
+            raise UnknownNameError("parameter", name, known, f"The names here are {listing(declared)}.")
+        given[name] = value
+    return given
+
+
+def effective(party: AnalysisSpec | DatasetSpec, other: str, given: Given) -> dict[str, Value]:
+    """Every parameter of an analysis or a data set; ``other`` names the data set or analysis it meets."""
+    return {parameter.name: _value(party.name, parameter, other, given) for parameter in party.parameters}
+
+
+def _value(owner: str, parameter: Parameter, other: str, given: Given) -> Value:
+    text = given.get(f"{owner}.{parameter.name}", given.get(parameter.name))
+    if text is None:
+        return parameter.default_for.get(other, parameter.default)
+    try:
+        value = _read(parameter, text)
+    except ValueError:
+        kinds = {"int": "a whole number", "ints": "whole numbers with commas between", "bool": "true or false"}
+        raise TeachMattersError(
+            f"--param {parameter.name}={text}: it must be {kinds.get(parameter.kind, 'a number')} ({parameter.summary})"
+        ) from None
+    _check(parameter, text, value)
+    return value
+
+
+def _read(parameter: Parameter, text: str) -> Value:
+    match parameter.kind:
+        case "int":
+            return int(text)
+        case "float":
+            return float(text)
+        case "ints":
+            return tuple(sorted({int(part) for part in text.split(",")}))
+        case "bool":
+            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            return words.get(text.lower())
+        case "str":
+            return text
+
+
+def _check(parameter: Parameter, text: str, value: Value) -> None:
+    if value is None:
+        raise TeachMattersError(f"--param {parameter.name}={text}: it must be true or false ({parameter.summary})")
+    if parameter.choices and value not in parameter.choices:
+        allowed = listing(map(str, parameter.choices))
+        raise TeachMattersError(f"--param {parameter.name}={text}: allowed are {allowed} ({parameter.summary})")
+    low = parameter.minimum if parameter.minimum is not None else float("-inf")
+    high = parameter.maximum if parameter.maximum is not None else float("inf")
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, str) and not low <= number <= high:
+            raise TeachMattersError(
+                f"--param {parameter.name}={text}: it must lie between {low:g} and {high:g} ({parameter.summary})"
+            )
+
+
+def text_of(value: Value) -> str:
+    """A value as it is typed after ``=``.
+
+    >>> text_of((10, 20)), text_of(True), text_of(0.5)
+    ('10,20', 'true', '0.5')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def setting_of(values: Parameters, defaults: Parameters, limit: int | None, seed: int, dtype: str) -> str:
+    """All that is not at its default, ``name=value`` sorted and joined: empty for a run as the protocols say.
+
+    >>> setting_of({"k": (5,), "temperature": 0.07}, {"k": (20,), "temperature": 0.07}, 2, 0, "float32")
+    'k=5, limit=2'
+    """
+    told = {name: text_of(value) for name, value in values.items() if value != defaults[name]}
+    if limit is not None:
+        told["limit"] = str(limit)
+    if seed:
+        told["seed"] = str(seed)
+    if dtype != "float32":
+        told["dtype"] = dtype
+    return ", ".join(f"{name}={told[name]}" for name in sorted(told))

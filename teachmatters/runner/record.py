@@ -1,0 +1,142 @@
+"""Writing one run: the result is checked, told where it comes from, and committed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from teachmatters.api import ModelInfo, Result
+from teachmatters.errors import TeachMattersError
+from teachmatters.runner.check import check_records
+from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.plan import Task
+from teachmatters.runner.provenance import git_commit, versions
+from teachmatters.store import Cell, ModelRow, Run, Store
+
+MOST_NAMED = 20
+"""Skipped pictures are all counted; the run's record names this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model that was built, as the store will know it.
+
+    Attributes:
+        asked: label, spec and file.
+        weights: sha256 of the weights.
+        info: its shape.
+    """
+
+    asked: LabelledModel
+    weights: str
+    info: ModelInfo
+
+    def row(self) -> ModelRow:
+        """What the store keeps of it."""
+        spec, info = self.asked.spec, self.info
+        return ModelRow(
+            label=self.asked.label,
+            name=spec.name,
+            weights=self.weights,
+            family=spec.family,
+            supervision=spec.supervision,
+            arch=info.arch,
+            patch_size=info.patch_size,
+            image_size=info.image_size,
+            depth=info.depth,
+            heads=info.heads,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """The circumstances of a measurement.
+
+    Attributes:
+        started_at: when it began.
+        device: where it was made.
+        skipped: pictures that could not be read, and why.
+        looked: False when no picture was needed, since nothing applies to the model.
+    """
+
+    started_at: datetime
+    device: torch.device
+    skipped: Mapping[str, str]
+    looked: bool = True
+
+    def skipped_of(self, task: Task) -> dict[str, str]:
+        """Of the pictures that could not be read, those of a task."""
+        keys = {item.key for items in task.items.values() for item in items}
+        return {key: why for key, why in self.skipped.items() if key in keys}
+
+
+def cell_of(task: Task, label: str, weights: str, other: str = "", other_weights: str = "") -> Cell:
+    """The cell of a task for one model, or for a pair."""
+    return replace(task.template, model=label, weights=weights, other_model=other, other_weights=other_weights)
+
+
+def record(
+    store: Store,
+    task: Task,
+    metrics: frozenset[str],
+    models: tuple[Measured, Measured | None],
+    sitting: Sitting,
+    result: Result,
+) -> Run:
+    """Check a result and commit it as one run.
+
+    Args:
+        store: where to.
+        task: what was measured.
+        metrics: those that were missing, hence measured.
+        models: the model, and for a pair the other one.
+        sitting: the circumstances.
+        result: what the analysis computed.
+
+    Raises:
+        TeachMattersError: the result breaks what the analysis declared, or the store cannot be written.
+    """
+    model, other = models
+    skipped = sitting.skipped_of(task)
+    if len(skipped) == task.size:
+        key, why = next(iter(skipped.items()))
+        raise TeachMattersError(
+            f"nothing to measure: none of {task.size} pictures of {task.dataset!r} could be read (first: {key}: {why})"
+        )
+    deepest = model.info if other is None else max(model.info, other.info, key=lambda info: info.depth)
+    check_records(task.spec, metrics, result.records, deepest)
+    run = Run(
+        run_id=str(uuid.uuid4()),
+        cell=cell_of(
+            task,
+            model.asked.label,
+            model.weights,
+            other.asked.label if other else "",
+            other.weights if other else "",
+        ),
+        model=model.row(),
+        other=other.row() if other else None,
+        setting=task.setting,
+        device=str(sitting.device),
+        n_items=task.size - len(skipped) if sitting.looked else 0,
+        n_skipped=len(skipped),
+        notes=_notes(result.notes, skipped),
+        versions=versions(),
+        git_commit=git_commit(),
+        started_at=sitting.started_at,
+        finished_at=datetime.now(UTC),
+        metrics=tuple(metric for metric in task.spec.metrics if metric.name in metrics),
+    )
+    store.record(run, result)
+    return run
+
+
+def _notes(notes: Mapping[str, Any], skipped: Mapping[str, str]) -> dict[str, Any]:
+    if not skipped:
+        return dict(notes)
+    return {**notes, "skipped": dict(list(skipped.items())[:MOST_NAMED])}

@@ -1,0 +1,101 @@
+"""What the user asked ``tm analyze`` for, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeRequest:
+    """One analyze command.
+
+    Attributes:
+        models: ``[LABEL=]NAME`` or a pattern, at least one.
+        metrics: analyses, metrics or suites, at least one.
+        data: data sets; empty: the default of each analysis; ``paper``: the paper's.
+        data_root: where the data sets lie, or the data set itself; None: TM_DATA.
+        weights: ``[LABEL=]FILE``.
+        db: the store to write.
+        device: ``auto``, ``cpu``, ``cuda``, ``mps``.
+        dtype: of the forward pass.
+        batch_size: inputs a forward pass; None: chosen by the model's size.
+        limit: the first N units of each data set.
+        parameters: ``NAME=VALUE``.
+        seed: for whatever is random.
+        force: measure again what the store already holds.
+    """
+
+    models: Sequence[str]
+    metrics: Sequence[str]
+    db: Path
+    data: Sequence[str] = ()
+    data_root: Path | None = None
+    weights: Sequence[str] = ()
+    device: str = "auto"
+    dtype: Dtype = "float32"
+    batch_size: int | None = None
+    limit: int | None = None
+    parameters: Sequence[str] = ()
+    seed: int = 0
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one analysis of one model (or pair) on one data set ended.
+
+    Attributes:
+        model, other: labels; other only for a pair.
+        dataset, analysis, setting, metrics: of the cell.
+        status: ``done``, ``reused`` or ``failed``.
+        reason: why it failed.
+        items, skipped: pictures that were used, and that could not be read.
+        seconds: that the measurement took.
+        notes: what is to be said once about it.
+    """
+
+    model: str
+    dataset: str
+    analysis: str
+    status: Literal["done", "reused", "failed"]
+    other: str = ""
+    setting: str = ""
+    metrics: frozenset[str] = frozenset()
+    reason: str = ""
+    items: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    notes: dict[str, object] = field(default_factory=dict)
+
+
+class Listener(Protocol):
+    """Who is told what goes on: the command line shows it, a notebook need not."""
+
+    def say(self, text: str) -> None:
+        """A sentence worth reading now."""
+
+    def begin(self, label: str, total: int) -> None:
+        """A pass over ``total`` pictures begins."""
+
+    def advance(self, count: int) -> None:
+        """So many more pictures are done."""
+
+    def finish(self) -> None:
+        """The pass is over, well or not."""
+
+
+class Silence:
+    """A Listener that does not care."""
+
+    def say(self, text: str) -> None: ...
+
+    def begin(self, label: str, total: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def finish(self) -> None: ...
