@@ -1,0 +1,51 @@
+"""The results store: one SQLite file, written by whole runs, read through four views.
+
+Names are looked up on first use, so that reading a store imports neither SQLAlchemy nor Alembic. ``migrate`` is the
+module; its function of that name is imported from there.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.store.public import REVISIONS, VIEWS
+
+if TYPE_CHECKING:
+    from teachmatters.store.location import reading_path, writing_path
+    from teachmatters.store.migrate import head, info, revision
+    from teachmatters.store.reader import Rows, connect, query
+    from teachmatters.store.run import Cell, ModelRow, Run
+    from teachmatters.store.writer import Store
+
+__all__ = [
+    "REVISIONS",
+    "VIEWS",
+    "Cell",
+    "ModelRow",
+    "Rows",
+    "Run",
+    "Store",
+    "connect",
+    "head",
+    "info",
+    "query",
+    "reading_path",
+    "revision",
+    "writing_path",
+]
+
+_HOMES = {
+    "location": ("reading_path", "writing_path"),
+    "migrate": ("head", "info", "revision"),
+    "reader": ("Rows", "connect", "query"),
+    "run": ("Cell", "ModelRow", "Run"),
+    "writer": ("Store",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,105 @@
+"""Files that may or may not be a store: what is wrong with them, in one line, without touching them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import public
+
+MAGIC = b"SQLite format 3\x00"
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "is locked by another program. Wait for it to finish, or name another file with --db",
+    sqlite3.SQLITE_LOCKED: "is locked by another program. Wait for it to finish, or name another file with --db",
+    sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; make room, run again",
+    sqlite3.SQLITE_IOERR: "could not be written or read: the disk is full or failing. Nothing of this run was stored",
+    sqlite3.SQLITE_READONLY: "cannot be written by you. Change its permissions, or name another file with --db",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_PERM: "cannot be opened. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Restore a copy, or name another file with --db",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file. Name a results store, or a new file, with --db",
+}
+
+
+def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | None:
+    """SQLite's complaint as a line for people, or None for one that is a defect of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    reason = None if code is None else _REASONS.get(code & 0xFF)  # the low byte is the primary code
+    return None if reason is None else TeachMattersError(f"{path} {reason}")
+
+
+def check_readable(path: Path) -> None:
+    """Refuse what cannot be a store.
+
+    Raises:
+        TeachMattersError: nothing there, a folder, not readable, empty, not SQLite.
+    """
+    if not path.exists():
+        raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
+    _check_kind(path)
+    if path.stat().st_size == 0:
+        raise TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse what cannot be made into a store.
+
+    Raises:
+        TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
+    if path.exists():
+        _check_kind(path)
+        if not writable(path):
+            raise TeachMattersError(f"{path} is read-only. 'chmod u+w {path}', or name another file with --db")
+    if not writable(path.parent):  # SQLite keeps a journal beside the file
+        raise TeachMattersError(f"the folder {path.parent.absolute()} is read-only. Name a file elsewhere with --db")
+
+
+def writable(path: Path) -> bool:
+    """Whether the mode bits (which root may ignore, but should not) and the system both allow writing."""
+    return bool(path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(path, os.W_OK)
+
+
+def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
+    """The store's revision, None for a database without any table.
+
+    Raises:
+        TeachMattersError: somebody else's database, or a store newer than this code.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if public.VERSION_TABLE not in tables:
+        if tables:
+            raise TeachMattersError(f"{path} is a SQLite file but not a results store. Name another file with --db")
+        return None
+    row = connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone()
+    if row is None:
+        raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
+    revision = str(row[0])
+    if revision not in public.REVISIONS:
+        raise TeachMattersError(
+            f"{path} was written by a newer teachmatters (revision {revision}; this one knows up to "
+            f"{public.REVISIONS[-1]}). Upgrade with 'pip install --upgrade teachmatters'"
+        )
+    return revision
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_dir():
+        raise TeachMattersError(
+            f"{path} is a folder, not a file. Name a file in it with --db, such as {path}/results.db"
+        )
+    if not path.is_file():
+        raise TeachMattersError(f"{path} is not a regular file. Name another with --db")
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as error:
+        raise TeachMattersError(f"{path} cannot be read: {error.strerror}. Check its permissions") from error
+    if start and start != MAGIC:
+        raise TeachMattersError(f"{path} is not a SQLite file. Name a results store, or a new file, with --db")

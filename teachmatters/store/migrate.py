@@ -1,0 +1,115 @@
+"""Bringing a store up to date, and telling what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import public
+from teachmatters.store.files import check_readable, check_writable, revision_of
+from teachmatters.store.reader import connect
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SCRIPTS = Path(__file__).parent / "migrations"
+WAIT = 10.0  # seconds: a store that is locked should be found before hours of work, not after
+
+
+def head() -> str:
+    """The latest revision that this code knows."""
+    return public.REVISIONS[-1]
+
+
+def revision(path: Path) -> str | None:
+    """The revision of a store, None for an empty file.
+
+    Raises:
+        TeachMattersError: not a store, or newer than this code.
+    """
+    if path.is_file() and path.stat().st_size == 0:
+        return None
+    with contextlib.closing(connect(path, older=True)) as connection:
+        return revision_of(path, connection)
+
+
+def migrate(path: Path) -> str | None:
+    """Bring an existing store up to date, in one transaction. Returns the revision that it had.
+
+    Raises:
+        TeachMattersError: nothing there, not a store, newer than this code, locked, or not to be written.
+    """
+    check_readable(path)
+    return prepare(path, WAIT)
+
+
+def prepare(path: Path, patience: float) -> str | None:
+    """Make a store of a new or empty file, bring an older one up to date; see migrate."""
+    check_writable(path)
+    new = not path.exists()
+    if not new:
+        revision(path)  # refuses what is not ours before anything may write to it
+    from teachmatters.store.engine import plain_errors, writing_engine
+
+    try:
+        with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
+            before = _recorded_revision(connection)
+            if before != head():
+                _upgrade(connection)
+    except BaseException:
+        if new and path.exists() and path.stat().st_size == 0:
+            path.unlink()
+        raise
+    return before
+
+
+def info(path: Path) -> dict[str, Any]:
+    """What ``tm db info`` shows: the file, its revision, and how much is in it."""
+    with contextlib.closing(connect(path, older=True)) as connection:
+        found = revision_of(path, connection)
+        return {
+            "path": str(path),
+            "bytes": path.stat().st_size,
+            "revision": found,
+            "needs_migration": found != head(),
+            "journal_mode": _one(connection, "PRAGMA journal_mode"),
+            **{name: _one(connection, sql) if found else 0 for name, sql in _COUNTS.items()},
+        }
+
+
+_COUNTS = {
+    "runs": "SELECT count(*) FROM runs",
+    "results": "SELECT count(*) FROM results",
+    "maps": "SELECT count(*) FROM maps",
+    "models": "SELECT count(label) FROM (SELECT model AS label FROM runs UNION SELECT other_model FROM runs)",
+    "datasets": "SELECT count(DISTINCT dataset) FROM runs",
+    "metrics": "SELECT count(DISTINCT name) FROM metrics",
+}
+
+
+def _one(connection: sqlite3.Connection, sql: str) -> Any:
+    return connection.execute(sql).fetchone()[0]
+
+
+def _recorded_revision(connection: Connection) -> str | None:
+    from sqlalchemy import inspect, text
+
+    if not inspect(connection).has_table(public.VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {public.VERSION_TABLE}")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import text
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes.update(connection=connection, version_table=public.VERSION_TABLE)
+    command.upgrade(config, "head")
+    if connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+        raise TeachMattersError("the store's rows do not fit together: it was damaged before. Restore a copy")

@@ -1,0 +1,153 @@
+"""Reading a store: never creating one, never altering one, leaving nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.store import public
+from teachmatters.store.files import check_readable, plain_error, revision_of, writable
+
+WAIT = 10.0  # seconds for a writer that is just committing
+
+_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+
+
+@dataclass(slots=True)
+class Rows:
+    """What a query gave: ``truncated`` when there were more rows than asked for."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    truncated: bool
+
+
+class _Reader(sqlite3.Connection):
+    """A connection that takes away what SQLite leaves beside a WAL file read by it.
+
+    A read-only connection makes an empty ``-wal`` and a ``-shm`` when there are none, and may not remove them. One that
+    may write removes them on closing if nobody else is there, and with an empty ``-wal`` it writes nothing.
+    """
+
+    path: Path
+
+    def close(self) -> None:
+        super().close()
+        wal = self.path.with_name(self.path.name + "-wal")
+        if wal.exists() and wal.stat().st_size == 0:
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(_uri(self.path, "rw"), uri=True)) as tidy,
+            ):
+                tidy.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
+def connect(path: Path, *, older: bool = False) -> sqlite3.Connection:
+    """A read-only connection; close it.
+
+    Args:
+        path: the file.
+        older: whether a store of an older revision will do, and a database without tables.
+
+    Raises:
+        TeachMattersError: what is there is not a store, or newer (unless allowed, older) than this code.
+    """
+    check_readable(path)
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            _uri(path, _mode(path)), uri=True, timeout=WAIT, factory=_Reader, isolation_level=None
+        )
+        connection.path = path
+        revision = revision_of(path, connection)
+        if revision != public.REVISIONS[-1] and not older:
+            raise TeachMattersError(
+                f"{path} was written by an older teachmatters. 'tm db migrate --db {path}' updates it"
+            )
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if reason := plain_error(path, error):
+            raise reason from error
+        raise
+    return connection
+
+
+def query(path: Path, sql: str, *, limit: int | None = None, timeout: float = 30.0) -> Rows:
+    """Run a stranger's SQL: one statement that reads, for a limited time.
+
+    Args:
+        path: the store.
+        sql: one SELECT.
+        limit: the most rows to return, None for all.
+        timeout: seconds.
+
+    Raises:
+        TeachMattersError: the SQL is wrong, does something else than read, or takes too long.
+    """
+    if timeout <= 0:
+        raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
+    with contextlib.closing(connect(path)) as connection:
+        denied = _guard(connection, time.monotonic() + timeout)
+        try:
+            cursor = connection.execute(sql)
+            if cursor.description is None:
+                raise TeachMattersError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
+            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+        except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
+            raise _explained(path, error, denied, timeout) from error
+        columns = [column[0] for column in cursor.description]
+        truncated = limit is not None and len(rows) > limit
+        return Rows(columns, rows[:limit], truncated)
+
+
+def _guard(connection: sqlite3.Connection, deadline: float) -> list[int]:
+    """Nothing but reading, and not for ever. Returns the list of actions that were denied, filled as they come."""
+    # SQLite sets these up on first use, by what the authorizer would take for writing.
+    connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 28)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000)
+    denied: list[int] = []
+    connection.set_authorizer(_authorizer(denied))
+    connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+    return denied
+
+
+def _authorizer(denied: list[int]) -> Callable[..., int]:
+    def decide(action: int, _first: str | None, second: str | None, *_rest: str | None) -> int:
+        loads_code = action == sqlite3.SQLITE_FUNCTION and second == "load_extension"
+        if action in _ALLOWED and not loads_code:
+            return sqlite3.SQLITE_OK
+        denied.append(action)
+        return sqlite3.SQLITE_DENY
+
+    return decide
+
+
+def _explained(path: Path, error: Exception, denied: list[int], timeout: float) -> TeachMattersError:
+    if denied:
+        return TeachMattersError("a query may only read: one SELECT, without ATTACH, PRAGMA or anything that writes")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return TeachMattersError(
+            f"the query was stopped after {timeout:g} seconds. Narrow it with WHERE or LIMIT, or raise --timeout"
+        )
+    if "one statement" in str(error):
+        return TeachMattersError("a query is exactly one statement. Run the statements one at a time")
+    return plain_error(path, error) or TeachMattersError(f"{error}. The views are {listing(public.VIEWS)}")
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _mode(path: Path) -> str:
+    """``ro``; nothing is locked or made where nothing can be, unless a writer's log is waiting to be read."""
+    wal = path.with_name(path.name + "-wal")
+    frozen = not (writable(path) and writable(path.parent)) and not (wal.exists() and wal.stat().st_size)
+    return "ro&immutable=1" if frozen else "ro"

@@ -1,0 +1,149 @@
+"""What a run and its result are as rows of the tables."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from teachmatters.api import MetricSpec, Record, Result, StoredMap
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.store.run import ModelRow, Run, canonical, lenient
+
+
+def check(run: Run, result: Result) -> None:
+    """Refuse a result that does not keep to what was declared, before anything is written.
+
+    Raises:
+        TeachMattersError: a number that is not finite or stands there twice, a metric or protocol that was not
+            declared, an array without the axes that it names, or twice the same.
+    """
+    declared = {spec.name: spec.protocols for spec in run.metrics}
+    keys = set()
+    for record in result.records:
+        if record.protocol not in declared.get(record.metric, ()):
+            what = f"{record.metric!r}, protocol {record.protocol!r}"
+            raise TeachMattersError(f"{run.cell.analysis} recorded {what}; it was to record {listing(declared)}")
+        for name, number in (("value", record.value), ("std", record.std)):
+            if number is not None and not math.isfinite(number):
+                raise TeachMattersError(f"{name} of {_place(record)} is {number}. Nothing of this run was stored")
+        keys.add(_key(record))
+    if len(keys) < len(result.records):
+        raise TeachMattersError(f"{run.cell.analysis} recorded the same number twice. Nothing of this run was stored")
+    _check_maps(run, result)
+
+
+def _check_maps(run: Run, result: Result) -> None:
+    for stored in result.maps:
+        if stored.array.dtype.hasobject or len(stored.axes) != stored.array.ndim:
+            raise TeachMattersError(
+                f"map {stored.name!r}, layer {stored.layer}: an array of {stored.array.dtype} with shape "
+                f"{stored.array.shape} cannot be stored with the axes {','.join(stored.axes)}"
+            )
+    if len({(stored.name, stored.layer) for stored in result.maps}) < len(result.maps):
+        raise TeachMattersError(f"{run.cell.analysis} made the same map twice. Nothing of this run was stored")
+
+
+def model_values(model: ModelRow) -> dict[str, Any]:
+    """Columns of ``models``."""
+    values = asdict(model)
+    del values["label"]
+    return values
+
+
+def metric_values(analysis: str, spec: MetricSpec) -> dict[str, Any]:
+    """Columns of ``metrics``."""
+    names = ("name", "title", "summary", "unit", "higher_is_better", "level", "headline", "source")
+    facts = {name: getattr(spec, name) for name in names}
+    return {"analysis": analysis, "lower": spec.bounds[0], "upper": spec.bounds[1], **facts}
+
+
+def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str, Any]:
+    """Columns of ``run_facts``."""
+    cell = run.cell
+    same = ("model", "other_model", "dataset", "split", "fingerprint", "analysis", "analysis_version", "seed", "dtype")
+    return {
+        **{name: getattr(cell, name) for name in same},
+        **{name: getattr(run, name) for name in ("run_id", "setting", "device", "git_commit")},
+        "cell_key": cell.key(),
+        "model_id": model_id,
+        "other_model_id": other_model_id,
+        "parameters": canonical(dict(cell.parameters)),
+        "limit_n": cell.limit,
+        "n_items": int(run.n_items),
+        "n_skipped": int(run.n_skipped),
+        "notes": lenient(dict(run.notes)),
+        "versions": lenient(dict(run.versions)),
+        "started_at": _moment(run.started_at),
+        "finished_at": _moment(run.finished_at),
+        "seconds": (run.finished_at - run.started_at).total_seconds(),
+    }
+
+
+def recorded_rows(run: Run, run_id: int, metrics: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Rows of ``recorded``: every metric and protocol, also those without a number."""
+    fixed = {"run_id": run_id, "other_model": run.cell.other_model, "is_newest": True}
+    return [
+        {**fixed, "metric_id": metrics[spec.name], "protocol": protocol}
+        for spec in run.metrics
+        for protocol in spec.protocols
+    ]
+
+
+def number_rows(run: Run, run_id: int, metrics: Mapping[str, int], result: Result) -> list[dict[str, Any]]:
+    """Rows of ``records``, in the order of the primary key."""
+    names = ("layer", "head", "other_layer")
+    return [
+        {
+            "run_id": run_id,
+            "metric_id": metrics[record.metric],
+            "protocol": record.protocol,
+            **{name: int(getattr(record, name)) for name in names},
+            "other_model": run.cell.other_model,
+            "category": record.category,
+            "value": float(record.value),
+            "std": None if record.std is None else float(record.std),
+            "n": None if record.n is None else int(record.n),
+        }
+        for record in sorted(result.records, key=_key)
+    ]
+
+
+def array_rows(run_id: int, result: Result) -> list[dict[str, Any]]:
+    """Rows of ``map_arrays``."""
+    return [_array_row(run_id, stored) for stored in result.maps]
+
+
+def _array_row(run_id: int, stored: StoredMap) -> dict[str, Any]:
+    file = io.BytesIO()
+    np.save(file, stored.array, allow_pickle=False)
+    return {
+        "run_id": run_id,
+        "name": stored.name,
+        "layer": int(stored.layer),
+        "axes": ",".join(stored.axes),
+        "shape": ",".join(map(str, stored.array.shape)),
+        "dtype": stored.array.dtype.name,
+        "units": None if stored.units is None else json.dumps(stored.units),
+        "data": file.getvalue(),
+    }
+
+
+def _key(record: Record) -> tuple[str, str, int, int, int, str]:
+    return (record.metric, record.protocol, record.layer, record.head, record.other_layer, record.category)
+
+
+def _place(record: Record) -> str:
+    parts = {"layer": record.layer, "head": record.head, "other layer": record.other_layer, "category": record.category}
+    return ", ".join([record.metric, *(f"{name} {value}" for name, value in parts.items() if value)])
+
+
+def _moment(moment: datetime) -> str:
+    """ISO text in UTC of one width, so that texts sort as times do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,162 @@
+"""The tables behind the four views. They may change with a revision; the views may not.
+
+Reports may also read the table ``metrics``, the facts that came with the numbers:
+
+    id                integer
+    analysis, name    ``knn``, ``knn-top1``
+    title, summary    how tables and axes call it; its definition in a line
+    unit              such as ``percent``; empty for a pure number
+    higher_is_better  1, 0, or NULL where there is no better
+    lower, upper      smallest and largest possible value, NULL where open
+    level             ``layer``, ``head``, ``category`` or ``layer-pair``: the finest rows
+    headline          1 if every protocol and layer has one overall row
+    source            where the definition comes from
+
+A metric whose description changed has one row for each description: the one with the highest id is the latest.
+
+Keys are integers inside. Key columns of a number are never NULL, 0 and the empty text mean "none", so that they can
+stand under one primary key; the views turn them into NULL.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables of the store. The migrations make them; a test holds the two together."""
+
+    type_annotation_map = {str: Text, bytes: LargeBinary}  # noqa: RUF012 (as SQLAlchemy reads it)
+
+
+class Model(Base):
+    """What is known of a model; one row for each distinct content."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        UniqueConstraint(
+            "weights", "name", "family", "supervision", "arch", "patch_size", "image_size", "depth", "heads"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    weights: Mapped[str]
+    family: Mapped[str]
+    supervision: Mapped[str]
+    arch: Mapped[str]
+    patch_size: Mapped[int]
+    image_size: Mapped[int]
+    depth: Mapped[int]
+    heads: Mapped[int]
+
+
+class Metric(Base):
+    """What was said of a metric when it was measured; one row for each distinct content."""
+
+    __tablename__ = "metrics"
+    __table_args__ = (Index("metrics_name", "name", "analysis"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    analysis: Mapped[str]
+    name: Mapped[str]
+    title: Mapped[str]
+    summary: Mapped[str]
+    unit: Mapped[str]
+    higher_is_better: Mapped[bool | None]
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    level: Mapped[str]
+    headline: Mapped[bool]
+    source: Mapped[str]
+
+
+class RunFacts(Base):
+    """One run: its cell, where and when it ran. ``model`` and ``other_model`` are labels."""
+
+    __tablename__ = "run_facts"
+    __table_args__ = (
+        Index("run_facts_cell", "cell_key"),
+        Index("run_facts_model", "model", "dataset", "split", "analysis", "setting", "other_model"),
+        Index("run_facts_other_model", "other_model"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(unique=True)
+    cell_key: Mapped[str]
+    model: Mapped[str]
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    other_model: Mapped[str]
+    other_model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"))
+    dataset: Mapped[str]
+    split: Mapped[str]
+    fingerprint: Mapped[str]
+    analysis: Mapped[str]
+    analysis_version: Mapped[int]
+    parameters: Mapped[str]
+    setting: Mapped[str]
+    limit_n: Mapped[int | None]
+    seed: Mapped[int]
+    dtype: Mapped[str]
+    device: Mapped[str]
+    n_items: Mapped[int]
+    n_skipped: Mapped[int]
+    notes: Mapped[str]
+    versions: Mapped[str]
+    git_commit: Mapped[str | None]
+    started_at: Mapped[str]
+    finished_at: Mapped[str]
+    seconds: Mapped[float]
+
+
+class Recorded(Base):
+    """One metric and protocol that a run recorded, even without a number. Exactly one run's is the newest."""
+
+    __tablename__ = "recorded"
+    __table_args__ = (Index("recorded_metric", "metric_id", "is_newest"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run_facts.id"), primary_key=True)
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metrics.id"), primary_key=True)
+    protocol: Mapped[str] = mapped_column(primary_key=True)
+    other_model: Mapped[str]
+    is_newest: Mapped[bool]
+
+
+class Number(Base):
+    """One number. Without a rowid the primary key is the table, and a run's numbers lie together in it."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["run_id", "metric_id", "protocol"], ["recorded.run_id", "recorded.metric_id", "recorded.protocol"]
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    run_id: Mapped[int] = mapped_column(primary_key=True)
+    metric_id: Mapped[int] = mapped_column(primary_key=True)
+    protocol: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    head: Mapped[int] = mapped_column(primary_key=True)
+    other_model: Mapped[str] = mapped_column(primary_key=True)
+    other_layer: Mapped[int] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    std: Mapped[float | None]
+    n: Mapped[int | None]
+
+
+class Array(Base):
+    """One array of one layer; ``data`` is an ``.npy``, ``axes`` and ``shape`` are comma-separated, ``units`` JSON."""
+
+    __tablename__ = "map_arrays"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run_facts.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    layer: Mapped[int] = mapped_column(primary_key=True)
+    axes: Mapped[str]
+    shape: Mapped[str]
+    dtype: Mapped[str]
+    units: Mapped[str | None]
+    data: Mapped[bytes]

@@ -1,0 +1,138 @@
+"""Writing a store: whole runs, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from teachmatters.api import MetricSpec, Result
+from teachmatters.store.engine import READING, plain_errors, writing_engine
+from teachmatters.store.location import plain_path
+from teachmatters.store.migrate import WAIT, prepare
+from teachmatters.store.rows import (
+    array_rows,
+    check,
+    metric_values,
+    model_values,
+    number_rows,
+    recorded_rows,
+    run_values,
+)
+from teachmatters.store.run import Cell, Run
+from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts
+
+PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
+
+
+class Store:
+    """The writing side of a results store.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = writing_engine(path, PATIENCE)
+
+    @classmethod
+    def open(cls, path_or_url: str | Path, *, timeout: float = WAIT) -> Store:
+        """Open a store for writing; make it if there is none, bring an older one up to date.
+
+        Args:
+            path_or_url: the file, also as a ``sqlite:///`` URL.
+            timeout: seconds to wait for another writer, now; ``record`` waits for ten minutes.
+
+        Raises:
+            TeachMattersError: what is there cannot be used, see files.py and migrate.py; it was left as it was.
+        """
+        path = plain_path(path_or_url)
+        prepare(path, timeout)
+        return cls(path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def recorded(self, cell: Cell) -> frozenset[str]:
+        """The metrics whose newest run, the one that ``results`` shows, has this very cell."""
+        shown = (
+            select(Metric.name, func.max(Recorded.is_newest).label("is_newest"))
+            .join(Recorded, Recorded.metric_id == Metric.id)
+            .join(RunFacts, RunFacts.id == Recorded.run_id)
+            .where(RunFacts.cell_key == cell.key())
+            .group_by(Metric.name, Recorded.protocol)
+            .subquery()
+        )
+        whole = select(shown.c.name).group_by(shown.c.name).having(func.min(shown.c.is_newest) == 1)
+        with plain_errors(self.path), Session(self._engine.execution_options(**{READING: True})) as session:
+            return frozenset(session.scalars(whole))
+
+    def record(self, run: Run, result: Result) -> None:
+        """Store a run with its rows and maps in one transaction, all or nothing.
+
+        Raises:
+            TeachMattersError: a number that is not finite, twice there, or of a metric or protocol that was not
+                declared; the disk is full; somebody else kept the store locked for ten minutes.
+        """
+        check(run, result)
+        with plain_errors(self.path), Session(self._engine) as session, session.begin():
+            model = _same_or_new(session, Model, model_values(run.model))
+            other = _same_or_new(session, Model, model_values(run.other)) if run.other else None
+            run_id = _new(session, RunFacts, run_values(run, model, other))
+            metrics = {}
+            for spec in run.metrics:
+                metrics[spec.name] = _same_or_new(session, Metric, metric_values(run.cell.analysis, spec))
+                _supersede(session, run, spec)
+            _insert(session, Recorded, recorded_rows(run, run_id, metrics))
+            _insert(session, Number, number_rows(run, run_id, metrics, result))
+            _insert(session, Array, array_rows(run_id, result))
+
+
+def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
+    """What is newest of this metric is about to be something else."""
+    cell = run.cell
+    same = select(RunFacts.id).where(
+        RunFacts.model == cell.model,
+        RunFacts.dataset == cell.dataset,
+        RunFacts.split == cell.split,
+        RunFacts.analysis == cell.analysis,
+        RunFacts.setting == run.setting,
+        RunFacts.other_model == cell.other_model,
+    )
+    metric = select(Metric.id).where(Metric.analysis == cell.analysis, Metric.name == spec.name)
+    session.execute(
+        update(Recorded)
+        .where(Recorded.run_id.in_(same), Recorded.metric_id.in_(metric), Recorded.protocol.in_(spec.protocols))
+        .values(is_newest=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _same_or_new(session: Session, table: type[Model | Metric], values: dict[str, Any]) -> int:
+    """The id of the row with exactly this content; safe because the transaction holds the write lock."""
+    equal = [getattr(table, name).is_not_distinct_from(value) for name, value in values.items()]
+    found = session.scalar(select(table.id).where(*equal))
+    return found if found is not None else _new(session, table, values)
+
+
+def _new(session: Session, table: type[Model | Metric | RunFacts], values: dict[str, Any]) -> int:
+    row = table(**values)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
+    if rows:  # SQLAlchemy would insert a row of defaults for none
+        session.execute(insert(table), rows)
