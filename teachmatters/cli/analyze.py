@@ -1,0 +1,168 @@
+"""``tm analyze``: models x data -> store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+from teachmatters.errors import listing
+
+if TYPE_CHECKING:
+    from teachmatters.runner.request import Outcome
+
+HELP = """Measure models on data and record every number in the store.
+
+Only what the store lacks is measured; --force measures anew. Without --data each analysis uses the bundled data set
+that suits it. 'tm models', 'tm metrics' and 'tm datasets' list the names.
+
+Examples:
+
+  tm analyze --model random-s16 --metric attn-distance
+
+  tm analyze --model random-s16 --metric knn --data digits --limit 50
+
+  tm analyze --model mine=dino-s16 --weights mine=checkpoint.pth --metric attention --data folder --data-root pictures
+"""
+
+
+def analyze(
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('random-*'); repeat for more."
+        ),
+    ],
+    metric: Annotated[
+        list[str], typer.Option("--metric", metavar="NAME", help="An analysis, a metric or a suite; repeat for more.")
+    ],
+    data: given.DataOption = None,
+    data_root: given.DataRootOption = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="A checkpoint for a model, instead of its own."),
+    ] = None,
+    db: given.DbOption = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Inputs a forward pass. Default: by model.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures (queries, pairs, videos).")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of an analysis or a data set."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="For whatever is random.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Measure again what the store already holds.")] = False,
+    style: given.ListFormatOption = "table",
+) -> None:
+    """Measure models on data and record every number in the store."""
+    from teachmatters.runner.analyze import analyze as run
+    from teachmatters.runner.request import AnalyzeRequest
+    from teachmatters.store.location import writing_path
+
+    path = writing_path(db)
+    request = AnalyzeRequest(
+        models=model,
+        metrics=metric,
+        db=path,
+        data=data or (),
+        data_root=data_root,
+        weights=weights or (),
+        device=device,
+        dtype=dtype,  # type: ignore[arg-type]  # the runner says which ones there are
+        batch_size=batch_size,
+        limit=limit,
+        parameters=param or (),
+        seed=seed,
+        force=force,
+    )
+    with output.progress() as display:
+        outcomes = run(request, display)
+    show_numbers(path, outcomes, style)
+    show_outcomes(outcomes, path)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def show_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
+    """How everything ended, and where the rows went, on standard error."""
+    for outcome in outcomes:
+        pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
+        output.say(
+            f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
+        )
+    if any(outcome.status == "done" for outcome in outcomes):
+        output.say(f"recorded in {path}")
+
+
+def _detail(outcome: Outcome) -> str:
+    if outcome.status == "failed":
+        return f": {outcome.reason}"
+    setting = f" [{outcome.setting}]" if outcome.setting else ""
+    if outcome.status == "reused":
+        return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures anew)"
+    notes = [f"{name}: {_words(value)}" for name, value in outcome.notes.items() if name != "skipped"]
+    if outcome.skipped:
+        skipped = outcome.notes["skipped"]
+        assert isinstance(skipped, dict)
+        notes.insert(0, f"{outcome.skipped} could not be read and were left out ({listing(skipped, most=3)})")
+    said = "".join(f"; {note}" for note in notes)
+    return f"{setting}: {outcome.items:,} pictures in {outcome.seconds:.1f} s{said}"
+
+
+def _words(value: object) -> str:
+    return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def show_numbers(path: Path, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
+    """The numbers that were asked for: all rows as JSON, or the layers' own in a table for each metric."""
+    rows = [row for outcome in outcomes if outcome.status != "failed" for row in _rows(path, outcome, style == "json")]
+    if style == "json":
+        output.emit_table(_columns(path), rows, "json")
+        return
+    metrics = dict.fromkeys((row[0], row[1], row[2]) for row in rows)
+    for metric, protocol, dataset in metrics:
+        mine = [row[3:] for row in rows if row[:3] == (metric, protocol, dataset)]
+        models = list(dict.fromkeys(str(row[0]) for row in mine))
+        values = {(str(label), layer): value for label, layer, value in mine}
+        layers = sorted({layer for _, layer in values})
+        table = [(layer, *(_number(values.get((label, layer))) for label in models)) for layer in layers]
+        title = f"{metric} ({protocol})" if protocol else str(metric)
+        output.emit(f"{title} on {dataset}")
+        output.emit_table(["layer", *models], table)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _rows(path: Path, outcome: Outcome, everything: bool) -> list[tuple[object, ...]]:
+    from teachmatters.store.reader import connect
+
+    columns = "*" if everything else "metric, coalesce(protocol, ''), dataset, model, layer, value"
+    headline = "" if everything else " AND head IS NULL AND category IS NULL AND other_layer IS NULL"
+    marks = ", ".join("?" * len(outcome.metrics))
+    statement = (
+        f"SELECT {columns} FROM results WHERE model = ? AND coalesce(other_model, '') = ? AND dataset = ? "
+        f"AND analysis = ? AND setting = ? AND metric IN ({marks}){headline} ORDER BY metric, protocol, layer"
+    )
+    about = (outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
+    connection = connect(path)
+    try:
+        return connection.execute(statement, (*about, *sorted(outcome.metrics))).fetchall()
+    finally:
+        connection.close()
+
+
+def _columns(path: Path) -> list[str]:
+    from teachmatters.store.reader import query
+
+    return query(path, "SELECT * FROM results", limit=1).columns
