@@ -1,0 +1,165 @@
+"""The only place that prints: data on standard output, talk and progress on standard error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports import formats
+from teachmatters.reports.formats import Bold, Format
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def emit(text: str) -> None:
+    """Put data on standard output. A reader that went away (``tm query ... | head``) ends the program in silence.
+
+    Raises:
+        TeachMattersError: it cannot be written, the disk being full.
+    """
+    try:
+        _write(sys.stdout, text if text.endswith("\n") or not text else text + "\n")
+    except BrokenPipeError:
+        _close_quietly(sys.stdout)
+        raise SystemExit(0) from None
+    except OSError as error:
+        _close_quietly(sys.stdout)
+        raise TeachMattersError(f"cannot write to standard output: {error.strerror or error}.") from error
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal something, on standard error."""
+    try:
+        _write(sys.stderr, "".join(formats.visible(line) + "\n" for line in text.rstrip("\n").split("\n")))
+    except BrokenPipeError:
+        _close_quietly(sys.stderr)
+
+
+def emit_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    style: Format = "table",
+    bold: Bold = (),
+    labels: int = 1,
+) -> None:
+    """Put a table on standard output, in any format.
+
+    Args:
+        columns: names.
+        rows: one value for each column; None is nothing.
+        style: the format.
+        bold: positions (row, column), from 0, of cells to stress.
+        labels: how many leading columns name the rows; they are repeated where a table is too wide for the terminal.
+    """
+    emit(render(columns, rows, style, bold, labels))
+
+
+def render(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    style: Format = "table",
+    bold: Bold = (),
+    labels: int = 1,
+) -> str:
+    """The text of a table as ``emit_table`` would print it."""
+    match style:
+        case "csv":
+            return formats.to_csv(columns, rows)
+        case "json":
+            return formats.to_json(columns, rows)
+        case "markdown":
+            return formats.markdown(columns, rows, bold)
+        case "latex":
+            return formats.latex(columns, rows, bold)
+    width, strong = _terminal()
+    return formats.table(columns, rows, bold, width=width, labels=labels, strong=strong)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that was asked for, and say so.
+
+    Raises:
+        TeachMattersError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TeachMattersError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+    say(f"Wrote {path}")
+
+
+class Bar:
+    """One bar at a time on standard error."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def begin(self, label: str, total: int) -> None:
+        """Start a bar of ``total`` steps in place of the last one."""
+        self.finish()
+        self._task = self._progress.add_task(formats.visible(label), total=total)
+
+    def advance(self, n: int) -> None:
+        """Go ``n`` steps on."""
+        if self._task is not None:
+            self._progress.advance(self._task, n)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+@contextmanager
+def progress() -> Iterator[Bar]:
+    """A progress display with an estimate of the time left; silent where standard error is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        bar = Bar(display)
+        try:
+            yield bar
+        finally:
+            bar.finish()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write at once; what the stream's encoding does not know is escaped rather than lost."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _terminal() -> tuple[int | None, tuple[str, str]]:
+    """Width and codes for bold where standard output is a terminal; no limit and none where it is not."""
+    if not sys.stdout.isatty():
+        return None, ("", "")
+    strong = ("", "") if os.environ.get("TERM") == "dumb" else ("\x1b[1m", "\x1b[0m")
+    return shutil.get_terminal_size().columns, strong
+
+
+def _close_quietly(stream: TextIO) -> None:
+    """Point the stream at nothing, so that the interpreter's last flush does not complain either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,44 @@
+"""``tm query``: SQL of one's own on the store, for reading only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+
+HELP = """Ask the store in SQL, of the views results, all_results, runs and maps.
+
+The query can read, but neither write nor attach nor run for ever.
+
+Examples:
+
+  tm query "SELECT model, layer, head, metric, value FROM results"
+
+  tm query "SELECT model, max(value) FROM results WHERE metric = 'knn-top1' GROUP BY model" --format markdown
+
+  tm query "SELECT run_id, model, dataset, seconds FROM runs ORDER BY finished_at" --format csv --limit 100000
+"""
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT on the views results, all_results, runs and maps.")],
+    db: given.DbOption = None,
+    style: given.QueryFormatOption = "table",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="The most rows to print.")] = 1000,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 30.0,
+) -> None:
+    """Ask the store in SQL."""
+    from teachmatters.store import location, reader
+
+    given.at_least(limit, 1, "--limit")
+    given.above(timeout, 0, "--timeout")
+    path, remark = location.reading_path(db)
+    if remark:
+        output.say(remark)
+    found = reader.query(path, sql, limit=limit, timeout=timeout)
+    output.emit_table(found.columns, found.rows, style)
+    if found.truncated:
+        output.say(f"Only the first {limit} rows are shown; --limit N shows more.")

@@ -1,0 +1,119 @@
+"""``tm report``: tables and drawings from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+from teachmatters.reports import formats
+
+if TYPE_CHECKING:
+    from teachmatters.api import ReportSpec
+    from teachmatters.reports.engine import Report
+    from teachmatters.reports.options import Options
+
+HELP = """Show results from the store, as a table or a drawing. Without NAME: list the reports.
+
+Examples:
+
+  tm report best-layers
+
+  tm report metric --metric knn-top1 --model 'dino-*' --format markdown
+
+  tm report attention-distance --layers 1,6,12 --plot distance.png
+"""
+
+DRAWINGS = (".png", ".pdf", ".svg")
+
+
+def report(
+    name: Annotated[str | None, typer.Argument(help="The report; leave it out for a list.", show_default=False)] = None,
+    db: given.DbOption = None,
+    metric: given.MetricOption = None,
+    model: given.ModelOption = None,
+    data: given.DataOption = None,
+    setting: given.SettingOption = "",
+    layers: given.LayersOption = None,
+    heads: given.HeadsOption = None,
+    style: given.ReportFormatOption = "table",
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .pdf or .svg.")] = None,
+    out: given.OutOption = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the query that is run instead of its table.")] = False,
+) -> None:
+    """Show results from the store, as a table or a drawing."""
+    from teachmatters import registry
+
+    known = registry.load()
+    if name is None:
+        _list(list(known.reports.values()), style)
+        return
+    spec = known.report(name)
+    given.check_target(plot, "--plot", DRAWINGS)
+    given.check_target(out, "--out")
+    found = _run(spec, db, _options(metric, model, data, setting, (layers, heads)))
+    text = found.sql if sql else _text(found, style)
+    if out is not None:
+        output.write_file(out, text)
+    else:
+        output.emit(text)
+    if plot is not None:
+        from teachmatters.reports import plots
+
+        plots.save(found.figure(), plot)
+        output.say(f"Drew {plot}")
+
+
+def _options(
+    metric: list[str] | None,
+    model: list[str] | None,
+    data: list[str] | None,
+    setting: str,
+    numbers: tuple[str | None, str | None],
+) -> Options:
+    from teachmatters.reports.options import Options
+
+    return Options(
+        metrics=tuple(metric or ()),
+        models=tuple(model or ()),
+        data=tuple(data or ()),
+        setting=setting,
+        layers=given.parse_numbers(numbers[0], "--layers"),
+        heads=given.parse_numbers(numbers[1], "--heads"),
+    )
+
+
+def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
+    from teachmatters.reports.engine import run_report
+    from teachmatters.store.location import reading_path
+
+    path, remark = reading_path(db)
+    if remark:
+        output.say(remark)
+    return run_report(spec, path, asked)
+
+
+def _text(found: Report, style: given.ReportFormat) -> str:
+    """The report in a format. Programs get the rows as they are, people a rounded table with its caption."""
+    if style in ("csv", "json"):
+        for line in found.caption:
+            output.say(line)
+        return output.render(found.data.columns, found.data.rows, style)
+    table = found.table
+    text = output.render(
+        list(table.columns),
+        table.values.tolist(),
+        style,
+        table.attrs.get("bold", ()),
+        table.attrs.get("labels", 1),
+    )
+    mark = {"latex": "% ", "markdown": ""}.get(style, "")
+    gap = "  \n" if style == "markdown" else "\n"
+    return text + "\n" + gap.join(mark + formats.visible(line) for line in found.caption) + "\n"
+
+
+def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:
+    output.emit_table(["report", "what it shows"], [[spec.name, spec.summary] for spec in specs], style)

@@ -1,0 +1,94 @@
+"""What stands below a report: which data, which settings, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from teachmatters.api import ReportSpec
+from teachmatters.errors import listing
+from teachmatters.reports.catalog import Catalog
+from teachmatters.reports.options import Options
+from teachmatters.store.reader import Rows
+
+
+def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
+    """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
+    lines = [_metrics(data, options)] if "metric" in data.columns else []
+    sets = _distinct(data, ("dataset", "split"))
+    if sets:
+        lines.append("Data: " + ", ".join(name if split == "all" else f"{name} ({split})" for name, split in sets))
+    lines += _settings(data, options.setting)
+    shown = {model for (model,) in _distinct(data, ("model",))}
+    wanted = options.models or tuple(catalog.models)
+    missing = [model for model in wanted if shown and model not in shown]
+    if missing:
+        lines.append(f"Without these numbers: {', '.join(missing)}")
+    return lines
+
+
+def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -> list[str]:
+    """For a report of any metric that was asked for none: which one this is, and what else there is."""
+    rest = [name for name in catalog.facts if name not in found.metrics]
+    if asked.metrics or spec.metrics or not rest:
+        return []
+    return [f"This is a metric of the newest run; --metric shows others: {listing(rest, most=12)}"]
+
+
+def nothing(spec: ReportSpec, options: Options, catalog: Catalog, directed: bool) -> str:
+    """Why there is nothing to show, and the command that would change it."""
+    metrics = options.metrics or spec.metrics
+    if directed and metrics and all(options.of(name).higher_is_better is None for name in metrics):
+        some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None]
+        return (
+            f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} "
+            f"these have: {listing(some)}. 'tm report metric --metric {metrics[0]}' shows it as it is."
+        )
+    wanted = [f"report {spec.name!r}"]
+    for word, values in (
+        ("metric", metrics),
+        ("model", options.models),
+        ("data", options.data),
+        ("layers", options.layers),
+        ("heads", options.heads),
+    ):
+        wanted += [f"{word} {listing(map(str, values))}"] if values else []
+    command = f"; '{catalog.command(metrics[0])}' would measure it" if metrics else ""
+    return f"{catalog.path} has no numbers for {', '.join(wanted)}{command}."
+
+
+def _metrics(data: Rows, options: Options) -> str:
+    """The metrics' names in the store, how they are called and in what they are measured."""
+    texts = []
+    for (name,) in _distinct(data, ("metric",)):
+        said = ", ".join(filter(None, (options.of(name).title, options.of(name).unit)))
+        texts.append(f"{name} ({said})" if said else str(name))
+    return "Metric: " + "; ".join(texts)
+
+
+def _settings(data: Rows, asked: str) -> list[str]:
+    """Every setting shown that was not asked for, and of what."""
+    cells: dict[str, dict[str, None]] = {}
+    columns = tuple(name for name in ("setting", "model", "metric", "dataset") if name in data.columns)
+    if "setting" not in columns:
+        return []
+    every = _distinct(data, columns)
+    for setting, *what in every:
+        cells.setdefault(setting or "", {})[" ".join(map(str, what))] = None
+    if set(cells) == {asked}:
+        return [f"Setting: {asked}"] if asked else []
+    lines = []
+    for setting, whose in cells.items():
+        if len(whose) == len(every):
+            lines.append(f"Setting: {setting or 'defaults'}")
+        elif setting != asked:
+            lines.append(f"Setting {setting or 'defaults'}: {listing(whose)}")
+    return lines
+
+
+def _distinct(data: Rows, columns: Iterable[str]) -> list[tuple[Any, ...]]:
+    """Distinct values of some columns in order of appearance; nothing when one of them is not there."""
+    if not set(columns) <= set(data.columns):
+        return []
+    places = [data.columns.index(name) for name in columns]
+    return list(dict.fromkeys(tuple(row[place] for place in places) for row in data.rows))

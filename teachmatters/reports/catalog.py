@@ -1,0 +1,130 @@
+"""What a store holds, and the names in it that an option means."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError, UnknownNameError, listing
+from teachmatters.reports.options import Facts
+from teachmatters.store.reader import query
+
+# One row a run, its family and one of its metrics looked up by the run's key: never a walk through all results.
+_RUNS = """
+SELECT model, name, other_model, dataset, setting, analysis,
+    (SELECT family FROM results WHERE results.run_id = runs.run_id AND results.model = runs.model LIMIT 1) AS family
+FROM runs
+ORDER BY finished_at DESC
+"""
+_FACTS = "SELECT name, analysis, title, unit, higher_is_better, lower, upper, level FROM metrics ORDER BY id"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a store holds, newest first.
+
+    Attributes:
+        path: the file.
+        models: labels, each with its family.
+        names: labels, each with the model's own name.
+        data, settings: data sets and settings.
+        analyses: analyses, newest first.
+        facts: metrics, each with its facts.
+    """
+
+    path: Path
+    models: Mapping[str, str]
+    names: Mapping[str, str]
+    data: tuple[str, ...]
+    settings: tuple[str, ...]
+    analyses: tuple[str, ...]
+    facts: Mapping[str, Facts]
+
+    def find_models(self, given: Iterable[str]) -> tuple[str, ...]:
+        """Labels meant by labels, patterns or families."""
+        families: dict[str, list[str]] = {}
+        for label, family in self.models.items():
+            families.setdefault(family, []).append(label)
+        return self._find("model", given, list(self.models), families)
+
+    def find_metrics(self, given: Iterable[str]) -> tuple[str, ...]:
+        """Metrics meant by metrics, patterns, ``analysis:metric``, or analyses: these come first, as in analyze."""
+        analyses: dict[str, list[str]] = {}
+        for fact in self.facts.values():
+            analyses.setdefault(fact.analysis, []).append(fact.name)
+        wanted: list[str] = []
+        for name in given:
+            _, colon, metric = name.partition(":")
+            wanted += [metric] if colon else analyses.get(name, [name])
+        return self._find("metric", wanted, list(self.facts), {})
+
+    def find_data(self, given: Iterable[str]) -> tuple[str, ...]:
+        """Data sets meant by names or patterns."""
+        return self._find("data set", given, list(self.data), {})
+
+    def find_setting(self, given: str) -> str:
+        """A setting that the store holds; the empty one needs no run.
+
+        Raises:
+            TeachMattersError: no run has it.
+        """
+        if given and given not in self.settings:
+            held = listing(repr(setting) for setting in self.settings)
+            raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; it holds {held}.")
+        return given
+
+    def command(self, metric: str) -> str:
+        """The command that would measure a metric."""
+        model = next(iter(self.names.values()), "random-s16")
+        return f"tm analyze --model {shlex.quote(model)} --metric {shlex.quote(metric)}"
+
+    def _find(
+        self, kind: str, given: Iterable[str], held: list[str], groups: Mapping[str, list[str]]
+    ) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name in given:
+            matches = [name] if name in held else [one for one in held if fnmatchcase(one, name)]
+            matches = matches or groups.get(name, [])
+            if not matches:
+                advice = f"{self.path.name} holds {listing(held)}."
+                raise UnknownNameError(kind, name, [*held, *filter(None, groups)], advice)
+            found.update(dict.fromkeys(matches))
+        return tuple(found)
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Look into a store.
+
+    Raises:
+        TeachMattersError: it holds no run, or is not a store.
+    """
+    runs = [dict(zip(("model", "name", "other", "data", "setting", "analysis", "family"), row, strict=True))
+            for row in query(path, _RUNS).rows]  # fmt: skip
+    if not runs:
+        raise TeachMattersError(
+            f"{path} holds no results yet; 'tm analyze --model random-s16 --metric knn-top1' measures the first ones."
+        )
+    models = {run["other"]: "" for run in reversed(runs) if run["other"]}
+    models |= {run["model"]: run["family"] or models.get(run["model"], "") for run in reversed(runs)}
+    return Catalog(
+        path=path,
+        models=dict(sorted(models.items())),
+        names={run["model"]: run["name"] for run in runs},
+        data=tuple(sorted({run["data"] for run in runs})),
+        settings=tuple(sorted({run["setting"] for run in runs})),
+        analyses=tuple(dict.fromkeys(run["analysis"] for run in runs)),
+        facts=_read_facts(path),
+    )
+
+
+def _read_facts(path: Path) -> dict[str, Facts]:
+    """Of a metric that was measured with several texts the newest counts."""
+    rows = query(path, _FACTS)
+    every = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    for fact in every:
+        better = fact["higher_is_better"]
+        fact["higher_is_better"] = None if better is None else bool(better)
+    return {fact["name"]: Facts(**fact) for fact in every}

@@ -1,0 +1,147 @@
+"""Running a report: options -> names in the store -> one query -> rows, a table, a drawing."""
+
+from __future__ import annotations
+
+import importlib.resources
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teachmatters.api import ReportSpec
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.registry import load_object
+from teachmatters.reports import binding, captions
+from teachmatters.reports.catalog import Catalog, read_catalog
+from teachmatters.reports.options import BINDS, Options
+from teachmatters.store.reader import Rows, query
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TIMEOUT = 300.0
+
+
+@dataclass
+class Report:
+    """A report that was run.
+
+    Attributes:
+        spec: which one.
+        options: what was asked for, as names in the store, with the metrics' facts.
+        sql: the query, every value in it.
+        data: columns and rows as the query gave them.
+        caption: data sets, settings, what was left out: a line each.
+    """
+
+    spec: ReportSpec
+    options: Options
+    sql: str
+    data: Rows
+    caption: list[str]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The query's rows."""
+        import pandas as pd
+
+        return pd.DataFrame(self.data.rows, columns=self.data.columns)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """What people read: texts, already rounded; ``attrs["bold"]`` holds the positions
+        (row, column) to stress, ``attrs["labels"]`` the number of leading columns that name the rows.
+        """
+        if not self.spec.table:
+            from teachmatters.reports.frames import rounded
+
+            return rounded(self.rows)
+        table: pd.DataFrame = load_object(self.spec.table)(self.rows, self.options)
+        return table
+
+    def figure(self) -> Figure:
+        """The drawing.
+
+        Raises:
+            TeachMattersError: the report has none.
+        """
+        from teachmatters.reports import plots
+
+        if not self.spec.draw:
+            raise TeachMattersError(f"report {self.spec.name!r} has no drawing; leave out --plot.")
+        with plots.look():
+            figure: Figure = load_object(self.spec.draw)(self.rows, self.options)
+        return figure
+
+
+def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
+    """Run a report on a store.
+
+    Raises:
+        TeachMattersError: a name that the store does not hold, an option that the report does not take, or nothing to
+            show; the message says which command would fill it.
+    """
+    text = read_sql(spec)
+    _refuse_unused(spec, binding.names(text), options)
+    catalog = read_catalog(path)
+    found = _resolve(spec, binding.names(text), catalog, options)
+    sql = binding.bind(text, found, spec.name)
+    data = query(path, sql, timeout=TIMEOUT)
+    if not data.rows:
+        raise TeachMattersError(captions.nothing(spec, found, catalog, "higher_is_better IS NOT NULL" in text))
+    hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
+    return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
+
+
+def read_sql(spec: ReportSpec) -> str:
+    """The text of ``package:file.sql``.
+
+    Raises:
+        TeachMattersError: there is no such file.
+    """
+    package, _, name = spec.sql.partition(":")
+    try:
+        return importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    except (ImportError, OSError) as error:
+        raise TeachMattersError(f"report {spec.name!r} cannot read its SQL {spec.sql!r}: {error}.") from error
+
+
+def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
+    """An option that the query does not look at would silently do nothing."""
+    for name in BINDS:
+        if getattr(options, name) and name not in used:
+            takes = listing(f"--{_option(n)}" for n in BINDS if n in used)
+            raise TeachMattersError(f"report {spec.name!r} takes no --{_option(name)}; it takes {takes}.")
+
+
+def _option(bind: str) -> str:
+    return {"metrics": "metric", "models": "model"}.get(bind, bind)
+
+
+def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Options) -> Options:
+    metrics: tuple[str, ...] = ()
+    if "metrics" in used:
+        metrics = catalog.find_metrics(options.metrics) or _default_metrics(spec, catalog)
+    return replace(
+        options,
+        models=catalog.find_models(options.models),
+        metrics=metrics,
+        data=catalog.find_data(options.data),
+        setting=catalog.find_setting(options.setting),
+        facts=catalog.facts,
+    )
+
+
+def _default_metrics(spec: ReportSpec, catalog: Catalog) -> tuple[str, ...]:
+    """The report's own metrics that were measured; for a report of any metric one of the newest run's."""
+    if not spec.metrics:
+        newest = [fact.name for fact in catalog.facts.values() if fact.analysis == catalog.analyses[0]]
+        return tuple(newest[:1])
+    held = tuple(name for name in spec.metrics if name in catalog.facts)
+    if not held:
+        raise TeachMattersError(
+            f"{catalog.path} holds {listing(catalog.facts)}, but nothing that report {spec.name!r} shows "
+            f"({listing(spec.metrics)}); '{catalog.command(spec.metrics[0])}' measures the first."
+        )
+    return held

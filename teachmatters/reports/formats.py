@@ -1,0 +1,229 @@
+"""A table as text: for terminals, Markdown, LaTeX, CSV and JSON. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import math
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from rich.cells import cell_len
+
+Format: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]
+Bold: TypeAlias = Collection[tuple[int, int]]
+"""Positions (row, column), from 0, of cells to stress."""
+
+PROSE = 24
+"""A column of text that is wider may be folded."""
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    **{letter: "\\" + letter for letter in "{}$&#_%"},
+}
+
+
+def visible(value: object) -> str:
+    r"""A cell as one line of printable text, so that no name can steer the terminal.
+
+    >>> visible(None), visible("a\n\x1b[1mb"), visible(b"1234")
+    ('', 'a\\n\\x1b[1mb', '<4 bytes>')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = ()) -> str:
+    r"""A GitHub table.
+
+    >>> print(markdown(["model", "best"], [["a|b", "0.5 (2)"]], bold={(0, 1)}), end="")
+    | model | best |
+    | :-- | --: |
+    | a\|b | **0.5 (2)** |
+    """
+    cells = [[_markdown_cell(value, (i, j) in bold) for j, value in enumerate(row)] for i, row in enumerate(rows)]
+    marks = ["--:" if right else ":--" for right in _right(columns, cells)]
+    lines = [[_markdown_cell(name, False) for name in columns], marks, *cells]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def latex(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = ()) -> str:
+    r"""A ``tabular`` in the manner of the package booktabs.
+
+    >>> print(latex(["model"], [["dino_s16"]], bold={(0, 0)}), end="")
+    \begin{tabular}{l}
+    \toprule
+    model \\
+    \midrule
+    \textbf{dino\_s16} \\
+    \bottomrule
+    \end{tabular}
+    """
+    texts = [[visible(value) for value in row] for row in rows]
+    shape = "".join("r" if right else "l" for right in _right(columns, texts))
+    cells = [[_latex_cell(text, (i, j) in bold) for j, text in enumerate(row)] for i, row in enumerate(texts)]
+    head = " & ".join(_latex_cell(name, False) for name in columns)
+    body = "".join(" & ".join(row) + r" \\" + "\n" for row in cells)
+    return f"\\begin{{tabular}}{{{shape}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    r"""Comma-separated, numbers unrounded, nothing for NULL, bytes in base64.
+
+    >>> to_csv(["a", "b"], [[0.1, None]])
+    'a,b\n0.1,\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    r"""A list of objects keyed by column; a column that comes twice gets a number; what is not finite is null.
+
+    >>> to_json(["a", "a"], [[1, None]])
+    '[\n  {"a": 1, "a_2": null}\n]\n'
+    """
+    names = unique(columns)
+    objects = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), allow_nan=False) for row in rows]
+    return "[\n" + ",\n".join(f"  {one}" for one in objects) + "\n]\n" if objects else "[]\n"
+
+
+def unique(columns: Sequence[str]) -> list[str]:
+    """Names as they are, repeated ones numbered.
+
+    >>> unique(["a", "a", "a_2"])
+    ['a', 'a_2', 'a_2_2']
+    """
+    names: list[str] = []
+    for name in columns:
+        fresh, count = name, 2
+        while fresh in names:
+            fresh, count = f"{name}_{count}", count + 1
+        names.append(fresh)
+    return names
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = (), *, width: int | None = None,
+    labels: int = 1, strong: tuple[str, str] = ("", ""),
+) -> str:  # fmt: skip
+    """A plain table; one wider than ``width`` comes in parts that each begin with the first ``labels`` columns.
+
+    ``strong`` is what goes around a stressed cell (a terminal's codes), and around the heading.
+
+    >>> print(table(["layer", "a"], [[1, 0.5], [12, 0.25]]), end="")
+    layer     a
+    -----  ----
+        1   0.5
+       12  0.25
+    """
+    cells = [[visible(value) for value in row] for row in rows]
+    head = [visible(name) for name in columns]
+    right = _right(columns, cells)
+    sizes = [max([cell_len(name), *(cell_len(row[j]) for row in cells)]) for j, name in enumerate(head)]
+    sizes = _narrowed(sizes, right, head, width)
+    parts = []
+    for part in _parts(sizes, width, labels):
+        lines = [_line(head, part, sizes, right, strong, set(part)), "  ".join("-" * sizes[j] for j in part)]
+        for i, row in enumerate(cells):
+            stressed = {j for j in part if (i, j) in bold}
+            lines += [_line(one, part, sizes, right, strong, stressed) for one in _folded(row, part, sizes)]
+        parts.append("".join(line.rstrip() + "\n" for line in lines))
+    return "\n".join(parts)
+
+
+def _narrowed(sizes: Sequence[int], right: Sequence[bool], head: Sequence[str], width: int | None) -> list[int]:
+    """Columns of prose give way where the table is wider than the terminal; numbers and short names never do."""
+    narrow = list(sizes)
+    excess = sum(size + 2 for size in sizes) - 2 - (width or math.inf)
+    for j in sorted(range(len(sizes)), key=lambda j: -sizes[j]):
+        if excess > 0 and not right[j] and sizes[j] > PROSE:
+            narrow[j] = int(max(PROSE, cell_len(head[j]), sizes[j] - excess))
+            excess -= sizes[j] - narrow[j]
+    return narrow
+
+
+def _folded(row: Sequence[str], part: Iterable[int], sizes: Sequence[int]) -> list[list[str]]:
+    """A row as the lines that it takes."""
+    columns = {j: textwrap.wrap(row[j], sizes[j]) if cell_len(row[j]) > sizes[j] else [row[j]] for j in part}
+    count = max(map(len, columns.values()))
+    return [[columns[j][k] if j in columns and k < len(columns[j]) else "" for j in range(len(row))]
+            for k in range(count)]  # fmt: skip
+
+
+def _parts(sizes: Sequence[int], width: int | None, labels: int) -> list[list[int]]:
+    """Which columns stand side by side: as many as fit, and at least one beside the labels."""
+    first = list(range(min(labels, len(sizes))))
+    room = (width or math.inf) - sum(sizes[j] + 2 for j in first) + 2
+    parts, left = [list(first)], room
+    for j in range(len(first), len(sizes)):
+        if sizes[j] + 2 > left and len(parts[-1]) > len(first):
+            parts.append(list(first))
+            left = room
+        parts[-1].append(j)
+        left -= sizes[j] + 2
+    return parts
+
+
+def _line(
+    cells: Sequence[str], part: Iterable[int], sizes: Sequence[int], right: Sequence[bool], strong: tuple[str, str],
+    stressed: Collection[int],
+) -> str:  # fmt: skip
+    texts = []
+    for j in part:
+        space = " " * (sizes[j] - cell_len(cells[j]))
+        text = f"{strong[0]}{cells[j]}{strong[1]}" if j in stressed and cells[j] else cells[j]
+        texts.append(space + text if right[j] else text + space)
+    return "  ".join(texts)
+
+
+def _right(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Columns of numbers stand flush right."""
+    return [all(_numeric(row[j]) for row in rows) for j in range(len(columns))]
+
+
+def _numeric(text: str) -> bool:
+    first = text.strip("*").split("±")[0].split(" (")[0].strip()
+    try:
+        float(first or 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _markdown_cell(value: object, bold: bool) -> str:
+    text = visible(value)
+    for letter in "\\`*_[]|":
+        # An underscore inside a word is no emphasis, and names are full of them.
+        if letter != "_" or text[:1] == "_":
+            text = text.replace(letter, "\\" + letter)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"**{text}**" if bold and text else text
+
+
+def _latex_cell(text: str, bold: bool) -> str:
+    escaped = "".join(_LATEX.get(letter, letter) for letter in visible(text))
+    return rf"\textbf{{{escaped}}}" if bold and escaped else escaped
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,49 @@
+"""The built-in reports."""
+
+from __future__ import annotations
+
+from teachmatters.api import ReportSpec
+from teachmatters.hookspecs import hookimpl
+
+BEST_LAYER_METRICS = (
+    "knn-top1",
+    "map-medium",
+    "map-hard",
+    "davis-jf",
+    "pck-0.10",
+    "purity-cls",
+    "purity-object",
+    "purity-part",
+)
+
+REPORTS = (
+    ReportSpec(
+        name="metric",
+        summary="any metric: layers by models, and a line over the layers",
+        sql="teachmatters.reports:sql/metric.sql",
+        table="teachmatters.reports.metric:table",
+        draw="teachmatters.reports.metric:draw",
+    ),
+    ReportSpec(
+        name="attention-distance",
+        summary="how far attention reaches: heads beside the mean of every layer",
+        sql="teachmatters.reports:sql/attention_distance.sql",
+        table="teachmatters.reports.attention_distance:table",
+        draw="teachmatters.reports.attention_distance:draw",
+        metrics=("attn-distance",),
+    ),
+    ReportSpec(
+        name="best-layers",
+        summary="the best layer of every model for every task",
+        sql="teachmatters.reports:sql/best_layers.sql",
+        table="teachmatters.reports.best_layers:table",
+        draw="teachmatters.reports.best_layers:draw",
+        metrics=BEST_LAYER_METRICS,
+    ),
+)
+
+
+@hookimpl
+def register_reports() -> list[ReportSpec]:
+    """What ``tm report`` offers without plugins."""
+    return list(REPORTS)

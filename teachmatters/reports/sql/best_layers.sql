@@ -1,0 +1,38 @@
+/* The best layer of each model for each metric that has a direction and each data set; of equal ones the lowest.
+   An option that was not given is NULL and restricts nothing. */
+WITH candidates AS (
+    SELECT
+        results.*,
+        -- Of one cell's settings the wanted one comes first, then the newest.
+        RANK() OVER (
+            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
+            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
+        ) AS choice
+    FROM results
+    WHERE metric IN (:metrics)
+        AND higher_is_better IS NOT NULL
+        AND head IS NULL
+        AND category IS NULL
+        AND other_layer IS NULL
+        -- The official protocol counts the same matches a second time.
+        AND COALESCE(protocol, '') <> 'official'
+        AND COALESCE(model IN (:models), TRUE)
+        AND COALESCE(dataset IN (:data), TRUE)
+),
+ranked AS (
+    SELECT
+        candidates.*,
+        ROW_NUMBER() OVER (
+            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
+            ORDER BY CASE WHEN higher_is_better = 1 THEN -value ELSE value END, layer
+        ) AS place
+    FROM candidates
+    WHERE choice = 1
+        AND COALESCE(layer IN (:layers), TRUE)
+)
+SELECT
+    model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, other_model,
+    layer, value, std, n, unit, higher_is_better
+FROM ranked
+WHERE place = 1
+ORDER BY metric, protocol, dataset, split, model, other_model
