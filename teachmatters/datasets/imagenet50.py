@@ -1,0 +1,83 @@
+"""ImageNet-50: fifty classes of ImageNet's training pictures, as the paper lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.listing import entries, size_of
+from teachmatters.datasets.pictures import is_picture, read_picture
+from teachmatters.errors import TeachMattersError, listing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LIST = Path(__file__).with_suffix(".txt")
+
+
+@cache
+def fifty_classes() -> dict[str, str]:
+    """The classes: names by WordNet id, in the list's order.
+
+    >>> list(fifty_classes().items())[0], len(fifty_classes())
+    (('n01601694', 'Dipper'), 50)
+    """
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    return {wnid: name for wnid, _, name in (line.partition(" ") for line in lines) if name}
+
+
+class ImageNet50(Dataset):
+    """The first pictures by name of each of the fifty classes below train/; no other folder is looked into.
+
+    Args:
+        root: holds train/<wnid>/*.JPEG.
+        per_class: pictures of each class.
+
+    Raises:
+        TeachMattersError: a class is missing or without pictures; names the first ones.
+    """
+
+    kinds = frozenset({"pictures", "labels"})
+
+    def __init__(self, root: Path, per_class: int) -> None:
+        self.root = root
+        self.classes = list(fifty_classes().values())
+        missing = [wnid for wnid in fifty_classes() if not (root / "train" / wnid).is_dir()]
+        if missing:
+            raise TeachMattersError(
+                f"{root / 'train'} lacks {len(missing)} of imagenet50's fifty classes: {listing(missing, 3)}; expected "
+                "train/<wnid>/*.JPEG as ImageNet unpacks"
+            )
+        self._items = [item for label in range(len(self.classes)) for item in self._first(label, per_class)]
+
+    def _first(self, label: int, per_class: int) -> list[Item]:
+        folder = f"train/{list(fifty_classes())[label]}"
+        names = sorted(entry.name for entry in entries(self.root / folder) if is_picture(entry.name))[:per_class]
+        if not names:
+            raise TeachMattersError(f"{self.root / folder} holds no pictures; imagenet50 needs all fifty classes")
+        return [Item(f"{folder}/{name}", size_of(self.root / folder / name) or 0, label) for name in names]
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return self._items if role == "all" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self.root / item.key)
+
+    def split(self, kind: Kind) -> str:
+        return "train"
+
+
+def open_imagenet50(request: DatasetRequest) -> ImageNet50:
+    """ImageNet-50 with ``per_class`` pictures of each class.
+
+    Raises:
+        TeachMattersError: no root, or a class is missing.
+    """
+    if request.root is None:
+        raise TeachMattersError("imagenet50 needs ImageNet's folder, which holds train/; name it with --data-root")
+    per_class = request.parameters.get("per_class", 100)
+    assert isinstance(per_class, int)  # declared so
+    return ImageNet50(request.root, per_class)

@@ -1,0 +1,76 @@
+"""The photographs that ship inside scikit-image and scikit-learn: real pictures on every machine, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.listing import size_of
+from teachmatters.datasets.pictures import read_picture
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# only what the wheels themselves hold, and only photographs: no masks, charts, text or medical pictures; of the
+# stereo pair of motorcycles one
+FOLDERS = {
+    ("skimage", "data"): (
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "chelsea.png",
+        "coffee.png",
+        "coins.png",
+        "grass.png",
+        "gravel.png",
+        "moon.png",
+        "motorcycle_left.png",
+        "rocket.jpg",
+    ),
+    ("sklearn", "datasets/images"): ("china.jpg", "flower.jpg"),
+}
+
+
+class Photos(Dataset):
+    """The photographs, by file name.
+
+    Raises:
+        TeachMattersError: the packages hold none of them.
+    """
+
+    kinds = frozenset({"pictures"})
+
+    def __init__(self) -> None:
+        paths = [_package(name) / inside / file for (name, inside), files in FOLDERS.items() for file in files]
+        self._paths = {path.name: path for path in sorted(paths, key=lambda path: path.name) if path.is_file()}
+        if not self._paths:
+            raise TeachMattersError(
+                "the installed scikit-image and scikit-learn hold none of their photographs; reinstall them, or use "
+                "--data folder with --data-root DIR"
+            )
+        self._items = [Item(name, size_of(path) or 0) for name, path in self._paths.items()]
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return self._items if role == "all" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self._paths[item.key])
+
+
+def _package(name: str) -> Path:
+    """A package's folder, without importing it."""
+    spec = find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else Path(name)
+
+
+def open_photos(request: DatasetRequest) -> Photos:
+    """The photographs.
+
+    >>> len(open_photos(None).items("pictures", "all"))
+    13
+    """
+    return Photos()

@@ -1,0 +1,63 @@
+"""Reading one picture file as RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+
+LARGEST = 2 * 89_478_485
+"""Pixels beyond which a picture is refused: PIL's own limit for what must be an attack."""
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name is that of a picture.
+
+    >>> [is_picture(name) for name in ("a.JPEG", "b.png", ".DS_Store", "._c.jpg", "notes.txt")]
+    [True, True, False, False, False]
+    """
+    return not name.startswith(".") and name[name.rfind(".") :].lower() in EXTENSIONS
+
+
+def read_picture(path: Path) -> Image.Image:
+    """The whole picture, RGB: a transparent one on white, 16-bit grey scaled to 8 bits, of several frames the first.
+
+    Raises:
+        OSError: no such file, or it is truncated.
+        ValueError, SyntaxError: damaged, too large, or of a kind that has no RGB form.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > LARGEST:
+                raise ValueError(f"{path}: {picture.width} x {picture.height} pixels are too many")
+            return to_rgb(picture)
+    except (OSError, ValueError, SyntaxError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Any mode as RGB.
+
+    >>> to_rgb(Image.new("I;16", (1, 1), 65535)).getpixel((0, 0)), to_rgb(Image.new("LA", (1, 1))).getpixel((0, 0))
+    ((255, 255, 255), (255, 255, 255))
+    """
+    if picture.mode.startswith("I"):
+        return _from_16_bits(picture)
+    if picture.mode == "F":
+        raise ValueError("a picture of floating-point numbers has no known range")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _from_16_bits(picture: Image.Image) -> Image.Image:
+    import numpy as np
+
+    values = np.asarray(picture).astype(np.int64)  # PIL's own conversion cuts off at 255
+    return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")

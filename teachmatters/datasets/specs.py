@@ -1,0 +1,84 @@
+"""The data sets that come with teachmatters, as cheap specs."""
+
+from __future__ import annotations
+
+from teachmatters.api import DatasetSpec, Kind, Parameter
+from teachmatters.hookspecs import hookimpl
+
+PICTURES: frozenset[Kind] = frozenset({"pictures"})
+LABELLED: frozenset[Kind] = frozenset({"pictures", "labels"})
+
+IMAGENET_SOURCE = "image-net.org, ILSVRC 2012 classification (registration needed)"
+IMAGENET_LICENCE = "non-commercial research and education"
+IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015"
+
+
+@hookimpl
+def register_datasets() -> list[DatasetSpec]:
+    """Every data set of this package."""
+    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50]
+
+
+PHOTOS = DatasetSpec(
+    name="photos",
+    summary="the real photographs that ship inside scikit-image and scikit-learn",
+    kinds=PICTURES,
+    factory="teachmatters.datasets.photos:open_photos",
+    bundled=True,
+    layout="files inside the installed packages skimage and sklearn",
+    source="scikit-image.org and scikit-learn.org",
+    licence="public domain, CC0 or CC BY, as skimage/data/README.txt and sklearn/datasets/images/README.txt say",
+    citation="van der Walt et al., scikit-image, PeerJ 2014; Pedregosa et al., scikit-learn, JMLR 2011",
+)
+
+DIGITS = DatasetSpec(
+    name="digits",
+    summary="1,797 real handwritten digits with their labels, 8 x 8 pixels, from scikit-learn",
+    kinds=LABELLED,
+    factory="teachmatters.datasets.digits:open_digits",
+    bundled=True,
+    layout="sklearn.datasets.load_digits()",
+    source="UCI Optical Recognition of Handwritten Digits, the copy in scikit-learn",
+    licence="CC BY 4.0",
+    citation="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998",
+)
+
+FOLDER = DatasetSpec(
+    name="folder",
+    summary="any folder of pictures, labelled when each class has a folder of its own",
+    kinds=LABELLED,
+    factory="teachmatters.datasets.image_folder:open_folder",
+    layout="pictures; or a folder per class; or train/ and val/ with a folder per class each",
+    source="your own, named by --data-root",
+    licence="your own",
+    citation="none",
+)
+
+IMAGENET = DatasetSpec(
+    name="imagenet",
+    summary="ImageNet-1k: gallery train/, queries and everything else val/",
+    kinds=LABELLED,
+    factory="teachmatters.datasets.image_folder:open_imagenet",
+    folder="imagenet",
+    requires=("train", "val"),
+    layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG",
+    source=IMAGENET_SOURCE,
+    licence=IMAGENET_LICENCE,
+    citation=IMAGENET_CITATION,
+)
+
+IMAGENET50 = DatasetSpec(
+    name="imagenet50",
+    summary="fifty classes of ImageNet's train/, the first pictures of each",
+    kinds=LABELLED,
+    factory="teachmatters.datasets.imagenet50:open_imagenet50",
+    parameters=(
+        Parameter(name="per_class", kind="int", default=100, minimum=1, summary="pictures of each class, by name"),
+    ),
+    folder="imagenet",
+    requires=("train",),
+    layout="train/<wnid>/*.JPEG for the fifty classes of teachmatters/datasets/imagenet50.txt",
+    source=IMAGENET_SOURCE,
+    licence=IMAGENET_LICENCE,
+    citation="Walmer et al., Teaching Matters: Investigating the Role of Supervision in Vision Transformers, CVPR 2023",
+)

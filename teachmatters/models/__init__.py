@@ -1,0 +1,1 @@
+"""The built-in models: any timm vision transformer, and the named families with their official weights."""

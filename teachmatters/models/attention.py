@@ -1,0 +1,117 @@
+"""Reading a block's attention while the network computes it.
+
+A function mode answers ``scaled_dot_product_attention`` with an explicit softmax, so rotary positions, query and key
+norms, relative biases and grouped queries have already been applied and no family needs code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+from torch.overrides import TorchFunctionMode
+
+from teachmatters.errors import TeachMattersError
+
+
+def explicit_attention(
+    query: Tensor,
+    key: Tensor,
+    *,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """The attention that ``scaled_dot_product_attention`` would use, in float32.
+
+    Args:
+        query: (..., L, C).
+        key: (..., S, C).
+        attn_mask: boolean (True takes part) or an additive bias, broadcast to (..., L, S).
+        is_causal: whether query i sees keys 0..i only.
+        scale: of the dot products, 1 / sqrt(C) by default.
+
+    Returns:
+        (..., L, S); rows sum to 1.
+
+    >>> explicit_attention(torch.zeros(1, 2, 4), torch.ones(1, 2, 4), is_causal=True)
+    tensor([[[1.0000, 0.0000],
+             [0.5000, 0.5000]]])
+    """
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = (query.float() * scale) @ key.float().transpose(-2, -1)
+    if is_causal:
+        visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        scores = scores.masked_fill(~visible, -torch.inf)
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return scores.softmax(dim=-1)
+
+
+class AttentionCapture(TorchFunctionMode):
+    """Hands over the attention of the block that is marked as running; everything else passes through.
+
+    Args:
+        take: called with a block's attention (B, H, L, S), float32, as soon as it exists.
+    """
+
+    def __init__(self, take: Callable[[int, Tensor], None]) -> None:
+        super().__init__()
+        self._take = take
+        self._layer: int | None = None
+        self._taken = 0
+
+    def enter_block(self, layer: int) -> None:
+        """The attention of this layer begins."""
+        self._layer, self._taken = layer, 0
+
+    def leave_block(self) -> None:
+        """The attention of the layer has ended.
+
+        Raises:
+            TeachMattersError: it did not consist of one softmax.
+        """
+        layer, self._layer = self._layer, None
+        if self._taken != 1:
+            raise TeachMattersError(
+                f"block {layer} computed {self._taken} attention maps through scaled_dot_product_attention, and one is "
+                "needed: this kind of attention cannot be read; choose metrics that need no attention, or another model"
+            )
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is F.scaled_dot_product_attention and self._layer is not None:
+            return self._answer(self._layer, *args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _answer(  # noqa: PLR0913  (torch's own signature)
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,  # networks run in eval mode, where it is 0
+        is_causal: bool = False,
+        *,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        if enable_gqa:
+            groups = query.shape[-3] // key.shape[-3]
+            key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
+        attention = explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale)
+        self._taken += 1
+        if self._taken == 1:
+            self._take(layer, attention)
+        return attention.to(value.dtype) @ value

@@ -1,0 +1,107 @@
+"""Which tokens a timm network has, and whether it is built of blocks that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from teachmatters.api import ModelInfo
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.models.recipes import RGB
+
+BLOCK_PARTS = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2")
+
+LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
+"""What the field calls a plain ViT of that width."""
+
+
+def blocks_of(network: nn.Module, name: str) -> Sequence[nn.Module]:
+    """The blocks of a network, each with the parts that are read.
+
+    Raises:
+        TeachMattersError: it has none, or they lack a part; names it.
+    """
+    blocks = getattr(network, "blocks", None)
+    if not isinstance(blocks, nn.Sequential | nn.ModuleList) or not len(blocks):
+        raise _refusal(name, "it has no sequence called 'blocks'")
+    for number, block in enumerate(blocks, 1):
+        lacking = [part for part in BLOCK_PARTS if not isinstance(getattr(block, part, None), nn.Module)]
+        if lacking:
+            raise _refusal(name, f"block {number} ({type(block).__name__}) has no {listing(lacking)}")
+        if not isinstance(getattr(block.attn, "num_heads", None), int):
+            raise _refusal(name, f"the attention of block {number} does not tell its number of heads")
+    return list(blocks)
+
+
+def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> ModelInfo:
+    """The shape of a built network.
+
+    The tokens are read off the parameters: ``num_prefix_tokens`` alone does not tell a class token from a register.
+
+    Args:
+        network: built by timm.
+        name: for messages.
+        arch: ``ViT-B/16``, or empty: derived from width and patch size.
+        colours: mean and deviation of the channels.
+
+    Raises:
+        TeachMattersError: not a network of readable blocks, or not one for square inputs.
+    """
+    blocks = blocks_of(network, name)
+    side = _side(network, name)
+    grid = _grid(network, name, side)
+    patch = side // grid[0]
+    width = int(network.embed_dim)
+    class_token, registers = _prefix(network)
+    return ModelInfo(
+        arch=arch or (f"ViT-{LETTERS[width]}/{patch}" if width in LETTERS else f"ViT-{width}/{patch}"),
+        depth=len(blocks),
+        heads=int(blocks[0].attn.num_heads),  # type: ignore[union-attr,arg-type]  # checked by blocks_of
+        width=width,
+        patch_size=patch,
+        image_size=side,
+        grid=grid,
+        class_token=class_token,
+        registers=registers,
+        mean=colours[0],
+        std=colours[1],
+    )
+
+
+def _prefix(network: Any) -> tuple[bool, int]:
+    holder = getattr(network, "embeds", network)  # NaFlex keeps its tokens in a module of their own
+    counts = [_count(holder, token) for token in ("cls_token", "dist_token", "reg_token")]
+    return counts[0] > 0, max(counts[0] - 1, 0) + counts[1] + counts[2]
+
+
+def _count(holder: Any, token: str) -> int:
+    parameter = getattr(holder, token, None)
+    return 0 if parameter is None else int(parameter.shape[-2])
+
+
+def _side(network: Any, name: str) -> int:
+    embedding = getattr(network, "patch_embed", None)
+    size = getattr(embedding, "img_size", None) or network.pretrained_cfg["input_size"][-2:]
+    height, width = (int(n) for n in size)
+    if height != width:
+        raise _refusal(name, f"it takes pictures of {height} x {width} pixels, and only square ones are prepared")
+    return height
+
+
+def _grid(network: Any, name: str, side: int) -> tuple[int, int]:
+    embedding = getattr(network, "patch_embed", None)
+    if embedding is None:  # NaFlex
+        return (side // network.embeds.patch_size[0],) * 2
+    grid = getattr(embedding, "grid_size", None)
+    if grid is None:
+        raise _refusal(name, "its patch embedding does not tell its grid of patches")
+    return int(grid[0]), int(grid[1])
+
+
+def _refusal(name: str, why: str) -> TeachMattersError:
+    return TeachMattersError(
+        f"{name} cannot be read layer by layer: {why}. A plain vision transformer is needed, one with "
+        f"{', '.join(BLOCK_PARTS)} in every block, such as timm/vit_base_patch16_224.dino"
+    )

@@ -1,0 +1,82 @@
+"""From a request to weights that are found and identified, and the way to build the network from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import ModelRequest, ModelSource
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.recipes import RECIPES, Layout, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from teachmatters.models.timm_vit import TimmViT
+
+
+def open_named(request: ModelRequest) -> ModelSource:
+    """A member of a trained family: its published weights, or a file in the official or in timm's own layout.
+
+    Raises:
+        TeachMattersError: no such file, or weights that are in no cache and cannot be fetched.
+    """
+    from teachmatters.models import checkpoints, hub
+
+    recipe, layout = RECIPES[request.spec.name], RECIPES[request.spec.name].layout
+    if request.weights is not None:
+        path = request.weights
+    elif recipe.repository:
+        path, layout = hub.repository_file(recipe.repository, recipe.name), "timm"
+    else:
+        path = hub.official_file(recipe.address, recipe.name)
+    return ModelSource(checkpoints.identify(path), partial(_build_named, recipe, layout, path))
+
+
+def _build_named(recipe: Recipe, layout: Layout, path: Path) -> TimmViT:
+    from teachmatters.models import checkpoints, state_dicts
+    from teachmatters.models.timm_vit import TimmViT
+
+    state = state_dicts.convert(checkpoints.read(path), layout, path, recipe.name)
+    network = create(recipe.architecture, recipe.kwargs)
+    state_dicts.load(network, state, layout, path, recipe.arch)
+    return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
+
+
+def open_random(request: ModelRequest) -> ModelSource:
+    """An untrained network: timm's initialisation from the request's seed.
+
+    Its identity is the text that determines its weights, so nothing has to be built to know it.
+
+    Raises:
+        TeachMattersError: a file of weights was given.
+    """
+    recipe = RECIPES[request.spec.name]
+    if request.weights is not None:
+        raise TeachMattersError(
+            f"--weights {request.weights} for {recipe.name}, which is an untrained network; load the file with the "
+            f"family that it belongs to, such as dino-{recipe.size}{recipe.patch}, or with timm/{recipe.architecture}"
+        )
+    text = f"{recipe.architecture} seed={request.seed} torch={version('torch')} timm={version('timm')}"
+    return ModelSource(hashlib.sha256(text.encode()).hexdigest(), partial(_build_random, recipe, request.seed))
+
+
+def _build_random(recipe: Recipe, seed: int) -> TimmViT:
+    from teachmatters.models.timm_vit import TimmViT
+
+    return TimmViT(create(recipe.architecture, recipe.kwargs, seed), recipe.name, recipe.arch, recipe.colours)
+
+
+def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:
+    """A network of timm's without a classifier, initialised from a seed; the global generators stay as they were."""
+    import timm
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # the CPU's alone: timm initialises there
+        network: nn.Module = timm.create_model(architecture, pretrained=False, num_classes=0, **kwargs)
+    return network
