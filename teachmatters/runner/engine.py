@@ -60,14 +60,26 @@ class _Share:
 
 
 class Pass:
-    """One pass of one model over the union of what some analyses want of one data set, prepared one way."""
+    """One pass of one model over the union of what some analyses want of one data set, prepared one way.
+
+    Args:
+        adapter: the model, on the device and in the dtype.
+        device, dtype: of the forward pass.
+        feedings: the analyses, started.
+        entries: a part of their items in whole groups, from seats.split; all of them by default.
+    """
 
     def __init__(
-        self, adapter: ModelAdapter, device: torch.device, dtype: torch.dtype, feedings: Sequence[Feeding]
+        self,
+        adapter: ModelAdapter,
+        device: torch.device,
+        dtype: torch.dtype,
+        feedings: Sequence[Feeding],
+        entries: Sequence[Entry] | None = None,
     ) -> None:
         self.adapter, self.device, self.dtype = adapter, device, dtype
         self.feedings = feedings
-        self.entries = seating(feedings)
+        self.entries = seating(feedings) if entries is None else entries
         self.result = PassResult()
         self.wanted = frozenset[Tap]().union(*(feeding.feed.taps for feeding in feedings))
         # The block's output is always read: its finiteness is checked at every layer.

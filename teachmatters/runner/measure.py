@@ -71,13 +71,14 @@ class Bench:
         for todo in todos:
             together.setdefault((todo.task.dataset, todo.task.feed.preparation), []).append(todo)
         for shared in together.values():
-            started = {self._start(adapter.info, todo): todo for todo in shared}
+            started = {self.start(adapter.info, todo): todo for todo in shared}
             for feedings in passes(list(started)):
                 sitting = self._pass(label, adapter, feedings, started[feedings[0]].task)
                 for feeding in feedings:
                     yield Gathered(started[feeding], feeding.analysis, sitting)
 
-    def _start(self, model: ModelInfo, todo: Todo) -> Feeding:
+    def start(self, model: ModelInfo, todo: Todo) -> Feeding:
+        """An analysis ready to be fed."""
         task, analysis = todo.task, todo.task.new_analysis()
         analysis.start(
             Context(

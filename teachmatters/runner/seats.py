@@ -86,3 +86,20 @@ def _orderly(feedings: list[Feeding]) -> bool:
         if feeding.feed.group is not None and met[id(feeding)] != own:
             return False
     return True
+
+
+def split(entries: Sequence[Entry], parts: int) -> list[list[Entry]]:
+    """The entries in at most so many parts of about equal size, no group parted.
+
+    Each part may be passed over by itself, elsewhere or at another time; the analyses' ``merge`` joins what they saw.
+    """
+    spans: dict[tuple[Feeding, GroupId], list[int]] = {}
+    for position, entry in enumerate(entries):
+        for seat in entry.seats:
+            if seat.group is not None:
+                spans.setdefault((seat.feeding, seat.group), []).append(position)
+    inside = {cut for held in spans.values() for cut in range(held[0] + 1, held[-1] + 1)}
+    allowed = [cut for cut in range(1, len(entries)) if cut not in inside]
+    ideal = [len(entries) * part // parts for part in range(1, parts)]
+    cuts = sorted({min(allowed, key=lambda cut: abs(cut - wanted)) for wanted in ideal}) if allowed else []
+    return [list(entries[start:end]) for start, end in zip([0, *cuts], [*cuts, len(entries)], strict=True)]

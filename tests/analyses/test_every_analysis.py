@@ -1,0 +1,113 @@
+"""What holds for every analysis there is: neither batches nor parts change its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from teachmatters import registry
+from teachmatters.analyses import specs
+from teachmatters.api import Analysis, Result, State
+from teachmatters.cache.states import load_state, save_state
+from teachmatters.runner.engine import Pass
+from teachmatters.runner.measure import Bench, Todo
+from teachmatters.runner.plan import Task, plan
+from teachmatters.runner.request import AnalyzeRequest, Silence
+from teachmatters.runner.seats import seating, split
+from tests import toys as toy
+
+CPU = torch.device("cpu")
+ANALYSES = [spec.name for spec in [*specs.register_analyses(), *toy.register_analyses()]]
+LIMITS = {"attention": 7, "knn": 9}
+DATA = {"knn": "toys"}  # the bundled digits would do too, at ten times the price
+
+
+def task_of(name: str, *parameters: str) -> Task:
+    data = [DATA[name]] if name in DATA else []
+    request = AnalyzeRequest(
+        models=["toy-a"], metrics=[name], db=Path("unused.db"), data=data, limit=LIMITS.get(name), parameters=parameters
+    )
+    (task,), _ = plan(registry.load(), request)
+    return task
+
+
+def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int = 1) -> tuple[Analysis, State]:
+    """The state after a pass in so many parts, each saved, loaded and merged."""
+    adapter = toy.toy_source(toy.ModelRequest(spec=registry.load().models[model])).build()
+    bench = Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence())
+    states: list[State] = []
+    entries = seating([bench.start(adapter.info, Todo(task, task.metrics))])
+    for number in range(len(split(entries, parts))):
+        feeding = bench.start(adapter.info, Todo(task, task.metrics))
+        part = split(seating([feeding]), parts)[number]
+        Pass(adapter, CPU, torch.float32, [feeding], part).run(task.feed.preparation, batch_size, lambda _: None)
+        path = folder / f"{model}-{batch_size}-{number}.safetensors"
+        save_state(path, feeding.analysis.state())
+        states.append(load_state(path))
+    # Joined last to first: the order of arrival must not matter.
+    whole = states.pop()
+    while states:
+        whole = feeding.analysis.merge(whole, states.pop())
+    return feeding.analysis, whole
+
+
+def result(task: Task, batch_size: int, folder: Path, parts: int = 1) -> Result:
+    analysis, state = gathered(task, "toy-a", batch_size, folder, parts)
+    if not task.spec.pairs:
+        return analysis.compute(state)
+    return analysis.compare(state, gathered(task, "toy-b", batch_size, folder, parts)[1])
+
+
+def assert_same(one: Result, other: Result) -> None:
+    def rows(r: Result) -> dict[tuple[object, ...], tuple[float, float | None, int | None]]:
+        return {
+            (x.metric, x.protocol, x.layer, x.head, x.other_layer, x.category): (x.value, x.std, x.n) for x in r.records
+        }
+
+    assert rows(one).keys() == rows(other).keys()
+    assert rows(one)
+    for key, (value, std, n) in rows(one).items():
+        value2, std2, n2 = rows(other)[key]
+        assert value2 == pytest.approx(value, rel=1e-5, abs=1e-9), key
+        assert n2 == n
+        assert std2 == (None if std is None else pytest.approx(std, rel=1e-4, abs=1e-9)), key
+    assert_same_maps(one, other)
+    assert one.notes == other.notes
+
+
+def assert_same_maps(one: Result, other: Result) -> None:
+    def maps(r: Result) -> Sequence[tuple[object, ...]]:
+        return [(m.name, m.layer, m.axes, m.units) for m in r.maps]
+
+    assert maps(one) == maps(other)
+    for first, second in zip(one.maps, other.maps, strict=True):
+        assert torch.allclose(torch.tensor(first.array), torch.tensor(second.array), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("name", ANALYSES)
+def test_neither_batches_nor_parts_change_the_numbers(name: str, tmp_path: Path) -> None:
+    task = task_of(name)
+    whole = result(task, 16, tmp_path)
+    assert_same(whole, result(task, 1, tmp_path))
+    assert_same(whole, result(task, 5, tmp_path))
+    assert_same(whole, result(task, 3, tmp_path, parts=2))
+    assert_same(whole, result(task, 16, tmp_path, parts=3))
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("name", ANALYSES)
+def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_path: Path) -> None:
+    task = task_of(name)
+    analysis, state = gathered(task, "toy-a", 16, tmp_path)
+    adapter = toy.toy_source(toy.ModelRequest(spec=registry.load().models["toy-a"])).build()
+    bench = Bench(device=CPU, dtype=torch.float32, batch_size=4, seed=0, limit=None, listener=Silence())
+    empty = bench.start(adapter.info, Todo(task, task.metrics)).analysis.state()
+    save_state(tmp_path / "empty.safetensors", empty)
+    empty = load_state(tmp_path / "empty.safetensors")
+    finish = (lambda s: analysis.compare(s, s)) if task.spec.pairs else analysis.compute
+    assert_same(finish(state), finish(analysis.merge(empty, state)))
+    assert_same(finish(state), finish(analysis.merge(state, empty)))

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is ever fetched in a test
+os.environ["TM_LOAD_PLUGINS"] = ""  # what happens to be installed beside us changes no test
+for name in ("TM_DB", "TM_DATA", "TM_DEBUG"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The registry with the toy plugin beside the built-ins."""
+    from teachmatters import registry
+    from teachmatters.registry import plugins
+
+    monkeypatch.setattr(plugins, "BUILT_IN", (*plugins.BUILT_IN, "tests.toys"))
+    registry.load.cache_clear()
+    yield
+    registry.load.cache_clear()
