@@ -1,0 +1,165 @@
+"""How fast is a store of five million numbers? ``python -m benchmarks.store [--rows N] [--keep FILE]``.
+
+Prints the size, the time to fill it (straight into the tables, as no user does, and one run as users do), and the time
+of typical queries through the views, with the plan of each that is slower than it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from teachmatters.api import MetricSpec, Record, Result
+from teachmatters.store import Cell, ModelRow, Run, Store, query
+from teachmatters.store.migrate import info
+
+LAYERS, HEADS = 12, 12
+ENOUGH = 2.0  # seconds
+HEAD_METRICS = tuple(f"attn-{name}" for name in ("distance", "offset", "offset-x", "offset-y", "on-cls", "entropy"))
+KNN_METRICS = ("knn-top1", "knn-top5")
+PAIR_METRICS = ("cka", "cka-cls", "cka-spatial")
+CATEGORIES = ("", "k=10", "k=20", "k=100", "k=200")
+
+QUERIES = {
+    "one metric": "SELECT model, layer, value FROM results WHERE metric = 'knn-top1' AND category IS NULL",
+    "headlines of heads": "SELECT model, layer, value FROM results WHERE metric = 'attn-distance' AND head IS NULL",
+    "one model": "SELECT * FROM results WHERE model = 'model-007'",
+    "one model, one metric": "SELECT * FROM results WHERE model = 'model-007' AND metric = 'attn-distance'",
+    "models by list": "SELECT * FROM results WHERE metric IN ('knn-top1') AND model IN ('model-007', 'model-008')",
+    "one pair": "SELECT layer, other_layer, value FROM results WHERE metric = 'cka' AND model = 'model-009'"
+    " AND other_model = 'model-004'",
+    "best of a metric": "SELECT model, dataset, max(value) FROM results WHERE metric = 'knn-top1' AND head IS NULL"
+    " AND category IS NULL GROUP BY model, dataset",
+    "first rows": "SELECT * FROM results LIMIT 100",
+    "which metrics are there": "SELECT DISTINCT analysis, metric, dataset, setting FROM results",
+    "count of all": "SELECT count(*) FROM results",
+}
+
+
+def model(number: int) -> ModelRow:
+    """One of many models."""
+    return ModelRow(
+        label=f"model-{number:03d}",
+        name=f"model-{number:03d}",
+        weights=f"{number:064x}",
+        family="dino",
+        supervision="self-distillation",
+        arch="ViT-B/16",
+        patch_size=16,
+        image_size=224,
+        depth=LAYERS,
+        heads=HEADS,
+    )
+
+
+def run_of(number: int, dataset: str, analysis: str, names: tuple[str, ...], other: int | None = None) -> Run:
+    """A run as ``tm analyze`` would hand it over."""
+    first, second = model(number), None if other is None else model(other)
+    cell = Cell(
+        model=first.label,
+        weights=first.weights,
+        other_model=second.label if second else "",
+        other_weights=second.weights if second else "",
+        dataset=dataset,
+        split="val",
+        fingerprint="0" * 64,
+        analysis=analysis,
+        analysis_version=1,
+        parameters={},
+        limit=None,
+        seed=0,
+        dtype="float32",
+    )
+    now = datetime.now(UTC)
+    return Run(
+        run_id=f"{analysis}/{number}/{other}/{dataset}",
+        cell=cell,
+        model=first,
+        other=second,
+        setting="",
+        device="cpu",
+        n_items=5000,
+        n_skipped=0,
+        versions={},
+        started_at=now,
+        finished_at=now + timedelta(seconds=1),
+        metrics=tuple(MetricSpec(name=name, title=name, summary=name) for name in names),
+    )
+
+
+def runs() -> Iterator[tuple[Run, Result]]:
+    """Runs without end: per model and data set attention and k-NN, and CKA with the five models before."""
+    number = 0
+    layers = range(1, LAYERS + 1)
+    while True:
+        for dataset in ("imagenet50", "coco", "partimagenet", "imagenet"):
+            heads = [(m, y, h) for m in HEAD_METRICS for y in layers for h in range(HEADS + 1)]
+            records = [Record(metric=m, layer=y, head=h, value=y / 7 + h, std=0.1, n=5000) for m, y, h in heads]
+            yield run_of(number, dataset, "attention", HEAD_METRICS), Result(records=records)
+            kinds = [(m, y, c) for m in KNN_METRICS for y in layers for c in CATEGORIES]
+            records = [Record(metric=m, layer=y, category=c, value=y * 3.3, n=50000) for m, y, c in kinds]
+            yield run_of(number, dataset, "knn", KNN_METRICS), Result(records=records)
+            for other in range(max(0, number - 5), number + 1):
+                pairs = [(m, y, z) for m in PAIR_METRICS for y in layers for z in layers]
+                records = [Record(metric=m, layer=y, other_layer=z, value=y / z, n=78) for m, y, z in pairs]
+                yield run_of(other, dataset, "cka", PAIR_METRICS, number), Result(records=records)
+        number += 1
+
+
+def fill(path: Path, rows: int) -> None:
+    """Fill a store run by run, as users do, but with the disk's own pace taken out."""
+    done, started, times = 0, time.perf_counter(), []
+    with Store.open(path) as store:
+        for run, result in runs():
+            begun = time.perf_counter()
+            store.record(run, result)
+            times.append(time.perf_counter() - begun)
+            done += len(result.records)
+            if done >= rows:
+                break
+    print(f"{done:,} rows in {len(times):,} runs: {time.perf_counter() - started:.0f} s, of which each run")
+    print(f"  first 100: {statistics.median(times[:100]):.3f} s, last 100: {statistics.median(times[-100:]):.3f} s")
+
+
+def measure(path: Path) -> None:
+    """Every query three times, the slowest counts."""
+    print(f"{'seconds':>8} {'rows':>9}  query (read time {ENOUGH:g} s at most)")
+    for name, sql in QUERIES.items():
+        times = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            rows = query(path, sql, timeout=600).rows
+            times.append(time.perf_counter() - begun)
+        print(f"{max(times):8.3f} {len(rows):9,}  {name}")
+        if max(times) > ENOUGH:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+            print("\n".join(f"{'':20}{row[3]}" for row in plan))
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--keep", type=Path, help="a store to make, or to measure when it exists")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.keep or Path(folder) / "results.db"
+        if not path.exists():
+            fill(path, options.rows)
+        size = path.stat().st_size
+        begun = time.perf_counter()
+        facts = info(path)
+        print(f"{size / 1e6:,.0f} MB; 'tm db info' {time.perf_counter() - begun:.2f} s: {facts}")
+        measure(path)
+
+
+if __name__ == "__main__":
+    main()

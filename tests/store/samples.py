@@ -1,0 +1,100 @@
+"""Runs to fill stores with."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from teachmatters.api import MetricSpec, Record, Result
+from teachmatters.store import Cell, ModelRow, Run, Store
+
+START = datetime(2025, 5, 1, 12, tzinfo=UTC)
+
+DISTANCE = MetricSpec(name="attn-distance", title="attention distance", summary="mean distance", level="head")
+TOP1 = MetricSpec(
+    name="knn-top1", title="k-NN", summary="top-1", unit="percent", higher_is_better=True, bounds=(0, 100)
+)
+CKA = MetricSpec(name="cka", title="CKA", summary="similarity", level="layer-pair", headline=False)
+NORMS = MetricSpec(name="cka-norm", title="CKA of norms", summary="similarity", level="layer-pair", headline=False)
+PCK = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper", "official"))
+
+
+def model(label: str = "dino-b16", **facts: Any) -> ModelRow:
+    usual: dict[str, Any] = {
+        "name": label,
+        "weights": label.encode().hex().ljust(64, "0"),
+        "family": label.partition("-")[0],
+        "supervision": "none",
+        "arch": "ViT-B/16",
+        "patch_size": 16,
+        "image_size": 224,
+        "depth": 12,
+        "heads": 12,
+    }
+    return ModelRow(label=label, **{**usual, **facts})
+
+
+def run(*metrics: MetricSpec, of: ModelRow | None = None, other: ModelRow | None = None, **facts: Any) -> Run:
+    """A run; ``facts`` replace fields of its cell or its own."""
+    first = of or model()
+    cell: dict[str, Any] = {
+        "model": first.label,
+        "weights": first.weights,
+        "other_model": other.label if other else "",
+        "other_weights": other.weights if other else "",
+        "dataset": "photos",
+        "split": "all",
+        "fingerprint": "f" * 64,
+        "analysis": "attention",
+        "analysis_version": 1,
+        "parameters": {},
+        "limit": None,
+        "seed": 0,
+        "dtype": "float32",
+    }
+    rest: dict[str, Any] = {
+        "run_id": str(uuid.uuid4()),
+        "setting": "",
+        "device": "cpu",
+        "n_items": 12,
+        "n_skipped": 0,
+        "versions": {"torch": "2.9"},
+        "started_at": START,
+        "finished_at": START + timedelta(seconds=90),
+    }
+    rest.update((name, value) for name, value in facts.items() if name not in cell)
+    cell.update((name, value) for name, value in facts.items() if name in cell)
+    return Run(cell=Cell(**cell), model=first, other=other, metrics=metrics, **rest)
+
+
+def numbers(metric: str, *values: float, **facts: Any) -> Result:
+    """One number a layer."""
+    records = [Record(metric=metric, layer=at, value=value, **facts) for at, value in enumerate(values, start=1)]
+    return Result(records=records)
+
+
+def store_at(path: Path, *runs: tuple[Run, Result]) -> Path:
+    with Store.open(path) as store:
+        for one, result in runs:
+            store.record(one, result)
+    return path
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The plain sqlite3 module's answer: no code of ours in between."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def beside(path: Path) -> list[str]:
+    """Names of all files of the store."""
+    return sorted(entry.name for entry in path.parent.iterdir() if entry.name.startswith(path.name))
+
+
+def values(found: Iterable[tuple[Any, ...]]) -> set[Any]:
+    return {row[0] for row in found}
