@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -13,6 +14,7 @@ from teachmatters.store import public
 MAGIC = b"SQLite format 3\x00"
 
 _REASONS = {
+    sqlite3.SQLITE_READONLY_ROLLBACK: "was left half-written by a program that was killed. 'tm db migrate' mends it",
     sqlite3.SQLITE_BUSY: "is locked by another program. Wait for it to finish, or name another file with --db",
     sqlite3.SQLITE_LOCKED: "is locked by another program. Wait for it to finish, or name another file with --db",
     sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; make room, run again",
@@ -27,8 +29,8 @@ _REASONS = {
 
 def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | None:
     """SQLite's complaint as a line for people, or None for one that is a defect of ours."""
-    code = getattr(error, "sqlite_errorcode", None)
-    reason = None if code is None else _REASONS.get(code & 0xFF)  # the low byte is the primary code
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    reason = _REASONS.get(code) or _REASONS.get(code & 0xFF)  # the low byte is the primary code
     return None if reason is None else TeachMattersError(f"{path} {reason}")
 
 
@@ -89,6 +91,17 @@ def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
     return revision
 
 
+def recover(path: Path) -> None:
+    """Let SQLite take back what a killed program left half-written, as it does for whoever opens a file to write."""
+    if path.exists() and _journal(path).exists():
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
+
+
 def _check_kind(path: Path) -> None:
     if path.is_dir():
         raise TeachMattersError(
@@ -101,5 +114,5 @@ def _check_kind(path: Path) -> None:
             start = file.read(len(MAGIC))
     except OSError as error:
         raise TeachMattersError(f"{path} cannot be read: {error.strerror}. Check its permissions") from error
-    if start and start != MAGIC:
+    if start and start != MAGIC and not _journal(path).exists():
         raise TeachMattersError(f"{path} is not a SQLite file. Name a results store, or a new file, with --db")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
-from teachmatters.store.files import check_readable, check_writable, revision_of
+from teachmatters.store.files import check_readable, check_writable, recover, revision_of
 from teachmatters.store.reader import connect
 
 if TYPE_CHECKING:
@@ -48,12 +48,14 @@ def migrate(path: Path) -> str | None:
 
 def prepare(path: Path, patience: float) -> str | None:
     """Make a store of a new or empty file, bring an older one up to date; see migrate."""
-    check_writable(path)
-    new = not path.exists()
-    if not new:
-        revision(path)  # refuses what is not ours before anything may write to it
     from teachmatters.store.engine import plain_errors, writing_engine
 
+    check_writable(path)
+    new = not path.exists()
+    with plain_errors(path):
+        recover(path)
+        if not new:
+            revision(path)  # refuses what is not ours before anything may write to it
     try:
         with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
             before = _recorded_revision(connection)

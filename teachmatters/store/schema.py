@@ -20,14 +20,14 @@ stand under one primary key; the views turn them into NULL.
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Double, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
     """All tables of the store. The migrations make them; a test holds the two together."""
 
-    type_annotation_map = {str: Text, bytes: LargeBinary}  # noqa: RUF012 (as SQLAlchemy reads it)
+    type_annotation_map = {str: Text, bytes: LargeBinary, float: Double}  # noqa: RUF012 (as SQLAlchemy reads it)
 
 
 class Model(Base):

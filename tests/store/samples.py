@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterable
 from contextlib import closing
@@ -98,3 +100,17 @@ def beside(path: Path) -> list[str]:
 
 def values(found: Iterable[tuple[Any, ...]]) -> set[Any]:
     return {row[0] for row in found}
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process, with all of this at hand; ``sys.argv[1:]`` are the arguments."""
+    imports = "import os, signal, sqlite3, sys, time\nfrom pathlib import Path\nfrom tests.store.samples import *\n"
+    command = [sys.executable, "-c", imports + code, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2])
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit status and what it said on standard error."""
+    error = process.communicate(timeout=60)[1]
+    return process.returncode, error

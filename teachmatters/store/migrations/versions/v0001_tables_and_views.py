@@ -104,8 +104,8 @@ def _models_and_metrics() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         *_text("analysis", "name", "title", "summary", "unit"),
         sa.Column("higher_is_better", sa.Boolean),
-        sa.Column("lower", sa.Float),
-        sa.Column("upper", sa.Float),
+        sa.Column("lower", sa.Double),
+        sa.Column("upper", sa.Double),
         *_text("level"),
         sa.Column("headline", sa.Boolean, nullable=False),
         *_text("source"),
@@ -132,7 +132,7 @@ def _runs() -> None:
         *_text("notes", "versions"),
         sa.Column("git_commit", sa.Text),
         *_text("started_at", "finished_at"),
-        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
     )
     op.create_index("run_facts_cell", "run_facts", ["cell_key"])
     key = ["model", "dataset", "split", "analysis", "setting", "other_model"]
@@ -160,8 +160,8 @@ def _numbers() -> None:
         *_text("other_model"),
         *_integer("other_layer"),
         *_text("category"),
-        sa.Column("value", sa.Float, nullable=False),
-        sa.Column("std", sa.Float),
+        sa.Column("value", sa.Double, nullable=False),
+        sa.Column("std", sa.Double),
         sa.Column("n", sa.Integer),
         sa.PrimaryKeyConstraint(*key, "layer", "head", "other_model", "other_layer", "category"),
         sa.ForeignKeyConstraint(key, [f"recorded.{name}" for name in key]),

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import Store, connect, head, info, public, query, revision
+from teachmatters.store import migrate as module
+from teachmatters.store.migrate import migrate
+from teachmatters.store.schema import Base
+from tests.store.samples import DISTANCE, beside, finish, model, numbers, rows, run, start, store_at
+
+# A revision of the future, which may die when half its work is on the disk.
+NEXT = """
+import os
+import signal
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    op.add_column("metrics", sa.Column("colour", sa.Text, nullable=False, server_default="red"))
+    op.create_table("filler", sa.Column("x", sa.Text))
+    op.get_bind().exec_driver_sql("PRAGMA cache_size = 1")
+    op.execute("INSERT INTO filler WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000) "
+               "SELECT hex(zeroblob(200)) FROM n")
+    op.execute("UPDATE records SET value = value * 2")
+    if os.environ.get("DIE"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("FAIL"):
+        raise RuntimeError("halfway")
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The migrations with one more."""
+    folder = tmp_path / "100% scripts"
+    shutil.copytree(module.SCRIPTS, folder)
+    (folder / "versions" / "v0002_next.py").write_text(NEXT)
+    monkeypatch.setattr(module, "SCRIPTS", folder)
+    monkeypatch.setattr(public, "REVISIONS", ("0001", "0002"))
+    return folder
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A store of revision 0001 with rows in it; asked for before ``scripts``."""
+    return store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1, 2)))
+
+
+def test_the_revisions_known_are_the_revisions_there() -> None:
+    from alembic.script import ScriptDirectory
+
+    there = [script.revision for script in ScriptDirectory(str(module.SCRIPTS)).walk_revisions()]
+    assert list(public.REVISIONS) == there[::-1]
+    assert head() == there[0]
+
+
+def test_migrations_make_what_the_models_say(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    path = store_at(tmp_path / "r.db")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": public.VERSION_TABLE, "compare_type": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+    keyed = rows(path, "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%' ORDER BY name")
+    modelled = [(t.name,) for t in Base.metadata.sorted_tables if t.dialect_options["sqlite"]["with_rowid"] is False]
+    assert keyed == sorted(modelled)
+
+
+def test_the_migrations_are_packaged() -> None:
+    settings = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert settings["tool"]["setuptools"]["packages"]["find"]["include"] == ["teachmatters*"]
+    for folder in (module.SCRIPTS, module.SCRIPTS / "versions"):
+        assert (folder / "__init__.py").exists()
+        assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".py"}
+
+
+@pytest.mark.parametrize("content", ["none", "0 bytes", "no tables"])
+def test_from_nothing(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "r.db"
+    if content != "none":
+        path.touch()
+        assert revision(path) is None
+    if content == "no tables":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 0")
+            connection.execute("VACUUM")
+    store_at(path, (run(DISTANCE), numbers("attn-distance", 1)))
+    assert revision(path) == head()
+
+
+def test_from_an_older_store_with_rows(old: Path, scripts: Path) -> None:
+    assert revision(old) == "0001"
+    assert info(old)["needs_migration"] is True
+    with pytest.raises(TeachMattersError, match=r"older teachmatters\. 'tm db migrate --db"):
+        query(old, "SELECT 1")
+    assert migrate(old) == "0001"
+    assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
+    assert (revision(old), info(old)["needs_migration"]) == ("0002", False)
+    assert migrate(old) == "0002"
+    assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
+    assert rows(old, "SELECT colour FROM metrics") == [("red",)]
+    assert beside(old) == ["r.db"]
+
+
+def test_opening_for_writing_migrates(old: Path, scripts: Path) -> None:
+    with Store.open(old) as store:
+        store.record(run(DISTANCE, of=model("b")), numbers("attn-distance", 5))
+    assert [row[0] for row in query(old, "SELECT value FROM results ORDER BY 1").rows] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_migration_keeps_the_journal_mode(old: Path, scripts: Path, mode: str) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    migrate(old)
+    assert info(old)["journal_mode"] == mode
+
+
+def _dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+@pytest.mark.parametrize("end", ["DIE", "FAIL"])
+def test_a_migration_that_ends_halfway_changes_nothing(old: Path, scripts: Path, mode: str, end: str) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    before = _dump(old)
+    code = (
+        "from teachmatters.store import migrate as module, public\n"
+        "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002')\n"
+        "os.environ[sys.argv[3]] = '1'\n"
+        "module.migrate(Path(sys.argv[1]))\n"
+    )
+    status, error = finish(start(code, old, scripts, end))
+    assert (status, "halfway" in error) == ((-signal.SIGKILL, False) if end == "DIE" else (1, True)), error
+    if end == "DIE":
+        journal = old.with_name("r.db-journal" if mode == "delete" else "r.db-wal")
+        assert journal.stat().st_size > 1000  # it had truly begun
+        if mode == "delete":
+            with pytest.raises(TeachMattersError, match="tm db migrate"):
+                connect(old, older=True)
+    assert _dump(old) == before
+    assert migrate(old) == "0001"
+    assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
+
+
+def test_killed_while_the_store_is_made(tmp_path: Path, scripts: Path) -> None:
+    code = (
+        "from teachmatters.store import migrate as module, public\n"
+        "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002')\n"
+        "os.environ['DIE'] = '1'\n"
+        "Store.open(Path(sys.argv[1]))\n"
+    )
+    path = tmp_path / "r.db"
+    assert finish(start(code, path, scripts))[0] == -signal.SIGKILL
+    store_at(path, (run(DISTANCE), numbers("attn-distance", 1)))
+    assert query(path, "SELECT value FROM results").rows == [(1.0,)]
+    assert beside(path) == ["r.db"]
+
+
+def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("DELETE FROM recorded")
+        connection.commit()
+    before = _dump(old)
+    with pytest.raises(TeachMattersError, match="do not fit together"):
+        migrate(old)
+    assert _dump(old) == before
+
+
+def test_four_processes_make_one_store(tmp_path: Path) -> None:
+    code = "Store.open(Path(sys.argv[1])).close()\n"
+    all_of_them = [start(code, tmp_path / "r.db") for _ in range(4)]
+    assert [finish(process) for process in all_of_them] == [(0, "")] * 4
+    assert revision(tmp_path / "r.db") == head()
+
+
+def test_info(old: Path) -> None:
+    assert info(old) == {
+        "path": str(old),
+        "bytes": old.stat().st_size,
+        "revision": head(),
+        "needs_migration": False,
+        "journal_mode": "wal",
+        "runs": 1,
+        "results": 2,
+        "maps": 0,
+        "models": 1,
+        "datasets": 1,
+        "metrics": 1,
+    }
+
+
+def test_migrating_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(TeachMattersError, match="no results store at"):
+        migrate(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []

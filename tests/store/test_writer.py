@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import math
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachmatters.api import MetricSpec, Record, Result, StoredMap
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import Store, writer
+from tests.store.samples import DISTANCE, PCK, TOP1, beside, finish, model, numbers, rows, run, start, store_at
+
+ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
+
+
+def test_what_is_recorded_is_what_results_shows(tmp_path: Path) -> None:
+    one, other = run(DISTANCE, ENTROPY), run(DISTANCE, fingerprint="0")
+    with Store.open(tmp_path / "r.db") as store:
+        assert store.recorded(one.cell) == frozenset()
+        store.record(one, numbers("attn-distance", 1))
+        assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}  # also the one without a number
+        assert store.recorded(other.cell) == frozenset()
+        store.record(other, numbers("attn-distance", 2))
+        assert store.recorded(other.cell) == {"attn-distance"}
+        assert store.recorded(one.cell) == {"attn-entropy"}
+        store.record(replace(one, run_id="again", metrics=(DISTANCE,)), numbers("attn-distance", 3))
+        assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}
+
+
+def test_a_metric_is_recorded_when_all_its_protocols_are(tmp_path: Path) -> None:
+    paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
+    both, half = run(PCK), run(paper, fingerprint="0")
+    with Store.open(tmp_path / "r.db") as store:
+        store.record(both, Result())
+        store.record(half, Result())
+        assert store.recorded(both.cell) == frozenset()
+
+
+def test_measuring_anew_keeps_the_old_run(tmp_path: Path) -> None:
+    path = store_at(
+        tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), numbers("attn-distance", 2))
+    )
+    assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (2, 1)]
+    assert len(rows(path, "SELECT 1 FROM runs")) == 2
+
+
+NAN: list[tuple[Result, str]] = [
+    (numbers("attn-distance", 1, math.nan), "value of attn-distance, layer 2 is nan"),
+    (numbers("attn-distance", math.inf, head=3), "value of attn-distance, layer 1, head 3 is inf"),
+    (numbers("attn-distance", 1, std=math.nan), "std of attn-distance, layer 1 is nan"),
+    (
+        numbers("attn-distance", 1, protocol="paper"),
+        "'attn-distance', protocol 'paper'; it was to record attn-distance",
+    ),
+    (numbers("knn-top1", 1), "recorded 'knn-top1'"),
+    (Result(records=numbers("attn-distance", 1).records * 2), "the same number twice"),
+    (Result(maps=[StoredMap(name="m", layer=1, axes=("y",), array=np.ones((2, 2)))]), "axes y"),
+    (Result(maps=[StoredMap(name="m", layer=1, axes=("y",), array=np.array([None]))]), "array of object"),
+    (Result(maps=[StoredMap(name="m", layer=1, axes=("y",), array=np.ones(2))] * 2), "the same map twice"),
+]
+
+
+@pytest.mark.parametrize(("result", "words"), NAN)
+def test_a_bad_result_stores_nothing(tmp_path: Path, result: Result, words: str) -> None:
+    path = store_at(tmp_path / "r.db")
+    with Store.open(path) as store, pytest.raises(TeachMattersError) as caught:
+        store.record(run(DISTANCE), result)
+    assert words in str(caught.value)
+    assert rows(path, "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM records)") == [(0,)]
+
+
+def test_an_error_halfway_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("halfway")
+
+    with Store.open(path) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "array_rows", fail)
+            with pytest.raises(RuntimeError, match="halfway"):
+                store.record(run(DISTANCE), numbers("attn-distance", 2))
+        assert rows(path, "SELECT value, is_newest FROM all_results") == [(1, 1)]
+        store.record(run(DISTANCE), numbers("attn-distance", 3))
+    assert rows(path, "SELECT value FROM results") == [(3,)]
+
+
+def test_foreign_keys_are_on(tmp_path: Path) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import IntegrityError
+
+    with Store.open(tmp_path / "r.db") as store, pytest.raises(IntegrityError), store._engine.begin() as connection:
+        connection.execute(text("INSERT INTO recorded VALUES (1, 1, '', '', 1)"))
+
+
+def test_one_number_has_one_row(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        connection.execute("INSERT INTO records SELECT * FROM records")
+
+
+def test_a_store_is_in_wal_mode_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+    with Store.open(path) as store:
+        store.record(run(TOP1), numbers("knn-top1", 1))
+        assert beside(path) == ["r.db"]  # also while hours of work pass
+    assert path.read_bytes()[18:20] == b"\x02\x02"  # the file's own word for WAL
+
+
+def test_two_writers_at_once_both_finish(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    code = (
+        "label = sys.argv[2]\n"
+        "with Store.open(Path(sys.argv[1])) as store:\n"
+        "    for i in range(15):\n"
+        "        store.record(run(DISTANCE, of=model(label), dataset=str(i)), numbers('attn-distance', *range(200)))\n"
+    )
+    both = [start(code, path, label) for label in ("a", "b")]
+    assert [finish(process) for process in both] == [(0, "")] * 2
+    assert rows(path, "SELECT model, count(*) FROM results GROUP BY model") == [("a", 3000), ("b", 3000)]
+    assert len(rows(path, "SELECT 1 FROM metrics")) == 1
+    assert beside(path) == ["r.db"]
+
+
+def test_killed_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+    before = rows(path, "SELECT * FROM all_results")
+    code = (
+        "from teachmatters.store import writer\n"
+        "from sqlalchemy import text\n"
+        "insert = writer._insert\n"
+        "def insert_and_die(session, table, rows):\n"
+        "    session.execute(text('PRAGMA cache_size = 1'))\n"  # so that half a run truly lies on the disk
+        "    insert(session, table, rows)\n"
+        "    if table is writer.Number:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "writer._insert = insert_and_die\n"
+        "with Store.open(Path(sys.argv[1])) as store:\n"
+        "    store.record(run(DISTANCE), numbers('attn-distance', *range(5000)))\n"
+    )
+    assert finish(start(code, path))[0] == -signal.SIGKILL
+    assert path.with_name("r.db-wal").stat().st_size > 50_000
+    with Store.open(path) as store:
+        assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
+    assert rows(path, "SELECT * FROM all_results") == before
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert beside(path) == ["r.db"]
+
+
+def _hold(path: Path, seconds: float) -> subprocess.Popen[str]:
+    """Somebody else with the write lock."""
+    code = (
+        "c = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True)\ntime.sleep(float(sys.argv[2]))\nc.execute('COMMIT')\n"
+    )
+    process = start(code, path, seconds)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_locked_store_is_found_on_opening(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db")
+    holder = _hold(path, 60)
+    try:
+        before, started = path.read_bytes(), time.monotonic()
+        with pytest.raises(TeachMattersError, match="locked by another program"):
+            Store.open(path, timeout=0.2)
+        assert time.monotonic() - started < 5
+        assert path.read_bytes() == before
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_finished_run_waits_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store_at(tmp_path / "r.db")
+    with Store.open(path) as store:
+        holder = _hold(path, 1.5)
+        store.record(run(DISTANCE), numbers("attn-distance", 1))
+        holder.communicate(timeout=30)
+    assert rows(path, "SELECT value FROM results") == [(1,)]
+    monkeypatch.setattr(writer, "PATIENCE", 0.2)
+    with Store.open(path) as store:
+        holder = _hold(path, 60)
+        try:
+            assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}  # reading needs no lock
+            with pytest.raises(TeachMattersError, match="locked by another program"):
+                store.record(run(DISTANCE), numbers("attn-distance", 2))
+        finally:
+            holder.kill()
+            holder.communicate()
+
+
+FULL = (
+    "import resource\n"
+    "path = Path(sys.argv[1])\n"
+    "limit = int(sys.argv[2])\n"
+    "if limit == 0:\n"
+    "    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+    "with Store.open(path) as store:\n"
+    "    if limit:\n"
+    "        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+    "    store.record(run(DISTANCE), numbers('attn-distance', *range(20000)))\n"
+)
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+    error = finish(start(FULL, path, path.stat().st_size + 4096))[1].strip().splitlines()[-1]
+    assert error.startswith("teachmatters.errors.TeachMattersError")
+    assert "the disk is full" in error
+    assert rows(path, "SELECT value FROM all_results") == [(1,)]
+    with Store.open(path) as store:
+        store.record(run(DISTANCE), numbers("attn-distance", 2))
+    assert rows(path, "SELECT value FROM results") == [(2,)]
+
+
+def test_a_full_disk_makes_no_store(tmp_path: Path) -> None:
+    assert "the disk is full" in finish(start(FULL, tmp_path / "r.db", 0))[1]
+    assert not (tmp_path / "r.db").exists() or (tmp_path / "r.db").stat().st_size == 0
+    store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
+
+
+def test_sqlites_own_word_for_full(tmp_path: Path) -> None:
+    from sqlalchemy import event
+
+    path = store_at(tmp_path / "r.db")
+    with Store.open(path) as store:
+
+        @event.listens_for(store._engine, "connect")
+        def limit(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute("PRAGMA max_page_count = 30")
+
+        with pytest.raises(TeachMattersError, match="the disk is full"):
+            store.record(run(DISTANCE), numbers("attn-distance", *range(20000)))
+    assert rows(path, "SELECT count(*) FROM runs") == [(0,)]
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    record = Record(metric="attn-distance", layer=np.int64(3), value=np.float32(0.5), n=np.int32(7))  # type: ignore[arg-type]
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), Result(records=[record])))
+    assert rows(path, "SELECT layer, typeof(layer), value, typeof(value), n FROM results") == [
+        (3, "integer", 0.5, "real", 7)
+    ]
+
+
+def test_a_store_opens_by_url_and_in_odd_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "odd %20 ?#é"
+    folder.mkdir()
+    with Store.open(f"sqlite:///{folder}/r.db") as store:
+        store.record(run(DISTANCE, of=model("o'brien\n")), numbers("attn-distance", 1))
+        assert store.path == folder / "r.db"
+    assert rows(folder / "r.db", "SELECT model FROM results") == [("o'brien\n",)]
+    assert beside(folder / "r.db") == ["r.db"]
