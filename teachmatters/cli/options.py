@@ -106,7 +106,7 @@ def check_target(path: Path | None, option: str, suffixes: Sequence[str] = ()) -
     """See before anything is computed that a file can be written.
 
     Raises:
-        TeachMattersError: it is a folder or a database, its folder does not exist, or its suffix is not one of ``suffixes``.
+        TeachMattersError: it is a folder or a database, its folder does not exist, or it ends in none of ``suffixes``.
     """
     if path is None:
         return

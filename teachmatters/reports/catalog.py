@@ -12,19 +12,29 @@ from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.reports.options import Facts
 from teachmatters.store.reader import query
 
-# One row a run, its family and one of its metrics looked up by the run's key: never a walk through all results.
+TIMEOUT = 300.0
+"""Seconds for a query of ours: patience for a store of many millions of rows."""
+
+# One row a run and model. A family is looked up by the run's key: never a walk through all results.
 _RUNS = """
-SELECT model, name, other_model, dataset, setting, analysis,
-    (SELECT family FROM results WHERE results.run_id = runs.run_id AND results.model = runs.model LIMIT 1) AS family
-FROM runs
-ORDER BY finished_at DESC
+WITH seen AS (
+    SELECT run_id, model, name, dataset, setting, analysis, finished_at FROM runs
+    UNION ALL
+    SELECT run_id, other_model, other_model, dataset, setting, analysis, finished_at
+    FROM runs
+    WHERE other_model <> '' AND other_model <> model
+)
+SELECT model, name, dataset, setting, analysis,
+    (SELECT family FROM results WHERE results.run_id = seen.run_id AND results.model = seen.model LIMIT 1) AS family
+FROM seen
+ORDER BY finished_at
 """
 _FACTS = "SELECT name, analysis, title, unit, higher_is_better, lower, upper, level FROM metrics ORDER BY id"
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a store holds, newest first.
+    """What a store holds.
 
     Attributes:
         path: the file.
@@ -101,21 +111,20 @@ def read_catalog(path: Path) -> Catalog:
     Raises:
         TeachMattersError: it holds no run, or is not a store.
     """
-    runs = [dict(zip(("model", "name", "other", "data", "setting", "analysis", "family"), row, strict=True))
-            for row in query(path, _RUNS).rows]  # fmt: skip
+    found = query(path, _RUNS, timeout=TIMEOUT)
+    runs = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     if not runs:
         raise TeachMattersError(
             f"{path} holds no results yet; 'tm analyze --model random-s16 --metric knn-top1' measures the first ones."
         )
-    models = {run["other"]: "" for run in reversed(runs) if run["other"]}
-    models |= {run["model"]: run["family"] or models.get(run["model"], "") for run in reversed(runs)}
+    families = {run["model"]: run["family"] for run in runs if run["family"]}
     return Catalog(
         path=path,
-        models=dict(sorted(models.items())),
+        models={label: families.get(label, "") for label in sorted({run["model"] for run in runs})},
         names={run["model"]: run["name"] for run in runs},
-        data=tuple(sorted({run["data"] for run in runs})),
+        data=tuple(sorted({run["dataset"] for run in runs})),
         settings=tuple(sorted({run["setting"] for run in runs})),
-        analyses=tuple(dict.fromkeys(run["analysis"] for run in runs)),
+        analyses=tuple(dict.fromkeys(run["analysis"] for run in reversed(runs))),
         facts=_read_facts(path),
     )
 

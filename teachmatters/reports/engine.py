@@ -12,15 +12,13 @@ from teachmatters.api import ReportSpec
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import load_object
 from teachmatters.reports import binding, captions
-from teachmatters.reports.catalog import Catalog, read_catalog
+from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.options import BINDS, Options
 from teachmatters.store.reader import Rows, query
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-TIMEOUT = 300.0
 
 
 @dataclass

@@ -168,6 +168,8 @@ def _folded(row: Sequence[str], part: Iterable[int], sizes: Sequence[int]) -> li
 
 def _parts(sizes: Sequence[int], width: int | None, labels: int) -> list[list[int]]:
     """Which columns stand side by side: as many as fit, and at least one beside the labels."""
+    if not sizes:
+        return []
     first = list(range(min(labels, len(sizes))))
     room = (width or math.inf) - sum(sizes[j] + 2 for j in first) + 2
     parts, left = [list(first)], room

@@ -48,7 +48,7 @@ def training(family: str | None, supervision: str | None) -> str:
         for key in COLOURS:
             if re.fullmatch(rf"{key}(v?\d+)?", word):
                 return key
-    if "untrained" in words:
+    if {"untrained", "none"} & set(words):
         return "random"
     return supervision or family or ""
 

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teachmatters.reports.engine import Report, run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.specs import REPORTS
+from tests.reports.stores import LOSS, PCK, PURITY, TOP1, model, record, values
+
+SPEC = next(spec for spec in REPORTS if spec.name == "best-layers")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    path = tmp_path_factory.mktemp("best") / "r.db"
+    for label, top in (("mae-b16", 70.0), ("dino-s16", 60.0), ("random-s16", 70.0), ("hf-x", 5.0), ("clip-b16", 1.0)):
+        record(
+            path, model(label, depth=4), TOP1, values(TOP1, [1.0, top, top, 2.0][: 4 if top > 1 else 1]), data="digits"
+        )
+    record(path, model("mae-b16", depth=4), PURITY, values(PURITY, [0.25, 0.5, 0.75, 0.5]))
+    record(path, model("mae-b16", depth=4), PCK, values(PCK, [3.0, 2.0]), data="spair")
+    record(path, model("mae-b16", depth=4), LOSS, values(LOSS, [3.0, 1.0, 1.0, 2.0]))
+    return run_report(SPEC, path, Options())
+
+
+def test_the_lowest_of_equal_layers_and_none_for_what_was_not_measured(report: Report) -> None:
+    table = {str(row[1]): [str(cell) for cell in row] for row in report.table.to_numpy().tolist()}
+    assert table["mae-b16"] == ["mae", "mae-b16", "70.0 (2)", "3.0 (1)", "0.7500 (3)"]
+    assert table["clip-b16"] == ["clip", "clip-b16", "1.0 (1)", "", ""]
+
+
+def test_columns_stand_in_the_papers_order_and_official_pck_is_left_out(report: Report) -> None:
+    assert list(report.table.columns[2:]) == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
+
+
+def test_models_are_grouped_and_the_untrained_come_last(report: Report) -> None:
+    assert report.table["model"].tolist() == ["clip-b16", "dino-s16", "mae-b16", "hf-x", "random-s16"]
+
+
+def test_every_best_of_a_column_is_stressed(report: Report) -> None:
+    assert report.table.attrs["bold"] == {(2, 2), (4, 2), (2, 3), (2, 4)}
+
+
+def test_less_can_be_better(report: Report, tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    for label, numbers in (("a", [3.0, 1.0, 1.0, 2.0]), ("b", [0.5, 0.7, 0.9, 0.8])):
+        record(path, model(label), LOSS, values(LOSS, numbers))
+    table = run_report(SPEC, path, Options(metrics=("toy-loss",))).table
+    assert table["toy-loss / photos"].tolist() == ["1.000 (2)", "0.5000 (1)"]
+    assert table.attrs["bold"] == {(1, 2)}
+
+
+def test_the_best_of_some_layers(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [1.0, 9.0, 3.0]))
+    table = run_report(SPEC, tmp_path / "r.db", Options(layers=(1, 3))).table
+    assert table["knn-top1 / photos"].tolist() == ["3.0 (3)"]
+
+
+def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report: Report) -> None:
+    axes = report.figure().axes
+    assert [ax.get_title() for ax in axes] == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
+    assert [len(ax.texts) for ax in axes] == [5, 1, 1]
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()][-1] == "clip-b16", "the first model is on top"

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teachmatters.api import Record
+from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.reports.catalog import read_catalog
+from teachmatters.store import Store
+from tests.reports.stores import CKA, TOP1, model, record, values
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("catalog") / "results.db"
+    for label, family in (("mini-a", "mini"), ("mini-b", "mini"), ("mine", "dino"), ("mini", "other")):
+        record(path, model(label, family=family), TOP1, values(TOP1, [1.0]), setting="limit=2")
+    pair = model("mine", family="dino"), model("zeta", family="mae")
+    record(path, pair[0], CKA, [Record(metric="cka", layer=1, other_layer=1, value=0.5)], other=pair[1])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["mine"], ("mine",)),
+        (["mini-*"], ("mini-a", "mini-b")),
+        (["dino"], ("mine",)),
+        (["mini"], ("mini",)),  # a label comes before a family
+        (["mine", "m*"], ("mine", "mini", "mini-a", "mini-b")),
+        (["mae"], ("zeta",)),  # seen only as the second of a pair
+        ([], ()),
+    ],
+)
+def test_models_by_label_pattern_or_family(several: Path, given: list[str], expected: tuple[str, ...]) -> None:
+    assert read_catalog(several).find_models(given) == expected
+
+
+def test_metrics_by_analysis_or_name(several: Path) -> None:
+    catalog = read_catalog(several)
+    assert catalog.find_metrics(["knn"]) == catalog.find_metrics(["knn-*"]) == catalog.find_metrics(["knn:knn-top1"])
+    assert catalog.find_metrics(["cka", "cka:cka"]) == ("cka",)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("find_models", "unknown model 'mini-x'. Did you mean 'mini-b'? "
+            "results.db holds mine, mini, mini-a, mini-b, zeta."),
+        ("find_metrics", "unknown metric 'mini-x'. results.db holds knn-top1, cka."),
+        ("find_data", "unknown data set 'mini-x'. results.db holds photos."),
+    ],
+)  # fmt: skip
+def test_unknown_names_say_what_the_store_holds(several: Path, call: str, message: str) -> None:
+    with pytest.raises(UnknownNameError) as error:
+        getattr(read_catalog(several), call)(["mini-x"])
+    assert str(error.value) == message
+
+
+def test_an_unknown_setting(several: Path) -> None:
+    catalog = read_catalog(several)
+    assert catalog.find_setting("limit=2") == "limit=2"
+    assert catalog.find_setting("") == ""
+    with pytest.raises(
+        TeachMattersError, match=r"no run in results.db has the setting 'limit=3'; it holds '', 'limit=2'"
+    ):
+        catalog.find_setting("limit=3")
+
+
+def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
+    Store.open(tmp_path / "new.db").close()
+    with pytest.raises(
+        TeachMattersError, match=r"new.db holds no results yet; 'tm analyze --model random-s16 --metric"
+    ):
+        read_catalog(tmp_path / "new.db")
+
+
+def test_the_latest_facts_count(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    path = tmp_path / "r.db"
+    record(path, model(), TOP1, values(TOP1, [1.0]))
+    record(path, model(), replace(TOP1, title="Better"), values(TOP1, [1.0]))
+    facts = read_catalog(path).facts["knn-top1"]
+    assert (facts.title, facts.unit, facts.higher_is_better, facts.upper) == ("Better", "percent", True, 100)

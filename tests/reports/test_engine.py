@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from teachmatters.api import Record, ReportSpec
+from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.reports.engine import Report, run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.specs import REPORTS, register_reports
+from teachmatters.store import query
+from tests.reports.stores import CKA, DISTANCE, PCK, TOP1, TYPES, heads, model, record, values
+
+SPECS = {spec.name: spec for spec in REPORTS}
+
+
+def run(name: str, path: Path, **options: object) -> Report:
+    return run_report(SPECS[name], path, Options(**options))  # type: ignore[arg-type]
+
+
+def test_the_hook_offers_them_all() -> None:
+    assert [spec.name for spec in register_reports()] == ["metric", "attention-distance", "best-layers"]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_report_runs_and_draws_without_options(name: str, store: Path) -> None:
+    report = run(name, store)
+    assert len(report.rows) == len(report.data.rows) > 0
+    assert len(report.table) > 0
+    assert report.figure().axes
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_sql_shown_is_the_sql_run(name: str, store: Path) -> None:
+    report = run(name, store, layers=(1, 2, 12), models=("dino*",))
+    assert query(store, report.sql).rows == report.data.rows
+    assert sqlite3.connect(store).execute(report.sql).fetchall() == report.data.rows
+
+
+def test_options_restrict(store: Path) -> None:
+    rows = run("metric", store, metrics=("attn-distance",), models=("mae",), layers=(3, 5), heads=(2,)).rows
+    assert set(rows["model"]) == {"mae-b16"}
+    assert sorted(rows["layer"].unique()) == [3, 5]
+    assert rows["head"].dropna().unique().tolist() == [2]
+    assert rows["head"].isna().sum() == 2, "the headline stays beside the heads"
+    assert set(run("metric", store, metrics=("purity-cls",), data=("imagenet*",)).rows["dataset"]) == {"imagenet50"}
+
+
+def test_headlines_alone_unless_heads_are_asked_for(store: Path) -> None:
+    assert run("metric", store, metrics=("attn-distance",)).rows["head"].isna().all()
+    assert run("metric", store, metrics=("knn-top1",)).rows["category"].isna().all()
+    assert run("attention-distance", store).rows["head"].nunique() == 6
+    assert run("attention-distance", store, heads=(1, 2)).rows["head"].nunique() == 2
+
+
+def test_a_metric_without_headline_shows_its_finer_rows(tmp_path: Path) -> None:
+    rows = [Record(metric=TYPES.name, layer=1, head=head, category="grid", value=0.5) for head in (1, 2)]
+    record(tmp_path / "r.db", model(), TYPES, rows)
+    assert run("metric", tmp_path / "r.db").rows["head"].tolist() == [1, 2]
+    assert run("metric", tmp_path / "r.db", heads=(2,)).rows["head"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    "label", ["o'brien", "<script>alert(1)</script>", "two\nlines", "a$b$", "_x", "50% & {co}", "[b]"]
+)
+def test_strange_labels_are_only_names(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "r.db"
+    record(path, model(label, family="dino"), DISTANCE, heads(DISTANCE, [0.1, 0.2]))
+    for name in ("metric", "attention-distance"):
+        report = run(name, path, models=(label,))
+        assert set(report.rows["model"]) == {label}
+        assert query(path, report.sql).rows == report.data.rows
+        report.figure().draw_without_rendering()
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One model measured with and without a limit, another only with limits."""
+    path = tmp_path_factory.mktemp("settings") / "r.db"
+    full, trial = model("dino-s16"), model("mae-b16")
+    record(path, full, TOP1, values(TOP1, [10.0]))
+    record(path, full, TOP1, values(TOP1, [11.0]), setting="limit=2")
+    record(path, trial, TOP1, values(TOP1, [22.0]), setting="limit=2")
+    record(path, trial, TOP1, values(TOP1, [23.0]), setting="limit=3")
+    return path
+
+
+class TestSettings:
+    """The empty setting, or the one asked for; else the newest, and the caption says so."""
+
+    def shown(self, report: Report) -> dict[str, float]:
+        return dict(zip(report.rows["model"], report.rows["value"], strict=True))
+
+    @pytest.mark.parametrize("name", ["metric", "best-layers", "attention-distance"])
+    def test_the_empty_one_else_the_newest(self, settings: Path, name: str) -> None:
+        report = run(name, settings, metrics=("knn-top1",))
+        assert self.shown(report) == {"dino-s16": 10.0, "mae-b16": 23.0}
+        assert "Setting limit=3: mae-b16 knn-top1 photos" in report.caption
+
+    def test_the_one_asked_for(self, settings: Path) -> None:
+        report = run("metric", settings, setting="limit=2")
+        assert self.shown(report) == {"dino-s16": 11.0, "mae-b16": 22.0}
+        assert "Setting: limit=2" in report.caption
+
+    def test_the_one_asked_for_where_there_is_one(self, settings: Path) -> None:
+        report = run("metric", settings, setting="limit=3")
+        assert self.shown(report) == {"dino-s16": 11.0, "mae-b16": 23.0}
+        assert "Setting limit=2: dino-s16 knn-top1 photos" in report.caption
+
+    def test_nothing_is_said_of_the_defaults(self, settings: Path) -> None:
+        assert not [line for line in run("metric", settings, models=("dino*",)).caption if "Setting" in line]
+
+
+def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path: Path) -> None:
+    assert run("metric", store, metrics=("purity-cls",)).caption == [
+        "Metric: purity-cls (Purity)", "Data: imagenet50, photos", "Without these numbers: mae-b16",
+    ]  # fmt: skip
+    record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]), data="imagenet")
+    assert "Data: imagenet (val)" in run("metric", tmp_path / "r.db").caption
+
+
+def test_without_a_metric_the_newest_is_shown_and_the_others_are_named(store: Path) -> None:
+    report = run("metric", store)
+    assert set(report.rows["metric"]) == {"purity-cls"}
+    assert "--metric shows others: attn-distance, knn-top1" in report.caption[-1]
+
+
+def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
+    path, one, two = tmp_path / "r.db", model("a", depth=2), model("b", depth=3)
+    grid = [Record(metric="cka", layer=i, other_layer=j, value=i / j) for i in (1, 2) for j in (1, 2, 3)]
+    record(path, one, CKA, grid, other=two)
+    report = run("metric", path)
+    assert list(report.table.columns) == ["layer", "other_layer", "a vs b", "b vs a"]
+    assert len([ax for ax in report.figure().axes if ax.images]) == 2
+
+
+def test_protocols_stand_side_by_side(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), PCK, values(PCK, [10.0]))
+    assert list(run("metric", tmp_path / "r.db").table.columns) == ["layer", "a / official", "a / paper"]
+
+
+class TestErrors:
+    def test_unknown_names(self, store: Path) -> None:
+        with pytest.raises(UnknownNameError, match=r"unknown model 'dino-s61'. Did you mean 'dino-s16'\?"):
+            run("metric", store, models=("dino-s61",))
+        with pytest.raises(UnknownNameError, match=r"unknown metric 'atn-distance'. Did you mean 'attn-distance'\?"):
+            run("metric", store, metrics=("atn-distance",))
+        with pytest.raises(UnknownNameError, match=r"unknown data set 'digit'. Did you mean 'digits'\?"):
+            run("metric", store, data=("digit",))
+
+    def test_nothing_measured_names_the_command(self, store: Path, tmp_path: Path) -> None:
+        with pytest.raises(TeachMattersError, match=r"no numbers for .*model mae-b16.*'tm analyze --model dino-s16"):
+            run("metric", store, metrics=("purity-cls",), models=("mae-b16",))
+        record(tmp_path / "r.db", model("o'neil"), DISTANCE, heads(DISTANCE, [0.1]))
+        with pytest.raises(TeachMattersError) as error:
+            run("best-layers", tmp_path / "r.db")
+        assert "r.db holds attn-distance, but nothing that report 'best-layers' shows (knn-top1, " in str(error.value)
+        assert "'tm analyze --model 'o'\"'\"'neil' --metric knn-top1' measures the first." in str(error.value)
+
+    def test_a_metric_without_direction_has_no_best_layer(self, store: Path) -> None:
+        with pytest.raises(TeachMattersError, match=r"attn-distance has no better or worse.*: knn-top1, purity-cls\."):
+            run("best-layers", store, metrics=("attn-distance",))
+
+    def test_an_option_that_does_nothing_is_refused(self, store: Path) -> None:
+        with pytest.raises(TeachMattersError, match=r"'best-layers' takes no --heads; it takes --metric, --model,"):
+            run("best-layers", store, heads=(1,))
+
+
+class TestPlugins:
+    """A report of a stranger: a query and perhaps a drawing."""
+
+    @pytest.fixture
+    def package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+        folder = tmp_path / "toy_report"
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+        (folder / "toy.sql").write_text(
+            "-- all\nSELECT model, layer, value, unit FROM results WHERE metric = 'knn-top1'"
+        )
+        (folder / "odd.sql").write_text("SELECT :nothing")
+        monkeypatch.syspath_prepend(tmp_path)
+        sys.modules.pop("toy_report", None)
+        return "toy_report"
+
+    def test_rows_are_its_table(self, package: str, store: Path) -> None:
+        report = run_report(ReportSpec(name="toy", summary="", sql=f"{package}:toy.sql"), store, Options())
+        assert report.table.columns.tolist() == ["model", "layer", "value", "unit"]
+        assert report.table.iloc[0].tolist() == ["dino-s16", "1", "17.3", "percent"]
+        with pytest.raises(TeachMattersError, match="'toy' has no drawing"):
+            report.figure()
+
+    def test_broken_ones_say_what_is_wrong(self, package: str, store: Path) -> None:
+        for sql, message in (
+            (f"{package}:none.sql", "cannot read its SQL"),
+            ("no_such_package:a.sql", "cannot read its SQL"),
+            (f"{package}:odd.sql", "binds :nothing"),
+        ):
+            with pytest.raises(TeachMattersError, match=message):
+                run_report(ReportSpec(name="toy", summary="", sql=sql), store, Options())
+        spec = ReportSpec(name="toy", summary="", sql=f"{package}:toy.sql", draw=f"{package}:draw")
+        with pytest.raises(TeachMattersError, match="cannot be loaded"):
+            run_report(spec, store, Options()).figure()
