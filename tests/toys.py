@@ -52,7 +52,13 @@ def toy_network(depth: int, seed: int, **options: Any) -> torch.nn.Module:
     """A ViT whose attention is not nearly uniform, as that of a fresh network is."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        shape = {"img_size": SIZE, "patch_size": PATCH, "embed_dim": WIDTH, "num_heads": 3, "depth": depth}
+        shape: dict[str, Any] = {
+            "img_size": SIZE,
+            "patch_size": PATCH,
+            "embed_dim": WIDTH,
+            "num_heads": 3,
+            "depth": depth,
+        }
         network = timm.create_model("vit_tiny_patch16_224", num_classes=0, **shape, **options)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
@@ -70,7 +76,7 @@ def toy_source(request: ModelRequest) -> ModelSource:
         network = toy_network(depth, seed=len(name) + ord(name[-1]) + request.seed, **options)
         if name == "toy-nan":
             with torch.no_grad():
-                network.blocks[1].mlp.fc1.weight[0, 0] = float("nan")  # type: ignore[index,union-attr,operator]
+                network.blocks[1].mlp.fc1.weight[0, 0] = float("nan")  # type: ignore[index,union-attr]
         return TimmViT(network, name)
 
     if name == "toy-broken":
@@ -114,10 +120,7 @@ class ToyData(Dataset):
 
 
 def toy_data(request: DatasetRequest) -> ToyData:
-    count, bad = request.parameters["count"], request.parameters["bad"]
-    assert isinstance(count, int)
-    assert isinstance(bad, tuple)
-    return ToyData(count, bad)
+    return ToyData(request.parameters["count"], request.parameters["bad"])
 
 
 # ---------------------------------------------------------------- an analysis of videos, in windows
@@ -191,9 +194,7 @@ class ToySimilarity(Analysis):
     """Likeness of Gram matrices of ``batch`` pictures at a time; an incomplete last batch is left out."""
 
     def feed(self, parameters: Parameters) -> Feed:
-        batch = parameters["batch"]
-        assert isinstance(batch, int)
-        return Feed(taps=frozenset({"block"}), group=batch)
+        return Feed(taps=frozenset({"block"}), group=parameters["batch"])
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -214,7 +215,7 @@ class ToySimilarity(Analysis):
     def state(self) -> State:
         order = sorted(self.grams)
         size = self.context.parameters["batch"]
-        empty = torch.zeros(0, self.context.model.depth, size, size)  # type: ignore[call-overload]
+        empty = torch.zeros(0, self.context.model.depth, size, size)
         grams = torch.stack([self.grams[i] for i in order]) if order else empty
         return {"first": np.array(order, dtype=np.int64), "grams": grams.numpy()}
 

@@ -52,8 +52,7 @@ class KnnAnalysis(Analysis):
         return result
 
     def _neighbours(self, gallery: int, queries: int) -> tuple[list[int], list[int]]:
-        wanted = self.context.parameters["k"]
-        assert isinstance(wanted, tuple)
+        wanted: tuple[int, ...] = self.context.parameters["k"]
         ks = sorted({k for k in wanted if k <= gallery})
         if not ks or not queries:
             raise TeachMattersError(
@@ -71,9 +70,8 @@ class KnnAnalysis(Analysis):
     ) -> dict[int, torch.Tensor]:
         blocks = (torch.tensor(gallery[i : i + GALLERY_BLOCK]) for i in range(0, len(gallery), GALLERY_BLOCK))
         similarity, index = nearest(torch.tensor(queries).to(self.context.device), blocks, ks[-1])
-        temperature = self.context.parameters["temperature"]
-        assert isinstance(temperature, float)
-        return rank_of_truth(similarity, labels[index], truth, len(self.context.classes), ks, temperature)
+        temperature, classes = self.context.parameters["temperature"], len(self.context.classes)
+        return rank_of_truth(similarity, labels[index], truth, classes, ks, temperature)
 
     def _record(
         self, result: Result, metric: str, layer: int, right: dict[int, NDArray[np.bool_]], names: tuple[str, ...]

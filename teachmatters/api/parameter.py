@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Value: TypeAlias = int | float | str | bool | tuple[int, ...] | None
 """What a parameter may hold. ``None`` is a default only: the analysis then decides from the data."""
 
-Parameters: TypeAlias = Mapping[str, Value]
+Parameters: TypeAlias = Mapping[str, Any]
+"""Values by name. The runner has checked each against its declaration, so whoever declared it knows its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 
 from teachmatters import registry
 from teachmatters.analyses import specs
-from teachmatters.api import Analysis, Result, State
+from teachmatters.api import Analysis, ModelRequest, Result, State
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.runner.engine import Pass
 from teachmatters.runner.measure import Bench, Todo
@@ -36,7 +36,7 @@ def task_of(name: str, *parameters: str) -> Task:
 
 def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int = 1) -> tuple[Analysis, State]:
     """The state after a pass in so many parts, each saved, loaded and merged."""
-    adapter = toy.toy_source(toy.ModelRequest(spec=registry.load().models[model])).build()
+    adapter = toy.toy_source(ModelRequest(spec=registry.load().models[model])).build()
     bench = Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence())
     states: list[State] = []
     entries = seating([bench.start(adapter.info, Todo(task, task.metrics))])
@@ -103,7 +103,7 @@ def test_neither_batches_nor_parts_change_the_numbers(name: str, tmp_path: Path)
 def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_path: Path) -> None:
     task = task_of(name)
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
-    adapter = toy.toy_source(toy.ModelRequest(spec=registry.load().models["toy-a"])).build()
+    adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()
     bench = Bench(device=CPU, dtype=torch.float32, batch_size=4, seed=0, limit=None, listener=Silence())
     empty = bench.start(adapter.info, Todo(task, task.metrics)).analysis.state()
     save_state(tmp_path / "empty.safetensors", empty)
