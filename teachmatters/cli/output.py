@@ -102,6 +102,13 @@ class Bar:
         self._progress = progress
         self._task: TaskID | None = None
 
+    def say(self, text: str) -> None:
+        """Say a sentence above the bar."""
+        if self._progress.disable:
+            say(text)
+        else:
+            self._progress.console.print(formats.visible(text), markup=False, highlight=False, soft_wrap=True)
+
     def begin(self, label: str, total: int) -> None:
         """Start a bar of ``total`` steps in place of the last one."""
         self.finish()
