@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from teachmatters.cli import output
+from teachmatters.errors import TeachMattersError
+
+
+def test_data_and_talk_go_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    output.emit_table(["a", "b"], [[1, None]], "json")
+    output.say("a word")
+    out, err = capsys.readouterr()
+    assert json.loads(out) == [{"a": 1, "b": None}]
+    assert err == "a word\n"
+
+
+def test_talk_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say("one\ntwo\x1b[2J")
+    assert capsys.readouterr().err == "one\ntwo\\x1b[2J\n"
+
+
+@pytest.mark.parametrize("style", ["table", "csv", "json", "markdown", "latex"])
+def test_no_digit_and_no_column_is_lost_without_a_terminal(style: output.Format) -> None:
+    columns = [f"column-{n}" for n in range(60)]
+    text = output.render(columns, [[n + 0.12345678901234567 for n in range(60)]], style)
+    assert all(name in text for name in columns)
+    assert all(repr(n + 0.12345678901234567) in text for n in range(60))
+
+
+def test_a_terminal_gets_its_width_and_bold(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    columns = ["layer", *(f"model-{n}" for n in range(9))]
+    text = output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)})
+    assert text.count("layer") > 1
+    assert (
+        text.count("\x1b[1m")
+        == text.count("\x1b[0m")
+        == len(text.split("\n\n")) * 1 + 9 + text.count("layer") - 1 + 1 - (len(text.split("\n\n")) - 1)
+    )
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)})
+
+
+def test_an_encoding_that_lacks_letters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    output.emit("größe")
+    stream.flush()
+    assert stream.buffer.getvalue() == b"gr\\xf6\\xdfe\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("call", ["output.emit('x' * 10_000_000)", "[output.emit('x' * 99) for _ in range(99_999)]"])
+def test_a_reader_that_went_away_is_no_error(call: str) -> None:
+    command = f'{sys.executable} -c "from teachmatters.cli import output; {call.replace(chr(39), chr(92) + chr(34))}"'
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -c 9; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "x" * 9, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    code = """
+from teachmatters.cli import output
+from teachmatters.errors import TeachMattersError
+try:
+    output.emit("x")
+except TeachMattersError as error:
+    output.say(str(error))
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "cannot write to standard output: No space left on device.\n"
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_file(tmp_path / "a.txt", "text")
+    assert (tmp_path / "a.txt").read_text() == "text"
+    assert capsys.readouterr().err == f"Wrote {tmp_path / 'a.txt'}\n"
+    with pytest.raises(TeachMattersError, match="cannot write .*: Is a directory"):
+        output.write_file(tmp_path, "text")
+
+
+def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with output.progress() as bar:
+        bar.advance(1)
+        bar.begin("one [b]pass[/b]", 3)
+        bar.advance(2)
+        bar.begin("another", 3)
+        bar.finish()
+        bar.finish()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_shows_label_and_count_on_a_terminal() -> None:
+    import rich.console
+    from rich.progress import Progress
+
+    with Progress(console=rich.console.Console(file=io.StringIO(), force_terminal=True)) as display:
+        bar = output.Bar(display)
+        bar.begin("photos", 3)
+        bar.advance(2)
+        assert [(task.description, task.completed, task.total) for task in display.tasks] == [("photos", 2, 3)]
+        bar.begin("digits", 5)
+        assert [task.description for task in display.tasks] == ["digits"], "one bar at a time"
