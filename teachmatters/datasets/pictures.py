@@ -8,8 +8,8 @@ from PIL import Image
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
 
-LARGEST = 2 * 89_478_485
-"""Pixels beyond which a picture is refused: PIL's own limit for what must be an attack."""
+LARGEST = 89_478_485
+"""Pixels beyond which a picture is refused: where PIL begins to warn of an attack."""
 
 
 def is_picture(name: str) -> bool:
