@@ -38,7 +38,8 @@ QUERIES = {
     "best of a metric": "SELECT model, dataset, max(value) FROM results WHERE metric = 'knn-top1' AND head IS NULL"
     " AND category IS NULL GROUP BY model, dataset",
     "first rows": "SELECT * FROM results LIMIT 100",
-    "which metrics are there": "SELECT DISTINCT analysis, metric, dataset, setting FROM results",
+    "metrics there are": "SELECT name FROM metrics WHERE EXISTS (SELECT 1 FROM results WHERE metric = metrics.name)",
+    "metrics by DISTINCT": "SELECT DISTINCT analysis, metric, dataset, setting FROM results",
     "count of all": "SELECT count(*) FROM results",
 }
 

@@ -59,7 +59,7 @@ def check_writable(path: Path) -> None:
         _check_kind(path)
         if not writable(path):
             raise TeachMattersError(f"{path} is read-only. 'chmod u+w {path}', or name another file with --db")
-    if not writable(path.parent):  # SQLite keeps a journal beside the file
+    if not writable(path.resolve().parent):  # SQLite keeps a journal beside the file
         raise TeachMattersError(f"the folder {path.parent.absolute()} is read-only. Name a file elsewhere with --db")
 
 
@@ -99,7 +99,8 @@ def recover(path: Path) -> None:
 
 
 def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-journal")
+    real = path.resolve()  # SQLite keeps its journals beside the file itself, not beside a link to it
+    return real.with_name(f"{real.name}-journal")
 
 
 def _check_kind(path: Path) -> None:

@@ -59,12 +59,13 @@ def connect(path: Path, *, older: bool = False) -> sqlite3.Connection:
         TeachMattersError: what is there is not a store, or newer (unless allowed, older) than this code.
     """
     check_readable(path)
+    real = path.resolve()  # SQLite keeps its journals beside the file itself, not beside a link to it
     connection = None
     try:
         connection = sqlite3.connect(
-            _uri(path, _mode(path)), uri=True, timeout=WAIT, factory=_Reader, isolation_level=None
+            _uri(real, _mode(real)), uri=True, timeout=WAIT, factory=_Reader, isolation_level=None
         )
-        connection.path = path
+        connection.path = real
         revision = revision_of(path, connection)
         if revision != public.REVISIONS[-1] and not older:
             raise TeachMattersError(
@@ -143,7 +144,7 @@ def _explained(path: Path, error: Exception, denied: list[int], timeout: float) 
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"{path.absolute().as_uri()}?mode={mode}"
+    return f"{path.as_uri()}?mode={mode}"
 
 
 def _mode(path: Path) -> str:

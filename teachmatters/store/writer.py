@@ -110,7 +110,7 @@ def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
         RunFacts.setting == run.setting,
         RunFacts.other_model == cell.other_model,
     )
-    metric = select(Metric.id).where(Metric.analysis == cell.analysis, Metric.name == spec.name)
+    metric = select(Metric.id).where(Metric.name == spec.name)
     session.execute(
         update(Recorded)
         .where(Recorded.run_id.in_(same), Recorded.metric_id.in_(metric), Recorded.protocol.in_(spec.protocols))

@@ -69,7 +69,7 @@ WRITING = [
 @pytest.mark.parametrize("sql", WRITING)
 def test_anything_else_is_refused(store: Path, sql: str) -> None:
     before = store.read_bytes()
-    with pytest.raises(TeachMattersError, match=r"a query may only read|not authorized"):
+    with pytest.raises(TeachMattersError, match="a query may only read"):
         query(store, sql.format(folder=store.parent))
     assert store.read_bytes() == before
     assert beside(store) == ["r.db"]
@@ -135,12 +135,13 @@ def test_a_reader_that_outlives_a_writer_leaves_nothing_behind(store: Path) -> N
     with closing(connect(store)) as connection:
         connection.execute("SELECT 1 FROM results").fetchall()
         store_at(store, (run(DISTANCE, dataset="x"), numbers("attn-distance", 1)))
-    with closing(connect(store)) as connection:
         assert connection.execute("SELECT count(*) FROM results").fetchone() == (4,)
 
 
-def test_what_a_killed_writer_left_is_read_and_not_touched(store: Path) -> None:
+@pytest.mark.parametrize("bits", [0o644, 0o444])
+def test_what_a_killed_writer_left_is_read_and_not_touched(store: Path, bits: int) -> None:
     kept = {name: (store.parent / name).read_bytes() for name in _unfinished(store)}
+    store.chmod(bits)
     with closing(connect(store)) as connection:
         assert connection.execute("SELECT count(*) FROM models").fetchone() == (2,)
     for name, content in kept.items():
@@ -149,8 +150,6 @@ def test_what_a_killed_writer_left_is_read_and_not_touched(store: Path) -> None:
 
 def _unfinished(store: Path) -> tuple[str, str]:
     """A store whose last commit is still in its log, as a kill leaves it."""
-    copy = store.parent / "copy"
-    copy.mkdir()
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("INSERT INTO models SELECT id + 1, 'x', weights, '', '', '', 1, 1, 1, 1 FROM models")
@@ -193,6 +192,16 @@ def test_where_nothing_may_be_written(store: Path, mode: str, what: str) -> None
         assert beside(store) == ["r.db"]
     finally:
         marked.chmod(before)
+
+
+def test_a_link_is_followed(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "l.db"
+    link.symlink_to(store)
+    assert len(query(link, "SELECT 1 FROM results").rows) == 3
+    store_at(link, (run(DISTANCE, dataset="x"), numbers("attn-distance", 1)))
+    assert len(query(link, "SELECT 1 FROM results").rows) == 4
+    assert (beside(store), beside(link)) == (["r.db"], ["l.db"])
 
 
 def test_the_connection_cannot_write(store: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, writer
+from teachmatters.store import Store, query, writer
 from tests.store.samples import DISTANCE, PCK, TOP1, beside, finish, model, numbers, rows, run, start, store_at
 
 ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
 
 def test_a_full_disk_makes_no_store(tmp_path: Path) -> None:
     assert "the disk is full" in finish(start(FULL, tmp_path / "r.db", 0))[1]
-    assert not (tmp_path / "r.db").exists() or (tmp_path / "r.db").stat().st_size == 0
+    assert list(tmp_path.iterdir()) == []
     store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
 
 
@@ -259,5 +259,5 @@ def test_a_store_opens_by_url_and_in_odd_folders(tmp_path: Path) -> None:
     with Store.open(f"sqlite:///{folder}/r.db") as store:
         store.record(run(DISTANCE, of=model("o'brien\n")), numbers("attn-distance", 1))
         assert store.path == folder / "r.db"
-    assert rows(folder / "r.db", "SELECT model FROM results") == [("o'brien\n",)]
+    assert query(folder / "r.db", "SELECT model FROM results").rows == [("o'brien\n",)]
     assert beside(folder / "r.db") == ["r.db"]
