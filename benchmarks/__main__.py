@@ -1,0 +1,8 @@
+"""Every benchmark, one after the other, each in a process of its own."""
+
+import subprocess
+import sys
+
+for name in ("attention", "store"):
+    print(f"--- {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,0 +1,168 @@
+"""What attn-distance costs beside the plain forward pass. ``python -m benchmarks.attention [--model random-b16]``.
+
+The photographs, repeated to 64 pictures, go through the model's plain fused forward pass and through the analysis, in
+turn, several rounds in one process; the ratio is that of the medians. The plain pass has its pictures decoded and
+prepared beforehand. Ratio 1 gives the analysis the same (what reading the attention costs); ratio 2 lets it decode and
+prepare them itself (what ``tm analyze`` costs). Then the peak memory of the analysis, for several depths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+
+from teachmatters import registry
+from teachmatters.api import Crop, Dataset, Item, Kind, ModelAdapter, ModelRequest, Role
+from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.device import default_batch_size, find_device
+from teachmatters.runner.engine import Pass
+from teachmatters.runner.measure import Bench, Todo
+from teachmatters.runner.plan import plan
+from teachmatters.runner.request import AnalyzeRequest, Silence
+from teachmatters.runner.seats import Feeding
+
+PICTURES = 64
+LIMIT = 1.25
+MIB = 2**20
+
+
+class Repeated(Dataset):
+    """The first pictures of a data set over and over, kept as they are or already cropped for a model."""
+
+    kinds = frozenset[Kind]({"pictures"})
+
+    def __init__(self, dataset: Dataset, count: int, cropped: ModelAdapter | None = None) -> None:
+        sources = dataset.items("pictures", "all") or ()
+        self.dataset = dataset
+        self.sources = [sources[i % len(sources)] for i in range(count)]
+        self.cropped = {item: _cropped(dataset, item, cropped) for item in sources} if cropped else {}
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return [Item(str(i), 0) for i in range(len(self.sources))] if role == "all" else None
+
+    def picture(self, item: Item) -> Image.Image:
+        source = self.sources[int(item.key)]
+        return self.cropped.get(source) or self.dataset.picture(source)
+
+
+def _cropped(dataset: Dataset, item: Item, adapter: ModelAdapter) -> Image.Image:
+    pixels = Crop().prepare(dataset.picture(item), {}, adapter.info).inputs[0]
+    return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+class Contest:
+    """One model and the two ways of passing over the same pictures."""
+
+    def __init__(self, adapter: ModelAdapter, device: torch.device) -> None:
+        self.adapter, self.device = adapter, device
+        adapter.to(device, torch.float32)
+        self.size = default_batch_size(adapter.info, device)
+        request = AnalyzeRequest(models=["any"], metrics=["attn-distance"], db=Path("unused"), data=["photos"])
+        (self.task,), _ = plan(registry.load(), request)
+        photos = self.task.opened.dataset
+        self.raw = Repeated(photos, PICTURES)
+        self.ready = Repeated(photos, PICTURES, adapter)
+        self.batches = self._batches()
+
+    def _batches(self) -> list[torch.Tensor]:
+        info = self.adapter.info
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
+        items = self.ready.items("pictures", "all") or ()
+        inputs = [torch.from_numpy(Crop().prepare(self.ready.picture(item), {}, info).inputs) for item in items]
+        whole = (torch.cat(inputs).float() / 255 - mean) / std
+        return [part.to(self.device) for part in torch.split(whole, self.size)]
+
+    def plain(self) -> None:
+        """The forward pass alone."""
+        with torch.inference_mode():
+            for batch in self.batches:
+                self.adapter.forward(batch)
+
+    def analysed(self, dataset: Dataset) -> None:
+        """The pass that ``tm analyze`` makes."""
+        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, limit=None, listener=Silence())
+        started = bench.start(self.adapter.info, Todo(self.task, self.task.metrics))
+        feeding = Feeding(
+            started.analysis, started.feed, "pictures", dataset, {"all": dataset.items("pictures", "all") or ()}
+        )
+        Pass(self.adapter, self.device, torch.float32, [feeding]).run(Crop(), self.size, lambda _: None)
+        started.analysis.compute(started.analysis.state())
+
+    def seconds(self, work: Callable[[], None]) -> float:
+        """Wall time of one call, the device's queue included."""
+        start = time.perf_counter()
+        work()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+
+def ratios(name: str, rounds: int, device: torch.device) -> None:
+    """Print both ratios."""
+    spec = registry.load().model(name)
+    contest = Contest(registry.load_object(spec.factory)(ModelRequest(spec=spec)).build(), device)
+    ways: dict[str, Callable[[], None]] = {
+        "plain forward": contest.plain,
+        "attn-distance, pictures ready": lambda: contest.analysed(contest.ready),
+        "attn-distance, pictures decoded on the way": lambda: contest.analysed(contest.raw),
+    }
+    for work in ways.values():
+        work()  # warm
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, work in ways.items():
+            taken[way].append(contest.seconds(work))
+    medians = {way: statistics.median(times) for way, times in taken.items()}
+    base = medians["plain forward"]
+    print(f"{name} on {device}, {PICTURES} pictures in batches of {contest.size}, {torch.get_num_threads()} threads")
+    for way, median in medians.items():
+        print(f"  {way:44} {median:7.2f} s   ratio {median / base:5.3f}   (at most {LIMIT} for ratio 1)")
+
+
+def memory(depth: int) -> None:
+    """Print what the analysis needs beyond the weights, in this process, for a ViT-B/16 of some depth."""
+    network = timm.create_model("vit_base_patch16_224", num_classes=0, depth=depth)
+    contest = Contest(TimmViT(network, f"depth {depth}"), torch.device("cpu"))
+    before = _resident()
+    contest.analysed(contest.ready)
+    print(f"  {depth:2} blocks: {(_peak() - before) / MIB:6.0f} MiB beyond the model and the pictures")
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Print the ratios, then the memory of each depth, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="random-b16")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--memory-of-depth", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of_depth:
+        memory(options.memory_of_depth)
+        return
+    ratios(options.model, options.rounds, find_device(options.device))
+    print("peak memory of attn-distance, ViT-B/16 on the CPU:", flush=True)
+    for depth in (3, 6, 12, 24):
+        subprocess.run([sys.executable, "-m", "benchmarks.attention", "--memory-of-depth", str(depth)], check=True)
+
+
+if __name__ == "__main__":
+    main()
