@@ -34,7 +34,7 @@ def test_the_examples_of_the_help_work(store: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_every_format_holds_the_same(store: Path) -> None:
-    sql = "SELECT model, layer, head, value FROM results WHERE metric = 'attn-distance' ORDER BY model, layer, head LIMIT 9"
+    sql = "SELECT model, layer, head, value FROM results WHERE metric = 'attn-distance' ORDER BY 1, 2, 3 LIMIT 9"
     objects = json.loads(query(sql, "--db", store, "--format", "json").stdout)
     assert len(objects) == 9
     rows = list(csv.DictReader(io.StringIO(query(sql, "--db", store, "--format", "csv").stdout)))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from teachmatters.api import Record
 from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS
@@ -19,6 +20,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         record(
             path, model(label, depth=4), TOP1, values(TOP1, [1.0, top, top, 2.0][: 4 if top > 1 else 1]), data="digits"
         )
+    finer = [Record(metric="knn-top1", layer=3, value=99.0, category="k=10")]
+    record(path, model("moco-s16", depth=4), TOP1, [*values(TOP1, [9.0, 8.0]), *finer], data="digits")
     record(path, model("mae-b16", depth=4), PURITY, values(PURITY, [0.25, 0.5, 0.75, 0.5]))
     record(path, model("mae-b16", depth=4), PCK, values(PCK, [3.0, 2.0]), data="spair")
     record(path, model("mae-b16", depth=4), LOSS, values(LOSS, [3.0, 1.0, 1.0, 2.0]))
@@ -28,6 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_the_lowest_of_equal_layers_and_none_for_what_was_not_measured(report: Report) -> None:
     table = {str(row[1]): [str(cell) for cell in row] for row in report.table.to_numpy().tolist()}
     assert table["mae-b16"] == ["mae", "mae-b16", "70.0 (2)", "3.0 (1)", "0.7500 (3)"]
+    assert table["moco-s16"] == ["moco", "moco-s16", "9.0 (1)", "", ""], "a category is no headline"
     assert table["clip-b16"] == ["clip", "clip-b16", "1.0 (1)", "", ""]
 
 
@@ -36,11 +40,11 @@ def test_columns_stand_in_the_papers_order_and_official_pck_is_left_out(report: 
 
 
 def test_models_are_grouped_and_the_untrained_come_last(report: Report) -> None:
-    assert report.table["model"].tolist() == ["clip-b16", "dino-s16", "mae-b16", "hf-x", "random-s16"]
+    assert report.table["model"].tolist() == ["clip-b16", "dino-s16", "moco-s16", "mae-b16", "hf-x", "random-s16"]
 
 
 def test_every_best_of_a_column_is_stressed(report: Report) -> None:
-    assert report.table.attrs["bold"] == {(2, 2), (4, 2), (2, 3), (2, 4)}
+    assert report.table.attrs["bold"] == {(3, 2), (5, 2), (3, 3), (3, 4)}
 
 
 def test_less_can_be_better(report: Report, tmp_path: Path) -> None:
@@ -61,5 +65,5 @@ def test_the_best_of_some_layers(tmp_path: Path) -> None:
 def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report: Report) -> None:
     axes = report.figure().axes
     assert [ax.get_title() for ax in axes] == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
-    assert [len(ax.texts) for ax in axes] == [5, 1, 1]
+    assert [len(ax.texts) for ax in axes] == [6, 1, 1]
     assert [tick.get_text() for tick in axes[0].get_yticklabels()][-1] == "clip-b16", "the first model is on top"

@@ -43,6 +43,13 @@ def test_the_users_matplotlib_stays_as_it_was(store: Path, tmp_path: Path) -> No
     assert dict(mpl.rcParams) == before
 
 
+def test_the_users_matplotlib_does_not_show_in_a_drawing(store: Path, tmp_path: Path) -> None:
+    plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "a.svg")
+    with mpl.rc_context({"axes.labelsize": 30, "savefig.transparent": True, "xtick.direction": "in"}):
+        plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
 def test_pyplot_is_not_needed(store: Path) -> None:
     code = f"""
 import sys
