@@ -6,7 +6,6 @@ import typer
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
-from teachmatters.errors import TeachMattersError
 
 PATH_HELP = """Print the file that reports and queries read.
 
@@ -70,8 +69,6 @@ def migrate(db: given.DbOption = None) -> None:
     from teachmatters.store import location, migrate
 
     found = location.writing_path(db)
-    if not found.exists():
-        raise TeachMattersError(f"there is no store {str(found)!r} to bring up to date; --db FILE names another.")
     before, now = migrate.migrate(found), migrate.head()
     output.say(
         f"{found} is up to date (revision {now})" + (f"; it was at {before}" if before not in (None, now) else "")
