@@ -185,7 +185,7 @@ def plugins(name: NameArgument = None, style: given.ListFormatOption = "table") 
     from teachmatters.registry import load
 
     found = load().plugins
-    rows = [_plugin(plugin) for plugin in found]
+    rows = [_plugin(plugin, most=10**6 if style == "json" else 6) for plugin in found]
     if name is None:
         _list(rows, style, ("name", "distribution", "version", "offers", "problems"))
         return
@@ -197,9 +197,9 @@ def plugins(name: NameArgument = None, style: given.ListFormatOption = "table") 
         _show(row, style)
 
 
-def _plugin(plugin: Plugin) -> dict[str, object]:
+def _plugin(plugin: Plugin, most: int) -> dict[str, object]:
     offers = [
-        f"{len(specs)} {hook.removeprefix('register_')}: {enumeration(spec.name for spec in specs)}"
+        f"{len(specs)} {hook.removeprefix('register_')}: {enumeration((spec.name for spec in specs), most)}"
         for hook, specs in plugin.specs.items()
         if specs
     ]

@@ -20,6 +20,7 @@ from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.record import Measured, Sitting, cell_of, record
 from teachmatters.runner.request import AnalyzeRequest, Listener, Outcome, Silence
 from teachmatters.store import Cell, Store
+from teachmatters.store.files import check_writable
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -40,6 +41,7 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
     """
     listener = listener or Silence()
     _check_numbers(request)
+    check_writable(request.db)  # before hours of work, not after
     registry = load()
     models = labelled_models(registry, request.models, request.weights)
     device = find_device(request.device)

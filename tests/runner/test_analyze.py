@@ -323,6 +323,15 @@ def test_what_cannot_be_is_said_and_nothing_is_made(
     assert not run.path.exists()
 
 
+def test_a_store_that_cannot_be_written_is_found_at_once(run: Runs, tmp_path: Path) -> None:
+    with pytest.raises(TeachMattersError, match="does not exist"):
+        Runs(tmp_path / "nowhere" / "store.db")("toy-broken", "knn")
+    run.path.write_text("no store")
+    with pytest.raises(TeachMattersError, match="is not a SQLite file"):
+        run("toy-broken", "knn")
+    assert run.path.read_text() == "no store"
+
+
 def test_a_suite_leaves_out_what_does_not_fit(run: Runs) -> None:
     outcomes = run("toy-a", "paper", data=["photos"], limit=2)
     assert {(o.analysis, o.dataset) for o in outcomes} == {("attention", "photos")}
