@@ -57,7 +57,8 @@ def _downloaded(repository: str, name: str) -> Path:
             except EntryNotFoundError:
                 continue
             except Exception as error:  # noqa: BLE001  what the transport raises differs between its releases
-                raise _no_weights(name, f"huggingface.co/{repository}", error) from None
+                cache = "HF_HOME to a filled Hugging Face cache"
+                raise _no_weights(name, f"huggingface.co/{repository}", cache, error) from None
     raise TeachMattersError(
         f"huggingface.co/{repository} has no {' or '.join(FILES)} for {name}; give --weights FILE, or another model"
     )
@@ -93,7 +94,8 @@ def official_file(address: str, name: str) -> Path:
             raise ConnectionError("HF_HUB_OFFLINE is set")
         _download(address, target)
     except (OSError, http.client.HTTPException) as error:
-        raise _no_weights(name, address, error) from None
+        cache = f"TORCH_HOME to a folder whose hub/checkpoints holds {target.name}"
+        raise _no_weights(name, address, cache, error) from None
     return target
 
 
@@ -109,9 +111,9 @@ def _download(address: str, target: Path) -> None:
         Path(partial).unlink(missing_ok=True)
 
 
-def _no_weights(name: str, place: str, error: Exception) -> TeachMattersError:
-    why = (str(error).strip() or type(error).__name__).splitlines()[0]
+def _no_weights(name: str, place: str, cache: str, error: Exception) -> TeachMattersError:
+    why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return TeachMattersError(
         f"no weights for {name}: they are in no cache, and {place} cannot be reached ({why}). Give --weights FILE, set "
-        "HF_HOME to a filled Hugging Face cache, or use an untrained model such as random-b16"
+        f"{cache}, or use an untrained model such as random-b16"
     )

@@ -110,8 +110,9 @@ def test_nothing_of_an_earlier_layer_is_still_held(taps: set[Tap]) -> None:
 def test_no_gradient_is_recorded_and_parameters_stay() -> None:
     model = tiny(**SMALL)
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    assert not any(value.requires_grad for value in streamed(model, pictures(model)).values())
-    assert not model.forward(pictures(model)).requires_grad
+    pixels = pictures(model).requires_grad_()
+    assert not any(value.requires_grad for value in streamed(model, pixels).values())
+    assert not model.forward(pixels).requires_grad
     assert not model.network.training
     assert all(torch.equal(value, before[name]) for name, value in model.network.state_dict().items())
 
