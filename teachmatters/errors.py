@@ -32,6 +32,10 @@ class UnknownNameError(TeachMattersError):
         super().__init__(f"unknown {kind} {given!r}. {did_you_mean(given, known)}{advice}")
 
 
+class NothingToShowError(TeachMattersError):
+    """The store holds no number of what was asked for."""
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """``"Did you mean 'x'? "`` for the known name nearest to the one given, or nothing.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import typer
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
-from teachmatters.errors import listing
+from teachmatters.cli.report import report_text
+from teachmatters.errors import NothingToShowError, listing
 
 if TYPE_CHECKING:
     from teachmatters.runner.request import Outcome
@@ -123,46 +125,41 @@ def _words(value: object) -> str:
 
 
 def show_numbers(path: Path, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
-    """The numbers that were asked for: all rows as JSON, or the layers' own in a table for each metric."""
-    rows = [row for outcome in outcomes if outcome.status != "failed" for row in _rows(path, outcome, style == "json")]
+    """The numbers that were asked for: all rows as JSON, or a table of each metric."""
+    told = [outcome for outcome in outcomes if outcome.status != "failed"]
     if style == "json":
-        output.emit_table(_columns(path), rows, "json")
+        answers = [_rows(path, outcome) for outcome in told]
+        columns = answers[0][0] if answers else ["model", "metric", "layer", "value"]
+        output.emit_table(columns, [row for _, rows in answers for row in rows], "json")
         return
-    metrics = dict.fromkeys((row[0], row[1], row[2]) for row in rows)
-    for metric, protocol, dataset in metrics:
-        mine = [row[3:] for row in rows if row[:3] == (metric, protocol, dataset)]
-        models = list(dict.fromkeys(str(row[0]) for row in mine))
-        values = {(str(label), layer): value for label, layer, value in mine}
-        layers = sorted({layer for _, layer in values})
-        table = [(layer, *(_number(values.get((label, layer))) for label in models)) for layer in layers]
-        title = f"{metric} ({protocol})" if protocol else str(metric)
-        output.emit(f"{title} on {dataset}")
-        output.emit_table(["layer", *models], table)
+    about = dict.fromkeys((o.dataset, o.setting, metric) for o in told for metric in sorted(o.metrics))
+    for dataset, setting, metric in about:
+        models = {label for o in told if metric in o.metrics for label in (o.model, o.other) if label}
+        output.emit(_table(path, metric, dataset, setting, tuple(sorted(models))))
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _table(path: Path, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
+    from teachmatters.registry import load
+    from teachmatters.reports.engine import run_report
+    from teachmatters.reports.options import Options
+
+    asked = Options(metrics=(metric,), models=models, data=(dataset,), setting=setting)
+    try:
+        return report_text(run_report(load().report("metric"), path, asked), "table")
+    except NothingToShowError:  # the metric does not apply to these models, which their notes tell
+        return ""
 
 
-def _rows(path: Path, outcome: Outcome, everything: bool) -> list[tuple[object, ...]]:
+def _rows(path: Path, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Columns and rows of ``results`` for one outcome."""
     from teachmatters.store.reader import connect
 
-    columns = "*" if everything else "metric, coalesce(protocol, ''), dataset, model, layer, value"
-    headline = "" if everything else " AND head IS NULL AND category IS NULL AND other_layer IS NULL"
     marks = ", ".join("?" * len(outcome.metrics))
     statement = (
-        f"SELECT {columns} FROM results WHERE model = ? AND coalesce(other_model, '') = ? AND dataset = ? "
-        f"AND analysis = ? AND setting = ? AND metric IN ({marks}){headline} ORDER BY metric, protocol, layer"
+        "SELECT * FROM results WHERE model = ? AND coalesce(other_model, '') = ? AND dataset = ? AND analysis = ? "
+        f"AND setting = ? AND metric IN ({marks}) ORDER BY metric, protocol, layer, head, other_layer, category"
     )
     about = (outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
-    connection = connect(path)
-    try:
-        return connection.execute(statement, (*about, *sorted(outcome.metrics))).fetchall()
-    finally:
-        connection.close()
-
-
-def _columns(path: Path) -> list[str]:
-    from teachmatters.store.reader import query
-
-    return query(path, "SELECT * FROM results", limit=1).columns
+    with closing(connect(path)) as connection:
+        cursor = connection.execute(statement, (*about, *sorted(outcome.metrics)))
+        return [column[0] for column in cursor.description], cursor.fetchall()

@@ -9,6 +9,7 @@ import typer
 
 from teachmatters.cli import output
 from teachmatters.cli.analyze import show_outcomes
+from teachmatters.cli.report import report_text
 from teachmatters.errors import TeachMattersError
 
 HELP = """Measure an untrained model on bundled pictures and show the reports. Offline, about a minute.
@@ -62,8 +63,7 @@ def _report(path: Path, name: str, metrics: tuple[str, ...], out: Path) -> Path:
     from teachmatters.reports.options import Options
 
     report = run_report(load().report(name), path, Options(metrics=metrics))
-    output.emit(f"\n{name}")
-    output.emit_table([str(column) for column in report.table.columns], report.table.to_numpy().tolist())
+    output.emit(f"\n{name}\n\n{report_text(report, 'table')}")
     drawing = out / f"{name}.png"
     plots.save(report.figure(), drawing)
     return drawing

@@ -55,7 +55,7 @@ def report(
     given.check_target(plot, "--plot", DRAWINGS)
     given.check_target(out, "--out")
     found = _run(spec, db, _options(metric, model, data, setting, (layers, heads)))
-    text = found.sql if sql else _text(found, style)
+    text = found.sql if sql else report_text(found, style)
     if out is not None:
         output.write_file(out, text)
     else:
@@ -96,7 +96,7 @@ def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
     return run_report(spec, path, asked)
 
 
-def _text(found: Report, style: given.ReportFormat) -> str:
+def report_text(found: Report, style: given.ReportFormat) -> str:
     """The report in a format. Programs get the rows as they are, people a rounded table with its caption."""
     if style in ("csv", "json"):
         for line in found.caption:

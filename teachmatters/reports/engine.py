@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import ReportSpec
-from teachmatters.errors import TeachMattersError, listing
+from teachmatters.errors import NothingToShowError, TeachMattersError, listing
 from teachmatters.registry import load_object
 from teachmatters.reports import binding, captions
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
@@ -87,7 +87,7 @@ def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
     sql = binding.bind(text, found, spec.name)
     data = query(path, sql, timeout=TIMEOUT)
     if not data.rows:
-        raise TeachMattersError(captions.nothing(spec, found, catalog, "higher_is_better IS NOT NULL" in text))
+        raise NothingToShowError(captions.nothing(spec, found, catalog, "higher_is_better IS NOT NULL" in text))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
 

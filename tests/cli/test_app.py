@@ -1,0 +1,248 @@
+"""``tm`` from the outside: exit codes, one line for an error, plugins' commands, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from teachmatters.cli.app import app
+
+RUNNER = CliRunner()
+
+
+def tm(*words: str, **env: str) -> Result:
+    return RUNNER.invoke(app, list(words), env=env)
+
+
+def refused(result: Result, words: str) -> None:
+    """Exit 1, nothing on standard output, and exactly one line on standard error that says so."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: ")
+    assert words in result.stderr
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_help_and_version() -> None:
+    assert "analyze" in tm("--help").stdout
+    assert tm("--version").stdout.startswith("teachmatters 0.")
+    assert tm().exit_code == 2
+    for command in ("analyze", "report", "query", "models", "datasets", "metrics", "plugins", "demo", "db"):
+        answer = tm(command, "--help")
+        assert answer.exit_code == 0
+        assert command == "db" or "Examples:" in answer.stdout
+
+
+@pytest.mark.usefixtures("toys")
+def test_analyze_then_read(here: Path) -> None:
+    first = tm("analyze", "--model", "toy-a", "--metric", "attn-distance", "--data", "toys", "--format", "json")
+    assert first.exit_code == 0
+    rows = json.loads(first.stdout)
+    assert len(rows) == 3 * 4
+    assert {row["metric"] for row in rows} == {"attn-distance"}
+    assert {row["head"] for row in rows} == {None, 1, 2, 3}
+    assert "done   toy-a: attention on toys: 21 pictures" in first.stderr
+    again = tm("analyze", "--model", "toy-a", "--metric", "attn-distance", "--data", "toys")
+    assert "reused toy-a" in again.stderr
+    assert "recorded" not in again.stderr
+    value = f"{rows[0]['value']:.4f}"
+    assert value in again.stdout
+    query = tm("query", "SELECT model, layer, head, metric, value FROM results", "--format", "json")
+    assert len(json.loads(query.stdout)) == 12
+    if (program := shutil.which("sqlite3")) is not None:
+        command = [program, "results.db", "SELECT count(*) FROM results"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "12"
+
+
+@pytest.mark.usefixtures("toys")
+def test_the_default_data_set_is_named_with_its_size() -> None:
+    answer = tm("analyze", "--model", "toy-a", "--metric", "toy-motion")
+    assert "no --data given: toy-video uses 'toys' (20 pictures)" in answer.stderr
+    assert "toys" not in tm("analyze", "--model", "toy-a", "--metric", "toy-motion").stderr.replace("on toys", "")
+
+
+@pytest.mark.usefixtures("toys")
+def test_of_several_models_the_closing_table_says_which_failed() -> None:
+    answer = tm("analyze", "-m", "toy-a", "-m", "toy-broken", "--metric", "attn-distance", "--data", "toys")
+    assert answer.exit_code == 1
+    assert "done   toy-a: attention on toys" in answer.stderr
+    assert "failed toy-broken: attention on toys: toy-broken is broken" in answer.stderr
+    assert "toy-a" in answer.stdout
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("analyze -m toy-z --metric knn", "Did you mean 'toy-"),
+        ("analyze -m toy-a --metric knm", "Did you mean 'knn'"),
+        ("analyze -m toy-a --metric knn --data toyz", "Did you mean 'toys'"),
+        ("analyze -m toy-a --metric knn --data toys --param kk=1", "unknown parameter 'kk'"),
+        ("analyze -m toy-a --metric knn --data toys --limit 0", "--limit 0"),
+        ("analyze -m toy-a --metric knn --data imagenet", "--data-root"),
+        ("analyze -m toy-a --metric knn --data imagenet --data-root nowhere", "--data-root nowhere is not a directory"),
+        ("analyze -m toy-a --metric knn --data imagenet --data-root .", "train"),
+        ("analyze -m toy-a --metric attn-distance --data folder --data-root .", "pictures"),
+        ("analyze -m toy-nan --metric knn --data toys", "layer 2 is not finite"),
+        ("analyze -m toy-broken --metric knn --data toys", "toy-broken is broken"),
+        ("analyze -m dino-s16 --metric knn --data toys", "--weights FILE"),
+        ("analyze -m dino-s16 -w nowhere.pth --metric knn --data toys", "nowhere.pth"),
+        ("analyze -m dino-s16 -w junk.pth --metric knn --data toys", "junk.pth"),
+        ("analyze -m dino-s16 -w evil.pth --metric knn --data toys", "evil.pth"),
+        ("analyze -m toy-a --metric knn --data toys --db junk.pth", "is not a SQLite file"),
+        ("analyze -m toy-a --metric knn --data toys --db .", "is a folder"),
+        ("analyze -m toy-a --metric knn --data toys --db no/where.db", "does not exist"),
+        ("report best-layer", "Did you mean 'best-layers'"),
+        ("report best-layers", "tm analyze"),
+        ("query SELECT", "tm analyze"),
+        ("models dino-b61", "Did you mean 'dino-b16'"),
+        ("datasets fotos", "Did you mean 'photos'"),
+        ("datasets folder --data-root nowhere", "not a directory"),
+        ("metrics attn-distanse", "Did you mean 'attn-distance'"),
+        ("plugins nope", "unknown plugin 'nope'"),
+        ("demo --out junk.pth", "junk.pth"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_makes_nothing(here: Path, line: str, words: str) -> None:
+    (here / "junk.pth").write_text("not a checkpoint")
+    (here / "evil.pth").write_bytes(pickle.dumps(Payload()))
+    refused(tm(*line.split()), words)
+    assert sorted(path.name for path in here.iterdir()) == ["evil.pth", "junk.pth"]
+
+
+class Payload:
+    """A pickle that would leave a file behind, if it ran."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("it-ran"),)
+
+
+def test_options_that_do_not_exist_or_do_not_parse_are_exit_2() -> None:
+    for line in ("analyze", "analyze --nope", "analyze -m a --metric b --limit x", "nope", "models --format xml"):
+        assert tm(*line.split()).exit_code == 2
+
+
+def test_a_defect_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("teachmatters.registry.load", broken)
+    answer = tm("models", "x")
+    assert isinstance(answer.exception, RuntimeError)
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    answer = tm("models", "dino-b61", TM_DEBUG="1")
+    assert answer.exit_code == 1
+    assert "Traceback" in answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith("Error: unknown model")
+
+
+def test_listings_as_tables_and_as_json() -> None:
+    for command, name in (("models", "dino-b16"), ("datasets", "digits"), ("metrics", "knn-top1")):
+        assert name in tm(command).stdout
+        rows = json.loads(tm(command, "--format", "json").stdout)
+        assert name in {row["name"] for row in rows}
+        (shown,) = json.loads(tm(command, name, "--format", "json").stdout)
+        assert shown["name"] == name
+        assert shown["summary"] in tm(command, name).stdout
+    assert "1,797" in tm("datasets", "digits").stdout
+    assert len(json.loads(tm("metrics", "knn", "--format", "json").stdout)) == 2
+    assert tm("models", "timm/vit_small_patch16_224.dino").exit_code == 0
+
+
+def test_a_folder_is_checked_against_the_layout(here: Path) -> None:
+    from PIL import Image
+
+    for name in ("cats", "dogs"):
+        (here / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(here / "pets" / name / "1.png")
+    assert "2 for pictures; 2 classes" in tm("datasets", "folder", "--data-root", "pets").stdout
+
+
+PLUGIN = """
+import typer
+from teachmatters import hookimpl
+from teachmatters.api import CommandSpec
+
+@hookimpl
+def register_commands():
+    return [CommandSpec(name="greet", summary="Say hello.", app="tmt_greet_app:app")]
+"""
+PLUGIN_APP = """
+import typer
+from teachmatters.errors import TeachMattersError
+
+app = typer.Typer()
+
+@app.command()
+def greet(name: str, loud: bool = False):
+    if name == "nobody":
+        raise TeachMattersError("nobody is there; name somebody")
+    print(f"hello {name}" + "!" * loud)
+"""
+
+
+@pytest.fixture
+def greeting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from teachmatters import registry
+
+    (here / "tmt_greet.py").write_text(PLUGIN)
+    (here / "tmt_greet_app.py").write_text(PLUGIN_APP)
+    info = here / "tmt_greet-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tmt-greet\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[teachmatters]\ngreet = tmt_greet\n")
+    monkeypatch.syspath_prepend(str(here))
+    monkeypatch.setenv("TM_LOAD_PLUGINS", "tmt-greet")
+    registry.load.cache_clear()
+
+
+@pytest.mark.usefixtures("greeting")
+def test_a_plugins_command_is_a_command_of_ours() -> None:
+    help_page = tm("--help").stdout
+    assert "Say hello." in help_page
+    assert "tmt_greet_app" not in sys.modules  # help knows the spec and needs no more
+    assert tm("greet", "world", "--loud").stdout == "hello world!\n"
+    assert "--loud" in tm("greet", "--help").stdout
+    refused(tm("greet", "nobody"), "nobody is there")
+    assert tm("greet").exit_code == 2
+    assert "tmt-greet" in tm("plugins").stdout
+
+
+def test_ctrl_c_is_130_and_leaves_no_row(here: Path) -> None:
+    """A real process, interrupted while it measures."""
+    from PIL import Image
+
+    pictures = here / "pictures"
+    pictures.mkdir()
+    for i in range(400):
+        Image.effect_noise((64, 64), 50).convert("RGB").save(pictures / f"{i:03d}.png")
+    command = [sys.executable, "-m", "teachmatters", "analyze", "-m", "random-s32", "--metric", "attn-distance"]
+    command += ["--data", "folder", "--data-root", "pictures", "-b", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (here / "results.db").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)  # the store is made when the model stands, just before the pass
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert json.loads(tm("query", "SELECT count(*) AS n FROM runs", "--format", "json").stdout) == [{"n": 0}]
