@@ -32,6 +32,14 @@ def models_in(store: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT DISTINCT model FROM results ORDER BY 1")]
 
 
+def made(store: Path) -> bool:
+    """Whether a store stands, tables and all."""
+    if not store.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'results'").fetchall())
+
+
 def test_two_processes_record_into_one_store(tmp_path: Path, pictures: Path) -> None:
     store = tmp_path / "store.db"
     both = [start(store, pictures, model) for model in ("a=random-s32", "b=random-s32")]
@@ -45,9 +53,9 @@ def test_killed_midway_nothing_is_there_and_the_same_command_finishes(tmp_path: 
     store = tmp_path / "store.db"
     process = start(store, pictures, "random-s32")
     deadline = time.monotonic() + 60
-    while not store.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)  # the store is made just before the pass
-    time.sleep(0.3)
+    while not made(store) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # the store is made just before the pass: this is the middle of it
     process.kill()
     process.communicate()
     with contextlib.closing(sqlite3.connect(store)) as connection:
