@@ -112,6 +112,5 @@ class AttentionCapture(TorchFunctionMode):
             key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
         attention = explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale)
         self._taken += 1
-        if self._taken == 1:
-            self._take(layer, attention)
+        self._take(layer, attention)
         return attention.to(value.dtype) @ value

@@ -36,6 +36,12 @@ def test_pictures_directly_are_not_labelled_at_any_depth(tmp_path: Path) -> None
     assert dataset.split("pictures") == "all"
 
 
+def test_pictures_directly_outweigh_whatever_is_below(tmp_path: Path) -> None:
+    dataset = ImageFolder(draw(tmp_path, "1.jpg", "train/cat/1.jpg", "val/cat/1.jpg"))
+    assert dataset.kinds == {"pictures"}
+    assert keys(dataset) == [("1.jpg", None), ("train/cat/1.jpg", None), ("val/cat/1.jpg", None)]
+
+
 def test_a_folder_per_class_labels_by_name_order(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "zebra/1.jpg", "ape/2.jpg", "ape/sub/1.jpg", "zebra/0.JPG"))
     assert list(dataset.classes) == ["ape", "zebra"]

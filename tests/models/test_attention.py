@@ -54,8 +54,11 @@ def test_a_block_without_exactly_one_softmax_is_refused(calls: int) -> None:
 
 
 def test_outside_a_block_nothing_is_taken() -> None:
-    def take(layer: int, attention: Tensor) -> None:
-        raise AssertionError
-
-    with AttentionCapture(take):
+    taken: list[int] = []
+    with AttentionCapture(lambda layer, _: taken.append(layer)) as capture:
         F.scaled_dot_product_attention(*tensors())
+        capture.enter_block(1)
+        F.scaled_dot_product_attention(*tensors())
+        capture.leave_block()
+        F.scaled_dot_product_attention(*tensors())
+    assert taken == [1]

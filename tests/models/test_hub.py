@@ -24,6 +24,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty Hugging Face cache and an empty cache of torch.hub."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path
 
@@ -116,6 +117,12 @@ def test_an_official_file_is_downloaded_once_and_whole(
     assert path.read_bytes() == b"weights"
     published.unlink()
     assert hub.official_file(published.as_uri(), "dino-s8") == path
+
+
+def test_offline_means_offline_for_official_files_too(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "published.pth").write_bytes(b"weights")
+    with pytest.raises(TeachMattersError, match="HF_HUB_OFFLINE is set"):
+        hub.official_file((tmp_path / "published.pth").as_uri(), "dino-s8")
 
 
 def test_an_interrupted_download_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
