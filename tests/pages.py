@@ -1,0 +1,88 @@
+"""Reading the README and the pages of docs/: their code blocks, command lines, and the example plugin in them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
+
+_FENCE = re.compile(
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of code: its language, its title (a file's name) and what is in it."""
+
+    language: str
+    title: str
+    text: str
+
+
+def blocks(page: Path, language: str = "") -> list[Block]:
+    found = [Block(m["language"], m["title"] or "", m["text"]) for m in _FENCE.finditer(page.read_text("utf-8"))]
+    return [block for block in found if language in ("", block.language)]
+
+
+def prose(page: Path) -> str:
+    """The page without its blocks."""
+    return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def section(page: Path, heading: str) -> str:
+    """What stands below a heading, up to the next one of its level or above; subsections included."""
+    level = heading.index(" ")
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", prose(page), re.DOTALL | re.MULTILINE)
+    assert found, f"{page.name} has no heading {heading!r}"
+    return found[1]
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Command lines in the order of the page."""
+    for block in blocks(page):
+        lines = block.text.replace("\\\n", " ").splitlines()
+        if block.language == "sh":
+            yield from (line for line in lines if line.strip() and not line.startswith("#"))
+        if block.language == "console":
+            yield from (line.removeprefix("$ ") for line in lines if line.startswith("$ "))
+
+
+def install_example_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package of docs/plugins.md, written from the page's blocks; found by its metadata, as after pip."""
+    from teachmatters import registry
+
+    for block in blocks(DOCS / "plugins.md"):
+        if block.title:
+            path = folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(facts, encoding="utf-8")
+    points = [f"{name} = {module}" for name, module in project["entry-points"]["teachmatters"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[teachmatters]", *points, ""]), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("TM_LOAD_PLUGINS", project["name"])
+    registry.load.cache_clear()
+    return folder
+
+
+def forget_example_plugin() -> None:
+    import sys
+
+    from teachmatters import registry
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tm_token_norm"]:
+        del sys.modules[name]
+    registry.load.cache_clear()

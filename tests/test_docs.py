@@ -1,0 +1,271 @@
+"""The pages are held to the code: what exists is documented, what is documented exists and runs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from teachmatters import hookspecs, registry
+from teachmatters.api import MetricSpec, Record, Result, StoredMap
+from teachmatters.cli.app import app
+from teachmatters.registry.plugins import Plugin, _load
+from teachmatters.store import VIEWS, Store, query
+from tests.pages import DOCS, PAGES, ROOT, blocks, forget_example_plugin, install_example_plugin, prose, section
+from tests.store import samples
+
+
+def command_tree(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name."""
+    yield name, command
+    for part, below in getattr(command, "commands", {}).items():
+        yield from command_tree(below, f"{name} {part}")
+
+
+COMMANDS = dict(command_tree(typer.main.get_command(app), "tm"))
+
+
+# ---------------------------------------------------------------- what exists is documented
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "tm db"])
+def test_every_command_and_option_is_documented(name: str) -> None:
+    text = section(DOCS / "commands.md", f"## {name}")
+    options = [option for parameter in COMMANDS[name].params for option in [*parameter.opts, *parameter.secondary_opts]]
+    missing = [option for option in options if option.startswith("-") and not re.search(rf"`{option}[ `]", text)]
+    assert missing == []
+
+
+def test_every_option_in_the_tables_exists() -> None:
+    for name, command in COMMANDS.items():
+        if name == "tm db":
+            continue
+        text = section(DOCS / "commands.md", f"## {name}")
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        told = set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
+        assert told <= known, name
+
+
+def test_every_hook_is_documented_with_what_it_returns() -> None:
+    hooks = {name: function for name, function in vars(hookspecs).items() if name.startswith("register_")}
+    assert hooks.keys() == registry.HOOKS.keys()
+    text = section(DOCS / "plugins.md", "## The five hooks")
+    for name, function in hooks.items():
+        assert f"`{name}() -> {function.__annotations__['return']}`" in text
+
+
+@pytest.mark.parametrize("spec", registry.load().analyses.values(), ids=lambda spec: spec.name)
+def test_every_metric_and_parameter_is_documented(spec: Any) -> None:
+    text = section(DOCS / "measures.md", f"## {spec.name}")
+    for metric in spec.metrics:
+        told = section(DOCS / "measures.md", f"### {metric.name}")
+        assert (
+            f"| unit | {'the longer side of the picture' if metric.unit == 'picture side' else metric.unit} |" in told
+        )
+        better = {True: "higher is better", False: "lower is better", None: "none"}[metric.higher_is_better]
+        assert f"| direction | {better} |" in told
+    for parameter in spec.parameters:
+        default = (
+            parameter.default if not isinstance(parameter.default, tuple) else ",".join(map(str, parameter.default))
+        )
+        assert f"| `{parameter.name}` | {default} |" in text
+    assert f"`{spec.default_data}`" in text
+    assert all(f"`{name}`" in text for name in spec.paper_data)
+
+
+@pytest.mark.parametrize("spec", registry.load().datasets.values(), ids=lambda spec: spec.name)
+def test_every_data_set_is_documented(spec: Any) -> None:
+    text = section(DOCS / "data.md", f"## {spec.name}")
+    assert all(f"`{parameter.name}`" in text for parameter in spec.parameters)
+    assert f"| `{spec.name}` |" in prose(DOCS / "data.md")
+
+
+def test_every_model_is_documented_with_its_licence() -> None:
+    table = section(DOCS / "models.md", "## Families")
+    rows = {row.split("`")[1]: row for row in table.splitlines() if row.startswith("| `")}
+    models = registry.load().models.values()
+    assert rows.keys() == {spec.family for spec in models}
+    for spec in models:
+        name = f"{spec.name}<id>" if spec.name.endswith("/") else spec.name
+        assert f"`{name}`" in rows[spec.family]
+        assert spec.licence in rows[spec.family]
+
+
+def test_every_report_is_documented() -> None:
+    text = section(DOCS / "commands.md", "## tm report")
+    assert all(f"| `{name}` |" in text for name in registry.load().reports)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_column_of_a_view_is_documented_and_no_other(view: str) -> None:
+    told = re.findall(r"^\| `(\w+)` \|", section(DOCS / "store.md", f"## {view}"), re.MULTILINE)
+    columns = list(VIEWS[view])
+    assert told == (columns[-1:] if view == "all_results" else columns)
+
+
+def nothing() -> list[object]:
+    return []
+
+
+def needs_an_argument(argument: object) -> list[object]:
+    return [argument]
+
+
+class Hooks:
+    """A plugin of the given hooks."""
+
+    def __init__(self, **hooks: Any) -> None:
+        for name, hook in hooks.items():
+            setattr(self, name, hookspecs.hookimpl(hook))
+
+
+BROKEN: list[Callable[[], object]] = [
+    lambda: importlib.import_module("nowhere"),
+    lambda: Hooks(register_model=nothing),
+    lambda: Hooks(register_models=needs_an_argument),
+    lambda: Hooks(register_models=lambda: [registry.load().models["tiny"]]),
+    lambda: Hooks(register_models=lambda: registry.load().models["dino-b16"]),
+    lambda: Hooks(register_models=lambda: ["dino"]),
+    lambda: Hooks(register_models=nothing),
+]
+
+
+def test_what_tm_plugins_says_of_a_broken_one() -> None:
+    """The words on the page are those of the registry, in the order of BROKEN."""
+    told = re.findall(
+        r"^\| .*? \| `(.*)` \|$", section(DOCS / "plugins.md", "## When a plugin is broken"), re.MULTILINE
+    )
+    for words, load in zip(told, BROKEN, strict=False):  # the names offered twice come after these
+        manager = pluggy.PluginManager(hookspecs.GROUP)
+        manager.add_hookspecs(hookspecs)
+        plugin = Plugin("broken", "tm-broken", "0")
+        _load(manager, plugin, load)
+        beginning, more, _ = words.partition("...")
+        assert plugin.problems[0].startswith(beginning)
+        assert more or plugin.problems == [words]
+
+
+# ---------------------------------------------------------------- links
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_relative_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.is_file(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(path), f"{page.name}: {target}"
+        if page.parent == DOCS:  # mkdocs publishes nothing else
+            assert path.resolve().is_relative_to(DOCS)
+
+
+def test_every_page_is_in_the_navigation_or_does_not_exist() -> None:
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    told = re.findall(r": ([\w-]+\.md)$", text, re.MULTILINE)
+    assert all((DOCS / name).is_file() for name in told)
+    assert set(told) >= {path.name for path in DOCS.glob("*.md")} - {"performance.md"}
+
+
+# ---------------------------------------------------------------- the store's page
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Two models with both analyses, one of them measured twice."""
+    facts = {metric.name: metric for spec in registry.load().analyses.values() for metric in spec.metrics}
+    path = tmp_path / "results.db"
+    with Store.open(path) as opened:
+        for shift, label in enumerate(("dino-b16", "mae-b16", "dino-b16")):
+            record(opened, label, "attention", [facts["attn-distance"]], distances(0.1 * shift))
+            record(
+                opened, label, "knn", [facts["knn-top1"]], accuracies(10.0 * shift), parameters={"temperature": 0.07}
+            )
+    return path
+
+
+def record(store: Store, label: str, analysis: str, metrics: list[MetricSpec], result: Result, **facts: Any) -> None:
+    store.record(samples.run(*metrics, of=samples.model(label), analysis=analysis, **facts), result)
+
+
+def distances(shift: float) -> Result:
+    return Result(
+        records=[
+            Record(metric="attn-distance", layer=layer, head=head, value=0.3 + shift + layer / 100, std=0.1, n=13)
+            for layer in range(1, 13)
+            for head in range(13)
+        ]
+    )
+
+
+def accuracies(shift: float) -> Result:
+    import numpy as np
+
+    records = [
+        Record(metric="knn-top1", layer=layer, category=category, value=50.0 + shift + layer, std=40.0, n=20)
+        for layer in range(1, 13)
+        for category in ("", "k=10", "k=20")
+    ]
+    right = np.array([100, 0], dtype=np.uint8)
+    maps = [
+        StoredMap(name="unit:knn-top1", layer=layer, axes=("unit",), array=right, units=("a", "b"))
+        for layer in range(1, 13)
+    ]
+    return Result(records=records, maps=maps)
+
+
+def test_the_stores_queries_run_and_find_something(store: Path) -> None:
+    queries = blocks(DOCS / "store.md", "sql")
+    assert len(queries) == 10
+    for block in queries:
+        assert query(store, block.text).rows, block.text
+
+
+def test_the_stores_python_runs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store.parent)
+    (block,) = blocks(DOCS / "store.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(block.text, "store.md", "exec"), names)
+    assert len(names["results"]) == len(query(store, "SELECT 1 FROM results").rows)
+    assert names["right"].tolist() == [100, 0]
+
+
+# ---------------------------------------------------------------- the plugin's page
+@pytest.fixture
+def example_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    yield install_example_plugin(tmp_path / "tm-token-norm", monkeypatch)
+    monkeypatch.undo()
+    forget_example_plugin()
+
+
+def test_the_example_plugin_is_what_the_page_says(
+    example_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry.load()
+    assert {hook for plugin in known.plugins if plugin.name == "token-norm" for hook in plugin.specs} == set(
+        registry.HOOKS
+    )
+    own_tests: Any = importlib.util.module_from_spec(spec := spec_of(example_plugin / "tests/test_token_norm.py"))
+    assert spec.loader
+    spec.loader.exec_module(own_tests)
+    own_tests.test_the_plugin_is_found_and_sound()
+    own_tests.test_parts_change_nothing()
+    own_tests.test_batches_change_nothing(tmp_path)
+    heavy = (example_plugin / "tm_token_norm" / "__init__.py").read_text("utf-8")
+    assert re.findall(r"^from ([\w.]+)", heavy, re.MULTILINE) == ["teachmatters", "teachmatters.api"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TM_DB", "one.db")
+    answer = CliRunner().invoke(app, ["norms"])
+    assert answer.output.startswith("tiny-ti16: layer ")
+
+
+def spec_of(path: Path) -> Any:
+    return importlib.util.spec_from_file_location(path.stem, path)

@@ -1,0 +1,182 @@
+"""Every command line that the README, the pages and the help texts show is run as it stands there.
+
+A page's commands run in its order, in a folder that holds what they name. The bundled data sets are cut down to a few
+pictures and the networks to inputs of 64 x 64 pixels meanwhile; nothing else differs from what a reader would see.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from teachmatters.api import Item, Kind, Role
+from teachmatters.cli.app import app
+from teachmatters.models import sources, timm_ids
+from teachmatters.models.sources import create
+from tests import fixtures
+from tests.pages import PAGES, commands, forget_example_plugin, install_example_plugin
+from tests.test_docs import COMMANDS
+
+NOT_OURS = {
+    "make": "installs from a registry; continuous integration runs its targets",
+    "python -m pip": "installs from a registry",
+}
+if shutil.which("sqlite3") is None:
+    NOT_OURS["sqlite3"] = "is not installed here"
+NEEDS_A_NETWORK = {
+    "tm analyze --model dino-b16 --model mae-b16 --metric attn-distance",
+    "tm analyze --model dino-s16 --metric attn-distance",
+}
+"""They must get as far as the weights: offline, exactly these are missing."""
+
+
+# ---------------------------------------------------------------- the folder
+def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> Any:
+    """Like ``models.sources.create``, at a twelfth of the price."""
+    return create(architecture, {**kwargs, "img_size": 64}, seed)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for seed, name in enumerate(("checkpoint.pth", "epoch010.pth", "epoch100.pth")):
+        torch.save(create_small("vit_small_patch16_224", {}, seed).state_dict(), folder / name)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with all that a page may name, the bundled data sets and networks being small."""
+    for path in checkpoints.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    for label, name in enumerate(("cats", "dogs")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(6):
+            fixtures.picture(f"{name} {number}", label=label).save(tmp_path / "pictures" / name / f"{number}.png")
+    shrink(monkeypatch)
+    offline(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    monkeypatch.undo()
+    forget_example_plugin()
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    from teachmatters.datasets.digits import Digits
+    from teachmatters.datasets.photos import Photos
+
+    for dataset, most in ((Digits, 24), (Photos, 3)):
+
+        def items(self: Any, kind: Kind, role: Role, most: int = most) -> Sequence[Item] | None:
+            return list(self._items[:most]) if role == "all" else None
+
+        monkeypatch.setattr(dataset, "items", items)
+    for module in (sources, timm_ids):
+        monkeypatch.setattr(module, "create", create_small)
+
+
+def offline(monkeypatch: pytest.MonkeyPatch, empty: Path) -> None:
+    """As on a machine that never fetched anything."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(empty / "no cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("TORCH_HOME", str(empty / "no cache either"))
+
+
+# ---------------------------------------------------------------- running a line
+def run(line: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a line, which may begin with NAME=VALUE."""
+    words = shlex.split(line)
+    if words[0] == "sqlite3" or {"|", ">", "&&"} & set(words):
+        return in_a_shell(line)
+    environment = {}
+    while re.match(r"[A-Z_]+=", words[0]):
+        name, _, value = words.pop(0).partition("=")
+        environment[name] = value
+    assert words[0] == "tm", f"nobody knows how to run this line: {line}"
+    answer = CliRunner().invoke(app, words[1:], env=environment, prog_name="tm")
+    if answer.exception and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer.exit_code, answer.stdout, answer.stderr
+
+
+def in_a_shell(line: str) -> tuple[int, str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    surroundings = {**os.environ, "PATH": path}
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=surroundings)
+    return answer.returncode, answer.stdout, answer.stderr
+
+
+def check(line: str) -> None:
+    if line.startswith(tuple(NOT_OURS)):
+        return
+    code, out, error = run(line)
+    if line in NEEDS_A_NETWORK:
+        assert code == 1
+        assert "no weights for" in error
+    else:
+        assert code == 0, f"{line}\n{error}"
+        assert out or error, line
+        assert "Error" not in error
+
+
+# ---------------------------------------------------------------- the pages
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=lambda page: page.name)
+def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(page.name, tmp_path, monkeypatch)
+    for line in commands(page):
+        check(line)
+
+
+def prepare(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page's reader has done before."""
+    if page == "plugins.md":
+        install_example_plugin(folder / "tm-token-norm", monkeypatch)
+    if page == "data.md":
+        from teachmatters.datasets.imagenet50 import fifty_classes
+
+        fixtures.imagenet50(folder / "data" / "imagenet", 1, list(fifty_classes()))
+
+
+HELP = {name: command.help for name, command in COMMANDS.items() if "Examples:" in (command.help or "")}
+
+
+def examples(text: str) -> list[str]:
+    return [line.strip() for line in text.partition("Examples:")[2].splitlines() if line.strip()]
+
+
+def test_every_command_shows_examples() -> None:
+    groups = {"tm db"}
+    assert set(COMMANDS) - groups == set(HELP)
+    assert all(examples(text) for text in HELP.values())
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_examples_of_the_help_texts() -> None:
+    """Those of ``analyze`` come first: the others read what they stored."""
+    check("tm analyze --model dino-s16 --weights checkpoint.pth --metric knn")
+    lines = dict.fromkeys(line for name in ("tm analyze", *HELP) for line in examples(HELP[name]))
+    for line in lines:
+        check(line)
+
+
+def test_the_lists_name_nothing_that_is_not_shown() -> None:
+    shown = [line for page in PAGES for line in commands(page)] + [
+        line for text in HELP.values() for line in examples(text)
+    ]
+    assert set(shown) >= NEEDS_A_NETWORK
+    assert all(any(line.startswith(name) for line in shown) for name in NOT_OURS)
