@@ -9,7 +9,8 @@ prepare them itself (what ``tm analyze`` costs). Then the peak memory of the ana
 from __future__ import annotations
 
 import argparse
-import resource
+import ctypes
+import gc
 import statistics
 import subprocess
 import sys
@@ -34,7 +35,6 @@ from teachmatters.runner.seats import Feeding
 
 PICTURES = 64
 LIMIT = 1.25
-MIB = 2**20
 
 
 class Repeated(Dataset):
@@ -134,24 +134,26 @@ def memory(depth: int) -> None:
     """Print what the analysis needs beyond the weights, in this process, for a ViT-B/16 of some depth."""
     network = timm.create_model("vit_base_patch16_224", num_classes=0, depth=depth)
     contest = Contest(TimmViT(network, f"depth {depth}"), torch.device("cpu"))
-    before = _resident()
+    contest.analysed(contest.ready)  # libraries' own buffers are there once and for all
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
+    before = _status("VmRSS")
     contest.analysed(contest.ready)
-    print(f"  {depth:2} blocks: {(_peak() - before) / MIB:6.0f} MiB beyond the model and the pictures")
+    print(f"  {depth:2} blocks: {(_status('VmHWM') - before) / 1024:6.0f} MiB beyond the model and the pictures")
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _status(name: str) -> int:
+    """A line of this process's memory, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def main() -> None:
     """Print the ratios, then the memory of each depth, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-b16")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--memory-of-depth", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
