@@ -77,6 +77,9 @@ class Registry:
                 return [Request(spec, frozenset({metric}))]
         if name in SUITES:
             members = [spec for spec in self.analyses.values() if name in spec.suites]
+            if not members:
+                able = [suite for suite in SUITES if any(suite in spec.suites for spec in self.analyses.values())]
+                raise TeachMattersError(f"suite {name!r} has no analysis yet; suites that have: {listing(able)}")
             return [Request(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
         metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
         known = [*metrics, *self.analyses, *SUITES]

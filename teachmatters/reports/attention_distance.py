@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+BESIDE = 0.25
+"""How far, in layers, the heads stand beside the mean: on it they could not be seen."""
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
@@ -57,9 +59,9 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], look: style.Look, by_number: bo
     heads = [row for row in rows if row["head"] is not None]
     means = sorted((row for row in rows if row["head"] is None), key=lambda row: float(row["layer"]))
     ax.scatter(
-        [position(row, by_number) for row in heads],
+        [position(row, by_number) + BESIDE * (1 if by_number else 1 / row["depth"]) for row in heads],
         [row["value"] for row in heads],
-        s=12, color=look.colour, alpha=0.45, linewidths=0,
+        s=14, color=look.colour, alpha=0.6, linewidths=0, zorder=3,
     )  # fmt: skip
     x = [position(row, by_number) for row in means]
     ax.plot(x, [row["value"] for row in means], color=look.colour, marker="o", markerfacecolor="white")

@@ -98,7 +98,8 @@ def _role(dataset: Dataset, kind: Kind, role: Role) -> Sequence[Item]:
 def _first(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
     if limit is None:
         return items
-    return [item for i, item in enumerate(items) if any(unit < limit for unit in item.units or (i,))]
+    units = ((i,) if item.units is None else item.units for i, item in enumerate(items))
+    return [item for item, mine in zip(items, units, strict=True) if any(unit < limit for unit in mine)]
 
 
 def fingerprint(opened: OpenDataset, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> str:

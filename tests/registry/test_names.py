@@ -32,6 +32,8 @@ def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite() -> No
     assert [sorted(r.metrics) for r in load.requests("knn:knn-top5")] == [["knn-top5"]]
     assert {r.analysis.name for r in load.requests("paper")} >= {"attention", "knn"}
     assert all(r.suite for r in load.requests("why"))
+    with pytest.raises(TeachMattersError, match="suite 'what' has no analysis"):
+        registry.load().requests("what")
     for wrong in ("attention:knn-top5", "knn:", "knn-top"):
         with pytest.raises(UnknownNameError):
             load.requests(wrong)
