@@ -24,7 +24,7 @@ demo: $(VENV)/.user
 	$(BIN)/tm demo --out build/demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ from tests.test_docs import COMMANDS
 NOT_OURS = {
     "make": "installs from a registry; continuous integration runs its targets",
     "python -m pip": "installs from a registry",
+    ". .venv": "changes the shell that it is typed into",
 }
 if shutil.which("sqlite3") is None:
     NOT_OURS["sqlite3"] = "is not installed here"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,10 +105,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Say a sentence above the bar."""
-        if self._progress.disable:
-            say(text)
-        else:
-            self._progress.console.print(formats.visible(text), markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(formats.visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, label: str, total: int) -> None:
         """Start a bar of ``total`` steps in place of the last one."""
@@ -126,9 +124,39 @@ class Bar:
             self._task = None
 
 
+class Log:
+    """What a log file gets in place of a bar: a line now and then, none for what is soon over."""
+
+    EVERY = 30.0  # seconds
+
+    def __init__(self) -> None:
+        self.begin("", 0)
+
+    def say(self, text: str) -> None:
+        """Say a sentence."""
+        say(text)
+
+    def begin(self, label: str, total: int) -> None:
+        """Start to count ``total`` steps."""
+        self._label, self._total, self._done = label, total, 0
+        self._start = self._said = time.monotonic()
+
+    def advance(self, n: int) -> None:
+        """Go ``n`` steps on."""
+        self._done += n
+        now = time.monotonic()
+        if now - self._said >= self.EVERY and self._done < self._total:
+            self._said = now
+            left = (now - self._start) / self._done * (self._total - self._done)
+            say(f"{self._label}: {self._done:,} of {self._total:,}, about {left:,.0f} s left")
+
+    def finish(self) -> None:
+        """Stop counting."""
+
+
 @contextmanager
-def progress() -> Iterator[Bar]:
-    """A progress display with an estimate of the time left; silent where standard error is no terminal."""
+def progress() -> Iterator[Bar | Log]:
+    """A display of progress with an estimate of the time left: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -139,7 +167,10 @@ def progress() -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+    if not console.is_terminal:
+        yield Log()
+        return
+    with Progress(*columns, console=console, transient=True) as display:
         bar = Bar(display)
         try:
             yield bar

@@ -238,9 +238,9 @@ def test_ctrl_c_is_130_and_leaves_no_row(here: Path) -> None:
     command += ["--data", "folder", "--data-root", "pictures", "-b", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (here / "results.db").exists() and time.monotonic() < deadline:
+    while tm("query", "SELECT 1 FROM runs").exit_code and time.monotonic() < deadline:
         time.sleep(0.1)  # the store is made when the model stands, just before the pass
-    time.sleep(0.5)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

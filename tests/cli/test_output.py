@@ -93,6 +93,16 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         output.write_file(tmp_path, "text")
 
 
+def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 10.0, 31.0, 40.0, 62.0])
+    monkeypatch.setattr("teachmatters.cli.output.time.monotonic", lambda: next(clock))
+    log = output.Log()
+    log.begin("dino-b16 on photos", 40)
+    for _ in range(4):
+        log.advance(10)
+    assert capsys.readouterr().err == "dino-b16 on photos: 20 of 40, about 31 s left\n"
+
+
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with output.progress() as bar:
         bar.advance(1)
