@@ -101,8 +101,8 @@ class ModelInfo:
 
     >>> info = ModelInfo(arch="ViT-B/16", depth=12, heads=12, width=768, patch_size=16, image_size=224,
     ...                  grid=(14, 14), class_token=True, registers=0, mean=(.5,) * 3, std=(.5,) * 3)
-    >>> info.prefix, info.tokens
-    (1, 197)
+    >>> info.prefix, info.tokens, info.input_size
+    (1, 197, (224, 224))
     """
 
     arch: str
@@ -126,6 +126,13 @@ class ModelInfo:
     def tokens(self) -> int:
         """Number of tokens of a block."""
         return self.prefix + self.grid[0] * self.grid[1]
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of an input: image_size both ways, or what a rectangular grid covers."""
+        if self.grid[0] == self.grid[1]:
+            return self.image_size, self.image_size
+        return self.grid[0] * self.patch_size, self.grid[1] * self.patch_size
 
 
 class ModelAdapter(ABC):

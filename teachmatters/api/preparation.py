@@ -52,16 +52,17 @@ class Crop(Preparation):
     """Short side to the model's size S (bicubic, antialiased; the long side truncated), then the central S x S.
 
     This is torchvision's Resize and CenterCrop on an 8-bit picture, to the bit; the crop's offset rounds half to even.
+    For a model of rectangular inputs the picture is made just large enough to cover the rectangle.
     """
 
     def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
         """See Preparation.prepare; annotations are handed through as they are."""
-        size, (width, height) = model.image_size, picture.size
-        short = min(width, height)
-        if short != size:
-            picture = picture.resize((int(size * width / short), int(size * height / short)), BICUBIC)
-        left, top = round((picture.width - size) / 2), round((picture.height - size) / 2)
-        return Prepared(pixels(picture.crop((left, top, left + size, top + size)))[None], model.grid, None, annotations)
+        (high, wide), (width, height) = model.input_size, picture.size
+        new, old = (wide, width) if wide * height >= high * width else (high, height)  # the side that just fits
+        if new != old:
+            picture = picture.resize((int(new * width / old), int(new * height / old)), BICUBIC)
+        left, top = round((picture.width - wide) / 2), round((picture.height - high) / 2)
+        return Prepared(pixels(picture.crop((left, top, left + wide, top + high)))[None], model.grid, None, annotations)
 
 
 def pixels(picture: Image) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 
 from teachmatters.errors import TeachMattersError
 
-ADVICE = "give a PyTorch (.pth, .bin) or .safetensors file of weights"
+ADVICE = "give a PyTorch (.pth, .pt, .bin), .safetensors or .npz file of weights"
 
 
 def identify(path: Path) -> str:
@@ -47,7 +48,10 @@ def read(path: Path) -> Mapping[Any, Any]:
     """
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if _is_torchscript(path):
+    members = _members(path)
+    if any(name.endswith(".npy") for name in members):
+        return _read_npz(path)
+    if any(name.endswith("/constants.pkl") for name in members):
         raise TeachMattersError(
             f"{path} is a TorchScript program, not a file of weights, and is not run; save its state_dict() with "
             "torch.save and give that file, or use the published .safetensors"
@@ -71,12 +75,25 @@ def _read_safetensors(path: Path) -> Mapping[Any, Any]:
     return content
 
 
-def _is_torchscript(path: Path) -> bool:
+def _read_npz(path: Path) -> Mapping[Any, Any]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise TeachMattersError(
+            f"{path} is not a readable .npz file of plain arrays ({_line(error)}); fetch it again"
+        ) from None
+
+
+def _members(path: Path) -> list[str]:
+    """What a zip archive holds; nothing for any other file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+            return archive.namelist()
     except zipfile.BadZipFile:  # an older format, or damaged: reading it will tell
-        return False
+        return []
 
 
 def _read_torch(path: Path) -> object:

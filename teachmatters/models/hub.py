@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
-import http.client
+import logging
 import os
-import shutil
-import tempfile
-import urllib.request
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import CRITICAL
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.models import checkpoints
+from teachmatters.models.download import TIMEOUT, DownloadError, Progress, check_unchanged, download
+from teachmatters.models.recipes import shown
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """What a repository's weights are called, best first."""
 
-TIMEOUT = 5.0
-"""Seconds to wait for an answer: whoever has no network should learn it at once."""
+LOG = logging.getLogger(__name__)
 
 
-def repository_file(repository: str, name: str) -> Path:
-    """The weights of a Hugging Face repository, from the cache or downloaded into it.
+def find(places: Sequence[str], name: str) -> tuple[Path, str]:
+    """The weights of a model: from a cache, or downloaded from the first place that gives them.
 
     Args:
-        repository: ``timm/vit_small_patch16_224.dino``.
+        places: best first: Hugging Face repositories (``timm/<id>``) and https addresses.
         name: the model's name, for messages.
 
+    Returns:
+        the file and its sha256 in hex.
+
     Raises:
-        TeachMattersError: neither cached nor reachable; names three ways out.
+        TeachMattersError: in no cache, and every place failed (says why each did, and names three ways out); or the
+            file is not the one that was fetched.
     """
-    return _cached(repository) or _downloaded(repository, name)
+    place, path = _cached_at_one_of(places) or _fetched_from_one_of(places, name)
+    digest = checkpoints.identify(path)
+    if "://" in place:
+        check_unchanged(path, digest)
+    else:
+        _check_blob(path, digest)
+    return path, digest
 
 
-def _cached(repository: str) -> Path | None:
+def cached(place: str) -> Path | None:
+    """The weights of one place, if they are here; asks no network and imports nothing heavy."""
+    if "://" in place:
+        target = cache_file(place)
+        return target if target.is_file() else None
     import huggingface_hub
 
     for file in FILES:
-        found = huggingface_hub.try_to_load_from_cache(repository, file)
+        found = huggingface_hub.try_to_load_from_cache(place, file)
         if isinstance(found, str):
             return Path(found)
     return None
 
 
-def _downloaded(repository: str, name: str) -> Path:
+def cache_file(address: str) -> Path:
+    """Where PyTorch, and so we, keep a file by address: torch.hub.get_dir() without torch."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = Path(os.environ.get("TORCH_HOME") or Path(cache, "torch")).expanduser()
+    return home / "hub" / "checkpoints" / address.rpartition("/")[2]
+
+
+def _cached_at_one_of(places: Sequence[str]) -> tuple[str, Path] | None:
+    return next(((place, path) for place in places if (path := cached(place)) is not None), None)
+
+
+def _fetched_from_one_of(places: Sequence[str], name: str) -> tuple[str, Path]:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    failures: list[str] = []
+    for place, following in zip(places, (*places[1:], ""), strict=True):
+        try:
+            return place, _from_address(place, name) if "://" in place else _from_repository(place)
+        except DownloadError as error:
+            failures.append(f"{shown(place)} ({error})")
+            if following and not HF_HUB_OFFLINE:
+                LOG.warning("%s: %s fails; trying %s", name, failures[-1], shown(following))
+    homes = {"TORCH_HOME" if "://" in place else "HF_HOME" for place in places}
+    raise TeachMattersError(
+        f"no weights for {name}: they are in no cache, and cannot be had from {' or '.join(failures)}. Give --weights "
+        f"FILE, set {' or '.join(sorted(homes))} to a filled cache, or use an untrained model such as random-b16"
+    )
+
+
+def _from_repository(repository: str) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -57,63 +100,62 @@ def _downloaded(repository: str, name: str) -> Path:
             except EntryNotFoundError:
                 continue
             except Exception as error:  # noqa: BLE001  what the transport raises differs between its releases
-                cache = "HF_HOME to a filled Hugging Face cache"
-                raise _no_weights(name, f"huggingface.co/{repository}", cache, error) from None
-    raise TeachMattersError(
-        f"huggingface.co/{repository} has no {' or '.join(FILES)} for {name}; give --weights FILE, or another model"
-    )
+                raise DownloadError(_line(error)) from None
+    raise DownloadError(f"it has no {' or '.join(FILES)}")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Warnings of the hub's client stay out of our one line; its progress bar, on standard error, is welcome."""
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as hub_logging
 
-    before = logging.get_verbosity()
-    logging.set_verbosity(CRITICAL)
+    before = hub_logging.get_verbosity()
+    hub_logging.set_verbosity(CRITICAL)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        hub_logging.set_verbosity(before)
 
 
-def official_file(address: str, name: str) -> Path:
-    """A file that its authors publish, from torch.hub's cache or downloaded into it.
-
-    Raises:
-        TeachMattersError: neither cached nor reachable; names three ways out.
-    """
+def _from_address(address: str, name: str) -> Path:
     from huggingface_hub.constants import HF_HUB_OFFLINE
-    from torch.hub import get_dir
 
-    target = Path(get_dir()) / "checkpoints" / address.rpartition("/")[2]
-    if target.is_file():
-        return target
+    if HF_HUB_OFFLINE:
+        raise DownloadError("HF_HUB_OFFLINE is set")
+    target = cache_file(address)
     try:
-        if HF_HUB_OFFLINE:
-            raise ConnectionError("HF_HUB_OFFLINE is set")
-        _download(address, target)
-    except (OSError, http.client.HTTPException) as error:
-        cache = f"TORCH_HOME to a folder whose hub/checkpoints holds {target.name}"
-        raise _no_weights(name, address, cache, error) from None
+        with _bar(name) as progress:
+            download(address, target, progress)
+    except OSError as error:
+        raise TeachMattersError(
+            f"cannot write {target} ({error.strerror or error}); free it, or set TORCH_HOME"
+        ) from None
     return target
 
 
-def _download(address: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    try:
-        # the address comes from our own table, never from a user
-        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(address, timeout=TIMEOUT) as answer:  # noqa: S310
-            shutil.copyfileobj(answer, out)
-        Path(partial).replace(target)  # whoever finds the file finds all of it
-    finally:
-        Path(partial).unlink(missing_ok=True)
+@contextmanager
+def _bar(name: str) -> Iterator[Progress]:
+    """The bar that the hub's own downloads show, on standard error where that is a terminal."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]  # documented, not in __all__
+
+    with tqdm(desc=name, unit="B", unit_scale=True, disable=None) as bar:  # type: ignore[no-untyped-call]
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        yield progress
 
 
-def _no_weights(name: str, place: str, cache: str, error: Exception) -> TeachMattersError:
-    why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return TeachMattersError(
-        f"no weights for {name}: they are in no cache, and {place} cannot be reached ({why}). Give --weights FILE, set "
-        f"{cache}, or use an untrained model such as random-b16"
-    )
+def _check_blob(path: Path, digest: str) -> None:
+    """The hub's cache keeps a large file under its sha256."""
+    blob = path.resolve().name
+    if re.fullmatch("[0-9a-f]{64}", blob) and blob != digest:
+        raise TeachMattersError(
+            f"{path} is not the file that was fetched (its sha256 is {digest[:12]}..., not {blob[:12]}...): delete "
+            f"{path.resolve()}, and fetch it again with 'tm fetch'"
+        )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

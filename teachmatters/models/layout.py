@@ -47,12 +47,12 @@ def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> Mo
         colours: mean and deviation of the channels.
 
     Raises:
-        TeachMattersError: not a network of readable blocks, or not one for square inputs.
+        TeachMattersError: not a network of readable blocks.
     """
     blocks = blocks_of(network, name)
-    side = _side(network, name)
-    grid = _grid(network, name, side)
-    patch = side // grid[0]
+    size = _size(network)
+    grid = _grid(network, name, size)
+    patch = size[0] // grid[0]
     width = int(network.embed_dim)
     class_token, registers = _prefix(network)
     return ModelInfo(
@@ -61,7 +61,7 @@ def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> Mo
         heads=int(blocks[0].attn.num_heads),  # type: ignore[union-attr,arg-type]  # checked by blocks_of
         width=width,
         patch_size=patch,
-        image_size=side,
+        image_size=min(size),
         grid=grid,
         class_token=class_token,
         registers=registers,
@@ -81,19 +81,18 @@ def _count(holder: Any, token: str) -> int:
     return 0 if parameter is None else int(parameter.shape[-2])
 
 
-def _side(network: Any, name: str) -> int:
+def _size(network: Any) -> tuple[int, int]:
+    """Height and width of its pictures."""
     embedding = getattr(network, "patch_embed", None)
-    size = getattr(embedding, "img_size", None) or network.pretrained_cfg["input_size"][-2:]
-    height, width = (int(n) for n in size)
-    if height != width:
-        raise _refusal(name, f"it takes pictures of {height} x {width} pixels, and only square ones are prepared")
-    return height
+    height, width = getattr(embedding, "img_size", None) or network.pretrained_cfg["input_size"][-2:]
+    return int(height), int(width)
 
 
-def _grid(network: Any, name: str, side: int) -> tuple[int, int]:
+def _grid(network: Any, name: str, size: tuple[int, int]) -> tuple[int, int]:
     embedding = getattr(network, "patch_embed", None)
     if embedding is None:  # NaFlex
-        return (side // network.embeds.patch_size[0],) * 2
+        patch = network.embeds.patch_size[0]
+        return size[0] // patch, size[1] // patch
     grid = getattr(embedding, "grid_size", None)
     if grid is None:
         raise _refusal(name, "its patch embedding does not tell its grid of patches")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import ModelRequest, ModelSource
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.recipes import RECIPES, Layout, Recipe
+from teachmatters.models.recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,23 +27,21 @@ def open_named(request: ModelRequest) -> ModelSource:
     """
     from teachmatters.models import checkpoints, hub
 
-    recipe, layout = RECIPES[request.spec.name], RECIPES[request.spec.name].layout
-    if request.weights is not None:
-        path = request.weights
-    elif recipe.repository:
-        path, layout = hub.repository_file(recipe.repository, recipe.name), "timm"
-    else:
-        path = hub.official_file(recipe.address, recipe.name)
-    return ModelSource(checkpoints.identify(path), partial(_build_named, recipe, layout, path))
+    recipe, path = RECIPES[request.spec.name], request.weights
+    if path is not None:
+        return ModelSource(checkpoints.identify(path), partial(_build_named, recipe, path))
+    path, digest = hub.find(recipe.origins, recipe.name)
+    return ModelSource(digest, partial(_build_named, recipe, path))
 
 
-def _build_named(recipe: Recipe, layout: Layout, path: Path) -> TimmViT:
-    from teachmatters.models import checkpoints, state_dicts
+def _build_named(recipe: Recipe, path: Path) -> TimmViT:
+    from teachmatters.models import checkpoints, recognise, state_dicts
     from teachmatters.models.timm_vit import TimmViT
 
-    state = state_dicts.convert(checkpoints.read(path), layout, path, recipe.name)
+    found = recognise.recognise(checkpoints.read(path), path)
+    state_dicts.check_model(found, recipe, path)
     network = create(recipe.architecture, recipe.kwargs)
-    state_dicts.load(network, state, layout, path, recipe.arch)
+    state_dicts.load(network, found.state, found.layout, path, recipe.arch)
     return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from teachmatters.api import ModelSpec
 from teachmatters.hookspecs import hookimpl
-from teachmatters.models.recipes import DINO, MAE, RANDOM, SHAPES, Recipe
+from teachmatters.models.recipes import BEIT, CLIP, DINO, MAE, MOCO, NOISE, RANDOM, SHAPES, SUPERVISED, Recipe, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,8 @@ class Family:
         factory: ``module:callable`` of its members.
         licence, citation: of the weights.
         recipes: its members.
+        alias: another name of the family.
+        untrained: for members without weights, what stands in for their source.
     """
 
     name: str
@@ -29,9 +31,28 @@ class Family:
     citation: str
     recipes: list[Recipe]
     factory: str = "teachmatters.models.sources:open_named"
+    alias: str = ""
+    untrained: str = ""
 
 
 FAMILIES = [
+    Family(
+        name="supervised",
+        supervision="labels",
+        title="supervised",
+        licence="Apache-2.0",
+        citation="Steiner et al., How to Train Your ViT? Data, Augmentation, and Regularization, TMLR 2022",
+        recipes=SUPERVISED,
+        alias="timm",
+    ),
+    Family(
+        name="clip",
+        supervision="image-text contrast",
+        title="CLIP",
+        licence="MIT",
+        citation="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021",
+        recipes=CLIP,
+    ),
     Family(
         name="dino",
         supervision="self-distillation",
@@ -39,6 +60,14 @@ FAMILIES = [
         licence="Apache-2.0",
         citation="Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021",
         recipes=DINO,
+    ),
+    Family(
+        name="moco",
+        supervision="contrast",
+        title="MoCo-v3",
+        licence="CC-BY-NC-4.0",
+        citation="Chen et al., An Empirical Study of Training Self-Supervised Vision Transformers, ICCV 2021",
+        recipes=MOCO,
     ),
     Family(
         name="mae",
@@ -49,6 +78,14 @@ FAMILIES = [
         recipes=MAE,
     ),
     Family(
+        name="beit",
+        supervision="masked token prediction",
+        title="BEiT",
+        licence="MIT",
+        citation="Bao et al., BEiT: BERT Pre-Training of Image Transformers, ICLR 2022",
+        recipes=BEIT,
+    ),
+    Family(
         name="random",
         supervision="none",
         title="untrained, seeded",
@@ -56,6 +93,18 @@ FAMILIES = [
         citation="Dosovitskiy et al., An Image Is Worth 16x16 Words, ICLR 2021",
         recipes=RANDOM,
         factory="teachmatters.models.sources:open_random",
+        untrained="timm's initialisation of {0.architecture} from --seed",
+    ),
+    Family(
+        name="noise",
+        supervision="none",
+        title="chance line, no network: uniform noise in the shape of a",
+        licence="none needed",
+        citation="Walmer et al., Teaching Matters: Investigating the Role of Supervision in Vision Transformers, "
+        "CVPR 2023",
+        recipes=NOISE,
+        factory="teachmatters.models.noise:open_noise",
+        untrained="random numbers seeded by each picture and --seed",
     ),
 ]
 
@@ -78,26 +127,27 @@ def register_models() -> list[ModelSpec]:
 
 
 def _spec(family: Family, recipe: Recipe) -> ModelSpec:
-    shape = SHAPES[recipe.size]
+    pixels = "" if recipe.pixels == 224 else f" at {recipe.pixels}"
     return ModelSpec(
         name=recipe.name,
         family=family.name,
         supervision=family.supervision,
-        summary=f"{family.title} {recipe.arch}",
+        summary=f"{family.title} {recipe.arch}{pixels}",
         factory=family.factory,
-        aliases=(family.name,) if recipe.name == f"{family.name}-b16" else (),
+        aliases=_aliases(family, recipe),
         arch=recipe.arch,
         patch_size=recipe.patch,
-        image_size=224,
-        depth=shape.depth,
-        heads=shape.heads,
+        image_size=recipe.pixels,
+        depth=SHAPES[recipe.size].depth,
+        heads=recipe.heads,
         licence=family.licence,
-        source=_source(recipe),
+        source=" or ".join(map(shown, recipe.origins)) or family.untrained.format(recipe),
         citation=family.citation,
     )
 
 
-def _source(recipe: Recipe) -> str:
-    if recipe.repository:
-        return f"huggingface.co/{recipe.repository}"
-    return recipe.address or f"timm's seeded initialisation of {recipe.architecture}"
+def _aliases(family: Family, recipe: Recipe) -> tuple[str, ...]:
+    """The family alone for its B/16 at 224, and the same under the family's other name."""
+    names = [family.name, family.alias] if family.alias else [family.name]
+    alone = names if recipe.name == f"{family.name}-b16" else []
+    return (*alone, *(recipe.name.replace(family.name, other, 1) for other in names[1:]))

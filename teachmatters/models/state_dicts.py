@@ -1,4 +1,4 @@
-"""From an official file's content to a network filled with it: nothing missing, nothing unexplained."""
+"""From what a file holds to a filled network: the right family and size, nothing missing, nothing unexplained."""
 
 from __future__ import annotations
 
@@ -9,44 +9,37 @@ from typing import Any
 from torch import Tensor, nn
 
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters.models.recipes import Layout
+from teachmatters.models.recipes import Layout, Recipe
+from teachmatters.models.recognise import Found
+
+CLASSIFIERS = ("head.", "head_dist.", "fc_norm.", "pre_logits.")
 
 LEFTOVERS: dict[Layout, tuple[str, ...]] = {
-    "timm": ("head.", "head_dist.", "fc_norm.", "pre_logits."),
-    "dino": ("head.",),
-    "mae": ("decoder", "mask_token", "head.", "fc_norm."),
+    "timm": CLASSIFIERS,
+    "mae": (*CLASSIFIERS, "decoder", "mask_token"),
+    "moco": (),
+    "beit": (*CLASSIFIERS, "mask_token", "lm_head.", "rel_pos_bias.relative_position_index"),
+    "beit-hf": (*CLASSIFIERS, "mask_token", "lm_head.", "rel_pos_bias.relative_position_index"),
+    "clip": CLASSIFIERS,
+    "augreg": CLASSIFIERS,
 }
 """Beginnings of names that a file may hold beyond the network: classifiers, and what only training needed."""
 
 
-def convert(content: Mapping[Any, Any], layout: Layout, path: Path, name: str) -> dict[str, Any]:
-    """An official file's content as a state dict in timm's naming.
+def check_model(found: Found, recipe: Recipe, path: Path) -> None:
+    """Refuse a file of another family or size, and name what it looks like.
 
     Raises:
-        TeachMattersError: it shows the marks of another family's file.
+        TeachMattersError: it is one.
     """
-    if layout == "dino":
-        _refuse_other_than_dino(content, path, name)
-    for wrapper in ("model", "state_dict") if layout == "timm" else ("model",):
-        inner = content.get(wrapper)
-        if isinstance(inner, Mapping):
-            content = inner
-            break
-    return {key.removeprefix("module."): value for key, value in content.items() if isinstance(key, str)}
-
-
-def _refuse_other_than_dino(content: Mapping[Any, Any], path: Path, name: str) -> None:
-    if "student" in content or "teacher" in content:
-        raise TeachMattersError(
-            f"{path} is a whole DINO training checkpoint ({listing(map(str, content))}); {name} needs the backbone's "
-            "plain state dict: DINO's 'backbone only' download"
-        )
-    wrapped = isinstance(content.get("model"), Mapping)
-    if wrapped or any(str(key).startswith(("mask_token", "decoder")) for key in content):
-        raise TeachMattersError(
-            f"{path} looks like an MAE checkpoint: DINO's official file is a plain state dict, without 'model', "
-            "decoder or mask token; for MAE weights use --model mae-b16 (or mae-l16, mae-h14) with the same --weights"
-        )
+    other_family = found.family not in ("", recipe.family)
+    other_size = found.arch and found.arch != recipe.arch
+    other_pixels = found.pixels not in (0, recipe.pixels)
+    if not (other_family or other_size or other_pixels):
+        return
+    where = f"; for these weights use --model {found.model} with the same --weights" if found.model else ""
+    size = f" at {recipe.pixels}" if other_pixels and not (other_family or other_size) else ""
+    raise TeachMattersError(f"{path} looks like {found.words}, and {recipe.name} is a {recipe.arch}{size}{where}")
 
 
 def load(network: nn.Module, state: Mapping[str, Any], layout: Layout, path: Path, arch: str) -> None:
@@ -63,6 +56,7 @@ def load(network: nn.Module, state: Mapping[str, Any], layout: Layout, path: Pat
         TeachMattersError: parameters are missing, of another shape, or not a tensor; or leftovers are unknown.
     """
     wanted = network.state_dict()
+    state = _with_final_norm(state, wanted)
     missing = [key for key in wanted if not isinstance(state.get(key), Tensor)]
     if missing:
         held = f"; it holds {listing(map(str, state), 3)}" if len(missing) == len(wanted) else ""
@@ -82,3 +76,13 @@ def load(network: nn.Module, state: Mapping[str, Any], layout: Layout, path: Pat
             f"{path} also holds {listing(unknown, 3)}, which a {arch} has no place for; name the model it belongs to"
         )
     network.load_state_dict({key: state[key] for key in wanted})
+
+
+def _with_final_norm(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A file fine-tuned on pooled tokens keeps its last norm as ``fc_norm``; nothing here reads what comes after it."""
+    moved = {
+        f"norm.{part}": state[f"fc_norm.{part}"]
+        for part in ("weight", "bias")
+        if f"norm.{part}" in wanted and f"norm.{part}" not in state and f"fc_norm.{part}" in state
+    }
+    return {**state, **moved}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.models.recipes import SHAPES
+from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create
 
 if TYPE_CHECKING:
@@ -23,17 +24,25 @@ MODULES = {"beit", "deit", "eva"}
 """Modules of timm with plain vision transformers whose name does not say so."""
 
 
+OTHERS = {"moco", "beit", "beit-hf"}
+"""Layouts that a named model must read: MoCo's small network has other heads than timm's, BEiT's knows no classes."""
+
+
 def resolve(name: str) -> ModelSpec:
     """The spec of ``timm/<id>``, from what timm itself says of the weights.
 
+    ``timm/<id>@384`` is the same network for pictures of 384 x 384 pixels, ``timm/<id>@448x224`` for 448 rows and 224
+    columns: positions and relative biases are resampled.
+
     Raises:
         UnknownNameError: timm has no such model.
-        TeachMattersError: it is no vision transformer.
+        TeachMattersError: it is no vision transformer, or the size is none.
 
-    >>> resolve("timm/vit_small_patch16_224.dino").arch
-    'ViT-S/16'
+    >>> resolve("timm/vit_small_patch16_224.dino@384").image_size
+    384
     """
     config = _config(name)
+    size = _id_and_size(name)[1] or config.input_size[-2:]
     patch = re.search(r"patch(\d+)", config.architecture)
     return ModelSpec(
         name=name,
@@ -43,11 +52,31 @@ def resolve(name: str) -> ModelSpec:
         factory="teachmatters.models.timm_ids:open_timm",
         arch=_arch(config.architecture),
         patch_size=int(patch[1]) if patch else 0,
-        image_size=config.input_size[-1],
+        image_size=min(size),
         licence=config.license or "",
-        source=f"huggingface.co/{config.hf_hub_id}" if config.hf_hub_id else "",
+        source=" or ".join(map(shown, _places(config))),
         citation=config.paper_name or "",
     )
+
+
+def _id_and_size(name: str) -> tuple[str, tuple[int, int] | None]:
+    """Timm's id, and the rows and columns of pixels that were asked for.
+
+    >>> _id_and_size("timm/vit_small_patch16_224.dino@448x224")
+    ('vit_small_patch16_224.dino', (448, 224))
+    """
+    given, sign, size = name.removeprefix(PREFIX).partition("@")
+    if not sign:
+        return given, None
+    found = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", size)
+    if found is None or not all(int(n) for n in found.groups(found[1])):
+        raise TeachMattersError(f"{name}: {size!r} is no size; write @384 for a square, @448x224 for rows x columns")
+    return given, (int(found[1]), int(found[2] or found[1]))
+
+
+def _places(config: Any) -> list[str]:
+    """Where timm says that the weights are, the hub first."""
+    return [place for place in (config.hf_hub_id, config.url) if place]
 
 
 def _config(name: str) -> Any:
@@ -55,7 +84,7 @@ def _config(name: str) -> Any:
     import timm
     from timm.models import get_pretrained_cfg
 
-    given = name.removeprefix(PREFIX)
+    given = _id_and_size(name)[0]
     known = {*timm.list_models(), *timm.list_models(pretrained=True)}
     if given not in known:
         raise UnknownNameError(
@@ -82,44 +111,64 @@ def _arch(architecture: str) -> str:
 
 
 def open_timm(request: ModelRequest) -> ModelSource:
-    """The published weights of a timm id, or a file in timm's own layout.
+    """The published weights of a timm id, or a file of weights.
 
     Raises:
         TeachMattersError: no such file, weights that cannot be had, or none published.
     """
     from teachmatters.models import checkpoints, hub
 
-    name = request.spec.name
-    config = _config(name)
-    if request.weights is not None:
-        path = request.weights
-    elif config.hf_hub_id:
-        path = hub.repository_file(config.hf_hub_id, name)
-    else:
-        raise TeachMattersError(f"timm publishes no weights for {name}; give --weights FILE, or an id with a tag")
-    build = partial(_build, request.spec, path, published=request.weights is None)
-    return ModelSource(checkpoints.identify(path), build)
+    spec, path = request.spec, request.weights
+    if path is not None:
+        return ModelSource(checkpoints.identify(path), partial(_build, spec, path, published=False))
+    places = _places(_config(spec.name))
+    if not places:
+        raise TeachMattersError(f"timm publishes no weights for {spec.name}; give --weights FILE, or an id with a tag")
+    path, digest = hub.find(places, spec.name)
+    return ModelSource(digest, partial(_build, spec, path, published=True))
 
 
 def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
     from teachmatters.models import checkpoints, state_dicts
+    from teachmatters.models.recognise import recognise
     from teachmatters.models.timm_vit import TimmViT
 
     config = _config(spec.name)
-    network = create(spec.name.removeprefix(PREFIX), {})
-    state = state_dicts.convert(checkpoints.read(path), "timm", path, spec.name)
-    if published:
-        state = _in_timm_naming(network, state)
-    state_dicts.load(network, state, "timm", path, spec.arch)
+    network = create(_id_and_size(spec.name)[0], {})
+    content = checkpoints.read(path)
+    found = recognise(content, path)
+    if found.layout in OTHERS:
+        where = f"--model {found.model}" if found.model else "the family's name"
+        raise TeachMattersError(f"{path} looks like {found.words}; give it to {where}, which knows how to read it")
+    state = _in_timm_naming(network, found.state, content) if published else found.state
+    state_dicts.load(network, state, found.layout, path, spec.arch)
+    _resize(network, spec)
     return TimmViT(network, spec.name, spec.arch, (tuple(config.mean), tuple(config.std)))
 
 
-def _in_timm_naming(network: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+def _in_timm_naming(network: nn.Module, state: dict[str, Any], content: Mapping[Any, Any]) -> dict[str, Any]:
     """Some repositories hold their authors' own layout: timm's conversion of that family, checked like any file."""
     import importlib
 
     if network.state_dict().keys() <= state.keys():
         return state
     module = importlib.import_module(type(network).__module__)
-    converted: dict[str, Any] = getattr(module, "checkpoint_filter_fn", lambda state, _: state)(state, network)
+    convert = getattr(module, "checkpoint_filter_fn", None)
+    converted: dict[str, Any] = convert(dict(content), network) if convert else state
     return converted
+
+
+def _resize(network: Any, spec: ModelSpec) -> None:
+    """Another size than the weights': timm resamples positions and relative biases."""
+    asked = _id_and_size(spec.name)[1]
+    if asked is None:
+        return
+    if hasattr(network, "embeds"):  # NaFlex takes any size as it comes
+        network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *asked)}
+        return
+    if not hasattr(network, "set_input_size"):
+        raise TeachMattersError(f"{spec.name}: this network has one size only; leave '@{asked[0]}' out")
+    try:
+        network.set_input_size(img_size=asked)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise TeachMattersError(f"{spec.name}: timm cannot resize this network to {asked} ({error})") from None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from teachmatters.api import ModelAdapter, Sink, Tap
+from teachmatters.errors import TeachMattersError
 from teachmatters.models.attention import AttentionCapture
 from teachmatters.models.layout import blocks_of, describe
 from teachmatters.models.recipes import RGB
@@ -40,6 +41,7 @@ class TimmViT(ModelAdapter):
         self.info = describe(network, name, arch, colours)
         self.network = network.eval().requires_grad_(False)
         self._blocks = blocks_of(network, name)
+        self._embedding = getattr(network, "patch_embed", None)
         self._like = torch.empty(0)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -71,6 +73,15 @@ class TimmViT(ModelAdapter):
         hooks.enter_context(capture)
 
     def _run(self, pixels: Tensor) -> None:
+        self._check_size(pixels)
         # the final norm comes along: too cheap to be worth a way of its own through every family's forward
         with torch.inference_mode():
             self.network.forward_features(pixels.to(self._like))  # type: ignore[operator]  # every timm ViT has it
+
+    def _check_size(self, pixels: Tensor) -> None:
+        given = int(pixels.shape[-2]), int(pixels.shape[-1])
+        if given != self.info.input_size and getattr(self._embedding, "strict_img_size", False):
+            raise TeachMattersError(
+                f"this network takes pictures of {' x '.join(map(str, self.info.input_size))} pixels, not "
+                f"{' x '.join(map(str, given))}; choose a metric that prepares them so, or a model of square inputs"
+            )

@@ -23,7 +23,7 @@ def gate(adapter: ModelAdapter, device: torch.device, dtype: torch.dtype) -> Non
         TeachMattersError: one of these does not hold; says which, and at which layer.
     """
     info = adapter.info
-    height, width = info.grid[0] * info.patch_size, info.grid[1] * info.patch_size
+    height, width = info.input_size
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn(PICTURES, 3, height, width, generator=generator).to(device, dtype)
     watch = _Watch(info, dtype)

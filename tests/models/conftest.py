@@ -1,14 +1,25 @@
-"""The seeded checkpoints, written once."""
+"""The seeded checkpoints, written once each, and caches without anything in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 import torch
 
-from tests.fixtures import save_dino_s16, save_mae_b16
+from tests import fixtures
+
+WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "dino-s16": ("dino_s16.pth", fixtures.save_dino_s16),
+    "moco-s16": ("vit-s-300ep.pth.tar", fixtures.save_moco_s16),
+    "mae-b16": ("mae_b16.pth", fixtures.save_mae_b16),
+    "beit-b16": ("beit_b16.pth", fixtures.save_beit_b16),
+    "clip-b16": ("clip_b16.safetensors", fixtures.save_clip_b16),
+}
+
+Checkpoints = Callable[[str], Path]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -21,14 +32,28 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dino_s16(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "dino_s16.pth"
-    save_dino_s16(path)
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """A named model's official file, written when it is first asked for."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def path(name: str) -> Path:
+        file, write = WRITERS[name]
+        if not (folder / file).exists():
+            write(folder / file)
+        return folder / file
+
     return path
 
 
 @pytest.fixture(scope="session")
-def mae_b16(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "mae_b16.pth"
-    save_mae_b16(path)
-    return path
+def dino_s16(checkpoint: Checkpoints) -> Path:
+    return checkpoint("dino-s16")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face cache and an empty cache of PyTorch, offline."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path

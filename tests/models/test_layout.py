@@ -63,7 +63,6 @@ REFUSED = [
     ("vit_base_patch16_xp_224", NARROW, r"block 1 \(ParallelScalingBlock\) has no norm1"),
     ("cait_xxs24_224", {}, "has no drop_path1, drop_path2"),
     ("xcit_nano_12_p16_224", {}, "does not tell its grid"),
-    ("vit_tiny_patch16_224", {"img_size": (32, 64)}, "32 x 64 pixels"),
 ]
 
 

@@ -11,7 +11,7 @@ from teachmatters.api import ModelAdapter
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.sources import open_named, open_random
 from teachmatters.models.timm_vit import TimmViT
-from tests.fixtures import save_moco_s16
+from tests.models.conftest import Checkpoints
 from tests.models.helpers import request
 
 
@@ -35,24 +35,32 @@ def test_family_facts_reach_the_adapter(dino_s16: Path) -> None:
     assert (info.mean, info.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-@pytest.mark.parametrize("name", ["dino-b16", "dino-s8"])
-def test_a_checkpoint_of_another_size_is_refused(name: str, dino_s16: Path) -> None:
-    with pytest.raises(TeachMattersError, match="instead of") as refusal:
-        open_named(request(name, dino_s16)).build()
-    assert f"it is not a ViT-{name[-3:].strip('-').upper()[0]}/" in str(refusal.value)
+MISTAKEN = [
+    ("dino-b16", "dino-s16", r"looks like ViT-S/16, and dino-b16 is a ViT-B/16$"),
+    ("dino-s8", "dino-s16", r"looks like ViT-S/16, and dino-s8 is a ViT-S/8$"),
+    ("dino-b16", "mae-b16", r"looks like MAE ViT-B/16, and dino-b16 is .* use --model mae-b16 with the same"),
+    ("mae-l16", "mae-b16", r"looks like MAE ViT-B/16, and mae-l16 is a ViT-L/16; .* --model mae-b16"),
+    ("dino-s16", "moco-s16", r"looks like MoCo-v3 ViT-S/16, .* --model moco-s16"),
+    ("supervised-b16", "clip-b16", r"looks like CLIP ViT-B/16, .* --model clip-b16"),
+    ("moco-b16", "beit-b16", r"looks like BEiT ViT-B/16, .* --model beit-b16"),
+    ("supervised-b16-384", "mae-b16", r"looks like MAE ViT-B/16, .* --model mae-b16"),
+]
 
 
-def test_an_mae_file_for_dino_is_said_to_look_wrong(mae_b16: Path) -> None:
-    with pytest.raises(TeachMattersError, match="looks like an MAE checkpoint"):
-        open_named(request("dino-b16", mae_b16)).build()
+@pytest.mark.parametrize(("name", "file", "why"), MISTAKEN)
+def test_a_file_of_another_family_or_size_is_recognised(
+    name: str, file: str, why: str, checkpoint: Checkpoints
+) -> None:
+    with pytest.raises(TeachMattersError, match=why):
+        open_named(request(name, checkpoint(file))).build()
 
 
-def test_a_moco_file_lacks_what_dino_needs(tmp_path: Path) -> None:
-    save_moco_s16(tmp_path / "moco.pth")
-    with pytest.raises(
-        TeachMattersError, match=r"lacks cls_token, pos_embed, patch_embed.proj.weight, \.\.\. \(150 in all\)"
-    ):
-        open_named(request("dino-s16", tmp_path / "moco.pth")).build()
+def test_a_plain_file_of_another_resolution_is_recognised(dino_s16: Path, tmp_path: Path) -> None:
+    state = torch.load(dino_s16, weights_only=True)
+    state["pos_embed"] = torch.zeros(1, 577, 384)
+    torch.save(state, tmp_path / "at384.pth")
+    with pytest.raises(TeachMattersError, match=r"looks like ViT-S/16 at 384, and dino-s16 is a ViT-S/16 at 224$"):
+        open_named(request("dino-s16", tmp_path / "at384.pth")).build()
 
 
 def test_random_is_a_function_of_its_seed() -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import timm
+import torch
 
 from teachmatters.api import ModelSpec
 from teachmatters.models.recipes import RECIPES
-from teachmatters.models.sources import create
 from teachmatters.models.specs import register_models
 from teachmatters.models.timm_vit import TimmViT
 
@@ -25,17 +27,63 @@ def test_every_field_is_filled(spec: ModelSpec) -> None:
 def test_names_are_unique_and_a_family_alone_means_its_b16() -> None:
     names = [name for spec in SPECS for name in (spec.name, *spec.aliases)]
     assert len(names) == len(set(names))
-    assert {alias: spec.name for spec in SPECS for alias in spec.aliases} == {
-        "dino": "dino-b16",
-        "mae": "mae-b16",
-        "random": "random-b16",
-    }
+    alone = {alias: spec.name for spec in SPECS for alias in spec.aliases if "-" not in alias}
+    families = ["supervised", "clip", "dino", "moco", "mae", "beit", "random", "noise"]
+    assert alone == {family: f"{family}-b16" for family in families} | {"timm": "supervised-b16"}
 
 
-@pytest.mark.parametrize("name", ["dino-s8", "random-s32"])
+def test_the_supervised_family_answers_to_timm_too() -> None:
+    others = {alias: spec.name for spec in SPECS for alias in spec.aliases if alias.startswith("timm-")}
+    assert others == {name.replace("supervised", "timm"): name for name in RECIPES if name.startswith("supervised")}
+    assert others["timm-l32-384"] == "supervised-l32-384"
+
+
+PAPER = {
+    "supervised": "s32 s16 b32 b16 b8 l16 b32-384 b16-384 l16-384 l32-384",
+    "clip": "b32 b16 l14 l14-336",
+    "dino": "s16 s8 b16 b8",
+    "moco": "s16 b16",
+    "mae": "b16 l16 h14",
+    "beit": "b16 l16",
+}
+
+
+def test_the_papers_configurations_are_there() -> None:
+    expected = {f"{family}-{member}" for family, members in PAPER.items() for member in members.split()}
+    assert len(expected) == 25
+    assert {name for name, recipe in RECIPES.items() if recipe.origins} == expected
+    assert sum(RECIPES[name].size in "sb" for name in expected) == 17  # these share depth 12
+
+
+def test_every_shape_of_the_paper_has_an_untrained_network() -> None:
+    shapes = {(recipe.size, recipe.patch) for recipe in RECIPES.values()}
+    assert {f"random-{size}{patch}" for size, patch in shapes} == {n for n in RECIPES if n.startswith("random")}
+
+
+def test_colours_are_those_of_the_training() -> None:
+    first = {recipe.family: recipe.colours[0][0] for recipe in RECIPES.values()}
+    imagenet = dict.fromkeys(("dino", "mae", "moco"), 0.485)
+    half = dict.fromkeys(("supervised", "beit", "random", "noise"), 0.5)
+    assert first == imagenet | half | {"clip": 0.48145466}
+
+
+def test_timm_agrees_on_the_colours_of_what_it_publishes() -> None:
+    from timm.models import get_pretrained_cfg
+
+    for recipe in RECIPES.values():
+        if recipe.origins and recipe.origins[0].startswith("timm/"):
+            config: Any = get_pretrained_cfg(recipe.origins[0].removeprefix("timm/"))
+            assert (tuple(config.mean), tuple(config.std)) == recipe.colours, recipe.name
+            assert config.input_size == (3, recipe.pixels, recipe.pixels)
+            assert config.url in ("", *recipe.origins) or recipe.family == "supervised"
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "noise-b16"])
 def test_what_a_spec_promises_is_what_is_built(name: str) -> None:
     spec = next(spec for spec in SPECS if spec.name == name)
-    info = TimmViT(create(RECIPES[name].architecture, {}), name).info
+    with torch.device("meta"):  # shapes without numbers
+        network = timm.create_model(RECIPES[name].architecture, num_classes=0, **RECIPES[name].kwargs)
+    info = TimmViT(network, name).info
     assert (info.arch, info.patch_size, info.image_size, info.depth, info.heads) == (
         spec.arch,
         spec.patch_size,
@@ -45,13 +93,17 @@ def test_what_a_spec_promises_is_what_is_built(name: str) -> None:
     )
 
 
-def test_timm_knows_every_architecture_and_repository() -> None:
-    import timm
-
+def test_timm_knows_every_repository_of_its_own() -> None:
     published = set(timm.list_models(pretrained=True))
     for recipe in RECIPES.values():
-        assert timm.is_model(recipe.architecture)
-        assert not recipe.repository or recipe.repository.removeprefix("timm/") in published
+        for place in recipe.origins:
+            assert not place.startswith("timm/") or place.removeprefix("timm/") in published
+
+
+def test_clip_is_built_with_quick_gelu_from_weights_that_lie_under_the_plain_name() -> None:
+    recipe = RECIPES["clip-l14-336"]
+    assert recipe.architecture == "vit_large_patch14_clip_quickgelu_336"
+    assert recipe.origins == ("timm/vit_large_patch14_clip_336.openai",)
 
 
 def test_specs_are_cheap() -> None:

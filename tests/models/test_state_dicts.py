@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import Layout
-from teachmatters.models.state_dicts import convert, load
+from teachmatters.models.state_dicts import load
 from tests.models.helpers import tiny
 
 PATH = Path("weights.pth")
@@ -41,14 +41,27 @@ def test_half_precision_becomes_the_networks_own() -> None:
 
 @pytest.mark.parametrize(
     ("layout", "leftover"),
-    [("timm", "head.weight"), ("timm", "fc_norm.bias"), ("dino", "head.bias"), ("mae", "decoder_embed.weight")],
+    [
+        ("timm", "head.weight"),
+        ("timm", "fc_norm.bias"),
+        ("clip", "head.bias"),
+        ("mae", "decoder_embed.weight"),
+        ("mae", "mask_token"),
+    ],
 )
 def test_known_leftovers_are_left(layout: Layout, leftover: str) -> None:
     load(network(), state(**{leftover: torch.ones(2)}), layout, PATH, "ViT-Ti/16")
 
 
 @pytest.mark.parametrize(
-    ("layout", "leftover"), [("timm", "decoder_embed.weight"), ("dino", "mask_token"), ("mae", "blocks.2.norm1.weight")]
+    ("layout", "leftover"),
+    [
+        ("timm", "decoder_embed.weight"),
+        ("timm", "mask_token"),
+        ("moco", "head.weight"),
+        ("moco", "queue"),
+        ("mae", "blocks.2.norm1.weight"),
+    ],
 )
 def test_unknown_leftovers_are_an_error(layout: Layout, leftover: str) -> None:
     with pytest.raises(TeachMattersError, match=f"also holds {leftover}"):
@@ -85,33 +98,18 @@ def test_an_error_leaves_the_network_as_it_was() -> None:
     assert all(torch.equal(value, network().state_dict()[key]) for key, value in model.state_dict().items())
 
 
-ONE: dict[str, Tensor] = {"cls_token": torch.ones(1)}
+def test_a_norm_that_fine_tuning_moved_behind_the_pooling_is_the_last_one() -> None:
+    given = state()
+    for part in ("weight", "bias"):
+        given[f"fc_norm.{part}"] = given.pop(f"norm.{part}") + 1
+    model = network()
+    load(model, given, "timm", PATH, "ViT-Ti/16")
+    assert torch.equal(model.state_dict()["norm.bias"], given["fc_norm.bias"])
 
 
-@pytest.mark.parametrize(
-    ("layout", "content"),
-    [
-        ("timm", ONE),
-        ("timm", {"model": ONE}),
-        ("timm", {"state_dict": ONE, "epoch": 3}),
-        ("timm", {"module.cls_token": torch.ones(1)}),
-        ("dino", ONE),
-        ("mae", {"model": ONE}),
-        ("mae", ONE),
-    ],
-)
-def test_official_layouts_become_timms(layout: Layout, content: dict[str, Any]) -> None:
-    assert convert(content, layout, PATH, "x") == ONE
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ({"model": ONE}, "looks like an MAE checkpoint"),
-        (ONE | {"mask_token": torch.ones(1)}, "looks like an MAE checkpoint"),
-        ({"student": ONE, "teacher": ONE}, "whole DINO training checkpoint"),
-    ],
-)
-def test_another_familys_file_given_for_dino_is_recognised(content: dict[str, Any], why: str) -> None:
-    with pytest.raises(TeachMattersError, match=why):
-        convert(content, "dino", PATH, "dino-b16")
+def test_a_norm_of_its_own_is_not_replaced() -> None:
+    given = state()
+    given["fc_norm.bias"] = given["norm.bias"] + 1
+    model = network()
+    load(model, given, "timm", PATH, "ViT-Ti/16")
+    assert torch.equal(model.state_dict()["norm.bias"], given["norm.bias"])

@@ -7,9 +7,17 @@ import torch
 
 from teachmatters.api import ModelRequest
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.models import hub
+from teachmatters.models import hub, timm_ids
 from teachmatters.models.timm_ids import open_timm, resolve
 from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.gate import gate
+from tests.models import official
+from tests.models.conftest import Checkpoints
+
+MAE_PLACES = (
+    "huggingface.co/timm/vit_base_patch16_224.mae or "
+    "https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth"
+)
 
 
 def test_a_spec_says_what_timm_says() -> None:
@@ -20,7 +28,7 @@ def test_a_spec_says_what_timm_says() -> None:
         16,
         224,
     )
-    assert (spec.licence, spec.source) == ("cc-by-nc-4.0", "huggingface.co/timm/vit_base_patch16_224.mae")
+    assert (spec.licence, spec.source) == ("cc-by-nc-4.0", MAE_PLACES)
 
 
 def test_an_unknown_id_gets_did_you_mean() -> None:
@@ -55,10 +63,53 @@ def test_a_published_file_in_its_authors_layout_is_converted(
 ) -> None:
     state = torch.load(dino_s16, weights_only=True)
     torch.save({f"visual.trunk.{key}": value for key, value in state.items()}, tmp_path / "w.bin")
-    monkeypatch.setattr(hub, "repository_file", lambda *_: tmp_path / "w.bin")
+    monkeypatch.setattr(hub, "find", lambda *_: (tmp_path / "w.bin", "0" * 64))
     spec = resolve("timm/vit_small_patch16_224.dino")
     model = open_timm(ModelRequest(spec=spec)).build()
     assert isinstance(model, TimmViT)
     assert all(torch.equal(value, state[key]) for key, value in model.network.state_dict().items())
     with pytest.raises(TeachMattersError, match="lacks cls_token"):
         open_timm(ModelRequest(spec=spec, weights=tmp_path / "w.bin")).build()
+
+
+def test_an_encoder_in_a_submodule_is_converted_by_timm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I-JEPA's files lie nowhere but with its authors."""
+    spec = resolve("timm/vit_huge_patch14_gap_224.in1k_ijepa")
+    assert spec.source.startswith("https://dl.fbaipublicfiles.com/ijepa/")
+    plain = official.state("vit_huge_patch14_gap_224", patch_size=16)
+    state = {f"module.{key.replace('fc_norm', 'norm')}": value for key, value in plain.items()}
+    torch.save({"encoder": state, "target_encoder": state, "epoch": 300}, tmp_path / "ijepa.pth.tar")
+    monkeypatch.setattr(hub, "find", lambda *_: (tmp_path / "ijepa.pth.tar", "0" * 64))
+    monkeypatch.setattr(timm_ids, "create", lambda *_: official.network("vit_huge_patch14_gap_224", 1, patch_size=16))
+    model = open_timm(ModelRequest(spec=spec)).build()
+    assert isinstance(model, TimmViT)
+    assert all(torch.equal(value, plain[key]) for key, value in model.network.state_dict().items())
+
+
+@pytest.mark.parametrize(("file", "way"), [("moco-s16", "--model moco-s16"), ("beit-b16", "--model beit-b16")])
+def test_a_file_that_only_a_named_model_reads_is_sent_there(file: str, way: str, checkpoint: Checkpoints) -> None:
+    """MoCo's small file fits timm's small network, and would have half as many heads as it was trained with."""
+    spec = resolve("timm/vit_small_patch16_224.dino")
+    with pytest.raises(TeachMattersError, match=f"give it to {way}"):
+        open_timm(ModelRequest(spec=spec, weights=checkpoint(file))).build()
+
+
+@pytest.mark.parametrize(
+    ("size", "grid", "image_size"), [("@32", (2, 2), 32), ("@96x64", (6, 4), 64), ("@64x96", (4, 6), 64)]
+)
+def test_another_size_resamples_the_positions(
+    size: str, grid: tuple[int, int], image_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timm_ids, "create", lambda *_: official.network())
+    torch.save(official.state(), tmp_path / "w.pth")
+    spec = resolve(f"timm/vit_base_patch16_224.dino{size}")
+    assert spec.image_size == image_size
+    model = open_timm(ModelRequest(spec=spec, weights=tmp_path / "w.pth")).build()
+    assert (model.info.grid, model.info.image_size) == (grid, image_size)
+    gate(model, torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize("size", ["@", "@0", "@12x", "@big", "@-3", "@99999", "@32x0"])
+def test_what_is_no_size_is_refused(size: str) -> None:
+    with pytest.raises(TeachMattersError, match="is no size; write @384"):
+        resolve(f"timm/vit_base_patch16_224.dino{size}")

@@ -1,0 +1,121 @@
+"""``noise-b16``, the paper's chance line: what every analysis finds where there is nothing to find."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+
+from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, Sink, Tap
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.recipes import RECIPES, SHAPES, Recipe
+
+VERSION = 1
+"""Raised whenever the numbers change; part of the identity."""
+
+
+def open_noise(request: ModelRequest) -> ModelSource:
+    """The chance line; its identity is the text that determines its numbers.
+
+    Raises:
+        TeachMattersError: a file of weights was given.
+    """
+    recipe = RECIPES[request.spec.name]
+    if request.weights is not None:
+        raise TeachMattersError(
+            f"--weights {request.weights} for {recipe.name}, which has no network to load them into; leave --weights "
+            "out, or name the family that the file belongs to ('tm models')"
+        )
+    text = f"{recipe.name} version={VERSION} seed={request.seed} torch={torch.__version__}"
+    return ModelSource(hashlib.sha256(text.encode()).hexdigest(), lambda: Noise(recipe, request.seed))
+
+
+class Noise(ModelAdapter):
+    """Uniform noise as features, row-normalised uniform noise as attention, and no network.
+
+    Every picture has noise of its own at every layer, seeded by its 8-bit pixels: how pictures were cut into batches,
+    and which taps are asked for, changes nothing. The outputs of the blocks and the sums inside them are the noise; a
+    branch is what leads from one to the next, so skip and branch add up as they do in a network, and the two norms are
+    layer norms of what they would be given.
+
+    Args:
+        recipe: whose shape the noise has.
+        seed: of the whole line.
+
+    >>> model = Noise(RECIPES["noise-b16"], seed=0)
+    >>> model.stream(torch.zeros(1, 3, 32, 32), frozenset({"block"}), lambda layer, tap, value: (
+    ...     print(layer, tuple(value.shape)) if layer in (1, 12) else None))
+    1 (1, 5, 768)
+    12 (1, 5, 768)
+    """
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        shape, side = SHAPES[recipe.size], recipe.pixels // recipe.patch
+        self.seed = seed
+        self.info = ModelInfo(
+            arch=recipe.arch,
+            depth=shape.depth,
+            heads=recipe.heads,
+            width=shape.width,
+            patch_size=recipe.patch,
+            image_size=recipe.pixels,
+            grid=(side, side),
+            class_token=True,
+            registers=0,
+            mean=recipe.colours[0],
+            std=recipe.colours[1],
+        )
+        self._like = torch.empty(0)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self._like = torch.empty(0, device=device, dtype=dtype)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        keys, tokens = self._keys(pixels), self._tokens(pixels)
+        return self._features(keys, self.info.depth, "block", tokens)
+
+    def stream(self, pixels: Tensor, taps: frozenset[Tap], sink: Sink) -> None:
+        keys, tokens = self._keys(pixels), self._tokens(pixels)
+        skip = self._features(keys, 0, "block", tokens)
+        for layer in range(1, self.info.depth + 1):
+            middle = self._features(keys, layer, "middle", tokens)
+            block = self._features(keys, layer, "block", tokens)
+            if "norm1" in taps:
+                sink(layer, "norm1", F.layer_norm(skip, skip.shape[-1:]))
+            if "attention" in taps:
+                sink(layer, "attention", self._attention(keys, layer, tokens))
+            values: list[tuple[Tap, Tensor]] = [("attn_skip", skip), ("attn_branch", middle - skip)]
+            values += [("norm2", F.layer_norm(middle, middle.shape[-1:]))]
+            values += [("mlp_skip", middle), ("mlp_branch", block - middle), ("block", block)]
+            for tap, value in values:
+                if tap in taps:
+                    sink(layer, tap, value)
+            skip = block
+
+    def _tokens(self, pixels: Tensor) -> int:
+        height, width = pixels.shape[-2:]
+        return 1 + (height // self.info.patch_size) * (width // self.info.patch_size)
+
+    def _keys(self, pixels: Tensor) -> list[bytes]:
+        """What stands for each picture: its pixels before they were normalised, the same on every device."""
+        mean, std = (pixels.new_tensor(each).float().view(1, 3, 1, 1) for each in (self.info.mean, self.info.std))
+        whole = (pixels.float() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        return [hashlib.sha256(each.tobytes()).digest() for each in whole]
+
+    def _features(self, keys: list[bytes], layer: int, what: str, tokens: int) -> Tensor:
+        return self._uniform(keys, f"{what} {layer}", (tokens, self.info.width)).to(self._like)
+
+    def _attention(self, keys: list[bytes], layer: int, tokens: int) -> Tensor:
+        rows = self._uniform(keys, f"attention {layer}", (self.info.heads, tokens, tokens)).to(self._like.device)
+        return rows / rows.sum(dim=-1, keepdim=True)
+
+    def _uniform(self, keys: list[bytes], what: str, shape: tuple[int, ...]) -> Tensor:
+        """(B, ...) float32 in [0, 1): a function of each picture, the layer and the seed alone."""
+        drawn = []
+        for key in keys:
+            digest = hashlib.sha256(f"{self.seed} {what} ".encode() + key).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+            drawn.append(torch.rand(shape, generator=generator))
+        return torch.stack(drawn)

@@ -1,0 +1,34 @@
+"""Whether a model's weights are already on this machine, told without a network and without torch."""
+
+from __future__ import annotations
+
+from teachmatters.api import ModelSpec
+from teachmatters.models.hub import cached
+from teachmatters.models.recipes import RECIPES
+
+HUB = "huggingface.co/"
+
+
+def weights_here(spec: ModelSpec) -> str:
+    """``yes``, ``no``, ``part of the package``, ``none needed``, or nothing where the source does not tell.
+
+    Of a model that is not built in, the source is read: addresses and ``huggingface.co/<repository>``, joined by
+    " or ".
+
+    >>> from teachmatters.models.specs import register_models
+    >>> {spec.name: weights_here(spec) for spec in register_models()}["noise-b16"]
+    'none needed'
+    """
+    recipe = RECIPES.get(spec.name)
+    if recipe is not None and not recipe.origins:
+        return "none needed"
+    if "part of the package" in spec.source:
+        return "part of the package"
+    places = [_place(part) for part in spec.source.split(" or ") if "://" in part or part.startswith(HUB)]
+    if spec.resolve or not places:
+        return ""
+    return "yes" if any(cached(place) for place in places) else "no"
+
+
+def _place(part: str) -> str:
+    return part if "://" in part else part.removeprefix(HUB)
