@@ -163,3 +163,6 @@ def _rows(path: Path, outcome: Outcome) -> tuple[list[str], list[tuple[object, .
     with closing(connect(path)) as connection:
         cursor = connection.execute(statement, (*about, *sorted(outcome.metrics)))
         return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+app = given.single(analyze, HELP)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from teachmatters.cli import options as given
 from teachmatters.cli import output
 from teachmatters.cli.analyze import show_outcomes
 from teachmatters.cli.report import report_text
@@ -67,3 +68,6 @@ def _report(path: Path, name: str, metrics: tuple[str, ...], out: Path) -> Path:
     drawing = out / f"{name}.png"
     plots.save(report.figure(), drawing)
     return drawing
+
+
+app = given.single(demo, HELP)

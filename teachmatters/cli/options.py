@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -56,6 +56,13 @@ ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="How 
 
 MOST = 1000
 """No network has more layers or heads."""
+
+
+def single(command: Callable[..., None], text: str) -> typer.Typer:
+    """One function as the app that a CommandSpec names; ``text`` is what ``--help`` shows."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(help=text)(command)
+    return app
 
 
 def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:

@@ -42,3 +42,6 @@ def query(
     output.emit_table(found.columns, found.rows, style)
     if found.truncated:
         output.say(f"Only the first {limit} rows are shown; --limit N shows more.")
+
+
+app = given.single(query, HELP)

@@ -117,3 +117,6 @@ def report_text(found: Report, style: given.ReportFormat) -> str:
 
 def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:
     output.emit_table(["report", "what it shows"], [[spec.name, spec.summary] for spec in specs], style)
+
+
+app = given.single(report, HELP)
