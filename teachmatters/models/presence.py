@@ -24,11 +24,12 @@ def weights_here(spec: ModelSpec) -> str:
         return "none needed"
     if "part of the package" in spec.source:
         return "part of the package"
-    places = [_place(part) for part in spec.source.split(" or ") if "://" in part or part.startswith(HUB)]
+    places = recipe.origins if recipe is not None else _places(spec.source)
     if spec.resolve or not places:
         return ""
     return "yes" if any(cached(place) for place in places) else "no"
 
 
-def _place(part: str) -> str:
-    return part if "://" in part else part.removeprefix(HUB)
+def _places(source: str) -> list[str]:
+    """The addresses and repositories that a spec's source names."""
+    return [part.removeprefix(HUB) for part in source.split(" or ") if "://" in part or part.startswith(HUB)]

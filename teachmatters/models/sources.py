@@ -39,8 +39,8 @@ def _build_named(recipe: Recipe, path: Path) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     found = recognise.recognise(checkpoints.read(path), path)
-    state_dicts.check_model(found, recipe, path)
     network = create(recipe.architecture, recipe.kwargs)
+    state_dicts.check_model(found, recipe, network, path)
     state_dicts.load(network, found.state, found.layout, path, recipe.arch)
     return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
 

@@ -26,7 +26,7 @@ LEFTOVERS: dict[Layout, tuple[str, ...]] = {
 """Beginnings of names that a file may hold beyond the network: classifiers, and what only training needed."""
 
 
-def check_model(found: Found, recipe: Recipe, path: Path) -> None:
+def check_model(found: Found, recipe: Recipe, network: Any, path: Path) -> None:
     """Refuse a file of another family or size, and name what it looks like.
 
     Raises:
@@ -34,11 +34,12 @@ def check_model(found: Found, recipe: Recipe, path: Path) -> None:
     """
     other_family = found.family not in ("", recipe.family)
     other_size = found.arch and found.arch != recipe.arch
-    other_pixels = found.pixels not in (0, recipe.pixels)
+    pixels = network.patch_embed.img_size[0]
+    other_pixels = found.pixels not in (0, pixels)
     if not (other_family or other_size or other_pixels):
         return
     where = f"; for these weights use --model {found.model} with the same --weights" if found.model else ""
-    size = f" at {recipe.pixels}" if other_pixels and not (other_family or other_size) else ""
+    size = f" at {pixels}" if other_pixels and not (other_family or other_size) else ""
     raise TeachMattersError(f"{path} looks like {found.words}, and {recipe.name} is a {recipe.arch}{size}{where}")
 
 

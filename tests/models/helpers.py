@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import timm
 import torch
 
-from teachmatters.api import TAPS, ModelRequest, ModelSpec, Tap
+from teachmatters.api import ModelAdapter, ModelRequest, ModelSpec, Tap
 from teachmatters.models.specs import register_models
 from teachmatters.models.timm_vit import TimmViT
 
 Taken = dict[tuple[int, str], torch.Tensor]
 
-STREAMED: frozenset[Tap] = TAPS - {"cls"}
+STREAMED: frozenset[Tap] = frozenset(get_args(Tap)) - {"cls", "mean"}
 
 ORDER = ["norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_branch", "block"]
 
@@ -41,7 +41,7 @@ def pictures(model: TimmViT, count: int = 2) -> torch.Tensor:
 
 
 def streamed(
-    model: TimmViT, pixels: torch.Tensor, taps: frozenset[Tap] = STREAMED
+    model: ModelAdapter, pixels: torch.Tensor, taps: frozenset[Tap] = STREAMED
 ) -> dict[tuple[int, str], torch.Tensor]:
     """Everything that a pass hands over, in its order."""
     taken: Taken = {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -56,7 +56,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 def built(architecture: str, options: Mapping[str, Any]) -> TimmViT:
     """Random everywhere: layer scales and biases start at values that would hide a mistake."""
     given = {"depth": 2, "num_classes": 0} | {name: value for name, value in options.items() if value is not None}
-    network: nn.Module = timm.create_model(architecture, **given).eval()
+    network: Any = timm.create_model(architecture, **given).eval()
     numbers = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -84,7 +84,7 @@ class Values(TorchFunctionMode):
 def plain_pass(model: TimmViT, pixels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """By layer, the values and the output of the attention module in an undisturbed pass."""
     outputs: list[Tensor] = []
-    hooks = [block.attn.register_forward_hook(lambda *call: outputs.append(call[2])) for block in model._blocks]  # type: ignore[union-attr,operator]
+    hooks = [block.attn.register_forward_hook(lambda *call: outputs.append(call[2])) for block in model._blocks]  # type: ignore[union-attr]
     with Values() as mode:
         model.forward(pixels)
     for hook in hooks:
@@ -140,7 +140,7 @@ def test_fused_and_unfused_features_agree(architecture: str) -> None:
     model = built(architecture, FAMILIES[architecture])
     pixels = pictures(model)
     fused = model.forward(pixels)
-    flags = [module for module in model.network.modules() if hasattr(module, "fused_attn")]
+    flags: list[Any] = [module for module in model.network.modules() if hasattr(module, "fused_attn")]
     assert flags
     for module in flags:
         module.fused_attn = False
