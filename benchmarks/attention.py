@@ -92,9 +92,9 @@ class Contest:
     def analysed(self, dataset: Dataset) -> None:
         """The pass that ``tm analyze`` makes."""
         bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, limit=None, listener=Silence())
-        started = bench.start(self.adapter.info, Todo(self.task, self.task.metrics))
+        started, _ = bench.start(self.adapter.info, Todo(self.task, self.task.metrics))
         feeding = Feeding(
-            started.analysis, started.feed, "pictures", dataset, {"all": dataset.items("pictures", "all") or ()}
+            started.analysis, started.feed, ("pictures",), dataset, {"all": dataset.items("pictures", "all") or ()}
         )
         Pass(self.adapter, self.device, torch.float32, [feeding]).run(Crop(), self.size, lambda _: None)
         started.analysis.compute(started.analysis.state())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ class Halves(Preparation):
 class ToyMotion(Analysis):
     """How far the patches of a video move from frame to frame, which depends on the order of the frames."""
 
-    def feed(self, parameters: Parameters) -> Feed:
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(taps=frozenset({"block"}), preparation=Halves(), group="own")
 
     def start(self, context: Context) -> None:
@@ -167,8 +168,8 @@ class ToyMotion(Analysis):
         motion = np.array([self.videos[i] for i in order]).reshape(len(order), self.context.model.depth)
         return {"first": np.array(order, dtype=np.int64), "motion": motion, "made by": "toy", "version": 1}
 
-    def merge(self, first: State, second: State) -> State:
-        joined = {key: np.concatenate([np.asarray(s[key]) for s in (first, second)]) for key in ("first", "motion")}
+    def merge(self, states: Sequence[State]) -> State:
+        joined = {key: np.concatenate([np.asarray(s[key]) for s in states]) for key in ("first", "motion")}
         order = np.argsort(joined["first"])
         return {"first": joined["first"][order], "motion": joined["motion"][order], "made by": "toy", "version": 1}
 
@@ -193,7 +194,7 @@ class ToyMotion(Analysis):
 class ToySimilarity(Analysis):
     """Likeness of Gram matrices of ``batch`` pictures at a time; an incomplete last batch is left out."""
 
-    def feed(self, parameters: Parameters) -> Feed:
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(taps=frozenset({"block"}), group=parameters["batch"])
 
     def start(self, context: Context) -> None:
@@ -219,8 +220,8 @@ class ToySimilarity(Analysis):
         grams = torch.stack([self.grams[i] for i in order]) if order else empty
         return {"first": np.array(order, dtype=np.int64), "grams": grams.numpy()}
 
-    def merge(self, first: State, second: State) -> State:
-        joined = {key: np.concatenate([np.asarray(s[key]) for s in (first, second)]) for key in ("first", "grams")}
+    def merge(self, states: Sequence[State]) -> State:
+        joined = {key: np.concatenate([np.asarray(s[key]) for s in states]) for key in ("first", "grams")}
         order = np.argsort(joined["first"])
         return {key: values[order] for key, values in joined.items()}
 
@@ -231,7 +232,8 @@ class ToySimilarity(Analysis):
         values = alike / norms[0][:, None] / norms[1][None]
         return Result(
             records=[
-                Record(metric="toy-similarity", layer=i + 1, other_layer=j + 1, value=float(values[i, j]))
+                Record(metric=metric, layer=i + 1, other_layer=j + 1, value=float(values[i, j]))
+                for metric in sorted(self.context.metrics)
                 for i in range(values.shape[0])
                 for j in range(values.shape[1])
             ]
@@ -265,13 +267,17 @@ def register_datasets() -> list[DatasetSpec]:
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     motion = MetricSpec(name="toy-motion", title="motion", summary="for tests", level="category", bounds=(0, None))
+    parts = MetricSpec(name="toy-parts", title="parts", summary="for tests", kind="parts")
     similarity = MetricSpec(name="toy-similarity", title="similarity", summary="for tests", level="layer-pair")
+    of_class_tokens = dataclasses.replace(similarity, name="toy-similarity-cls", needs_class_token=True)
+    save = Parameter(name="save", kind="str", default=None, summary="an effect", in_setting=False)
     batch = Parameter(name="batch", kind="int", default=4, summary="pictures a Gram matrix", minimum=2)
     return [
         AnalysisSpec(
             name="toy-video",
             summary="for tests",
-            metrics=(motion,),
+            metrics=(motion, parts),
+            parameters=(save,),
             factory="tests.toys:ToyMotion",
             kind="videos",
             default_data="toys",
@@ -279,7 +285,7 @@ def register_analyses() -> list[AnalysisSpec]:
         AnalysisSpec(
             name="toy-pairs",
             summary="for tests",
-            metrics=(similarity,),
+            metrics=(similarity, of_class_tokens),
             factory="tests.toys:ToySimilarity",
             parameters=(batch,),
             pairs=True,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -13,7 +17,7 @@ from teachmatters.measures.moments import Moments, accumulator
 class AttentionAnalysis(Analysis):
     """Totals of (depth, heads + 1): the last column is the mean over heads, whose deviation is over images too."""
 
-    def feed(self, parameters: Parameters) -> Feed:
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(taps=frozenset({"attention"}))
 
     def start(self, context: Context) -> None:
@@ -36,23 +40,20 @@ class AttentionAnalysis(Analysis):
         return {
             "count": layers[0].count,
             "empty": int(self.empty),
-            "mean": torch.stack([total.mean for total in layers]).double().cpu().numpy(),
-            "m2": torch.stack([total.m2 for total in layers]).double().cpu().numpy(),
+            "mean": torch.stack([total.mean for total in layers]).cpu().double().numpy(),
+            "m2": torch.stack([total.m2 for total in layers]).cpu().double().numpy(),
         }
 
     def _none(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         return np.zeros((self.depth, self.heads + 1))
 
-    def merge(self, first: State, second: State) -> State:
-        if not first["count"] or not second["count"]:
-            return second if not first["count"] else first
-        joined = _moments(first) + _moments(second)
-        return {
-            "count": joined.count,
-            "empty": int(first["empty"]) + int(second["empty"]),
-            "mean": joined.mean.numpy(),
-            "m2": joined.m2.numpy(),
-        }
+    def merge(self, states: Sequence[State]) -> State:
+        parts = [state for state in states if state["count"]]
+        if not parts:
+            return states[0]
+        joined = functools.reduce(operator.add, map(_moments, parts))
+        empty = sum(int(state["empty"]) for state in parts)
+        return {"count": joined.count, "empty": empty, "mean": joined.mean.numpy(), "m2": joined.m2.numpy()}
 
     def compute(self, state: State) -> Result:
         moments = _moments(state)

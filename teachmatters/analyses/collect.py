@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,48 +15,41 @@ Features: TypeAlias = NDArray[np.float32]
 
 
 class Collector:
-    """Gathers (items, depth, width) per role; items that never came leave no row."""
+    """Gathers vectors of one width per role and layer, block by block; items that never came leave no row."""
 
     def __init__(self, context: Context, width: int) -> None:
-        self.depth = context.model.depth
-        shapes = {role: (len(items), self.depth, width) for role, items in context.items.items()}
-        # Pages that are never written cost no memory, so a part of a data set takes only its share.
-        self.features: dict[Role, Features] = {role: np.empty(shape, np.float32) for role, shape in shapes.items()}
-        self.seen = {role: np.zeros(shape[0], dtype=bool) for role, shape in shapes.items()}
-        self.layers: dict[Role, list[torch.Tensor]] = {role: [] for role in shapes}
+        self.depth, self.width = context.model.depth, width
+        self.index: dict[Role, list[int]] = {role: [] for role in context.items}
+        self.blocks: dict[Role, list[Features]] = {role: [] for role in context.items}
+        self.layers: dict[Role, list[torch.Tensor]] = {role: [] for role in context.items}
 
     def add(self, layer: int, batch: Batch) -> None:
         """Take the (B, width) features of one layer in; layers come in order, from 1."""
         layers = self.layers[batch.role]
         layers.append(batch.values.float().clone())
         if layer == self.depth:  # one transfer a batch, not one a layer
-            index = [row.index for row in batch.rows]
-            self.features[batch.role][index] = torch.stack(layers, dim=1).cpu().numpy()
-            self.seen[batch.role][index] = True
+            self.blocks[batch.role].append(torch.stack(layers).cpu().numpy())
+            self.index[batch.role] += [row.index for row in batch.rows]
             layers.clear()
 
     def state(self) -> State:
-        """``<role>/index`` (n,), ascending, and ``<role>/features`` (n, depth, width)."""
+        """``<role>/index`` (n,), ascending, and ``<role>/<layer>`` (n, width) for every layer."""
         state: State = {}
-        for role, seen in self.seen.items():
-            state[f"{role}/index"] = np.flatnonzero(seen)
-            state[f"{role}/features"] = self.features[role] if seen.all() else self.features[role][seen]
+        for role, index in self.index.items():
+            order = np.argsort(np.array(index, dtype=np.int64), kind="stable")
+            state[f"{role}/index"] = np.array(index, dtype=np.int64)[order]
+            for layer in range(self.depth):
+                parts = [block[layer] for block in self.blocks[role]]
+                whole = np.concatenate(parts) if parts else np.empty((0, self.width), np.float32)
+                state[f"{role}/{layer + 1}"] = whole[order]
         return state
 
 
-def merge_features(first: State, second: State) -> State:
-    """Two collectors' states as one, in the order of the items."""
+def merge_features(states: Sequence[State]) -> State:
+    """Several collectors' states as one, in the order of the items."""
     merged: State = {}
-    for role in [name.removesuffix("/index") for name in first if name.endswith("/index")]:
-        index, features = (
-            np.concatenate([np.asarray(state[f"{role}/{what}"]) for state in (first, second)])
-            for what in ("index", "features")
-        )
-        order = np.argsort(index, kind="stable")
-        merged[f"{role}/index"], merged[f"{role}/features"] = index[order], features[order]
+    for role in [name.removesuffix("/index") for name in states[0] if name.endswith("/index")]:
+        order = np.argsort(np.concatenate([np.asarray(state[f"{role}/index"]) for state in states]), kind="stable")
+        for name in [name for name in states[0] if name.startswith(f"{role}/")]:
+            merged[name] = np.concatenate([np.asarray(state[name]) for state in states])[order]
     return merged
-
-
-def collected(state: State, role: Role) -> tuple[NDArray[np.int64], Features]:
-    """Indices (n,) and features (n, depth, width) of a role."""
-    return np.asarray(state[f"{role}/index"]), np.asarray(state[f"{role}/features"])

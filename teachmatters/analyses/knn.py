@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.analyses.collect import Collector, Features, collected, merge_features
+from teachmatters.analyses.collect import Collector, Features, merge_features
 from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, Role, State, StoredMap, Tap
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.knn import nearest, rank_of_truth
@@ -20,7 +20,7 @@ GALLERY_BLOCK = 32768
 class KnnAnalysis(Analysis):
     """Collects the class tokens of both roles and lets them vote at the end."""
 
-    def feed(self, parameters: Parameters) -> Feed:
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(taps=frozenset({"cls"}), roles=("queries", "gallery"))
 
     def start(self, context: Context) -> None:
@@ -33,22 +33,22 @@ class KnnAnalysis(Analysis):
     def state(self) -> State:
         return self.collector.state()
 
-    def merge(self, first: State, second: State) -> State:
-        return merge_features(first, second)
+    def merge(self, states: Sequence[State]) -> State:
+        return merge_features(states)
 
     def compute(self, state: State) -> Result:
-        query_index, queries = collected(state, "queries")
-        gallery_index, gallery = collected(state, "gallery")
-        ks, left_out = self._neighbours(len(gallery), len(queries))
+        query_index, gallery_index = np.asarray(state["queries/index"]), np.asarray(state["gallery/index"])
+        ks, left_out = self._neighbours(len(gallery_index), len(query_index))
         truth, labels = self._labels("queries", query_index), self._labels("gallery", gallery_index)
         names = tuple(self.context.items["queries"][i].key for i in query_index)
         result = Result(notes={"k larger than the gallery, left out": left_out} if left_out else {})
-        for layer in range(queries.shape[1]):
-            ranks = self._ranks(queries[:, layer], gallery[:, layer], truth, labels, ks)
+        for layer in range(1, self.context.model.depth + 1):
+            queries, gallery = np.asarray(state[f"queries/{layer}"]), np.asarray(state[f"gallery/{layer}"])
+            ranks = self._ranks(queries, gallery, truth, labels, ks)
             for top in (1, 5):
                 if f"knn-top{top}" in self.context.metrics:
                     right = {k: (rank < top).cpu().numpy() for k, rank in ranks.items()}
-                    self._record(result, f"knn-top{top}", layer + 1, right, names)
+                    self._record(result, f"knn-top{top}", layer, right, names)
         return result
 
     def _neighbours(self, gallery: int, queries: int) -> tuple[list[int], list[int]]:
@@ -70,7 +70,7 @@ class KnnAnalysis(Analysis):
     ) -> dict[int, torch.Tensor]:
         blocks = (torch.tensor(gallery[i : i + GALLERY_BLOCK]) for i in range(0, len(gallery), GALLERY_BLOCK))
         similarity, index = nearest(torch.tensor(queries).to(self.context.device), blocks, ks[-1])
-        temperature, classes = self.context.parameters["temperature"], len(self.context.classes)
+        temperature, classes = self.context.parameters["temperature"], len(self.context.dataset.classes)
         return rank_of_truth(similarity, labels[index], truth, classes, ks, temperature)
 
     def _record(

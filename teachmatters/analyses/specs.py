@@ -49,7 +49,7 @@ KNN = AnalysisSpec(
     ),
     parameters=(
         Parameter(name="k", kind="ints", default=(10, 20, 100, 200), summary="numbers of neighbours", minimum=1),
-        Parameter(name="temperature", kind="float", default=0.07, summary="of the votes", minimum=1e-3),
+        Parameter(name="temperature", kind="float", default=0.07, summary="of the votes", minimum=1e-3, maximum=1e3),
     ),
     default_data="digits",
     paper_data=("imagenet",),

@@ -5,6 +5,7 @@ from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item,
 from teachmatters.api.extension import CommandSpec, ReportSpec
 from teachmatters.api.metric import Level, MetricSpec
 from teachmatters.api.model import (
+    DERIVED,
     TAPS,
     ModelAdapter,
     ModelInfo,
@@ -19,6 +20,7 @@ from teachmatters.api.preparation import Crop, Preparation, Prepared
 from teachmatters.api.record import Record, Result, StoredMap
 
 __all__ = [
+    "DERIVED",
     "TAPS",
     "Analysis",
     "AnalysisSpec",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from teachmatters.api.dataset import Item, Kind, Role
+from teachmatters.api.dataset import Dataset, Item, Kind, Role
 from teachmatters.api.metric import MetricSpec
 from teachmatters.api.model import ModelInfo, Tap
 from teachmatters.api.parameter import Parameter, Parameters
@@ -36,7 +36,8 @@ class AnalysisSpec:
         summary: one line.
         metrics: what it records.
         factory: ``module:callable`` taking nothing and returning an Analysis.
-        kind: the kind of data that it is fed.
+        kind: the kind of data that its items are chosen by; a metric may need another kind beside it (MetricSpec.kind),
+            and a data set that offers either is measured for what it offers.
         parameters: what ``--param`` may set.
         version: raised whenever its numbers change; part of the cell.
         pairs: whether it compares models: each is passed over once, then every pair is compared.
@@ -57,6 +58,15 @@ class AnalysisSpec:
     paper_data: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of data that it can use, its own first."""
+        return tuple(dict.fromkeys([self.kind, *(metric.kind for metric in self.metrics if metric.kind)]))
+
+    def metrics_on(self, kinds: frozenset[Kind]) -> frozenset[str]:
+        """Its metrics that data of these kinds allow."""
+        return frozenset(metric.name for metric in self.metrics if (metric.kind or self.kind) in kinds)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
@@ -68,7 +78,8 @@ class Feed:
         preparation: how pictures become inputs.
         group: what may not be parted. None: nothing, every row stands for itself. A number: that many items in order.
             ``"own"``: the items' own ``group`` (a video). With a group, batches never hold rows of two groups, its
-            items come in order and together, and ``end_group`` is called after each.
+            items come in order and together, and ``end_group`` is called after each. Where memory allows, a number
+            is also the least size of a batch, so that a group is seen layer by layer.
     """
 
     taps: frozenset[Tap]
@@ -86,7 +97,8 @@ class Context:
         metrics: the metrics to record; never empty.
         parameters: every declared parameter, defaults filled in.
         items: by role, the items that it is fed, limit applied; ``Batch.index`` and unit names refer to it.
-        classes: names of the classes of ``Item.label``.
+        dataset: for the names of classes (``Item.label`` counts in them) and for annotations as the data set gives
+            them; those moved along with a picture come with its rows.
         device: where tensors arrive and totals should stay.
         limit: ``--limit``, for analyses whose units are not items.
         seed: for whatever is random.
@@ -96,7 +108,7 @@ class Context:
     metrics: frozenset[str]
     parameters: Parameters
     items: Mapping[Role, Sequence[Item]]
-    classes: Sequence[str]
+    dataset: Dataset
     device: torch.device
     limit: int | None = None
     seed: int = 0
@@ -110,14 +122,14 @@ class Row:
         index: the item's position in ``Context.items`` of the batch's role.
         grid: rows and columns of patches of the whole item.
         patches: int64 (patches of this window): see Prepared; None when this row is the whole grid.
-        annotations: of the analysis's kind, moved along with the picture.
+        annotations: by kind, moved along with the picture.
         window, windows: which of the item's windows this is, from 0, and how many there are.
     """
 
     index: int
     grid: tuple[int, int]
     patches: NDArray[np.int64] | None
-    annotations: Mapping[str, Any]
+    annotations: Mapping[str, Mapping[str, Any]]
     window: int = 0
     windows: int = 1
 
@@ -148,8 +160,12 @@ class Analysis(ABC):
     """
 
     @abstractmethod
-    def feed(self, parameters: Parameters) -> Feed:
-        """What to be handed; called before ``start``."""
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+        """What to be handed for these metrics; called before ``start``. Roles do not depend on the metrics."""
+
+    def select(self, items: Mapping[Role, Sequence[Item]], parameters: Parameters) -> Mapping[Role, Sequence[Item]]:
+        """Which of the items to be fed, where a parameter chooses among them. All, by default."""
+        return items
 
     @abstractmethod
     def start(self, context: Context) -> None:
@@ -167,8 +183,8 @@ class Analysis(ABC):
         """All that was gathered so far, on the CPU."""
 
     @abstractmethod
-    def merge(self, first: State, second: State) -> State:
-        """Two parts' states as one; changes neither."""
+    def merge(self, states: Sequence[State]) -> State:
+        """The states of several parts as one; changes none of them. Works without ``start``."""
 
     def compute(self, state: State) -> Result:
         """The numbers of one model.
@@ -179,5 +195,8 @@ class Analysis(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no compute")
 
     def compare(self, state: State, other: State) -> Result:
-        """The numbers of a pair of models, or of one with itself; ``other_layer`` is the second model's."""
+        """The numbers of a pair of models, or of one with itself; ``other_layer`` is the second model's.
+
+        Called on an instance that was started with the first model's context.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no compare")

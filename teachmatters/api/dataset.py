@@ -32,7 +32,8 @@ class Item:
     """One picture of a data set.
 
     Attributes:
-        key: its relative path, or any text that names it within the data set.
+        key: its relative path, or any text that names it within the data set. Items of one key share one prepared
+            input, so a picture that is to be prepared in two ways (cropped as a query, whole in the gallery) has two.
         size: its bytes on disk (0 for one that is drawn).
         label: index into the data set's classes.
         group: the video, or whatever else may not be parted, that it belongs to.

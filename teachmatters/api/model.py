@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Tap: TypeAlias = Literal[
-    "norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_branch", "block", "cls"
+    "norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_branch", "block", "cls", "mean"
 ]
 """What can be read at a layer. With B inputs, T tokens, D channels, H heads:
 
@@ -22,8 +22,12 @@ Tap: TypeAlias = Literal[
 - ``attn_skip``, ``mlp_skip``: what the sub-block is added to; ``attn_branch``, ``mlp_branch``: what is added, after
   layer scale (B, T, D);
 - ``block`` (B, T, D): the block's output, no final norm;
-- ``cls`` (B, D): the class token of ``block``. Derived by the runner; adapters never see it.
+- ``cls``, ``mean`` (B, D): the class token, and the mean of the spatial tokens, of ``block``. Derived by the runner;
+  adapters never see them. A model without a class token has no ``cls``: it never comes.
 """
+
+DERIVED: frozenset[Tap] = frozenset({"cls", "mean"})
+"""Taps that the runner makes of others."""
 
 TAPS: frozenset[Tap] = frozenset(get_args(Tap))
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from teachmatters.api.model import ModelInfo
 
+MOST_PIXELS = 2**26
+"""Of a resized picture. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes."""
+
 BICUBIC = 3  # PIL.Image.Resampling.BICUBIC, named here so that reading a spec does not import PIL
 
 
@@ -44,7 +47,11 @@ class Preparation(ABC):
 
     @abstractmethod
     def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
-        """Prepare one RGB picture with its annotations by kind."""
+        """Prepare one RGB picture with its annotations by kind.
+
+        Raises:
+            ValueError: this picture cannot be prepared; the runner skips and counts it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Crop(Preparation):
         """See Preparation.prepare; annotations are handed through as they are."""
         (high, wide), (width, height) = model.input_size, picture.size
         new, old = (wide, width) if wide * height >= high * width else (high, height)  # the side that just fits
+        if new * new * max(width, height) / old > MOST_PIXELS:
+            raise ValueError(f"a picture of {width} x {height} pixels is too long and thin to be prepared")
         if new != old:
             picture = picture.resize((int(new * width / old), int(new * height / old)), BICUBIC)
         left, top = round((picture.width - wide) / 2), round((picture.height - high) / 2)

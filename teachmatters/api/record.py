@@ -42,7 +42,7 @@ class StoredMap:
     """One array of one layer.
 
     Attributes:
-        name: ``attn-map-cls``, or ``unit:<metric>`` for per-unit scores.
+        name: a metric of level ``map``, or ``unit:<metric>`` for the per-unit scores of a metric.
         layer: the layer, from 1.
         axes: a name for each axis of the array, such as ``("head", "y", "x")``.
         array: the values.

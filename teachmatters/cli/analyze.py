@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -88,9 +90,12 @@ def analyze(
     )
     with output.progress() as display:
         outcomes = run(request, display)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if len(failed) == len(outcomes) and len({outcome.reason for outcome in failed}) == 1:
+        raise failed[0].error  # type: ignore[misc]  # a failed outcome has one
     show_numbers(path, outcomes, style)
     show_outcomes(outcomes, path)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if failed:
         raise typer.Exit(1)
 
 
@@ -101,6 +106,8 @@ def show_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
         output.say(
             f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
         )
+        if outcome.error is not None and os.environ.get("TM_DEBUG") == "1":
+            output.say("".join(traceback.format_exception(outcome.error)))
     if any(outcome.status == "done" for outcome in outcomes):
         output.say(f"recorded in {path}")
 
@@ -132,10 +139,10 @@ def show_numbers(path: Path, outcomes: Sequence[Outcome], style: given.ListForma
         columns = answers[0][0] if answers else ["model", "metric", "layer", "value"]
         output.emit_table(columns, [row for _, rows in answers for row in rows], "json")
         return
-    about = dict.fromkeys((o.dataset, o.setting, metric) for o in told for metric in sorted(o.metrics))
-    for dataset, setting, metric in about:
+    about = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in told for metric in sorted(o.metrics))
+    for dataset, setting, analysis, metric in about:
         models = {label for o in told if metric in o.metrics for label in (o.model, o.other) if label}
-        output.emit(_table(path, metric, dataset, setting, tuple(sorted(models))))
+        output.emit(_table(path, f"{analysis}:{metric}", dataset, setting, tuple(sorted(models))))
 
 
 def _table(path: Path, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:

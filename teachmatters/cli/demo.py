@@ -44,6 +44,8 @@ def demo(
     with output.progress() as display:
         outcomes = analyze(request, display)
     show_outcomes(outcomes, path)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
     drawings = [_report(path, name, metrics, out) for name, metrics in FIGURES]
     output.say(f"\nThe store:     {path}")
     output.say("The drawings:  " + "\n               ".join(str(drawing) for drawing in drawings))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from teachmatters.measures.moments import accumulator
+
 QUERIES_AT_ONCE = 4096
 
 
@@ -101,7 +103,9 @@ def rank_of_truth(
 def _ranks(
     similarity: Tensor, labels: Tensor, truth: Tensor, classes: int, ks: Sequence[int], temperature: float
 ) -> dict[int, Tensor]:
-    weight = (similarity.double() / temperature).exp()
+    similarity = similarity.to(accumulator(similarity.device))
+    # A common factor changes no order: relative to the nearest neighbour no weight overflows.
+    weight = ((similarity - similarity[:, :1]) / temperature).exp()
     votes = weight.new_zeros(len(truth), classes)
     lower = torch.arange(classes, device=truth.device)[None] < truth[:, None]
     ranks, counted = {}, 0

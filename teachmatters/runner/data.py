@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from teachmatters.api import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
@@ -74,8 +75,7 @@ def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int 
     """
     name, dataset = opened.spec.name, opened.dataset
     if kind not in dataset.kinds:
-        offers = listing(sorted(dataset.kinds))
-        raise TeachMattersError(f"data set {name!r} has no {kind} here; it offers {offers}; {_expected(opened.spec)}")
+        refuse_kind(opened, kind)
     chosen: dict[Role, Sequence[Item]] = {}
     for role in roles:
         items = _role(dataset, kind, role)
@@ -84,6 +84,12 @@ def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int 
             part = "" if role == "all" else f" ({role})"
             raise TeachMattersError(f"nothing to measure: data set {name!r}{part} is empty; {_expected(opened.spec)}")
     return chosen
+
+
+def refuse_kind(opened: OpenDataset, needed: str) -> NoReturn:
+    """Say that a data set, as it lies there, lacks a kind of data."""
+    name, offers = opened.spec.name, listing(sorted(opened.dataset.kinds))
+    raise TeachMattersError(f"data set {name!r} has no {needed} here; it offers {offers}; {_expected(opened.spec)}")
 
 
 def _role(dataset: Dataset, kind: Kind, role: Role) -> Sequence[Item]:
@@ -102,13 +108,13 @@ def _first(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
     return [item for item, mine in zip(items, units, strict=True) if any(unit < limit for unit in mine)]
 
 
-def fingerprint(opened: OpenDataset, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> str:
+def fingerprint(opened: OpenDataset, kinds: Sequence[Kind], items: Mapping[Role, Sequence[Item]]) -> str:
     """sha256 over the items used (role, key, size, label) and the bytes of annotation files."""
     digest = hashlib.sha256()
     for role, members in items.items():
         for item in members:
-            digest.update(f"{role}\0{item.key}\0{item.size}\0{item.label}\n".encode())
-    for path in opened.dataset.annotation_files(kind):
+            digest.update(f"{role}\0{item.key}\0{item.size}\0{item.label}\n".encode(errors="surrogateescape"))
+    for path in dict.fromkeys(path for kind in kinds for path in opened.dataset.annotation_files(kind)):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from teachmatters.api import ModelInfo
@@ -31,7 +34,31 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def default_batch_size(model: ModelInfo, device: torch.device) -> int:
-    """As many inputs as keep the device busy without holding much attention at once."""
-    one = model.heads * model.tokens**2 * 4
-    return max(1, min(16 if device.type == "cpu" else 64, ATTENTION_BYTES // (4 * one)))
+def default_batch_size(model: ModelInfo, device: torch.device, group: int = 1) -> int:
+    """As many inputs as keep the device busy without holding much attention at once; a whole group where that fits."""
+    fitting = max(1, ATTENTION_BYTES // (4 * model.heads * model.tokens**2 * 4))
+    return min(max(16 if device.type == "cpu" else 64, group), fitting)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep float32 what it says on NVIDIA GPUs: by default their convolutions round it to TF32's 10 bits."""
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(
+        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+    ):
+        yield
+
+
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Running out of memory becomes a sentence."""
+    advice = "out of memory: try a smaller --batch-size, --dtype bfloat16, or fewer pictures (--limit)"
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise TeachMattersError(advice) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" in str(error):
+            raise TeachMattersError(advice) from error
+        raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.api import Batch, ModelAdapter, Preparation, Prepared, Role, Row, Tap
+from teachmatters.api import DERIVED, Batch, ModelAdapter, Preparation, Prepared, Role, Row, Tap
 from teachmatters.errors import TeachMattersError
+from teachmatters.runner.device import out_of_memory
 from teachmatters.runner.loading import load_in_order
 from teachmatters.runner.seats import Entry, Feeding, GroupId, Seat, seating
 
@@ -24,10 +26,12 @@ class PassResult:
     Attributes:
         skipped: item key -> why it could not be read.
         forwards: inputs that went through the model.
+        failed: analyses that broke off, and why; the others went on.
     """
 
     skipped: dict[str, str] = field(default_factory=dict)
     forwards: int = 0
+    failed: dict[Feeding, Exception] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,8 @@ class _Input:
 
     def row(self, seat: Seat) -> Row:
         patches = None if self.prepared.patches is None else self.prepared.patches[self.window]
-        annotations = self.prepared.annotations.get(seat.feeding.kind, {})
         windows = len(self.prepared.inputs)
-        return Row(seat.index, self.prepared.grid, patches, annotations, self.window, windows)
+        return Row(seat.index, self.prepared.grid, patches, self.prepared.annotations, self.window, windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Pass:
         self.result = PassResult()
         self.wanted = frozenset[Tap]().union(*(feeding.feed.taps for feeding in feedings))
         # The block's output is always read: its finiteness is checked at every layer.
-        self.taps = (self.wanted | frozenset[Tap]({"block"})) - {"cls"}
+        self.taps = (self.wanted | frozenset[Tap]({"block"})) - DERIVED
         self.mean = torch.tensor(adapter.info.mean, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(adapter.info.std, device=device).view(1, 3, 1, 1)
         self.finite = torch.ones(adapter.info.depth, dtype=torch.bool, device=device)
@@ -138,8 +141,18 @@ class Pass:
         self.missing[key] -= 1
         if not self.missing[key]:
             self.open.pop(seat.feeding, None)
-            if key in self.fed:  # a group of which nothing could be read never was
-                seat.feeding.analysis.end_group()
+            if key in self.fed and seat.feeding not in self.result.failed:  # a group of bad pictures never was
+                with self._isolated(seat.feeding):
+                    seat.feeding.analysis.end_group()
+
+    @contextmanager
+    def _isolated(self, feeding: Feeding) -> Iterator[None]:
+        """An analysis that fails takes nothing from the others in the pass."""
+        try:
+            with out_of_memory():
+                yield
+        except Exception as error:  # noqa: BLE001  a stranger's code; it is kept and told at the end
+            self.result.failed[feeding] = error
 
     def _forward(self) -> None:
         shares = self._shares()
@@ -149,8 +162,7 @@ class Pass:
         def sink(layer: int, tap: Tap, values: Tensor) -> None:
             if tap == "block":
                 self.finite[layer - 1] &= values.sum(dtype=torch.float32).isfinite()
-                if "cls" in self.wanted:
-                    self._hand_out(shares, layer, "cls", values[:, 0])
+                self._derive(shares, layer, values)
             self._hand_out(shares, layer, tap, values)
 
         with torch.inference_mode():
@@ -163,10 +175,18 @@ class Pass:
                 "check the weights, or try --dtype float32"
             )
 
+    def _derive(self, shares: Sequence[_Share], layer: int, block: Tensor) -> None:
+        info = self.adapter.info
+        if "cls" in self.wanted and info.class_token:
+            self._hand_out(shares, layer, "cls", block[:, 0])
+        if "mean" in self.wanted:
+            self._hand_out(shares, layer, "mean", block[:, info.prefix :].mean(dim=1, dtype=torch.float32))
+
     def _hand_out(self, shares: Sequence[_Share], layer: int, tap: Tap, values: Tensor) -> None:
         for share in shares:
-            if tap in share.feeding.feed.taps:
-                share.feeding.analysis.update(layer, tap, share.of(values))
+            if tap in share.feeding.feed.taps and share.feeding not in self.result.failed:
+                with self._isolated(share.feeding):
+                    share.feeding.analysis.update(layer, tap, share.of(values))
 
     def _shares(self) -> list[_Share]:
         shares = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from teachmatters.api import TAPS, ModelAdapter, ModelInfo, Tap
+from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelInfo, Tap
 from teachmatters.errors import TeachMattersError
 
 PICTURES = 2
@@ -28,7 +28,7 @@ def gate(adapter: ModelAdapter, device: torch.device, dtype: torch.dtype) -> Non
     pixels = torch.randn(PICTURES, 3, height, width, generator=generator).to(device, dtype)
     watch = _Watch(info, dtype)
     with torch.inference_mode():
-        adapter.stream(pixels, TAPS - {"cls"}, watch)
+        adapter.stream(pixels, TAPS - DERIVED, watch)
     watch.complete()
 
 
@@ -64,7 +64,7 @@ class _Watch:
             self._refuse(f"{self.layer} of {self.info.depth} layers showed themselves")
 
     def _layer_complete(self) -> None:
-        if self.layer and (missing := (TAPS - {"cls"}) - set(self.held)):
+        if self.layer and (missing := (TAPS - DERIVED) - set(self.held)):
             self._refuse(f"layer {self.layer} shows no {', no '.join(sorted(missing))}")
 
     def _tokens(self, values: Tensor) -> None:

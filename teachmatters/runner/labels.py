@@ -67,8 +67,8 @@ def _read(registry: Registry, text: str) -> list[_Asked]:
 def _owner(asked: Sequence[_Asked], text: str) -> tuple[_Asked, Path]:
     label, equals, file = text.partition("=")
     if equals:
-        named = [each for each in asked if label in (each.explicit or each.spec.name, each.spec.name)]
-        exact = [each for each in named if each.explicit == label] or named
+        exact = [each for each in asked if label == (each.explicit or each.spec.name)]
+        exact = exact or [each for each in asked if label == each.spec.name]
         if len(exact) == 1:
             return exact[0], Path(file)
         if not Path(text).exists():  # a file's own name may hold a '='

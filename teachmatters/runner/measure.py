@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
 
 from teachmatters.api import Analysis, Context, ModelAdapter, ModelInfo, ModelSource
-from teachmatters.errors import TeachMattersError
-from teachmatters.runner.device import default_batch_size
+from teachmatters.runner.device import default_batch_size, full_precision, out_of_memory
 from teachmatters.runner.engine import Pass
 from teachmatters.runner.gate import gate
 from teachmatters.runner.plan import Task
@@ -27,19 +25,29 @@ class Todo:
     task: Task
     metrics: frozenset[str]
 
-    def applicable(self, model: ModelInfo) -> frozenset[str]:
-        """The metrics that a model of this shape can have."""
+    def applicable(self, *models: ModelInfo) -> frozenset[str]:
+        """The metrics that models of these shapes can have."""
         without = {metric.name for metric in self.task.spec.metrics if metric.needs_class_token}
-        return self.metrics if model.class_token else self.metrics - without
+        return self.metrics if all(model.class_token for model in models) else self.metrics - without
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """An analysis that has seen all of its pictures."""
+    """An analysis that has seen all of its pictures, or broke off.
+
+    Attributes:
+        todo: what is missing of which task.
+        context: what it was started with.
+        analysis: itself.
+        sitting: the circumstances of the pass.
+        error: why it broke off.
+    """
 
     todo: Todo
+    context: Context
     analysis: Analysis
     sitting: Sitting
+    error: Exception | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +67,7 @@ class Bench:
         Raises:
             TeachMattersError: it cannot be built, or is no plain vision transformer.
         """
-        with out_of_memory():
+        with out_of_memory(), full_precision():
             adapter = source.build()
             adapter.to(self.device, self.dtype)
             gate(adapter, self.device, self.dtype)
@@ -67,55 +75,48 @@ class Bench:
 
     def gather(self, label: str, adapter: ModelAdapter, todos: Sequence[Todo]) -> Iterator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
-        together: dict[object, list[Todo]] = {}
+        together: dict[object, dict[Feeding, tuple[Todo, Context]]] = {}
         for todo in todos:
-            together.setdefault((todo.task.dataset, todo.task.feed.preparation), []).append(todo)
+            feeding, context = self.start(adapter.info, todo)
+            shared = together.setdefault((todo.task.dataset, feeding.feed.preparation), {})
+            shared[feeding] = todo, context
         for shared in together.values():
-            started = {self.start(adapter.info, todo): todo for todo in shared}
-            for feedings in passes(list(started)):
-                sitting = self._pass(label, adapter, feedings, started[feedings[0]].task)
+            for feedings in passes(list(shared)):
+                about = shared[feedings[0]][0].task.dataset
+                sitting, failed = self._pass(f"{label} on {about}", adapter, feedings)
                 for feeding in feedings:
-                    yield Gathered(started[feeding], feeding.analysis, sitting)
+                    todo, context = shared[feeding]
+                    yield Gathered(todo, context, feeding.analysis, sitting, failed.get(feeding))
 
-    def start(self, model: ModelInfo, todo: Todo) -> Feeding:
-        """An analysis ready to be fed."""
-        task, analysis = todo.task, todo.task.new_analysis()
-        analysis.start(
-            Context(
-                model=model,
-                metrics=todo.applicable(model),
-                parameters=task.parameters,
-                items=task.items,
-                classes=task.opened.dataset.classes,
-                device=self.device,
-                limit=self.limit,
-                seed=self.seed,
-            )
+    def start(self, model: ModelInfo, todo: Todo) -> tuple[Feeding, Context]:
+        """An analysis ready to be fed, and what it was started with."""
+        task, metrics = todo.task, todo.applicable(model)
+        context = Context(
+            model=model,
+            metrics=metrics,
+            parameters=task.parameters,
+            items=task.items,
+            dataset=task.opened.dataset,
+            device=self.device,
+            limit=self.limit,
+            seed=self.seed,
         )
-        return Feeding(analysis, task.feed, task.spec.kind, task.opened.dataset, task.items)
+        analysis = task.new_analysis()
+        feed = analysis.feed(task.parameters, metrics)
+        analysis.start(context)
+        return Feeding(analysis, feed, task.kinds, task.opened.dataset, task.items), context
 
-    def _pass(self, label: str, adapter: ModelAdapter, feedings: Sequence[Feeding], task: Task) -> Sitting:
+    def _pass(
+        self, label: str, adapter: ModelAdapter, feedings: Sequence[Feeding]
+    ) -> tuple[Sitting, dict[Feeding, Exception]]:
         started_at = datetime.now(UTC)
         one = Pass(adapter, self.device, self.dtype, feedings)
-        size = self.batch_size or default_batch_size(adapter.info, self.device)
-        self.listener.begin(f"{label} on {task.dataset}", len(one.entries))
+        groups = [feeding.feed.group for feeding in feedings if isinstance(feeding.feed.group, int)]
+        size = self.batch_size or default_batch_size(adapter.info, self.device, max(groups, default=1))
+        self.listener.begin(label, len(one.entries))
         try:
-            with out_of_memory():
-                outcome = one.run(task.feed.preparation, size, self.listener.advance)
+            with out_of_memory(), full_precision():
+                outcome = one.run(feedings[0].feed.preparation, size, self.listener.advance)
         finally:
             self.listener.finish()
-        return Sitting(started_at, self.device, outcome.skipped)
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Running out of memory becomes a sentence."""
-    advice = "out of memory: try a smaller --batch-size, or --dtype bfloat16"
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise TeachMattersError(advice) from error
-    except RuntimeError as error:
-        if "DefaultCPUAllocator" in str(error):
-            raise TeachMattersError(advice) from error
-        raise
+        return Sitting(started_at, self.device, outcome.skipped), outcome.failed

@@ -1,10 +1,10 @@
-"""Writing one run: the result is checked, told where it comes from, and committed."""
+"""One run as the store will keep it: checked, and told where it comes from."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +12,11 @@ import torch
 
 from teachmatters.api import ModelInfo, Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.check import check_records
+from teachmatters.runner.check import check_result
 from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.plan import Task
 from teachmatters.runner.provenance import git_commit, versions
-from teachmatters.store import Cell, ModelRow, Run, Store
+from teachmatters.store import Cell, ModelRow, Run
 
 MOST_NAMED = 20
 """Skipped pictures are all counted; the run's record names this many."""
@@ -66,13 +66,24 @@ class Sitting:
 
     started_at: datetime
     device: torch.device
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
     looked: bool = True
 
     def skipped_of(self, task: Task) -> dict[str, str]:
-        """Of the pictures that could not be read, those of a task."""
-        keys = {item.key for items in task.items.values() for item in items}
-        return {key: why for key, why in self.skipped.items() if key in keys}
+        """Of the pictures that could not be read, those of a task.
+
+        Raises:
+            TeachMattersError: that is all of them.
+        """
+        keys = task.keys
+        mine = {key: why for key, why in self.skipped.items() if key in keys}
+        if len(mine) == len(keys):
+            key, why = next(iter(mine.items()))
+            raise TeachMattersError(
+                f"nothing to measure: none of {len(keys)} pictures of {task.dataset!r} could be read "
+                f"(first: {key}: {why})"
+            )
+        return mine
 
 
 def cell_of(task: Task, label: str, weights: str, other: str = "", other_weights: str = "") -> Cell:
@@ -80,18 +91,12 @@ def cell_of(task: Task, label: str, weights: str, other: str = "", other_weights
     return replace(task.template, model=label, weights=weights, other_model=other, other_weights=other_weights)
 
 
-def record(
-    store: Store,
-    task: Task,
-    metrics: frozenset[str],
-    models: tuple[Measured, Measured | None],
-    sitting: Sitting,
-    result: Result,
+def describe(
+    task: Task, metrics: frozenset[str], models: tuple[Measured, Measured | None], sitting: Sitting, result: Result
 ) -> Run:
-    """Check a result and commit it as one run.
+    """A checked result as a run that knows where it comes from.
 
     Args:
-        store: where to.
         task: what was measured.
         metrics: those that were missing, hence measured.
         models: the model, and for a pair the other one.
@@ -99,31 +104,20 @@ def record(
         result: what the analysis computed.
 
     Raises:
-        TeachMattersError: the result breaks what the analysis declared, or the store cannot be written.
+        TeachMattersError: the result breaks what the analysis declared.
     """
     model, other = models
     skipped = sitting.skipped_of(task)
-    if len(skipped) == task.size:
-        key, why = next(iter(skipped.items()))
-        raise TeachMattersError(
-            f"nothing to measure: none of {task.size} pictures of {task.dataset!r} could be read (first: {key}: {why})"
-        )
-    deepest = model.info if other is None else max(model.info, other.info, key=lambda info: info.depth)
-    check_records(task.spec, metrics, result.records, deepest)
-    run = Run(
+    check_result(task.spec, metrics, result, model.info, other.info if other else model.info)
+    second = (other.asked.label, other.weights) if other else ("", "")
+    return Run(
         run_id=str(uuid.uuid4()),
-        cell=cell_of(
-            task,
-            model.asked.label,
-            model.weights,
-            other.asked.label if other else "",
-            other.weights if other else "",
-        ),
+        cell=cell_of(task, model.asked.label, model.weights, *second),
         model=model.row(),
         other=other.row() if other else None,
         setting=task.setting,
         device=str(sitting.device),
-        n_items=task.size - len(skipped) if sitting.looked else 0,
+        n_items=len(task.keys) - len(skipped) if sitting.looked else 0,
         n_skipped=len(skipped),
         notes=_notes(result.notes, skipped),
         versions=versions(),
@@ -132,8 +126,6 @@ def record(
         finished_at=datetime.now(UTC),
         metrics=tuple(metric for metric in task.spec.metrics if metric.name in metrics),
     )
-    store.record(run, result)
-    return run
 
 
 def _notes(notes: Mapping[str, Any], skipped: Mapping[str, str]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from teachmatters.errors import TeachMattersError
+
 Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
@@ -53,24 +55,36 @@ class Outcome:
         model, other: labels; other only for a pair.
         dataset, analysis, setting, metrics: of the cell.
         status: ``done``, ``reused`` or ``failed``.
-        reason: why it failed.
+        error: why it failed.
         items, skipped: pictures that were used, and that could not be read.
         seconds: that the measurement took.
         notes: what is to be said once about it.
     """
 
     model: str
-    dataset: str
-    analysis: str
     status: Literal["done", "reused", "failed"]
+    dataset: str = ""
+    analysis: str = ""
     other: str = ""
     setting: str = ""
     metrics: frozenset[str] = frozenset()
-    reason: str = ""
     items: int = 0
     skipped: int = 0
     seconds: float = 0.0
     notes: dict[str, object] = field(default_factory=dict)
+    error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether this was the task's end, not what was there before it."""
+        return self.status != "reused"
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in a line."""
+        if self.error is None or isinstance(self.error, TeachMattersError):
+            return str(self.error or "")
+        return " ".join(f"{type(self.error).__name__}: {self.error}".split())
 
 
 class Listener(Protocol):

@@ -17,7 +17,7 @@ class Feeding:
 
     analysis: Analysis
     feed: Feed
-    kind: Kind
+    kinds: tuple[Kind, ...]
     dataset: Dataset
     items: Mapping[Role, Sequence[Item]]
 

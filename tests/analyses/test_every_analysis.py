@@ -39,19 +39,16 @@ def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int =
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models[model])).build()
     bench = Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence())
     states: list[State] = []
-    entries = seating([bench.start(adapter.info, Todo(task, task.metrics))])
+    entries = seating([bench.start(adapter.info, Todo(task, task.metrics))[0]])
     for number in range(len(split(entries, parts))):
-        feeding = bench.start(adapter.info, Todo(task, task.metrics))
+        feeding, _ = bench.start(adapter.info, Todo(task, task.metrics))
         part = split(seating([feeding]), parts)[number]
-        Pass(adapter, CPU, torch.float32, [feeding], part).run(task.feed.preparation, batch_size, lambda _: None)
+        Pass(adapter, CPU, torch.float32, [feeding], part).run(feeding.feed.preparation, batch_size, lambda _: None)
         path = folder / f"{model}-{batch_size}-{number}.safetensors"
         save_state(path, feeding.analysis.state())
         states.append(load_state(path))
     # Joined last to first: the order of arrival must not matter.
-    whole = states.pop()
-    while states:
-        whole = feeding.analysis.merge(whole, states.pop())
-    return feeding.analysis, whole
+    return feeding.analysis, feeding.analysis.merge(states[::-1]) if parts > 1 else states[0]
 
 
 def result(task: Task, batch_size: int, folder: Path, parts: int = 1) -> Result:
@@ -105,9 +102,9 @@ def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_pat
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()
     bench = Bench(device=CPU, dtype=torch.float32, batch_size=4, seed=0, limit=None, listener=Silence())
-    empty = bench.start(adapter.info, Todo(task, task.metrics)).analysis.state()
+    empty = bench.start(adapter.info, Todo(task, task.metrics))[0].analysis.state()
     save_state(tmp_path / "empty.safetensors", empty)
     empty = load_state(tmp_path / "empty.safetensors")
     finish = (lambda s: analysis.compare(s, s)) if task.spec.pairs else analysis.compute
-    assert_same(finish(state), finish(analysis.merge(empty, state)))
-    assert_same(finish(state), finish(analysis.merge(state, empty)))
+    assert_same(finish(state), finish(analysis.merge([empty, state])))
+    assert_same(finish(state), finish(analysis.merge([state, empty])))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from teachmatters.api import CommandSpec
 from teachmatters.cli.app import app
+from teachmatters.cli.specs import register_commands
 
 RUNNER = CliRunner()
 
@@ -37,6 +37,25 @@ def refused(result: Result, words: str) -> None:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_the_help_shows_the_commands_in_order_and_imports_none_of_them() -> None:
+    code = (
+        "import sys\nfrom teachmatters.cli.app import main\nsys.argv = ['tm', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted(m for m in sys.modules if m.startswith('teachmatters.cli.')), file=sys.stderr)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stderr.strip() == str([f"teachmatters.cli.{name}" for name in ("app", "output", "specs")])
+    shown = [line.split()[0] for line in answer.stdout.partition("Commands:\n")[2].splitlines()]
+    assert shown == [spec.name for spec in register_commands()]
+    assert (shown[0], shown[-1]) == ("analyze", "db")
+
+
+@pytest.mark.parametrize("spec", register_commands(), ids=lambda spec: spec.name)
+def test_the_help_of_tm_says_of_a_command_what_its_own_help_says(spec: CommandSpec) -> None:
+    told = " ".join(tm(spec.name, "--help").stdout.partition("\n\n")[2].partition("\n\n")[0].split())
+    assert told == spec.summary
 
 
 def test_help_and_version() -> None:
@@ -224,25 +243,3 @@ def test_a_plugins_command_is_a_command_of_ours() -> None:
     refused(tm("greet", "nobody"), "nobody is there")
     assert tm("greet").exit_code == 2
     assert "tmt-greet" in tm("plugins").stdout
-
-
-def test_ctrl_c_is_130_and_leaves_no_row(here: Path) -> None:
-    """A real process, interrupted while it measures."""
-    from PIL import Image
-
-    pictures = here / "pictures"
-    pictures.mkdir()
-    for i in range(400):
-        Image.effect_noise((64, 64), 50).convert("RGB").save(pictures / f"{i:03d}.png")
-    command = [sys.executable, "-m", "teachmatters", "analyze", "-m", "random-s32", "--metric", "attn-distance"]
-    command += ["--data", "folder", "--data-root", "pictures", "-b", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while tm("query", "SELECT 1 FROM runs").exit_code and time.monotonic() < deadline:
-        time.sleep(0.1)  # the store is made when the model stands, just before the pass
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in said
-    assert json.loads(tm("query", "SELECT count(*) AS n FROM runs", "--format", "json").stdout) == [{"n": 0}]

@@ -16,6 +16,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.analyze import analyze
 from teachmatters.runner.request import AnalyzeRequest, Outcome
+from tests.toys import ToyMotion
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -32,6 +33,12 @@ class Runs:
             models=models.split(), metrics=metrics.split(), db=self.path, parameters=options.pop("param", ()), **options
         )
         return analyze(request)
+
+    def fails(self, models: str, metrics: str, **options: Any) -> str:
+        """Why the only outcome failed."""
+        (outcome,) = self(models, metrics, **options)
+        assert outcome.status == "failed"
+        return outcome.reason
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.path)
@@ -138,7 +145,7 @@ def test_two_checkpoints_of_one_architecture_stand_side_by_side(run: Runs) -> No
 
 
 def test_every_pair_costs_one_pass_a_model_and_shows_both_ways(run: Runs, forwards: Counter[str]) -> None:
-    outcomes = run("toy-a toy-b", "toy-pairs")
+    outcomes = run("toy-a toy-b", "toy-similarity")
     assert statuses(outcomes) == ["done"] * 3
     assert forwards == {"3": 21, "2": 21}
     shapes = (
@@ -154,12 +161,12 @@ def test_every_pair_costs_one_pass_a_model_and_shows_both_ways(run: Runs, forwar
     assert run.rows(swapped.format("toy-a", "toy-b", 3, 1)) == run.rows(swapped.format("toy-b", "toy-a", 1, 3))
     self_alike = run.rows("SELECT value FROM results WHERE model = other_model AND layer = other_layer")
     assert [value for (value,) in self_alike] == pytest.approx([1.0] * 5)
-    assert statuses(run("toy-b toy-a", "toy-pairs")) == ["reused"] * 3
+    assert statuses(run("toy-b toy-a", "toy-similarity")) == ["reused"] * 3
 
 
 def test_a_third_model_adds_only_its_own_pairs(run: Runs) -> None:
-    run("toy-a toy-b", "toy-pairs")
-    outcomes = run("toy-a toy-b toy-c", "toy-pairs")
+    run("toy-a toy-b", "toy-similarity")
+    outcomes = run("toy-a toy-b toy-c", "toy-similarity")
     assert sorted(statuses(outcomes)) == ["done"] * 3 + ["reused"] * 3
     assert {(o.model, o.other) for o in outcomes if o.status == "done"} == {
         ("toy-a", "toy-c"),
@@ -188,9 +195,9 @@ def test_bad_pictures_leave_the_numbers_of_the_others_alone(run: Runs, tmp_path:
 @pytest.mark.parametrize("metric", ["attn-distance", "knn", "toy-pairs"])
 def test_nothing_but_bad_pictures_is_an_error(run: Runs, metric: str) -> None:
     every = ",".join(str(i) for i in range(21))
-    with pytest.raises(TeachMattersError, match=r"nothing to measure|at least one query"):
-        run("toy-a", metric, param=[f"bad={every}"])
-    assert run.rows("SELECT count(*) FROM runs") == [(0,)]
+    reason = run.fails("toy-a", metric, param=[f"bad={every}"])
+    assert "nothing to measure: none of 21 pictures of 'toys' could be read (first: picture" in reason
+    assert not run.path.exists()
 
 
 def test_an_empty_data_set_is_an_error_and_makes_no_store(run: Runs) -> None:
@@ -200,8 +207,7 @@ def test_an_empty_data_set_is_an_error_and_makes_no_store(run: Runs) -> None:
 
 
 def test_a_model_that_is_not_finite_is_refused_by_layer(run: Runs) -> None:
-    with pytest.raises(TeachMattersError, match=r"layer 2 is not finite"):
-        run("toy-nan", "attn-distance")
+    assert "layer 2 is not finite" in run.fails("toy-nan", "attn-distance")
     assert not run.path.exists()
 
 
@@ -217,9 +223,10 @@ def test_nan_in_the_middle_stores_nothing(run: Runs, monkeypatch: pytest.MonkeyP
         original(self, pixels, taps, spoil)
 
     monkeypatch.setattr(TimmViT, "stream", failing)
-    with pytest.raises(TeachMattersError, match="layer 3 is not finite"):
-        run("toy-a", "attn-distance knn", batch_size=16)
-    assert run.rows("SELECT count(*) FROM runs") == [(0,)]
+    outcomes = run("toy-a", "attn-distance knn", batch_size=16)
+    assert statuses(outcomes) == ["failed", "failed"]
+    assert "layer 3 is not finite" in outcomes[0].reason
+    assert not run.path.exists()
 
 
 def test_of_several_models_one_that_fails_stops_none(run: Runs) -> None:
@@ -233,9 +240,80 @@ def test_of_several_models_one_that_fails_stops_none(run: Runs) -> None:
 
 
 def test_one_analysis_that_fails_takes_nothing_from_the_others(run: Runs) -> None:
-    with pytest.raises(TeachMattersError, match="k-NN needs"):
-        run("toy-a", "knn attn-distance", param=["k=12"])
+    outcomes = run("toy-a", "knn attn-distance", param=["k=12"])
+    assert statuses(outcomes) == ["failed", "done"]
+    assert "k-NN needs" in outcomes[0].reason
     assert run.rows("SELECT DISTINCT metric FROM results") == [("attn-distance",)]
+
+
+@pytest.mark.parametrize("step", ["start", "update", "end_group", "state", "compute"])
+@pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError("division by zero")])
+def test_an_analysis_that_breaks_anywhere_takes_nothing_from_the_others(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ToyMotion, step, broken)
+    ended = {o.analysis: o for o in run("toy-a", "toy-video attn-distance")}
+    assert ended["toy-video"].status == "failed"
+    assert ("out of memory" if isinstance(error, MemoryError) else "ZeroDivisionError") in ended["toy-video"].reason
+    if step != "start":  # what cannot start is found before any picture is read
+        assert ended["attention"].status == "done"
+
+
+def test_what_fails_after_something_was_reused_has_failed(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("toy-a toy-c", "knn-top1")
+
+    def refuse(*_: object) -> None:
+        raise TeachMattersError("the gate is shut")
+
+    monkeypatch.setattr("teachmatters.runner.measure.gate", refuse)
+    outcomes = run("toy-a toy-c", "knn")
+    assert statuses(outcomes) == ["reused", "failed", "reused", "failed"]
+    assert [o.model for o in outcomes] == ["toy-a", "toy-a", "toy-c", "toy-c"]
+
+
+def test_a_pair_tells_why_its_half_failed(run: Runs) -> None:
+    outcomes = run("toy-a toy-broken toy-nan", "toy-pairs")
+    ended = {(o.model, o.other): (o.status, o.reason) for o in outcomes}
+    assert ended["toy-a", "toy-a"] == ("done", "")
+    assert ended["toy-a", "toy-broken"] == ("failed", "toy-broken is broken")
+    assert "not finite" in ended["toy-a", "toy-nan"][1]
+    assert len(ended) == 6
+
+
+def test_a_pair_metric_that_needs_a_class_token(run: Runs) -> None:
+    for _ in range(2):
+        outcomes = run("toy-a toy-bare", "toy-similarity-cls")
+        assert {(o.model, o.other) for o in outcomes} == {
+            ("toy-a", "toy-a"),
+            ("toy-a", "toy-bare"),
+            ("toy-bare", "toy-bare"),
+        }
+    assert statuses(outcomes) == ["reused"] * 3
+    assert run.rows("SELECT DISTINCT model, other_model FROM results") == [("toy-a", "toy-a")]
+    noted = run.rows("SELECT model, other_model FROM runs WHERE notes LIKE '%not applicable%' ORDER BY 1")
+    assert noted == [("toy-a", "toy-bare"), ("toy-bare", "toy-bare")]
+
+
+def test_an_effect_is_never_reused(run: Runs, tmp_path: Path) -> None:
+    run("toy-a", "toy-video")
+    assert statuses(run("toy-a", "toy-video")) == ["reused"]
+    assert statuses(run("toy-a", "toy-video", param=[f"save={tmp_path}"])) == ["done"]
+    assert run.rows("SELECT DISTINCT setting FROM all_results") == [("",)]
+
+
+def test_a_data_set_is_measured_for_what_it_offers(run: Runs) -> None:
+    (outcome,) = run("toy-a", "toy-video", data=["toys"])
+    assert outcome.metrics == {"toy-motion"}  # toy-parts needs parts, which toys has not
+    with pytest.raises(TeachMattersError, match="which toys does not offer"):
+        run("toy-a", "toy-parts")
+
+
+def test_the_papers_data_where_it_has_none(run: Runs) -> None:
+    with pytest.raises(TeachMattersError, match="the paper has no data set for toy-video; give --data: toys"):
+        run("toy-a", "toy-video", data=["paper"])
 
 
 def test_class_token_metrics_do_not_apply_without_a_class_token(run: Runs) -> None:
@@ -298,7 +376,12 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ("toy-*x", "knn", {}, "no model matches"),
         ("toy-a", "knn-top2", {}, "unknown metric 'knn-top2'. Did you mean 'knn-top"),
         ("toy-a", "knn", {"data": ["toyz"]}, "unknown data set 'toyz'. Did you mean 'toys'"),
-        ("toy-a", "knn", {"data": ["photos"]}, "knn needs labels, which photos does not offer"),
+        (
+            "toy-a",
+            "knn",
+            {"data": ["photos"]},
+            "knn needs labels, which photos does not offer; data sets that do: digits",
+        ),
         ("toy-a", "knn", {"data": ["imagenet"]}, "--data-root"),
         ("toy-a", "knn", {"param": ["q=1"]}, "unknown parameter 'q'"),
         ("toy-a", "knn", {"limit": 0}, "--limit 0: it must be at least 1"),

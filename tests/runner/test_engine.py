@@ -32,7 +32,7 @@ class Diary(Analysis):
         self.alive: list[weakref.ref[torch.Tensor]] = []
         self.most_alive = 0
 
-    def feed(self, parameters: Parameters) -> Feed:
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return self.wanted
 
     def start(self, context: Context) -> None: ...
@@ -51,7 +51,7 @@ class Diary(Analysis):
     def state(self) -> State:
         return {}
 
-    def merge(self, first: State, second: State) -> State:
+    def merge(self, states: Sequence[State]) -> State:
         return {}
 
     def compute(self, state: State) -> Result:
@@ -69,7 +69,7 @@ def run(
     for diary in diaries:
         roles = diary.wanted.roles
         items = {role: every[i :: len(roles)] for i, role in enumerate(roles)}
-        feedings.append(Feeding(diary, diary.wanted, "pictures", data, items))
+        feedings.append(Feeding(diary, diary.wanted, ("pictures",), data, items))
     one = Pass(adapter, CPU, torch.float32, feedings)
     one.run(diaries[0].wanted.preparation, batch_size, lambda _: None)
     return one
@@ -157,4 +157,4 @@ def test_shares_hold_the_right_values() -> None:
 def test_tasks_are_counted_by_their_pictures() -> None:
     request = AnalyzeRequest(models=["toy-a"], metrics=["knn"], db=Path("unused.db"), data=["toys"], limit=4)
     (task,), said = plan(registry.load(), request)
-    assert (len(task.items["queries"]), len(task.items["gallery"]), task.size, said) == (4, 11, 15, [])
+    assert (len(task.items["queries"]), len(task.items["gallery"]), len(task.keys), said) == (4, 11, 15, [])

@@ -1,8 +1,9 @@
-"""Real processes on one store: side by side, killed, and locked out."""
+"""Real processes on one store: side by side, killed, and interrupted."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,10 +22,44 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(store: Path, pictures: Path, model: str) -> subprocess.Popen[str]:
-    words = ["-m", model, "--metric", "attn-distance", "--data", "folder", "--data-root", str(pictures), "-b", "1"]
-    command = [sys.executable, "-m", "teachmatters", "analyze", *words, "--db", str(store)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+TELLING = """
+import pathlib, sys
+from teachmatters.cli.app import main
+from teachmatters.runner.engine import Pass
+
+forward, sign = Pass._forward, pathlib.Path(sys.argv.pop(1))
+
+def telling(self):
+    forward(self)
+    sign.touch()
+
+Pass._forward = telling
+main()
+"""
+"""``tm``, with a sign that its first batch is through the model."""
+
+
+class Started:
+    """A real ``tm analyze`` in a process of its own."""
+
+    def __init__(self, store: Path, pictures: Path, model: str) -> None:
+        self.sign = store.with_name(f"{model.partition('=')[0]} begun")
+        words = ["-m", model, "--metric", "attn-distance", "--data", "folder", "--data-root", str(pictures), "-b", "1"]
+        command = [sys.executable, "-c", TELLING, str(self.sign), "analyze", *words, "--db", str(store)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def midway(self) -> None:
+        """Return when the first of many pictures is done."""
+        deadline = time.monotonic() + 120
+        while not self.sign.exists():
+            assert time.monotonic() < deadline
+            assert self.process.poll() is None
+            time.sleep(0.01)
+
+    def ends(self) -> tuple[int, str]:
+        """Its exit code and what it said."""
+        _, said = self.process.communicate(timeout=120)
+        return self.process.returncode, said
 
 
 def models_in(store: Path) -> list[str]:
@@ -32,36 +67,27 @@ def models_in(store: Path) -> list[str]:
         return [name for (name,) in connection.execute("SELECT DISTINCT model FROM results ORDER BY 1")]
 
 
-def made(store: Path) -> bool:
-    """Whether a store stands, tables and all."""
-    if not store.exists():
-        return False
-    with contextlib.closing(sqlite3.connect(store)) as connection:
-        return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'results'").fetchall())
-
-
 def test_two_processes_record_into_one_store(tmp_path: Path, pictures: Path) -> None:
     store = tmp_path / "store.db"
-    both = [start(store, pictures, model) for model in ("a=random-s32", "b=random-s32")]
-    for process in both:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+    for started in [Started(store, pictures, "a=random-s32"), Started(store, pictures, "b=random-s32")]:
+        code, said = started.ends()
+        assert code == 0, said
     assert models_in(store) == ["a", "b"]
 
 
-def test_killed_midway_nothing_is_there_and_the_same_command_finishes(tmp_path: Path, pictures: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_ended_midway_no_row_is_there_and_the_same_command_finishes(
+    tmp_path: Path, pictures: Path, how: signal.Signals, code: int
+) -> None:
     store = tmp_path / "store.db"
-    process = start(store, pictures, "random-s32")
-    deadline = time.monotonic() + 60
-    while not made(store) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.2)  # the store is made just before the pass: this is the middle of it
-    process.kill()
-    process.communicate()
-    with contextlib.closing(sqlite3.connect(store)) as connection:
-        assert connection.execute("SELECT count(*) FROM all_results").fetchone() == (0,)
-        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
-    again = start(store, pictures, "random-s32")
-    _, said = again.communicate(timeout=120)
-    assert again.returncode == 0, said
-    assert models_in(store) == ["random-s32"]
+    assert Started(store, pictures, "other=random-s32").ends()[0] == 0
+    before = store.read_bytes()
+    started = Started(store, pictures, "random-s32")
+    started.midway()
+    started.process.send_signal(how)
+    ended, said = started.ends()
+    assert ended == code
+    assert "Traceback" not in said
+    assert store.read_bytes() == before
+    assert Started(store, pictures, "random-s32").ends()[0] == 0
+    assert models_in(store) == ["other", "random-s32"]

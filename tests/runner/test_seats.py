@@ -14,7 +14,7 @@ ITEMS = [Item(f"{i}", 0, group=f"video {i // 3}") for i in range(12)]
 
 def feeding(items: Sequence[Item], group: Group = None, roles: tuple[Role, ...] = ("all",)) -> Feeding:
     by_role = {role: items[i :: len(roles)] for i, role in enumerate(roles)}
-    return Feeding(ToyMotion(), Feed(taps=frozenset(), roles=roles, group=group), "pictures", ToyData(0), by_role)
+    return Feeding(ToyMotion(), Feed(taps=frozenset(), roles=roles, group=group), ("pictures",), ToyData(0), by_role)
 
 
 def test_each_item_stands_once_with_a_seat_for_everybody() -> None:
