@@ -41,6 +41,12 @@ def test_of_equal_votes_the_lower_class_is_first() -> None:
         assert rank_of_truth(similarity, labels, torch.tensor([truth]), 4, [2], 0.07)[2].item() == rank
 
 
+def test_a_small_temperature_does_not_overflow() -> None:
+    similarity, labels = torch.tensor([[0.99, 0.98, 0.97]]), torch.tensor([[1, 1, 0]])
+    for temperature in (0.07, 1e-3, 1e-6):
+        assert rank_of_truth(similarity, labels, torch.tensor([1]), 2, [3], temperature)[3].item() == 0
+
+
 def test_several_k_at_once_equal_each_alone() -> None:
     generator = torch.Generator().manual_seed(0)
     queries, gallery = torch.randn(50, 8, generator=generator), torch.randn(60, 8, generator=generator)

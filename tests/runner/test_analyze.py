@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from torch import Tensor
 
 from teachmatters.errors import TeachMattersError
@@ -182,6 +184,16 @@ def test_a_bad_picture_is_left_out_counted_and_named(run: Runs) -> None:
     assert (n_items, n_skipped) == (19, 2)
     assert set(json.loads(notes)["skipped"]) == {"picture 2", "picture 5"}
     assert run.rows("SELECT DISTINCT n FROM results") == [(19,)]
+
+
+def test_odd_names_and_long_thin_pictures_neither_stop_nor_count(run: Runs, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("RGB", (9, 9), "red").save(folder / "fine.png")
+    Image.new("RGB", (9, 9), "blue").save(folder / os.fsdecode(b"\xff.png"))
+    Image.new("RGB", (1, 90000)).save(folder / "thin.png")
+    (outcome,) = run("toy-a", "attn-distance", data=["folder"], data_root=folder)
+    assert (outcome.status, outcome.items, outcome.skipped) == ("done", 2, 1)
 
 
 def test_bad_pictures_leave_the_numbers_of_the_others_alone(run: Runs, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""The numbers that the paper's own code gave on the seeded fixtures, met through ``tm analyze`` and the store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from teachmatters.cli.app import app
+from teachmatters.datasets.imagenet50 import fifty_classes
+from tests import fixtures
+
+EXPECTED = Path(__file__).parent / "expected"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fixtures")
+    fixtures.save_dino_s16(root / "dino_s16.pth")
+    return root
+
+
+def measured(folder: Path, line: str, where: str) -> list[tuple[int, int | None, float]]:
+    words = ["analyze", "--model", "dino-s16", "--weights", str(folder / "dino_s16.pth"), *line.split()]
+    answer = CliRunner().invoke(app, [*words, "--db", str(folder / "results.db")])
+    assert answer.exit_code == 0, answer.output
+    with closing(sqlite3.connect(folder / "results.db")) as connection:
+        query = f"SELECT layer, head, value FROM results WHERE model = 'dino-s16@dino_s16' AND {where}"
+        return connection.execute(query).fetchall()
+
+
+def test_attention_distance_of_every_head(folder: Path) -> None:
+    fixtures.imagenet50(folder / "imagenet50", 4, list(fifty_classes()))
+    line = f"--metric attn-distance --data imagenet50 --data-root {folder / 'imagenet50'} --param per_class=1"
+    rows = measured(folder, line, "metric = 'attn-distance' AND head IS NOT NULL AND setting = 'per_class=1'")
+    expected = json.loads((EXPECTED / "attention.json").read_text())["distance"]
+    assert len(rows) == 12 * 6
+    assert max(abs(expected[layer - 1][(head or 0) - 1] - value) for layer, head, value in rows) < 1e-4
+
+
+def test_knn_of_every_layer(folder: Path) -> None:
+    """One query is 0.96 points: none may differ."""
+    fixtures.imagenet(folder / "imagenet")
+    expected = json.loads((EXPECTED / "knn.json").read_text())
+    line = f"--metric knn --data imagenet --data-root {folder / 'imagenet'}"
+    for name, values in expected.items():
+        metric, _, k = name.partition("_k")
+        rows = measured(folder, line, f"metric = 'knn-{metric}' AND category = 'k={k}'")
+        assert [value for _, _, value in sorted(rows)] == pytest.approx(values, abs=0.01)
