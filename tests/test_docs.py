@@ -12,11 +12,12 @@ from typing import Any
 import pluggy
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from teachmatters import hookspecs, registry
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
-from teachmatters.cli.app import app
+from teachmatters.cli.app import LazyCommand, app
 from teachmatters.registry.plugins import Plugin, _load
 from teachmatters.store import VIEWS, Store, query
 from tests.pages import DOCS, PAGES, ROOT, blocks, forget_example_plugin, install_example_plugin, prose, section
@@ -24,10 +25,12 @@ from tests.store import samples
 
 
 def command_tree(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command with its whole name."""
+    """Every command with its whole name, its module imported."""
+    command = command.real() if isinstance(command, LazyCommand) else command
     yield name, command
-    for part, below in getattr(command, "commands", {}).items():
-        yield from command_tree(below, f"{name} {part}")
+    if isinstance(command, TyperGroup):
+        for part in command.list_commands(typer.Context(command)):
+            yield from command_tree(command.get_command(typer.Context(command), part), f"{name} {part}")
 
 
 COMMANDS = dict(command_tree(typer.main.get_command(app), "tm"))

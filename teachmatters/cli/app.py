@@ -11,7 +11,8 @@ from typer import _click as click
 from typer.core import TyperCommand, TyperGroup
 
 from teachmatters import __version__
-from teachmatters.cli import analyze, db, demo, listing, output, query, report
+from teachmatters.api import CommandSpec
+from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
 
 HELP = """What did this way of training teach this vision transformer?
@@ -28,38 +29,51 @@ Examples:
 """
 
 
-class PluginCommand(TyperCommand):
-    """A plugin's command: its help is known from the spec, its module is imported when it runs."""
+class LazyCommand(TyperCommand):
+    """A command of which only the spec is known: that is all ``tm --help`` needs. Its module is imported to run it."""
 
-    def __init__(self, name: str, summary: str, app: str) -> None:
-        super().__init__(name, help=summary, callback=lambda: None)
-        self.app = app
+    def __init__(self, spec: CommandSpec) -> None:
+        super().__init__(spec.name, help=spec.summary, callback=lambda: None)
+        self.spec = spec
 
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+    def real(self) -> click.Command:
+        """The command itself.
+
+        Raises:
+            TeachMattersError: its module cannot be imported, or names no Typer app with a command.
+        """
         from teachmatters.registry import load_object
 
-        real = typer.main.get_command(load_object(self.app))
-        real.name = self.name
-        return real.make_context(info_name, args, parent=parent, **extra)
+        try:
+            command = typer.main.get_command(load_object(self.spec.app))
+        except (AttributeError, RuntimeError) as error:
+            raise TeachMattersError(
+                f"{self.spec.app!r} is no Typer app with a command: {error}; "
+                f"'tm plugins' says who offers {self.spec.name!r}"
+            ) from error
+        command.name = self.spec.name
+        command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
+        return command
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return self.real().make_context(info_name, args, parent=parent, **extra)
 
 
 class Commands(TyperGroup):
-    """The built-in commands and those of plugins; a TeachMattersError is one line and exit 1."""
+    """The commands of the registry; a TeachMattersError is one line and exit 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *self._of_plugins()]
+        self._look_up()
+        return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or self._of_plugins().get(cmd_name)
+        self._look_up()
+        return super().get_command(ctx, cmd_name)
 
-    def _of_plugins(self) -> dict[str, click.Command]:
+    def _look_up(self) -> None:
         from teachmatters.registry import load
 
-        return {
-            name: PluginCommand(name, spec.summary, spec.app)
-            for name, spec in load().commands.items()
-            if name not in self.commands
-        }
+        self.commands = {name: LazyCommand(spec) for name, spec in load().commands.items()}
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -95,17 +109,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options of ``tm`` itself."""
-
-
-app.command("analyze", help=analyze.HELP)(analyze.analyze)
-app.command("report", help=report.HELP)(report.report)
-app.command("query", help=query.HELP)(query.query)
-app.command("models", help=listing.MODELS_HELP)(listing.models)
-app.command("datasets", help=listing.DATASETS_HELP)(listing.datasets)
-app.command("metrics", help=listing.METRICS_HELP)(listing.metrics)
-app.command("plugins", help=listing.PLUGINS_HELP)(listing.plugins)
-app.command("demo", help=demo.HELP)(demo.demo)
-app.add_typer(db.db_app, name="db")
 
 
 def main() -> None:

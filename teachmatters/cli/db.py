@@ -32,12 +32,15 @@ Examples:
   tm db migrate --db results.db
 """
 
-db_app = typer.Typer(
-    name="db", help="Where the results store is, what it holds, bring it up to date.", no_args_is_help=True
+app = typer.Typer(
+    help="Where the results store is, what it holds, bring it up to date.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
-@db_app.command(help=PATH_HELP)
+@app.command(help=PATH_HELP)
 def path(db: given.DbOption = None) -> None:
     """Print the file that reports and queries read."""
     from teachmatters.store import location
@@ -48,7 +51,7 @@ def path(db: given.DbOption = None) -> None:
     output.emit(str(found.resolve()))
 
 
-@db_app.command(help=INFO_HELP)
+@app.command(help=INFO_HELP)
 def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> None:
     """Print how much a store holds and whether it is up to date."""
     from teachmatters.store import location, migrate
@@ -63,7 +66,7 @@ def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> 
         output.emit_table(["", "value"], [[name, value] for name, value in facts.items()], style)
 
 
-@db_app.command(help=MIGRATE_HELP)
+@app.command(help=MIGRATE_HELP)
 def migrate(db: given.DbOption = None) -> None:
     """Bring an older store up to date, in one transaction."""
     from teachmatters.store import location, migrate

@@ -47,6 +47,7 @@ HeadsOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
+NameArgument = Annotated[str | None, typer.Argument(help="Show this one; leave it out for a list.", show_default=False)]
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
 ReportFormat: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]

@@ -20,6 +20,7 @@ BUILT_IN = (
     "teachmatters.datasets.specs",
     "teachmatters.analyses.specs",
     "teachmatters.reports.specs",
+    "teachmatters.cli.specs",
 )
 """Named, not imported: the registry stands above some of these rooms and below others."""
 

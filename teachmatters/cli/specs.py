@@ -1,0 +1,29 @@
+"""The built-in commands, in the order of ``tm --help``. They come through the hook of everybody else's."""
+
+from __future__ import annotations
+
+from teachmatters.api import CommandSpec
+from teachmatters.hookspecs import hookimpl
+
+SUMMARIES = {
+    "analyze": "Measure models on data and record every number in the store.",
+    "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
+    "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
+    "models": "List the models, or show one.",
+    "datasets": "List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.",
+    "metrics": "List the metrics, or show one, or an analysis with all it measures.",
+    "plugins": "List the plugins, what they offer and what is wrong with them.",
+    "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
+    "demo": "Measure an untrained model on bundled pictures and show the reports. Offline, about a minute.",
+    "db": "Where the results store is, what it holds, bring it up to date.",
+}
+"""By name, which is also the module's."""
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """Every command of this package."""
+    return [
+        CommandSpec(name=name, summary=summary, app=f"teachmatters.cli.{name}:app")
+        for name, summary in SUMMARIES.items()
+    ]
