@@ -16,6 +16,7 @@ class ReportSpec:
         draw: ``module:callable`` from the rows and the options to a matplotlib figure.
         table: ``module:callable`` from the rows and the options to the table that people read; empty: the rows.
         metrics: metrics it shows when none is named, in order of preference.
+        directed: whether it shows only metrics that have a better.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ReportSpec:
     draw: str = ""
     table: str = ""
     metrics: tuple[str, ...] = ()
+    directed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 from teachmatters.api import ReportSpec
 from teachmatters.errors import listing
 from teachmatters.reports.catalog import Catalog
-from teachmatters.reports.options import Options
+from teachmatters.reports.options import Facts, Options
 from teachmatters.store.reader import Rows
 
 
@@ -29,20 +29,23 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
 
 def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -> list[str]:
     """For a report of any metric that was asked for none: which one this is, and what else there is."""
-    rest = [name for name in catalog.facts if name not in found.metrics]
+    rest = [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in found.metrics]
     if asked.metrics or spec.metrics or not rest:
         return []
-    return [f"This is a metric of the newest run; --metric shows others: {listing(rest, most=12)}"]
+    return [f"This is the newest metric with numbers; --metric shows others: {listing(map(catalog.spelled, rest), 12)}"]
 
 
-def nothing(spec: ReportSpec, options: Options, catalog: Catalog, directed: bool) -> str:
+def nothing(spec: ReportSpec, options: Options, catalog: Catalog) -> str:
     """Why there is nothing to show, and the command that would change it."""
     metrics = options.metrics or spec.metrics
-    if directed and metrics and all(options.of(name).higher_is_better is None for name in metrics):
-        some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None]
+    facts = [options.of(name) for name in metrics]
+    if metrics and not any(fact.has_numbers for fact in facts):
+        return _without_numbers(facts)
+    if spec.directed and metrics and all(fact.higher_is_better is None for fact in facts):
+        some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None and fact.has_numbers]
         return (
-            f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} "
-            f"these have: {listing(some)}. 'tm report metric --metric {metrics[0]}' shows it as it is."
+            f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} these "
+            f"have: {listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it as it is."
         )
     wanted = [f"report {spec.name!r}"]
     for word, values in (
@@ -55,6 +58,15 @@ def nothing(spec: ReportSpec, options: Options, catalog: Catalog, directed: bool
         wanted += [f"{word} {listing(map(str, values))}"] if values else []
     command = f"; '{catalog.command(metrics[0])}' would measure it" if metrics else ""
     return f"{catalog.path} has no numbers for {', '.join(wanted)}{command}."
+
+
+def _without_numbers(facts: list[Facts]) -> str:
+    """Why metrics that were recorded have no row in ``results``."""
+    what = listing(fact.name for fact in facts)
+    if all(fact.level == "map" for fact in facts):
+        return f"{what} consists of arrays; 'tm query \"SELECT model, name, layer, axes, shape FROM maps\"' lists them."
+    notes = 'tm query "SELECT model, analysis, notes FROM runs"'
+    return f"{what} gave no number for any model that was measured; '{notes}' may tell why."
 
 
 def _metrics(data: Rows, options: Options) -> str:

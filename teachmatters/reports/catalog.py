@@ -10,6 +10,7 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.reports.options import Facts
+from teachmatters.store.public import storable
 from teachmatters.store.reader import query
 
 TIMEOUT = 300.0
@@ -29,7 +30,12 @@ SELECT model, name, dataset, setting, analysis,
 FROM seen
 ORDER BY finished_at
 """
-_FACTS = "SELECT name, analysis, title, unit, higher_is_better, lower, upper, level FROM metrics ORDER BY id"
+_FACTS = """
+SELECT name, analysis, title, unit, higher_is_better, lower, upper, level,
+    EXISTS (SELECT 1 FROM results WHERE metric = metrics.name AND results.analysis = metrics.analysis) AS has_numbers
+FROM metrics
+ORDER BY id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,14 @@ class Catalog:
         return self._find("model", given, list(self.models), families)
 
     def find_metrics(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Metrics meant by metrics, patterns, ``analysis:metric``, or analyses: these come first, as in analyze."""
-        analyses: dict[str, list[str]] = {}
-        for fact in self.facts.values():
-            analyses.setdefault(fact.analysis, []).append(fact.name)
+        """Metrics meant by metrics, patterns, analyses (these come first, as in analyze), or ``analysis:metric``."""
         wanted: list[str] = []
-        for name in given:
-            _, colon, metric = name.partition(":")
-            wanted += [metric] if colon else analyses.get(name, [name])
+        for name in map(storable, given):
+            if ":" in name:
+                meant = [fact.name for fact in self.facts.values() if fnmatchcase(f"{fact.analysis}:{fact.name}", name)]
+            else:
+                meant = [fact.name for fact in self.facts.values() if fact.analysis == name]
+            wanted += meant or [name]
         return self._find("metric", wanted, list(self.facts), {})
 
     def find_data(self, given: Iterable[str]) -> tuple[str, ...]:
@@ -81,6 +87,7 @@ class Catalog:
         Raises:
             TeachMattersError: no run has it.
         """
+        given = storable(given)
         if given and given not in self.settings:
             held = listing(repr(setting) for setting in self.settings)
             raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; it holds {held}.")
@@ -89,13 +96,17 @@ class Catalog:
     def command(self, metric: str) -> str:
         """The command that would measure a metric."""
         model = next(iter(self.names.values()), "random-s16")
-        return f"tm analyze --model {shlex.quote(model)} --metric {shlex.quote(metric)}"
+        return f"tm analyze --model {shlex.quote(model)} --metric {shlex.quote(self.spelled(metric))}"
+
+    def spelled(self, metric: str) -> str:
+        """What ``--metric`` takes for this metric alone: the bare name may be that of a whole analysis."""
+        return f"{self.facts[metric].analysis}:{metric}" if metric in self.analyses and metric in self.facts else metric
 
     def _find(
         self, kind: str, given: Iterable[str], held: list[str], groups: Mapping[str, list[str]]
     ) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for name in given:
+        for name in map(storable, given):
             matches = [name] if name in held else [one for one in held if fnmatchcase(one, name)]
             matches = matches or groups.get(name, [])
             if not matches:
@@ -135,5 +146,5 @@ def _read_facts(path: Path) -> dict[str, Facts]:
     every = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
     for fact in every:
         better = fact["higher_is_better"]
-        fact["higher_is_better"] = None if better is None else bool(better)
+        fact.update(higher_is_better=None if better is None else bool(better), has_numbers=bool(fact["has_numbers"]))
     return {fact["name"]: Facts(**fact) for fact in every}

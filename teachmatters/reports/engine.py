@@ -87,7 +87,7 @@ def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
     sql = binding.bind(text, found, spec.name)
     data = query(path, sql, timeout=TIMEOUT)
     if not data.rows:
-        raise NothingToShowError(captions.nothing(spec, found, catalog, "higher_is_better IS NOT NULL" in text))
+        raise NothingToShowError(captions.nothing(spec, found, catalog))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
 
@@ -132,10 +132,11 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
 
 
 def _default_metrics(spec: ReportSpec, catalog: Catalog) -> tuple[str, ...]:
-    """The report's own metrics that were measured; for a report of any metric one of the newest run's."""
+    """The report's own metrics that were measured; for a report of any metric the newest with numbers."""
     if not spec.metrics:
-        newest = [fact.name for fact in catalog.facts.values() if fact.analysis == catalog.analyses[0]]
-        return tuple(newest[:1])
+        order = {name: place for place, name in enumerate(catalog.analyses)}
+        ranked = sorted(catalog.facts.values(), key=lambda fact: (not fact.has_numbers, order[fact.analysis]))
+        return tuple(fact.name for fact in ranked[:1])
     held = tuple(name for name in spec.metrics if name in catalog.facts)
     if not held:
         raise TeachMattersError(

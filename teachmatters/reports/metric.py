@@ -45,7 +45,7 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
         facts = options.of(panel[0]["metric"])
         title = " / ".join([facts.title or facts.name, *frames.parts(panel[0], differ)])
         ax.set_title(plots.label(title, longest=44))
-        ax.set_ylabel(panel[0]["unit"] or "")
+        ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
     plots.layer_axis(axes, every, plots.bottom(axes, columns=3))
     plots.legend(figure, looks)
     return figure

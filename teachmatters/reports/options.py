@@ -16,7 +16,8 @@ class Facts:
         unit: ``percent``, or empty for a pure number.
         higher_is_better: None where there is no better.
         lower, upper: bounds of the value, None where open.
-        level: ``layer``, ``head``, ``category`` or ``layer-pair``.
+        level: ``layer``, ``head``, ``category``, ``layer-pair``, or ``map`` for arrays without rows.
+        has_numbers: whether the view ``results`` holds any of it: not every metric applies to every model.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Facts:
     lower: float | None = None
     upper: float | None = None
     level: str = "layer"
+    has_numbers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ REPORTS = (
         table="teachmatters.reports.best_layers:table",
         draw="teachmatters.reports.best_layers:draw",
         metrics=BEST_LAYER_METRICS,
+        directed=True,
     ),
 )
 

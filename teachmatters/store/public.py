@@ -1,4 +1,4 @@
-"""What others may count on: the views with their columns, and the revisions that this code knows, oldest first."""
+"""What others may count on: the views with their columns, texts, and the revisions known, oldest first."""
 
 from __future__ import annotations
 
@@ -86,3 +86,12 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "maps": MAPS,
 }
 """The columns of each view, in order."""
+
+
+def storable(text: str) -> str:
+    r"""A text as the store holds it: what UTF-8 has no bytes for, as in the name of an odd file, is written out.
+
+    >>> storable("dino@caf\udce9"), storable("café")
+    ('dino@caf\\udce9', 'café')
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

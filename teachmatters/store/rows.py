@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -61,7 +61,8 @@ def metric_values(analysis: str, spec: MetricSpec) -> dict[str, Any]:
     """Columns of ``metrics``."""
     names = ("name", "title", "summary", "unit", "higher_is_better", "level", "headline", "source")
     facts = {name: getattr(spec, name) for name in names}
-    return {"analysis": analysis, "lower": spec.bounds[0], "upper": spec.bounds[1], **facts}
+    facts.update(analysis=analysis, main_protocol=next(iter(spec.protocols), ""))
+    return {"lower": spec.bounds[0], "upper": spec.bounds[1], **facts}
 
 
 def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str, Any]:
@@ -115,22 +116,38 @@ def number_rows(run: Run, run_id: int, metrics: Mapping[str, int], result: Resul
     ]
 
 
-def array_rows(run_id: int, result: Result) -> list[dict[str, Any]]:
-    """Rows of ``map_arrays``."""
-    return [_array_row(run_id, stored) for stored in result.maps]
+def unit_lists(result: Result) -> set[tuple[str, ...]]:
+    """The lists of names that the arrays have, each once."""
+    return {stored.units for stored in result.maps if stored.units is not None}
 
 
-def _array_row(run_id: int, stored: StoredMap) -> dict[str, Any]:
+def unit_values(units: tuple[str, ...]) -> dict[str, Any]:
+    """Columns of ``unit_lists``."""
+    text = canonical(units)
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "units": text}
+
+
+def array_rows(run_id: int, lists: Mapping[tuple[str, ...], int], result: Result) -> list[dict[str, Any]]:
+    """Rows of ``map_arrays``; ``lists`` holds the ids of the unit lists."""
+    return [
+        {
+            "run_id": run_id,
+            "unit_list_id": None if stored.units is None else lists[stored.units],
+            **_array_values(stored),
+        }
+        for stored in result.maps
+    ]
+
+
+def _array_values(stored: StoredMap) -> dict[str, Any]:
     file = io.BytesIO()
     np.save(file, stored.array, allow_pickle=False)
     return {
-        "run_id": run_id,
         "name": stored.name,
         "layer": int(stored.layer),
         "axes": ",".join(stored.axes),
         "shape": ",".join(map(str, stored.array.shape)),
         "dtype": stored.array.dtype.name,
-        "units": None if stored.units is None else json.dumps(stored.units),
         "data": file.getvalue(),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -11,6 +12,8 @@ from typing import Any
 
 from teachmatters.api import MetricSpec, Value
 from teachmatters.errors import TeachMattersError
+
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ class Run:
 
 
 def canonical(value: Any) -> str:
-    """JSON in one spelling: keys sorted, no spaces; numbers of NumPy become plain ones.
+    """JSON in one spelling: keys sorted, no spaces; numbers of NumPy become plain ones, texts are as public.storable.
 
     Raises:
         TeachMattersError: a number is not finite.
@@ -129,9 +132,12 @@ def canonical(value: Any) -> str:
     '{"a":0.5,"b":[1,2]}'
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain, ensure_ascii=False
+        )
     except ValueError as error:
         raise TeachMattersError(f"a parameter is not a finite number: {value}") from error
+    return _NOT_UTF8.sub(lambda half: rf"\\u{ord(half[0]):x}", text)  # two: JSON takes one of them away
 
 
 def lenient(value: Any) -> str:

@@ -8,7 +8,8 @@ Reports may also read the table ``metrics``, the facts that came with the number
     unit              such as ``percent``; empty for a pure number
     higher_is_better  1, 0, or NULL where there is no better
     lower, upper      smallest and largest possible value, NULL where open
-    level             ``layer``, ``head``, ``category`` or ``layer-pair``: the finest rows
+    level             ``layer``, ``head``, ``category`` or ``layer-pair``: the finest rows; ``map``: arrays, no rows
+    main_protocol     of its protocols the one declared first, to be preferred; empty for the unnamed one
     headline          1 if every protocol and layer has one overall row
     source            where the definition comes from
 
@@ -20,14 +21,40 @@ stand under one primary key; the views turn them into NULL.
 
 from __future__ import annotations
 
-from sqlalchemy import Double, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from teachmatters.store.public import storable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class StorableText(TypeDecorator[str]):
+    """Text of any kind, written and compared as ``storable`` spells it: labels and categories come from file names."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
 
 
 class Base(DeclarativeBase):
     """All tables of the store. The migrations make them; a test holds the two together."""
 
-    type_annotation_map = {str: Text, bytes: LargeBinary, float: Double}  # noqa: RUF012 (as SQLAlchemy reads it)
+    type_annotation_map = {str: StorableText, bytes: LargeBinary, float: Double}  # noqa: RUF012 (as SQLAlchemy reads it)
 
 
 class Model(Base):
@@ -68,6 +95,7 @@ class Metric(Base):
     lower: Mapped[float | None]
     upper: Mapped[float | None]
     level: Mapped[str]
+    main_protocol: Mapped[str]
     headline: Mapped[bool]
     source: Mapped[str]
 
@@ -147,8 +175,18 @@ class Number(Base):
     n: Mapped[int | None]
 
 
+class UnitList(Base):
+    """The names along an axis ``unit`` as a JSON list; one row serves all layers, metrics and models of a data set."""
+
+    __tablename__ = "unit_lists"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    units: Mapped[str]
+
+
 class Array(Base):
-    """One array of one layer; ``data`` is an ``.npy``, ``axes`` and ``shape`` are comma-separated, ``units`` JSON."""
+    """One array of one layer; ``data`` is an ``.npy``, ``axes`` and ``shape`` are comma-separated."""
 
     __tablename__ = "map_arrays"
 
@@ -158,5 +196,5 @@ class Array(Base):
     axes: Mapped[str]
     shape: Mapped[str]
     dtype: Mapped[str]
-    units: Mapped[str | None]
+    unit_list_id: Mapped[int | None] = mapped_column(ForeignKey("unit_lists.id"))
     data: Mapped[bytes]

@@ -21,9 +21,11 @@ from teachmatters.store.rows import (
     number_rows,
     recorded_rows,
     run_values,
+    unit_lists,
+    unit_values,
 )
 from teachmatters.store.run import Cell, Run
-from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts
+from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
 
 PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
 
@@ -96,7 +98,8 @@ class Store:
                 _supersede(session, run, spec)
             _insert(session, Recorded, recorded_rows(run, run_id, metrics))
             _insert(session, Number, number_rows(run, run_id, metrics, result))
-            _insert(session, Array, array_rows(run_id, result))
+            lists = {units: _same_or_new(session, UnitList, unit_values(units)) for units in unit_lists(result)}
+            _insert(session, Array, array_rows(run_id, lists, result))
 
 
 def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
@@ -119,14 +122,14 @@ def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
     )
 
 
-def _same_or_new(session: Session, table: type[Model | Metric], values: dict[str, Any]) -> int:
+def _same_or_new(session: Session, table: type[Model | Metric | UnitList], values: dict[str, Any]) -> int:
     """The id of the row with exactly this content; safe because the transaction holds the write lock."""
     equal = [getattr(table, name).is_not_distinct_from(value) for name, value in values.items()]
     found = session.scalar(select(table.id).where(*equal))
     return found if found is not None else _new(session, table, values)
 
 
-def _new(session: Session, table: type[Model | Metric | RunFacts], values: dict[str, Any]) -> int:
+def _new(session: Session, table: type[Model | Metric | RunFacts | UnitList], values: dict[str, Any]) -> int:
     row = table(**values)
     session.add(row)
     session.flush()

@@ -25,7 +25,9 @@ PCK = MetricSpec(
     protocols=("paper", "official"),
 )  # fmt: skip
 TYPES = MetricSpec(name="attn-head-type", title="Head type", summary="Kind.", level="head", headline=False)
+MAP = MetricSpec(name="attn-map-cls", title="Map", summary="Where.", level="map", headline=False)
 CKA = MetricSpec(name="cka", title="CKA", summary="Alike.", level="layer-pair")
+NEAREST = MetricSpec(name="mknn", title="Mutual k-NN", summary="Same neighbours.", level="layer-pair")
 
 _clock = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=n) for n in range(100_000))
 
@@ -48,12 +50,13 @@ def record(
     data: str = "photos",
     setting: str = "",
     other: ModelRow | None = None,
+    analysis: str = "",
 ) -> None:
     """One run of one metric."""
     cell = Cell(
         model=row.label, weights=row.weights, other_model=other.label if other else "",
         other_weights=other.weights if other else "", dataset=data, split="val" if data == "imagenet" else "all",
-        fingerprint="f", analysis=metric.name.partition("-")[0], analysis_version=1, parameters={},
+        fingerprint="f", analysis=analysis or metric.name.partition("-")[0], analysis_version=1, parameters={},
         limit=2 if setting else None, seed=0, dtype="float32",
     )  # fmt: skip
     now = next(_clock)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_the_lowest_of_equal_layers_and_none_for_what_was_not_measured(report: R
 
 def test_columns_stand_in_the_papers_order_and_official_pck_is_left_out(report: Report) -> None:
     assert list(report.table.columns[2:]) == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
+
+
+def test_of_several_protocols_the_first_declared_is_shown(tmp_path: Path) -> None:
+    path, row = tmp_path / "r.db", model("a")
+    spec = replace(PCK, protocols=("zeta", "alpha"))
+    both = [Record(metric="pck-0.10", protocol=name, layer=1, value=v) for name, v in (("alpha", 9.0), ("zeta", 2.0))]
+    record(path, row, spec, both)
+    assert run_report(SPEC, path, Options()).table.iloc[:, 2:].to_dict("list") == {"pck-0.10 / photos": ["2.0 (1)"]}
+    record(path, row, replace(spec, protocols=("zeta",)), both[1:], data="spair")
+    record(path, row, replace(spec, name="davis-jf", protocols=("alpha",)), [replace(both[0], metric="davis-jf")])
+    table = run_report(SPEC, path, Options()).table
+    assert table.iloc[0, 2:].tolist() == ["9.0 (1)", "2.0 (1)", "2.0 (1)"], "a metric that has only that protocol"
 
 
 def test_models_are_grouped_and_the_untrained_come_last(report: Report) -> None:

@@ -41,6 +41,9 @@ def test_metrics_by_analysis_or_name(several: Path) -> None:
     catalog = read_catalog(several)
     assert catalog.find_metrics(["knn"]) == catalog.find_metrics(["knn-*"]) == catalog.find_metrics(["knn:knn-top1"])
     assert catalog.find_metrics(["cka", "cka:cka"]) == ("cka",)
+    assert catalog.find_metrics(["knn:*"]) == ("knn-top1",)
+    with pytest.raises(UnknownNameError, match="unknown metric 'cka:knn-top1'"):
+        catalog.find_metrics(["cka:knn-top1"])
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from teachmatters.api import Record, ReportSpec
-from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError
 from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS, register_reports
 from teachmatters.store import query
-from tests.reports.stores import CKA, DISTANCE, PCK, TOP1, TYPES, heads, model, record, values
+from tests.reports.stores import CKA, DISTANCE, MAP, NEAREST, PCK, TOP1, TYPES, heads, model, record, values
 
 SPECS = {spec.name: spec for spec in REPORTS}
 
@@ -76,6 +77,16 @@ def test_strange_labels_are_only_names(tmp_path: Path, label: str) -> None:
         report.figure().draw_without_rendering()
 
 
+def test_names_that_utf8_cannot_hold_are_found(tmp_path: Path) -> None:
+    path, odd = tmp_path / "r.db", "caf\udce9"
+    record(path, model(odd, family="dino"), TOP1, values(TOP1, [1.0]), data=odd, setting=odd)
+    report = run("metric", path, models=(odd,), data=(odd,), setting=odd)
+    assert report.table.columns[-1] == r"caf\udce9"
+    assert report.caption[-1] == r"Setting: caf\udce9"
+    with pytest.raises(UnknownNameError, match="unknown model"):
+        run("metric", path, models=("\udcea",))
+
+
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One model measured with and without a limit, another only with limits."""
@@ -128,6 +139,48 @@ def test_without_a_metric_the_newest_is_shown_and_the_others_are_named(store: Pa
     assert "--metric shows others: attn-distance, knn-top1" in report.caption[-1]
 
 
+def test_without_a_metric_the_newest_with_numbers_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    record(path, model("a"), DISTANCE, heads(DISTANCE, [0.1, 0.2]))
+    record(path, model("b"), TOP1, [])
+    record(path, model("b"), MAP, [], analysis="attn")
+    report = run("metric", path)
+    assert set(report.rows["metric"]) == {"attn-distance"}
+    assert not [line for line in report.caption if "--metric" in line], "nothing else has a number"
+    record(path, model("c"), TOP1, values(TOP1, [1.0]))
+    assert set(run("metric", path).rows["metric"]) == {"knn-top1"}
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An analysis with two metrics, one of its own name."""
+    path = tmp_path_factory.mktemp("alike") / "r.db"
+    for metric in (CKA, NEAREST):
+        pairs = [Record(metric=metric.name, layer=i, other_layer=j, value=i / j) for i in (1, 2) for j in (1, 2)]
+        record(path, model("a", depth=2), metric, pairs, other=model("a", depth=2), analysis="cka")
+    return path
+
+
+def test_a_metric_named_like_its_analysis_alone(alike: Path) -> None:
+    report = run("metric", alike, metrics=("cka:cka",))
+    assert list(report.table.columns) == ["layer", "other_layer", "a vs a"]
+    assert set(report.rows["metric"]) == {"cka"}
+    assert report.caption == ["Metric: cka (CKA)", "Data: photos"]
+    assert "metric IN ('cka')" in report.sql
+    assert len([ax for ax in report.figure().axes if ax.images]) == 1
+    assert set(run("metric", alike, metrics=("cka",)).rows["metric"]) == {"cka", "mknn"}
+
+
+def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model(), CKA, [Record(metric="cka", layer=1, other_layer=1, value=1.0)], analysis="cka")
+    record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
+    assert run("metric", tmp_path / "r.db").caption[-1].endswith("--metric shows others: cka:cka")
+    with pytest.raises(TeachMattersError, match="'tm report metric --metric cka:cka' shows it as it is"):
+        run("best-layers", alike, metrics=("cka:cka",))
+    with pytest.raises(TeachMattersError, match="'tm analyze --model a --metric cka:cka' would measure it"):
+        run("metric", alike, metrics=("cka:cka",), layers=(9,))
+
+
 def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
     path, one, two = tmp_path / "r.db", model("a", depth=2), model("b", depth=3)
     grid = [Record(metric="cka", layer=i, other_layer=j, value=i / j) for i in (1, 2) for j in (1, 2, 3)]
@@ -163,6 +216,20 @@ class TestErrors:
     def test_a_metric_without_direction_has_no_best_layer(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"attn-distance has no better or worse.*: knn-top1, purity-cls\."):
             run("best-layers", store, metrics=("attn-distance",))
+
+    def test_direction_is_what_the_spec_says(self, store: Path) -> None:
+        aimless = replace(SPECS["best-layers"], directed=False)
+        with pytest.raises(TeachMattersError, match="no numbers for report 'best-layers', metric attn-distance"):
+            run_report(aimless, store, Options(metrics=("attn-distance",)))
+
+    def test_a_metric_without_a_number_says_why(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.db"
+        record(path, model(), MAP, [])
+        with pytest.raises(NothingToShowError, match=r"attn-map-cls consists of arrays; .* FROM maps"):
+            run("metric", path)
+        record(path, model(), TOP1, [])
+        with pytest.raises(NothingToShowError, match=r"knn-top1 gave no number for any model .* notes FROM runs"):
+            run("metric", path, metrics=("knn-top1",))
 
     def test_an_option_that_does_nothing_is_refused(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"'best-layers' takes no --heads; it takes --metric, --model,"):

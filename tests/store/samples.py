@@ -29,7 +29,7 @@ PCK = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("
 def model(label: str = "dino-b16", **facts: Any) -> ModelRow:
     usual: dict[str, Any] = {
         "name": label,
-        "weights": label.encode().hex().ljust(64, "0"),
+        "weights": label.encode(errors="replace").hex().ljust(64, "0"),
         "family": label.partition("-")[0],
         "supervision": "none",
         "arch": "ViT-B/16",

@@ -88,6 +88,7 @@ def test_anything_else_is_refused(store: Path, sql: str) -> None:
         ("SELECT ?", "bindings"),
         ("SELECT 1\0", "null character"),
         ("SELECT '\ud800'", "surrogates"),
+        ("SELECT '\0'", "null character"),
         ("SELECT CAST(x'ff' AS TEXT)", "decode"),
         ("SELECT zeroblob(1000000000)", "too big"),
         ("SELECT abs(-9223372036854775808)", "overflow"),

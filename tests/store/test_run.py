@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -49,6 +50,13 @@ def test_a_run_has_the_models_of_its_cell() -> None:
     for wrong in ({"model": model("c")}, {"other": None}, {"other": model("b", weights="00")}):
         with pytest.raises(ValueError, match="not those of its cell"):
             replace(good, **wrong)
+
+
+def test_what_utf8_cannot_hold_is_written_out() -> None:
+    text = canonical({"caf\udce9": ["é\U0001f642", "a\\udce9"]})
+    assert json.loads(text.encode()) == {"caf\\udce9": ["é\U0001f642", "a\\udce9"]}
+    assert json.loads(lenient({"skipped": ["\udce9.jpg\n"]}).encode()) == {"skipped": ["\\udce9.jpg\n"]}
+    assert replace(CELL, model="\udce9", other_model="\udcea").key() != replace(CELL, other_model="\udcea").key()
 
 
 def test_parameters_must_be_finite_but_notes_need_not() -> None:

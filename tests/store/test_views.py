@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
-from teachmatters.store import VIEWS, query
+from teachmatters.store import VIEWS, Store, query
 from tests.store.samples import CKA, DISTANCE, NORMS, PCK, TOP1, model, numbers, rows, run, store_at, values
 
 RESULTS = (
@@ -114,6 +114,37 @@ def test_a_map_comes_back_as_it_was(tmp_path: Path) -> None:
     assert json.loads(units[5]) == ["a", "ü"]
 
 
+def test_a_list_of_units_is_kept_once_for_all_that_share_it(tmp_path: Path) -> None:
+    def result(*lists: tuple[str, ...] | None) -> Result:
+        one = np.zeros(1)
+        return Result(
+            maps=[StoredMap(name="m", layer=at, axes=("unit",), array=one, units=u) for at, u in enumerate(lists, 1)]
+        )
+
+    path = store_at(
+        tmp_path / "r.db",
+        (run(DISTANCE), result(("a", "b"), ("a", "b"), None, ())),
+        (run(DISTANCE, of=model("mae-b16")), result(("a", "b"), ("b", "a"))),
+    )
+    assert rows(path, "SELECT model, layer, units FROM maps ORDER BY model, layer") == [
+        ("dino-b16", 1, '["a","b"]'), ("dino-b16", 2, '["a","b"]'), ("dino-b16", 3, None), ("dino-b16", 4, "[]"),
+        ("mae-b16", 1, '["a","b"]'), ("mae-b16", 2, '["b","a"]'),
+    ]  # fmt: skip
+    assert values(rows(path, "SELECT units FROM unit_lists")) == {'["a","b"]', '["b","a"]', "[]"}
+    assert len(rows(path, "SELECT 1 FROM unit_lists")) == 3
+
+
+def test_a_metric_of_arrays_is_recorded_without_a_number(tmp_path: Path) -> None:
+    spec = MetricSpec(name="attn-map-cls", title="map", summary="of the class token", level="map", headline=False)
+    array = StoredMap(name="attn-map-cls", layer=1, axes=("y", "x"), array=np.zeros((2, 2)))
+    one = run(spec)
+    path = store_at(tmp_path / "r.db", (one, Result(maps=[array])))
+    with Store.open(path) as store:
+        assert store.recorded(one.cell) == {"attn-map-cls"}
+    assert rows(path, "SELECT level FROM metrics") == [("map",)]
+    assert rows(path, "SELECT name FROM maps") == [("attn-map-cls",)]
+
+
 def test_another_setting_stands_beside(tmp_path: Path) -> None:
     path = store_at(
         tmp_path / "r.db",
@@ -187,6 +218,7 @@ def test_protocols_are_newest_each_for_itself(tmp_path: Path) -> None:
         (run(paper), numbers("pck-0.10", 3, protocol="paper")),
     )
     assert rows(path, "SELECT protocol, value FROM results ORDER BY value") == [("official", 2), ("paper", 3)]
+    assert values(rows(path, "SELECT main_protocol FROM metrics")) == {"paper"}
 
 
 def test_a_metric_without_numbers_hides_its_older_numbers(tmp_path: Path) -> None:
@@ -262,6 +294,7 @@ def test_every_run_keeps_the_facts_that_it_was_measured_with(tmp_path: Path) -> 
     )
     seen = rows(path, "SELECT value, unit, arch, is_newest FROM all_results ORDER BY value")
     assert seen == [(1, "", "ViT-B/16", 0), (2, "", "ViT-B/16", 1), (3, "patches", "ViT", 1)]
+    assert rows(path, "SELECT main_protocol FROM metrics") == [("",), ("",)]
     facts = rows(path, "SELECT title, unit, lower, upper, level, headline, higher_is_better FROM metrics ORDER BY id")
     assert facts == [
         ("attention distance", "", None, None, "head", 1, None),

@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -251,6 +252,31 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     assert rows(path, "SELECT layer, typeof(layer), value, typeof(value), n FROM results") == [
         (3, "integer", 0.5, "real", 7)
     ]
+
+
+def test_names_of_odd_files_are_written_out(tmp_path: Path) -> None:
+    odd, shown = "caf\udce9\x1b", "caf\\udce9\x1b"
+    facts: dict[str, Any] = {
+        "of": model(odd),
+        "dataset": odd,
+        "setting": odd,
+        "parameters": {"file": odd},
+        "notes": {odd: odd},
+    }
+    maps = [StoredMap(name="m", layer=1, axes=("unit",), array=np.ones(1), units=(odd,))]
+    one = run(TOP1, **facts)
+    path = store_at(
+        tmp_path / "r.db",
+        (one, Result(records=numbers("knn-top1", 1, category=odd).records, maps=maps)),
+        (replace(one, run_id="again"), numbers("knn-top1", 2, category=odd)),
+    )
+    assert rows(path, "SELECT model, dataset, setting, category, value FROM results") == [(shown,) * 4 + (2,)]
+    assert rows(path, "SELECT value FROM maps, json_each(units)") == [(shown,)]
+    assert rows(path, "SELECT DISTINCT key, json_each.value, parameters ->> 'file' FROM runs, json_each(notes)") == [
+        (shown, shown, shown)
+    ]
+    with Store.open(path) as store:
+        assert store.recorded(one.cell) == {"knn-top1"}
 
 
 def test_a_store_opens_by_url_and_in_odd_folders(tmp_path: Path) -> None:

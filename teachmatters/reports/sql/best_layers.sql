@@ -3,10 +3,13 @@
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Of one cell's settings the wanted one comes first, of the protocols the one declared first, then the newest.
         RANK() OVER (
-            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
-            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
+            PARTITION BY model, dataset, split, analysis, metric, other_model
+            ORDER BY
+                CASE WHEN setting = :setting THEN 0 ELSE 1 END,
+                COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),
+                finished_at DESC, run_id, protocol
         ) AS choice
     FROM results
     WHERE metric IN (:metrics)
@@ -14,8 +17,6 @@ WITH candidates AS (
         AND head IS NULL
         AND category IS NULL
         AND other_layer IS NULL
-        -- The official protocol counts the same matches a second time.
-        AND COALESCE(protocol, '') <> 'official'
         AND COALESCE(model IN (:models), TRUE)
         AND COALESCE(dataset IN (:data), TRUE)
 ),
@@ -23,7 +24,7 @@ ranked AS (
     SELECT
         candidates.*,
         ROW_NUMBER() OVER (
-            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
+            PARTITION BY model, dataset, split, analysis, metric, other_model
             ORDER BY CASE WHEN higher_is_better = 1 THEN -value ELSE value END, layer
         ) AS place
     FROM candidates

@@ -68,8 +68,9 @@ LEFT JOIN models AS other ON other.id = run.other_model_id"""
 
 MAPS = """
 SELECT run.run_id, run.model, run.dataset, run.split, run.analysis, run.setting, map.name, map.layer, map.axes,
-    map.shape, map.dtype, map.units, map.data
-FROM map_arrays AS map JOIN run_facts AS run ON run.id = map.run_id"""
+    map.shape, map.dtype, unit_list.units, map.data
+FROM map_arrays AS map JOIN run_facts AS run ON run.id = map.run_id
+LEFT JOIN unit_lists AS unit_list ON unit_list.id = map.unit_list_id"""
 
 
 def upgrade() -> None:
@@ -77,6 +78,7 @@ def upgrade() -> None:
     _models_and_metrics()
     _runs()
     _numbers()
+    _arrays()
     for name, select in {"results": RESULTS, "all_results": ALL_RESULTS, "runs": RUNS, "maps": MAPS}.items():
         op.execute(f"CREATE VIEW {name} AS {select}")
 
@@ -106,7 +108,7 @@ def _models_and_metrics() -> None:
         sa.Column("higher_is_better", sa.Boolean),
         sa.Column("lower", sa.Double),
         sa.Column("upper", sa.Double),
-        *_text("level"),
+        *_text("level", "main_protocol"),
         sa.Column("headline", sa.Boolean, nullable=False),
         *_text("source"),
     )
@@ -167,12 +169,21 @@ def _numbers() -> None:
         sa.ForeignKeyConstraint(key, [f"recorded.{name}" for name in key]),
         sqlite_with_rowid=False,
     )
+
+
+def _arrays() -> None:
+    op.create_table(
+        "unit_lists",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("sha256", sa.Text, nullable=False, unique=True),
+        *_text("units"),
+    )
     op.create_table(
         "map_arrays",
         sa.Column("run_id", sa.Integer, sa.ForeignKey("run_facts.id"), primary_key=True),
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("layer", sa.Integer, primary_key=True),
         *_text("axes", "shape", "dtype"),
-        sa.Column("units", sa.Text),
+        sa.Column("unit_list_id", sa.Integer, sa.ForeignKey("unit_lists.id")),
         sa.Column("data", sa.LargeBinary, nullable=False),
     )
