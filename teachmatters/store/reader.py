@@ -101,7 +101,7 @@ def query(path: Path, sql: str, *, limit: int | None = None, timeout: float = 30
             if cursor.description is None:
                 raise TeachMattersError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
             rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
-        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
             raise _explained(path, error, denied, timeout) from error
         columns = [column[0] for column in cursor.description]
         truncated = limit is not None and len(rows) > limit
