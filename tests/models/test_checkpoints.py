@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -111,6 +112,31 @@ def test_what_is_no_checkpoint_is_said_in_one_line(tmp_path: Path, kind: str, su
     with pytest.raises(TeachMattersError, match=r"not a checkpoint|not a readable") as refusal:
         read(path)
     assert "\n" not in str(refusal.value)
+
+
+def test_arrays_are_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", cls=np.arange(3.0))
+    assert read(tmp_path / "w.npz")["cls"].tolist() == [0, 1, 2]
+
+
+def test_arrays_of_objects_are_refused_and_never_run(tmp_path: Path) -> None:
+    objects = np.empty(1, dtype=object)
+    objects[0] = Payload(tmp_path)
+    np.savez(tmp_path / "evil.npz", cls=objects)
+    with pytest.raises(TeachMattersError, match=r"not a readable \.npz file of plain arrays") as refusal:
+        read(tmp_path / "evil.npz")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_damaged_arrays_are_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    np.savez(path, cls=np.zeros(1000, dtype=np.float32))
+    content = bytearray(path.read_bytes())
+    content[200:300] = bytes(range(100))
+    path.write_bytes(content)
+    with pytest.raises(TeachMattersError, match=r"not a readable \.npz file"):
+        read(path)
 
 
 def test_a_lone_tensor_is_no_dictionary_of_weights(tmp_path: Path) -> None:
