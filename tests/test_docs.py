@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import re
@@ -135,6 +136,7 @@ BROKEN: list[Callable[[], object]] = [
     lambda: Hooks(register_models=lambda: [registry.load().models["tiny"]]),
     lambda: Hooks(register_models=lambda: registry.load().models["dino-b16"]),
     lambda: Hooks(register_models=lambda: ["dino"]),
+    lambda: Hooks(register_models=lambda: [dataclasses.replace(registry.load().models["dino-b16"], name="my model")]),
     lambda: Hooks(register_models=nothing),
 ]
 
@@ -144,6 +146,7 @@ def test_what_tm_plugins_says_of_a_broken_one() -> None:
     told = re.findall(
         r"^\| .*? \| `(.*)` \|$", section(DOCS / "plugins.md", "## When a plugin is broken"), re.MULTILINE
     )
+    assert len(told) == len(BROKEN) + 2
     for words, load in zip(told, BROKEN, strict=False):  # the names offered twice come after these
         manager = pluggy.PluginManager(hookspecs.GROUP)
         manager.add_hookspecs(hookspecs)

@@ -1,6 +1,8 @@
 """Find, check and look up by name."""
 
-from teachmatters.registry.names import SUITES, Registry, Request, load
-from teachmatters.registry.plugins import HOOKS, Plugin, load_object
+from teachmatters.registry.names import Registry, Request, load
+from teachmatters.registry.plugins import HOOKS, Plugin
+from teachmatters.registry.references import call, load_object
+from teachmatters.registry.validate import SUITES
 
-__all__ = ["HOOKS", "SUITES", "Plugin", "Registry", "Request", "load", "load_object"]
+__all__ = ["HOOKS", "SUITES", "Plugin", "Registry", "Request", "call", "load", "load_object"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
-from teachmatters.registry.plugins import Plugin, discover, load_object
+from teachmatters.registry.plugins import Plugin, discover
+from teachmatters.registry.references import call
+from teachmatters.registry.validate import SUITES, problem
 
 Spec = TypeVar("Spec")
-
-SUITES = ("how", "what", "why", "paper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Registry:
             return spec
         prefixes = [p for p in self.models if p.endswith("/") and name.startswith(p) and name != p]
         if prefixes:
-            return cast("ModelSpec", load_object(self.models[max(prefixes, key=len)].resolve)(name))
+            return _resolved(self.models[max(prefixes, key=len)], name)
         known = [*self.models, *self.aliases]
         raise UnknownNameError("model", name, known, f"'tm models' lists all {len(self.models)}.")
 
@@ -90,6 +90,16 @@ class Registry:
 def load() -> Registry:
     """The registry of everything installed; made once a process."""
     return Registry(discover())
+
+
+def _resolved(prefix: ModelSpec, name: str) -> ModelSpec:
+    """The model that a prefix makes of a name."""
+    spec = call(prefix.resolve, name)
+    if not isinstance(spec, ModelSpec):
+        wrong: str | None = f"it must be a ModelSpec, not {type(spec).__name__}"
+    elif (wrong := problem(spec)) is None:
+        return spec
+    raise TeachMattersError(f"{prefix.resolve!r}, named by a plugin, made no model of {name!r}: {wrong}")
 
 
 def _named(specs: dict[str, Spec], kind: str, name: str, command: str) -> Spec:

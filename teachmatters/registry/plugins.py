@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -13,7 +14,9 @@ import pluggy
 
 from teachmatters import hookspecs
 from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec
-from teachmatters.errors import TeachMattersError, did_you_mean
+from teachmatters.errors import did_you_mean
+from teachmatters.registry.references import words
+from teachmatters.registry.validate import problem
 
 BUILT_IN = (
     "teachmatters.models.specs",
@@ -95,7 +98,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], obje
         module = load()
         manager.register(module, name)
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's import does, the host lives on
-        plugin.problems.append(f"cannot be loaded: {_words(error)}")
+        plugin.problems.append(f"cannot be loaded: {words(error)}")
         return
     for caller in manager.get_hookcallers(module) or []:
         if not caller.has_spec():
@@ -113,35 +116,19 @@ def _ask(plugin: Plugin, hook: str, function: Callable[[], object]) -> list[Any]
     try:
         answer = function()
     except (Exception, SystemExit) as error:  # noqa: BLE001  the same
-        plugin.problems.append(f"{hook} failed: {_words(error)}")
+        plugin.problems.append(f"{hook} failed: {words(error)}")
         return []
     if not isinstance(answer, list | tuple):
         plugin.problems.append(f"{hook} must return a list, not {type(answer).__name__}")
         return []
-    good = [spec for spec in answer if isinstance(spec, HOOKS[hook])]
-    if len(good) < len(answer):
-        wrong = next(spec for spec in answer if not isinstance(spec, HOOKS[hook]))
-        plugin.problems.append(f"{hook} must list {HOOKS[hook].__name__} objects, not {type(wrong).__name__}")
-    return good
+    strange = next((spec for spec in answer if not isinstance(spec, HOOKS[hook])), None)
+    if strange is not None:
+        plugin.problems.append(f"{hook} must list {HOOKS[hook].__name__} objects, not {type(strange).__name__}")
+    return [spec for spec in answer if isinstance(spec, HOOKS[hook]) and _sound(plugin, hook, spec)]
 
 
-def _words(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def load_object(reference: str) -> Any:
-    """The object that ``module:attribute`` names.
-
-    Raises:
-        TeachMattersError: the module cannot be imported or has no such attribute; both are named.
-
-    >>> load_object("teachmatters.errors:listing")(["a", "b"])
-    'a, b'
-    """
-    module, _, attribute = reference.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise TeachMattersError(
-            f"{reference!r}, named by a plugin, cannot be loaded: {error}; see 'tm plugins'"
-        ) from error
+def _sound(plugin: Plugin, hook: str, spec: Any) -> bool:
+    wrong = problem(spec)
+    if wrong:
+        plugin.problems.append(f"{hook}: {reprlib.repr(spec.name)} is left out: {wrong}")
+    return not wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.registry import Plugin, Registry, load_object
+from teachmatters.registry import Plugin, Registry, call, load_object
 from teachmatters.registry.plugins import discover
 
 SPEC = """
 from teachmatters import hookimpl
-from teachmatters.api import ModelSpec, AnalysisSpec, MetricSpec, CommandSpec
+from teachmatters.api import *
+
+def analysis(**more):
+    metrics = (MetricSpec(name="mine-1", title="", summary=""),)
+    return AnalysisSpec(**{"name": "mine", "summary": "", "factory": "nowhere:A", "metrics": metrics, **more})
 
 def model(name, **more):
     return ModelSpec(name=name, family="mine", supervision="none", summary="a model", factory="nowhere:build", **more)
@@ -127,7 +132,7 @@ def test_between_two_plugins_neither_is_used_and_both_are_named(install: Install
 def test_a_metric_that_exists_refuses_the_analysis(install: Install) -> None:
     install(
         "tmt-metric",
-        "@hookimpl\ndef register_analyses():\n    return [AnalysisSpec(name='mine', summary='', factory='', metrics=("
+        "@hookimpl\ndef register_analyses():\n    return [analysis(metrics=("
         "MetricSpec(name='knn-top1', title='', summary=''),))]\n",
     )
     registry, plugin = found("tmt-metric")
@@ -138,7 +143,7 @@ def test_a_metric_that_exists_refuses_the_analysis(install: Install) -> None:
 def test_an_analysis_may_share_its_name_with_its_metric(install: Install) -> None:
     install(
         "tmt-same",
-        "@hookimpl\ndef register_analyses():\n    return [AnalysisSpec(name='mine', summary='', factory='', metrics=("
+        "@hookimpl\ndef register_analyses():\n    return [analysis(metrics=("
         "MetricSpec(name='mine', title='', summary=''), MetricSpec(name='mine-2', title='', summary='')))]\n",
     )
     registry, plugin = found("tmt-same")
@@ -157,6 +162,91 @@ def test_plugins_can_be_chosen(
         install(name, f"@hookimpl\ndef register_models():\n    return [model('{name}-own')]\n")
     monkeypatch.setenv("TM_LOAD_PLUGINS", allowed)
     assert {plugin.distribution for plugin in discover() if not plugin.built_in} == loaded
+
+
+BAD = {
+    "register_analyses": "analysis(metrics=None)",
+    "register_models": "model('a model')",
+    "register_datasets": "DatasetSpec(name='mine', summary='', factory='m:f', kinds=frozenset({1, 'labels'}))",
+    "register_reports": "ReportSpec(name='mine', summary='', sql='mine.sql')",
+    "register_commands": "CommandSpec(name='mine', summary=None, app='m:app')",
+}
+GOOD = {
+    "register_analyses": "analysis(name='sound')",
+    "register_models": "model('sound')",
+    "register_datasets": "DatasetSpec(name='sound', summary='', factory='m:f', kinds=frozenset({'labels'}))",
+    "register_reports": "ReportSpec(name='sound', summary='', sql='m:mine.sql')",
+    "register_commands": "CommandSpec(name='sound', summary='', app='m:app')",
+}
+
+
+@pytest.mark.parametrize("hook", BAD)
+def test_a_bad_spec_is_left_out_and_told(install: Install, hook: str) -> None:
+    install("tmt-bad", f"@hookimpl\ndef {hook}():\n    return [{BAD[hook]}, {GOOD[hook]}]\n")
+    registry, plugin = found("tmt-bad")
+    assert len(plugin.problems) == 1
+    assert re.match(rf"{hook}: '(mine|a model)' is left out: .* must (be|look like) ", plugin.problems[0])
+    assert [spec.name for spec in plugin.specs[hook]] == ["sound"]
+    assert "sound" in getattr(registry, hook.removeprefix("register_"))
+
+
+def test_a_command_named_like_a_built_in_is_told(install: Install) -> None:
+    spec = "CommandSpec(name='report', summary='', app='mine:app')"
+    install("tmt-command", f"@hookimpl\ndef register_commands():\n    return [{spec}]\n")
+    registry, plugin = found("tmt-command")
+    assert registry.commands["report"].app == "teachmatters.cli.report:app"
+    assert plugin.specs["register_commands"] == []
+    assert "'report' is offered by teachmatters (" in plugin.problems[0]
+    assert "the built-in stays" in plugin.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("resolve", "words"),
+    [
+        ("lambda name: 1 / 0", "'tmt_prefix:resolve', named by a plugin, failed: ZeroDivisionError: division by zero"),
+        ("lambda name: __import__('no_such_module')", "failed: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("lambda name: exit(3)", "failed: SystemExit: 3"),
+        ("lambda name: None", "made no model of 'mine/x': it must be a ModelSpec, not NoneType"),
+        ("lambda name: model(name, heads='6')", "made no model of 'mine/x': heads must be a whole number, not '6'"),
+    ],
+)
+def test_a_prefix_that_cannot_resolve_is_one_line(install: Install, resolve: str, words: str) -> None:
+    spec = "model('mine/', resolve='tmt_prefix:resolve')"
+    install("tmt-prefix", f"@hookimpl\ndef register_models():\n    return [{spec}]\nresolve = {resolve}\n")
+    registry, plugin = found("tmt-prefix")
+    assert plugin.problems == []
+    with pytest.raises(TeachMattersError, match=re.escape(words)):
+        registry.model("mine/x")
+
+
+def test_a_prefixs_own_words_are_kept(install: Install) -> None:
+    install(
+        "tmt-prefix",
+        "@hookimpl\ndef register_models():\n    return [model('mine/', resolve='tmt_prefix:resolve')]\n"
+        "def resolve(name):\n    from teachmatters.errors import TeachMattersError\n"
+        "    raise TeachMattersError('there is no ' + name)\n",
+    )
+    with pytest.raises(TeachMattersError, match=r"^there is no mine/x$"):
+        found("tmt-prefix")[0].model("mine/x")
+
+
+@pytest.mark.parametrize("body", ["import no_such_module", "1 / 0", "1 +", "raise SystemExit(3)"])
+def test_a_module_that_cannot_be_imported_is_one_line(tmp_path: Path, install: Install, body: str) -> None:
+    install("tmt-factory", "")
+    (tmp_path / "tmt_heavy.py").write_text(body)
+    with pytest.raises(TeachMattersError, match=r"'tmt_heavy:build', named by a plugin, cannot be loaded: [A-Z]"):
+        load_object("tmt_heavy:build")
+
+
+def test_a_defect_of_our_own_is_not_dressed_up() -> None:
+    with pytest.raises(TypeError):
+        call("teachmatters.errors:did_you_mean")
+    with pytest.raises(TeachMattersError, match="there is no way"):
+        call("tests.registry.test_plugins:no_way")
+
+
+def no_way() -> None:
+    raise TeachMattersError("there is no way")
 
 
 def test_what_a_spec_names_must_exist() -> None:
