@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -101,6 +103,19 @@ def test_a_picture_that_is_too_large_is_a_value_error(side: int, action: str, tm
         warnings.simplefilter(action)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="pixels"):
             read_picture(tmp_path / "p.png")
+
+
+def test_pil_does_not_warn_of_what_is_refused(tmp_path: Path) -> None:
+    """In a process of its own: pytest has filters of its own."""
+    bomb(tmp_path / "p.png", 9_600)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom teachmatters.datasets.pictures import read_picture\n"
+        "try: read_picture(Path(sys.argv[1]))\nexcept ValueError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "p.png")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "9600 x 9600 pixels are too many" in answer.stdout
+    assert answer.stderr == ""
 
 
 def test_numbers_without_a_range_are_refused(tmp_path: Path) -> None:
