@@ -11,7 +11,6 @@ from logging import CRITICAL
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.models import checkpoints
 from teachmatters.models.download import TIMEOUT, DownloadError, Progress, check_unchanged, download
 from teachmatters.models.recipes import shown
 
@@ -35,6 +34,8 @@ def find(places: Sequence[str], name: str) -> tuple[Path, str]:
         TeachMattersError: in no cache, and every place failed (says why each did, and names three ways out); or the
             file is not the one that was fetched.
     """
+    from teachmatters.models import checkpoints
+
     place, path = _cached_at_one_of(places) or _fetched_from_one_of(places, name)
     digest = checkpoints.identify(path)
     if "://" in place:

@@ -107,6 +107,8 @@ def test_clip_is_built_with_quick_gelu_from_weights_that_lie_under_the_plain_nam
 
 
 def test_specs_are_cheap() -> None:
+    """Of 'tm models' as well, which looks into the caches."""
     heavy = "{'torch', 'timm', 'numpy', 'pandas', 'sqlalchemy'}"
-    code = f"import sys, teachmatters.models.specs as s; s.register_models(); assert not {heavy} & set(sys.modules)"
+    code = "import sys, teachmatters.models.specs as s, teachmatters.models.presence as p; "
+    code += f"list(map(p.weights_here, s.register_models())); assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
