@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
+from teachmatters.reports import formats
 
 if TYPE_CHECKING:
     from teachmatters.api import Parameter
@@ -38,7 +39,7 @@ def emit_one(fields: Mapping[str, object], style: given.ListFormat) -> None:
     for name, value in fields.items():
         parts: list[Any] = value if isinstance(value, list) else [value]
         for i, part in enumerate(parts or [None]):
-            text = _text(part)
+            text = formats.visible(_text(part))
             if text:
                 lines.append(f"{name if i == 0 else '':{width}}{text}")
     output.emit("\n".join(lines))

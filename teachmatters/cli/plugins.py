@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing
+from teachmatters.cli import listing, output
 from teachmatters.cli import options as given
 from teachmatters.errors import UnknownNameError
 from teachmatters.errors import listing as enumeration
@@ -18,8 +19,13 @@ Examples:
 
   tm plugins
 
+  tm plugins teachmatters
+
   tm plugins --format json
 """
+
+SHOWN = 6
+"""Names of each kind that are shown of one plugin; JSON has all."""
 
 
 def plugins(name: given.NameArgument = None, style: given.ListFormatOption = "table") -> None:
@@ -27,21 +33,42 @@ def plugins(name: given.NameArgument = None, style: given.ListFormatOption = "ta
     from teachmatters.registry import load
 
     found = load().plugins
-    rows = [_plugin(plugin, most=10**6 if style == "json" else 6) for plugin in found]
-    if name is None:
-        listing.emit_list(rows, style, ("name", "distribution", "version", "offers", "problems"))
-        return
-    chosen = [row for row in rows if name in (row["name"], row["distribution"])]
+    chosen = [plugin for plugin in found if name in (None, plugin.name, plugin.distribution)]
     if not chosen:
-        known = [str(row[key]) for row in rows for key in ("name", "distribution")]
-        raise UnknownNameError("plugin", name, known, f"'tm plugins' lists all {len(rows)}.")
-    for row in chosen:
-        listing.emit_one(row, style)
+        known = [label for plugin in found for label in (plugin.name, plugin.distribution)]
+        raise UnknownNameError("plugin", str(name), known, f"'tm plugins' lists all {len(found)}.")
+    if name is None and style == "table":
+        _overview(chosen)
+    elif name is None:
+        listing.emit_list([_plugin(plugin, most=10**6) for plugin in chosen], style, ())
+    else:
+        for plugin in chosen:
+            listing.emit_one(_plugin(plugin, most=10**6 if style == "json" else SHOWN), style)
+
+
+def _overview(plugins: Sequence[Plugin]) -> None:
+    """A narrow table; what is wrong stands below, where there is room for sentences."""
+    rows = [(plugin.name, plugin.distribution, plugin.version, _counts(plugin) or "nothing") for plugin in plugins]
+    output.emit_table(("name", "distribution", "version", "offers"), rows)
+    wrong = [(plugin.name, plugin.distribution, problem) for plugin in plugins for problem in plugin.problems]
+    if wrong:
+        output.emit("\n" + output.render(("name", "distribution", "problem"), wrong))
+
+
+def _counts(plugin: Plugin) -> str:
+    return ", ".join(_count(hook, specs) for hook, specs in plugin.specs.items() if specs)
+
+
+def _count(hook: str, specs: Sequence[object]) -> str:
+    """``37 models``, ``1 analysis``."""
+    kinds = hook.removeprefix("register_")
+    kind = {"analyses": "analysis"}.get(kinds, kinds.removesuffix("s"))
+    return f"{len(specs)} {kind if len(specs) == 1 else kinds}"
 
 
 def _plugin(plugin: Plugin, most: int) -> dict[str, object]:
     offers = [
-        f"{len(specs)} {hook.removeprefix('register_')}: {enumeration((spec.name for spec in specs), most)}"
+        f"{_count(hook, specs)}: {enumeration((spec.name for spec in specs), most)}"
         for hook, specs in plugin.specs.items()
         if specs
     ]

@@ -41,7 +41,7 @@ class Plugin:
     """One plugin as ``tm plugins`` shows it.
 
     Attributes:
-        name: of its entry point, or the module of a built-in.
+        name: of its entry point, or the room of a built-in (``models``).
         distribution, version: the installed package that it comes with.
         built_in: whether it is one of ours.
         specs: by hook, what it offers.
@@ -68,7 +68,8 @@ def discover() -> list[Plugin]:
 
     plugins = []
     for module in BUILT_IN:
-        plugin = Plugin(module, "teachmatters", __version__, built_in=True)
+        room = module.split(".")[1]
+        plugin = Plugin(room, "teachmatters", __version__, built_in=True)
         _load(manager, plugin, lambda module=module: importlib.import_module(module))  # type: ignore[misc]
         plugins.append(plugin)
     for entry in _entries():

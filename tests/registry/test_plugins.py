@@ -196,7 +196,7 @@ def test_a_command_named_like_a_built_in_is_told(install: Install) -> None:
     registry, plugin = found("tmt-command")
     assert registry.commands["report"].app == "teachmatters.cli.report:app"
     assert plugin.specs["register_commands"] == []
-    assert "'report' is offered by teachmatters (" in plugin.problems[0]
+    assert "'report' is offered by teachmatters (cli) and by tmt-command (tmt-command)" in plugin.problems[0]
     assert "the built-in stays" in plugin.problems[0]
 
 
