@@ -239,7 +239,9 @@ def test_a_plugins_command_is_a_command_of_ours() -> None:
     assert "Say hello." in help_page
     assert "tmt_greet_app" not in sys.modules  # help knows the spec and needs no more
     assert tm("greet", "world", "--loud").stdout == "hello world!\n"
-    assert "--loud" in tm("greet", "--help").stdout
+    help_of_greet = tm("greet", "--help").stdout
+    assert "--loud" in help_of_greet
+    assert "completion" not in help_of_greet  # Typer's own options of an app, not those of a command
     refused(tm("greet", "nobody"), "nobody is there")
     assert tm("greet").exit_code == 2
     assert "tmt-greet" in tm("plugins").stdout
