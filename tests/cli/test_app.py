@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def greet(name: str, loud: bool = False):
 
 
 @pytest.fixture
-def greeting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def greeting(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from teachmatters import registry
 
     (here / "tmt_greet.py").write_text(PLUGIN)
@@ -231,6 +232,10 @@ def greeting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(here))
     monkeypatch.setenv("TM_LOAD_PLUGINS", "tmt-greet")
     registry.load.cache_clear()
+    yield
+    registry.load.cache_clear()
+    for module in ("tmt_greet", "tmt_greet_app"):
+        sys.modules.pop(module, None)
 
 
 @pytest.mark.usefixtures("greeting")
@@ -245,3 +250,22 @@ def test_a_plugins_command_is_a_command_of_ours() -> None:
     refused(tm("greet", "nobody"), "nobody is there")
     assert tm("greet").exit_code == 2
     assert "tmt-greet" in tm("plugins").stdout
+
+
+@pytest.mark.usefixtures("greeting")
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("import no_such_module", "'tmt_greet_app:app', named by a plugin, cannot be loaded: ModuleNotFoundError"),
+        ("1 / 0", "'tmt_greet_app:app', named by a plugin, cannot be loaded: ZeroDivisionError: division by zero"),
+        ("", "cannot be loaded: tmt_greet_app has no 'app'"),
+        ("app = print", "'tmt_greet_app:app' is no Typer app with a command"),
+        ("import typer\napp = typer.Typer()", "'tmt_greet_app:app' is no Typer app with a command"),
+    ],
+)
+def test_a_command_that_cannot_be_loaded_is_one_line_and_harms_no_other(here: Path, body: str, words: str) -> None:
+    (here / "tmt_greet_app.py").write_text(body)
+    assert "Say hello." in tm("--help").stdout
+    refused(tm("greet"), words)
+    refused(tm("greet", "--help"), words)
+    assert tm("models").exit_code == 0
