@@ -49,11 +49,11 @@ def _fetched(spec: ModelSpec, *, alone: bool) -> tuple[str, str, str | None, str
     """Name, what became of it, the weights' sha256, and why it failed. The only one of a command speaks for itself."""
     from teachmatters.api import ModelRequest
     from teachmatters.models.presence import weights_here
-    from teachmatters.registry import load_object
+    from teachmatters.registry import call
 
     here = weights_here(spec)
     try:
-        source = load_object(spec.factory)(ModelRequest(spec=spec))
+        source = call(spec.factory, ModelRequest(spec=spec))
     except TeachMattersError as error:
         if alone:
             raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from teachmatters.api import ReportSpec
 from teachmatters.errors import NothingToShowError, TeachMattersError, listing
-from teachmatters.registry import load_object
+from teachmatters.registry import call
 from teachmatters.reports import binding, captions
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.options import BINDS, Options
@@ -55,7 +55,7 @@ class Report:
             from teachmatters.reports.frames import rounded
 
             return rounded(self.rows)
-        table: pd.DataFrame = load_object(self.spec.table)(self.rows, self.options)
+        table: pd.DataFrame = call(self.spec.table, self.rows, self.options)
         return table
 
     def figure(self) -> Figure:
@@ -69,7 +69,7 @@ class Report:
         if not self.spec.draw:
             raise TeachMattersError(f"report {self.spec.name!r} has no drawing; leave out --plot.")
         with plots.look():
-            figure: Figure = load_object(self.spec.draw)(self.rows, self.options)
+            figure: Figure = call(self.spec.draw, self.rows, self.options)
         return figure
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from teachmatters.api import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters.registry import load_object
+from teachmatters.registry import call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ def open_dataset(spec: DatasetSpec, data_root: Path | None, parameters: Mapping[
     """
     root = None if spec.bundled else find_root(spec, data_root)
     request = DatasetRequest(spec=spec, root=root, parameters=parameters, seed=seed)
-    return OpenDataset(spec=spec, parameters=parameters, dataset=load_object(spec.factory)(request))
+    return OpenDataset(spec=spec, parameters=parameters, dataset=call(spec.factory, request))
 
 
 def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters.registry import Registry, Request, load_object
+from teachmatters.registry import Registry, Request, call
 from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
 from teachmatters.runner.parameters import Given, effective, given_parameters, setting_of
 from teachmatters.runner.request import AnalyzeRequest
@@ -55,9 +55,14 @@ class Task:
 
 
 def new_analysis(spec: AnalysisSpec) -> Analysis:
-    """The analysis that a spec names."""
-    analysis = load_object(spec.factory)()
-    assert isinstance(analysis, Analysis), f"{spec.factory} is not an Analysis"
+    """The analysis that a spec names.
+
+    Raises:
+        TeachMattersError: a plugin's factory fails, or makes something else.
+    """
+    analysis = call(spec.factory)
+    if not isinstance(analysis, Analysis):
+        raise TeachMattersError(f"{spec.factory!r} made a {type(analysis).__name__}, not an Analysis; see 'tm plugins'")
     return analysis
 
 

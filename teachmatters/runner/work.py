@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import combinations_with_replacement
 
 from teachmatters.api import Context, ModelRequest, ModelSource, Result, State
-from teachmatters.registry import load_object
+from teachmatters.registry import call
 from teachmatters.runner.check import UNIT
 from teachmatters.runner.device import out_of_memory
 from teachmatters.runner.labels import LabelledModel
@@ -58,7 +58,7 @@ class Work:
         for model in models:
             with self._guarded(model.label, tasks):
                 asked = ModelRequest(spec=model.spec, weights=model.weights, seed=self.request.seed)
-                sources[model.label] = model, load_object(model.spec.factory)(asked)
+                sources[model.label] = model, call(model.spec.factory, asked)
         pairs = self._pairs([m.label for m in models], sources, [task for task in tasks if task.spec.pairs])
         for label, (model, source) in sources.items():
             todos = self._singles(label, source, [task for task in tasks if not task.spec.pairs])
