@@ -78,9 +78,12 @@ def recognise(content: Mapping[Any, Any], path: Path) -> Found:
             "state dict: DINO's 'backbone only' download"
         )
     wrapper, state = unwrap(content)
-    layout = _layout(state, wrapper)
+    layout = _layout(state)
     converted = CONVERSIONS[layout](state)
-    return Found(converted, layout, FAMILY.get(layout) or _family(converted), *_shape(converted))
+    arch, pixels = _shape(converted)
+    if layout == "timm" and _wrapped_like_mae(wrapper, state, arch):
+        layout = "mae"
+    return Found(converted, layout, FAMILY.get(layout) or _family(converted), arch, pixels)
 
 
 def unwrap(content: Mapping[Any, Any]) -> tuple[str, StateDict]:
@@ -101,13 +104,21 @@ MARKS: tuple[tuple[Layout, str], ...] = (
 """Names that only one layout has; where a file has several, the first counts."""
 
 
-def _layout(state: Mapping[str, Any], wrapper: str) -> Layout:
+def _layout(state: Mapping[str, Any]) -> Layout:
     for layout, mark in MARKS:
         if any(re.match(mark, key) for key in state):
             return layout
-    # MAE's encoder alone is the one official file that is wrapped in "model" and has no classifier
+    return "timm"
+
+
+def _wrapped_like_mae(wrapper: str, state: Mapping[str, Any], arch: str) -> bool:
+    """MAE's encoder alone is the one official file that is wrapped in "model" and has no classifier.
+
+    Anybody's training script may wrap a network so; it is MAE's only where MAE published one of that size.
+    """
     has_classifier = any(key.startswith("head.") for key in state)
-    return "mae" if wrapper == "model" and not has_classifier else "timm"
+    published = any(recipe.family == "mae" and recipe.arch == arch for recipe in RECIPES.values())
+    return wrapper == "model" and not has_classifier and published
 
 
 def _family(state: Mapping[str, Any]) -> str:

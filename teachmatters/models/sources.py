@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from teachmatters.api import ModelRequest, ModelSource
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, Recipe
+
+LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +42,8 @@ def _build_named(recipe: Recipe, path: Path) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     found = recognise.recognise(checkpoints.read(path), path)
+    if recipe.family == "moco" and found.layout == "timm":
+        LOG.warning("%s does not say that it is MoCo-v3's: it is read with %d heads", path, recipe.heads)
     network = create(recipe.architecture, recipe.kwargs)
     state_dicts.check_model(found, recipe, network, path)
     state_dicts.load(network, found.state, found.layout, path, recipe.arch)

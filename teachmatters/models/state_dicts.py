@@ -38,7 +38,9 @@ def check_model(found: Found, recipe: Recipe, network: Any, path: Path) -> None:
     other_pixels = found.pixels not in (0, pixels)
     if not (other_family or other_size or other_pixels):
         return
-    where = f"; for these weights use --model {found.model} with the same --weights" if found.model else ""
+    where = "; name a model that is what the file is ('tm models'), or timm/<id>"
+    if found.model:
+        where = f"; for these weights use --model {found.model} with the same --weights"
     size = f" at {pixels}" if other_pixels and not (other_family or other_size) else ""
     raise TeachMattersError(f"{path} looks like {found.words}, and {recipe.name} is a {recipe.arch}{size}{where}")
 
@@ -71,6 +73,9 @@ def load(network: nn.Module, state: Mapping[str, Any], layout: Layout, path: Pat
     ]
     if misshapen:
         raise TeachMattersError(f"{path} has {listing(misshapen, 3)}: it is not a {arch}; name the model it belongs to")
+    whole = [key for key, value in wanted.items() if value.is_floating_point() and not state[key].is_floating_point()]
+    if whole:
+        raise TeachMattersError(f"{path} has no fractions in {listing(whole, 3)} ({state[whole[0]].dtype}): no weights")
     unknown = [key for key in state if key not in wanted and not key.startswith(LEFTOVERS[layout])]
     if unknown:
         raise TeachMattersError(

@@ -70,6 +70,9 @@ class Report:
             raise TeachMattersError(f"report {self.spec.name!r} has no drawing; leave out --plot.")
         with plots.look():
             figure: Figure = call(self.spec.draw, self.rows, self.options)
+            # A drawing travels without its text: it says itself which data and setting it shows.
+            about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
+            figure.suptitle(plots.label(about, longest=110), x=0.01, ha="left", fontsize="small", color="#555555")
         return figure
 
 

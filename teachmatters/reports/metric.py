@@ -65,7 +65,8 @@ def _line(ax: Axes, line: Line, look: style.Look, by_number: bool, band: bool) -
     x = [position(row, by_number) for row in line]
     y = [row["value"] for row in line]
     ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker)
-    if band and all(row["std"] is not None for row in line):
+    # The spread of hits and misses, 0 and 100 percent, is known from their share and would only hide the lines.
+    if band and all(row["std"] is not None and row["unit"] != "percent" for row in line):
         low = [row["value"] - row["std"] for row in line]
         high = [row["value"] + row["std"] for row in line]
         ax.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0)

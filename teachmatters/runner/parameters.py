@@ -31,9 +31,13 @@ def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | Data
         if name in given:
             raise TeachMattersError(f"--param {name} is given twice: {given[name]!r} and {value!r}; give it once")
         if name not in known:
-            raise UnknownNameError("parameter", name, known, f"The names here are {listing(declared)}.")
+            raise UnknownNameError("parameter", name, known, _names(declared))
         given[name] = value
     return given
+
+
+def _names(declared: Mapping[str, object]) -> str:
+    return f"The names here are {listing(declared)}." if declared else "Nothing here has parameters; leave --param out."
 
 
 def effective(party: AnalysisSpec | DatasetSpec, other: str, given: Given) -> dict[str, Value]:
@@ -81,9 +85,8 @@ def _check(parameter: Parameter, text: str, value: Value) -> None:
     high = parameter.maximum if parameter.maximum is not None else float("inf")
     for number in value if isinstance(value, tuple) else (value,):
         if not isinstance(number, str) and not low <= number <= high:
-            raise TeachMattersError(
-                f"--param {parameter.name}={text}: it must lie between {low:g} and {high:g} ({parameter.summary})"
-            )
+            range_ = f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:g}"
+            raise TeachMattersError(f"--param {parameter.name}={text}: it must {range_} ({parameter.summary})")
 
 
 def text_of(value: Value) -> str:

@@ -76,6 +76,9 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     pairings = [(wanted, data) for wanted in requests for data in _data_for(registry, wanted.analysis, request.data)]
     fitting = [(wanted, data) for wanted, data in pairings if _fits(wanted, data)]
     said = _misfits(registry, requests, pairings)
+    if request.data_root is not None and fitting and all(data.bundled for _, data in fitting):
+        names = listing(dict.fromkeys(data.name for _, data in fitting))
+        raise TeachMattersError(f"--data-root {request.data_root}: {names} needs none; name your data set with --data")
     opener = _Opener(request, _given(request, fitting))
     tasks = [opener.task(wanted, data) for wanted, data in fitting]
     if not request.data:

@@ -35,6 +35,7 @@ def wide(width: int, patch: int, depth: int, tokens: int) -> dict[str, Tensor]:
         ({"model": wide(1024, 16, 24, 197) | {"mask_token": torch.ones(1)}}, "MAE ViT-L/16", "mae-l16"),
         ({"model": wide(1280, 14, 32, 257)}, "MAE ViT-H/14", "mae-h14"),
         ({"model": wide(384, 16, 12, 197) | {"head.weight": torch.ones(1)}}, "ViT-S/16", ""),
+        ({"model": wide(384, 16, 12, 197), "epoch": 3}, "ViT-S/16", ""),  # MAE published none of this size
         (wide(768, 32, 12, 145), "ViT-B/32 at 384", ""),
         (wide(1024, 14, 24, 577) | {"norm_pre.weight": torch.ones(1)}, "CLIP ViT-L/14 at 336", "clip-l14-336"),
         (wide(384, 16, 6, 197), "ViT-S/16 of 6 layers", ""),

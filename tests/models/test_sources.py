@@ -36,8 +36,8 @@ def test_family_facts_reach_the_adapter(dino_s16: Path) -> None:
 
 
 MISTAKEN = [
-    ("dino-b16", "dino-s16", r"looks like ViT-S/16, and dino-b16 is a ViT-B/16$"),
-    ("dino-s8", "dino-s16", r"looks like ViT-S/16, and dino-s8 is a ViT-S/8$"),
+    ("dino-b16", "dino-s16", r"looks like ViT-S/16, and dino-b16 is a ViT-B/16; name a model that is what the file is"),
+    ("dino-s8", "dino-s16", r"looks like ViT-S/16, and dino-s8 is a ViT-S/8; name a model"),
     ("dino-b16", "mae-b16", r"looks like MAE ViT-B/16, and dino-b16 is .* use --model mae-b16 with the same"),
     ("mae-l16", "mae-b16", r"looks like MAE ViT-B/16, and mae-l16 is a ViT-L/16; .* --model mae-b16"),
     ("dino-s16", "moco-s16", r"looks like MoCo-v3 ViT-S/16, .* --model moco-s16"),
@@ -59,7 +59,7 @@ def test_a_plain_file_of_another_resolution_is_recognised(dino_s16: Path, tmp_pa
     state = torch.load(dino_s16, weights_only=True)
     state["pos_embed"] = torch.zeros(1, 577, 384)
     torch.save(state, tmp_path / "at384.pth")
-    with pytest.raises(TeachMattersError, match=r"looks like ViT-S/16 at 384, and dino-s16 is a ViT-S/16 at 224$"):
+    with pytest.raises(TeachMattersError, match=r"looks like ViT-S/16 at 384, and dino-s16 is a ViT-S/16 at 224; name"):
         open_named(request("dino-s16", tmp_path / "at384.pth")).build()
 
 

@@ -87,12 +87,19 @@ def test_depths_that_differ_share_a_relative_axis(deep: Path) -> None:
 
 
 def test_bands_only_for_few_lines(deep: Path) -> None:
-    def bands(*models: str) -> int:
-        options = Options(metrics=("knn-top1",), models=models)
+    def bands(metric: str, *models: str) -> int:
+        options = Options(metrics=(metric,), models=models)
         return len(run_report(METRIC, deep, options).figure().axes[0].collections)
 
-    assert bands("mae-l16", "dino-b16") == 2
-    assert bands("m*") == 0
+    assert bands("attn-distance", "mae-l16", "dino-b16") == 2
+    assert bands("attn-distance", "m*") == 0
+    assert bands("knn-top1", "mae-l16", "dino-b16") == 0, "hits and misses spread over 0 to 100 percent, always"
+
+
+def test_a_drawing_says_which_data_and_setting_it_shows(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), DISTANCE, heads(DISTANCE, [0.5, 0.6]), setting="limit=2")
+    title = run_report(DISTANCES, tmp_path / "r.db", Options()).figure().get_suptitle()
+    assert title == "Data: photos   Setting: limit=2"
 
 
 def test_distance_panels_share_their_axes_and_hold_heads_and_mean(deep: Path) -> None:

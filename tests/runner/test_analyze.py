@@ -396,6 +396,8 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ),
         ("toy-a", "knn", {"data": ["imagenet"]}, "--data-root"),
         ("toy-a", "knn", {"param": ["q=1"]}, "unknown parameter 'q'"),
+        ("toy-a", "knn", {"data_root": Path("/nowhere")}, "toys needs none; name your data set with --data"),
+        ("toy-a", "attn-distance", {"data": ["photos"], "param": ["q=1"]}, "Nothing here has parameters"),
         ("toy-a", "knn", {"limit": 0}, "--limit 0: it must be at least 1"),
         ("toy-a", "knn", {"batch_size": 0}, "--batch-size 0"),
         ("toy-a", "knn", {"seed": -1}, "--seed -1"),

@@ -74,7 +74,7 @@ def test_a_qualified_name_goes_to_one_party_only() -> None:
         (["cluster=4"], "Did you mean 'clusters'"),
         (["clusters=4", "clusters=5"], "given twice"),
         (["clusters=x"], "whole number"),
-        (["clusters=1"], "between 2"),
+        (["clusters=1"], "at least 2"),
         (["k=0"], "between 1 and 500"),
         (["k=5,501"], "between 1 and 500"),
         (["k="], "whole numbers"),
