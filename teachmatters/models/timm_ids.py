@@ -91,6 +91,8 @@ def _config(name: str) -> Any:
             "timm model", given, sorted(known), "timm.list_models('vit*', pretrained=True) lists them."
         )
     module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
+    if module == "vision_transformer_sam":
+        raise TeachMattersError(f"{name} is no plain vision transformer: most of its blocks attend within windows only")
     if not (module in MODULES or "vit" in module or "vision_transformer" in module):
         raise TeachMattersError(
             f"{name} is not a vision transformer (timm keeps it in {module!r}); choose one, such as "
@@ -137,9 +139,14 @@ def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
     network = create(_id_and_size(spec.name)[0], {})
     content = checkpoints.read(path)
     found = recognise(content, path)
-    if found.layout in OTHERS:
+    not_clip = found.family == "clip" and "norm_pre.weight" not in network.state_dict()
+    if found.layout in OTHERS or not_clip:
         where = f"--model {found.model}" if found.model else "the family's name"
         raise TeachMattersError(f"{path} looks like {found.words}; give it to {where}, which knows how to read it")
+    if all(re.fullmatch(r"ViT-[SBLH]/\d+", arch) for arch in (found.arch, spec.arch)) and found.arch != spec.arch:
+        raise TeachMattersError(
+            f"{path} looks like {found.words}, and {spec.name} is a {spec.arch}; name one of its size"
+        )
     state = _in_timm_naming(network, found.state, content) if published else found.state
     state_dicts.load(network, state, found.layout, path, spec.arch)
     _resize(network, spec)

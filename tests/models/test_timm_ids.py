@@ -47,9 +47,24 @@ def test_a_file_is_loaded_with_the_colours_of_the_id(dino_s16: Path) -> None:
         assert (info.arch, info.mean[0]) == ("ViT-S/16", mean)
 
 
+def test_windows_are_not_the_whole_picture() -> None:
+    with pytest.raises(TeachMattersError, match="timm/samvit_base_patch16 is no plain vision transformer"):
+        resolve("timm/samvit_base_patch16")
+
+
+def test_a_file_of_another_size_or_of_clip_is_named(dino_s16: Path, checkpoint: Checkpoints) -> None:
+    base = resolve("timm/vit_base_patch16_224")
+    with pytest.raises(TeachMattersError, match=r"looks like ViT-S/16, and timm/vit_base_patch16_224 is a ViT-B/16"):
+        open_timm(ModelRequest(spec=base, weights=dino_s16)).build()
+    with pytest.raises(TeachMattersError, match=r"looks like CLIP ViT-B/16; give it to --model clip-b16"):
+        open_timm(ModelRequest(spec=base, weights=checkpoint("clip-b16"))).build()
+
+
 def test_a_file_of_another_patch_size_is_refused_and_not_resampled(dino_s16: Path) -> None:
     source = open_timm(ModelRequest(spec=resolve("timm/vit_small_patch8_224.dino"), weights=dino_s16))
-    with pytest.raises(TeachMattersError, match=r"instead of .*: it is not a ViT-S/8"):
+    with pytest.raises(
+        TeachMattersError, match=r"looks like ViT-S/16, and timm/vit_small_patch8_224.dino is a ViT-S/8"
+    ):
         source.build()
 
 
