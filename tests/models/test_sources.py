@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from teachmatters.api import ModelAdapter
+from teachmatters.api import ModelAdapter, ModelRequest, ModelSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.sources import open_named, open_random
 from teachmatters.models.timm_vit import TimmViT
@@ -85,3 +85,9 @@ def test_random_uses_half_for_mean_and_deviation() -> None:
 def test_weights_for_an_untrained_network_are_refused(dino_s16: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"untrained network; .* dino-s16, or with timm/vit_small_patch16_224"):
         open_random(request("random-s16", dino_s16))
+
+
+def test_a_plain_file_for_moco_is_read_with_a_warning(dino_s16: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = ModelSpec(name="moco-s16", family="moco", supervision="contrast", summary="")
+    assert open_named(ModelRequest(spec=spec, weights=dino_s16)).build().info.heads == 12
+    assert "does not say that it is MoCo-v3's: it is read with 12 heads" in caplog.text
