@@ -1,6 +1,7 @@
 """The contracts: what models, data sets, analyses, reports and commands look like to the rest of the house."""
 
 from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Feed, Group, Row, State
+from teachmatters.api.annotation import Box, IndexMask, Mask, Pair, Points
 from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role
 from teachmatters.api.extension import CommandSpec, ReportSpec
 from teachmatters.api.metric import Level, MetricSpec
@@ -25,6 +26,7 @@ __all__ = [
     "Analysis",
     "AnalysisSpec",
     "Batch",
+    "Box",
     "CommandSpec",
     "Context",
     "Crop",
@@ -33,17 +35,21 @@ __all__ = [
     "DatasetSpec",
     "Feed",
     "Group",
+    "IndexMask",
     "Item",
     "Kind",
     "Level",
+    "Mask",
     "MetricSpec",
     "ModelAdapter",
     "ModelInfo",
     "ModelRequest",
     "ModelSource",
     "ModelSpec",
+    "Pair",
     "Parameter",
     "Parameters",
+    "Points",
     "Preparation",
     "Prepared",
     "Record",

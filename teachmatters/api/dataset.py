@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from teachmatters.api.annotation import Pair
 from teachmatters.api.parameter import Parameter, Parameters
 
 if TYPE_CHECKING:
@@ -120,8 +121,29 @@ class Dataset(ABC):
         return "all"
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
-        """What is known of an item beside its label, in pixels of the picture; a preparation moves it along."""
+        """What is known of an item beside its label, in pixels of the picture; a preparation moves it along.
+
+        The names and types of each kind are those of api/annotation.py.
+        """
         return {}
+
+    def categories(self, kind: Kind) -> Sequence[str]:
+        """The names that the labels of ``masks`` or ``parts`` count in."""
+        return ()
+
+    def pairs(self) -> Sequence[Pair]:
+        """The pairs that the items of kind ``pairs`` stand in; ``Item.units`` numbers them."""
+        return ()
+
+    def caption(self, item: Item) -> str:
+        """What the picture shows, in words; empty when nothing is known.
+
+        >>> from teachmatters.datasets.digits import open_digits
+        >>> digits = open_digits(None)
+        >>> digits.caption(digits.items("labels", "all")[3])
+        'a picture of a 3'
+        """
+        return "" if item.label is None else f"a picture of a {self.classes[item.label]}"
 
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
         """Files whose bytes belong to the fingerprint."""

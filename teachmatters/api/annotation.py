@@ -1,0 +1,87 @@
+"""What is known of a picture beside its label: masks, boxes and points, in pixels of the picture.
+
+``Dataset.annotations`` gives them by name, for each kind of data under these names:
+
+- ``masks``: ``{"objects": (Mask, ...)}``; ``parts``: ``{"parts": (Mask, ...)}``;
+- ``videos``: ``{"mask": IndexMask}``;
+- ``pairs``: ``{"box": Box, "points": Points}``;
+- ``retrieval``, for a query: ``{"box": Box, "easy": (int, ...), "hard": (int, ...), "junk": (int, ...)}``, the numbers
+  being positions among the gallery's items.
+
+A preparation moves each of these types along with the picture, and hands anything else through as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """Where one object, or one part of an object, is.
+
+    Attributes:
+        pixels: uint8 (height, width), 0 or 255. Once prepared: on the item's grid, 0..255 (how much of a patch).
+        label: index into ``Dataset.categories`` of its kind.
+    """
+
+    pixels: NDArray[np.uint8]
+    label: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexMask:
+    """Which object each pixel of a frame belongs to.
+
+    Attributes:
+        pixels: uint8 (height, width): 0 the background, objects from 1, 255 void. Once prepared: on the item's grid,
+            nearest neighbour.
+    """
+
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle; ``right`` and ``bottom`` are its far edges. Once prepared: in pixels of the input."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """The keypoints of one picture.
+
+    Attributes:
+        xy: float64 (points, 2), x to the right, y downwards. Once prepared: in pixels of the input.
+    """
+
+    xy: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two pictures of one category whose keypoints correspond.
+
+    Attributes:
+        source, target: positions among the items of kind ``pairs``.
+        source_points, target_points: which of each picture's points correspond, in one order.
+        category: of both objects.
+        difficulty: such as ``{"viewpoint": 2, "occlusion": 1}``.
+    """
+
+    source: int
+    target: int
+    source_points: tuple[int, ...]
+    target_points: tuple[int, ...]
+    category: str
+    difficulty: Mapping[str, int] = field(default_factory=dict)
