@@ -18,6 +18,7 @@ from teachmatters.api.model import (
 )
 from teachmatters.api.parameter import Parameter, Parameters, Value
 from teachmatters.api.preparation import Crop, Preparation, Prepared
+from teachmatters.api.preparations import Dense, Pad, Squeeze, Thumbnail
 from teachmatters.api.record import Record, Result, StoredMap
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Dataset",
     "DatasetRequest",
     "DatasetSpec",
+    "Dense",
     "Feed",
     "Group",
     "IndexMask",
@@ -46,6 +48,7 @@ __all__ = [
     "ModelRequest",
     "ModelSource",
     "ModelSpec",
+    "Pad",
     "Pair",
     "Parameter",
     "Parameters",
@@ -58,8 +61,10 @@ __all__ = [
     "Role",
     "Row",
     "Sink",
+    "Squeeze",
     "State",
     "StoredMap",
     "Tap",
+    "Thumbnail",
     "Value",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.api.moving import BICUBIC, Annotations, Move
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 2**26
 """Of a resized picture. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes."""
-
-BICUBIC = 3  # PIL.Image.Resampling.BICUBIC, named here so that reading a spec does not import PIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Preparation(ABC):
     """
 
     @abstractmethod
-    def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
+    def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
         """Prepare one RGB picture with its annotations by kind.
 
         Raises:
@@ -60,18 +60,56 @@ class Crop(Preparation):
 
     This is torchvision's Resize and CenterCrop on an 8-bit picture, to the bit; the crop's offset rounds half to even.
     For a model of rectangular inputs the picture is made just large enough to cover the rectangle.
+
+    Masks are cropped first, to the largest central rectangle of the input's shape (offset floored), and reduced to the
+    grid straight from there (bicubic; IndexMask nearest).
     """
 
-    def prepare(self, picture: Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
-        """See Preparation.prepare; annotations are handed through as they are."""
+    def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
+        """See Preparation.prepare."""
         (high, wide), (width, height) = model.input_size, picture.size
-        new, old = (wide, width) if wide * height >= high * width else (high, height)  # the side that just fits
-        if new * new * max(width, height) / old > MOST_PIXELS:
-            raise ValueError(f"a picture of {width} x {height} pixels is too long and thin to be prepared")
+        new, old = covering(picture.size, (wide, high))
         if new != old:
             picture = picture.resize((int(new * width / old), int(new * height / old)), BICUBIC)
         left, top = round((picture.width - wide) / 2), round((picture.height - high) / 2)
-        return Prepared(pixels(picture.crop((left, top, left + wide, top + high)))[None], model.grid, None, annotations)
+
+        def mask_on_grid(mask: Image, resampling: int) -> Image:
+            return _central(mask, wide, high).resize((model.grid[1], model.grid[0]), resampling)
+
+        move = Move((picture.width / width, picture.height / height), (-left, -top), mask_on_grid)
+        inputs = pixels(picture.crop((left, top, left + wide, top + high)))[None]
+        return Prepared(inputs, model.grid, None, move(annotations))
+
+
+def covering(picture: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The new and the old length of the side that just fits when a picture is made to cover a rectangle.
+
+    Args:
+        picture: its width and height in pixels.
+        target: the rectangle's.
+
+    Raises:
+        ValueError: the picture would become a monster.
+
+    >>> covering((640, 480), (224, 224))
+    (224, 480)
+    """
+    (width, height), (wide, high) = picture, target
+    new, old = (wide, width) if wide * height >= high * width else (high, height)
+    if new * new * max(width, height) / old > MOST_PIXELS:
+        raise ValueError(f"a picture of {width} x {height} pixels is too long and thin to be prepared")
+    return new, old
+
+
+def _central(mask: Image, wide: int, high: int) -> Image:
+    """The largest central rectangle of the shape wide x high."""
+    width, height = mask.size
+    if wide * height >= high * width:
+        cut = width, max(1, width * high // wide)
+    else:
+        cut = max(1, height * wide // high), height
+    left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
+    return mask.crop((left, top, left + cut[0], top + cut[1]))
 
 
 def pixels(picture: Image) -> NDArray[np.uint8]:
