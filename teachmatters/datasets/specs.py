@@ -16,7 +16,7 @@ IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
     """Every data set of this package."""
-    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50]
+    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET]
 
 
 PHOTOS = DatasetSpec(
@@ -81,4 +81,51 @@ IMAGENET50 = DatasetSpec(
     source=IMAGENET_SOURCE,
     licence=IMAGENET_LICENCE,
     citation="Walmer et al., Teaching Matters: Investigating the Role of Supervision in Vision Transformers, CVPR 2023",
+)
+
+COCO = DatasetSpec(
+    name="coco",
+    summary="COCO val2017: 5,000 everyday scenes with the outlines of their objects in 80 categories",
+    kinds=frozenset({"pictures", "masks"}),
+    factory="teachmatters.datasets.coco:open_coco",
+    parameters=(
+        Parameter(
+            name="images",
+            kind="int",
+            default=None,
+            minimum=1,
+            summary="pictures, the first by id: 5000 for attention-iou, 1000 for segment-clustering, else all",
+            default_for={"attention-iou": 5000, "segment-clustering": 1000},
+        ),
+    ),
+    folder="coco",
+    requires=("annotations/instances_val2017.json", "val2017|images/val2017"),
+    layout="annotations/instances_val2017.json, and val2017/*.jpg beside annotations/ or in images/",
+    source="cocodataset.org, 2017 Val images and 2017 Train/Val annotations",
+    licence="annotations CC BY 4.0; each picture the licence of its photographer on Flickr",
+    citation="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
+)
+
+PARTIMAGENET = DatasetSpec(
+    name="partimagenet",
+    summary="PartImageNet: about 24,000 pictures of 158 ImageNet classes with the outlines of 40 kinds of parts",
+    kinds=frozenset({"pictures", "parts"}),
+    factory="teachmatters.datasets.partimagenet:open_partimagenet",
+    parameters=(
+        Parameter(
+            name="per_supercategory",
+            kind="int",
+            default=None,
+            minimum=1,
+            summary="pictures of each super-category, its classes in turn: 500 for attention-iou, 100 for "
+            "segment-clustering, else all",
+            default_for={"attention-iou": 500, "segment-clustering": 100},
+        ),
+    ),
+    folder="PartImageNet",
+    requires=("train.json", "val.json", "test.json", "train", "val", "test"),
+    layout="{train,val,test}.json and {train,val,test}/<wnid>/*.JPEG, as the original (OOD) release unpacks",
+    source="github.com/TACJu/PartImageNet",
+    licence="the pictures as ImageNet: non-commercial research and education",
+    citation="He et al., PartImageNet: A Large, High-Quality Dataset of Parts, ECCV 2022",
 )

@@ -1,0 +1,73 @@
+"""COCO val2017: everyday scenes whose objects are outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.instances import read_instances
+from teachmatters.datasets.listing import size_of
+from teachmatters.datasets.pictures import read_picture
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PART = "val2017"
+
+
+class Coco(Dataset):
+    """The pictures of val2017 by ascending id, each with the masks of its objects, crowds included.
+
+    Keys are ``val2017/<file>`` wherever the pictures lie, so that both layouts give the same numbers the same cell.
+
+    Args:
+        root: holds annotations/, and val2017/ beside it or in images/.
+        images: only so many of the first ids; None for all.
+
+    Raises:
+        TeachMattersError: the annotation file cannot be read.
+    """
+
+    kinds = frozenset({"pictures", "masks"})
+
+    def __init__(self, root: Path, images: int | None = None) -> None:
+        self.folder = root / PART if (root / PART).is_dir() else root / "images" / PART
+        self.instances = read_instances(root / "annotations" / f"instances_{PART}.json")
+        self._ids = {f"{PART}/{self.instances.photos[i].name}": i for i in sorted(self.instances.photos)[:images]}
+        self._items = [Item(key, size_of(self._path(key)) or 0) for key in self._ids]
+        self._labels = {category: label for label, category in enumerate(sorted(self.instances.categories))}
+
+    def _path(self, key: str) -> Path:
+        return self.folder / Path(key).name
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return self._items if role == "all" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self._path(item.key))
+
+    def split(self, kind: Kind) -> str:
+        return PART
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        return {"objects": self.instances.masks(self._ids[item.key], self._labels)} if kind == "masks" else {}
+
+    def categories(self, kind: Kind) -> Sequence[str]:
+        return [self.instances.categories[i].name for i in self._labels] if kind == "masks" else ()
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        return [self.instances.path] if kind == "masks" else ()
+
+
+def open_coco(request: DatasetRequest) -> Coco:
+    """COCO val2017, the first ``images`` ids of it.
+
+    Raises:
+        TeachMattersError: no root, or a damaged annotation file.
+    """
+    if request.root is None:
+        raise TeachMattersError("coco needs COCO's folder, which holds annotations/; name it with --data-root DIR")
+    return Coco(request.root, request.parameters.get("images"))

@@ -1,0 +1,128 @@
+"""PartImageNet, the original release: pictures of ImageNet classes whose objects' parts are outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.instances import Instances, read_instances
+from teachmatters.datasets.listing import size_of
+from teachmatters.datasets.pictures import read_picture
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PARTS = ("train", "val", "test")
+
+
+class PartImageNet(Dataset):
+    """The pictures of train, val and test together by class and name, each with the masks of its object's parts.
+
+    The release divides classes, not pictures, so its three parts are one data set here.
+
+    Args:
+        root: holds {train,val,test}.json and {train,val,test}/<wnid>/<file>.
+        per_supercategory: pictures of each super-category, taken in turn from its classes; None for all.
+
+    Raises:
+        TeachMattersError: an annotation file cannot be read.
+    """
+
+    kinds = frozenset({"pictures", "parts"})
+
+    def __init__(self, root: Path, per_supercategory: int | None = None) -> None:
+        self.root = root
+        self.instances = {part: read_instances(root / f"{part}.json") for part in PARTS}
+        names = {category.name for one in self.instances.values() for category in one.categories.values()}
+        self._names = sorted(names)
+        self._labels = {part: self._labels_of(one) for part, one in self.instances.items()}
+        self._places = {
+            f"{part}/{class_of(photo.name)}/{photo.name}": (part, number)
+            for part, one in self.instances.items()
+            for number, photo in one.photos.items()
+        }
+        keys = sampled(self._by_class(), per_supercategory)
+        self._items = [Item(key, size_of(root / key) or 0) for key in keys]
+
+    def _labels_of(self, one: Instances) -> dict[int, int]:
+        """The files may number their categories differently; names tell them apart."""
+        return {number: self._names.index(category.name) for number, category in one.categories.items()}
+
+    def _by_class(self) -> dict[str, dict[str, list[str]]]:
+        """Keys by super-category and class. A class is of the super-category of its first annotation."""
+        above: dict[str, str] = {}
+        classes: dict[str, list[str]] = {}
+        for key in sorted(self._places, key=_name):
+            part, number = self._places[key]
+            wnid = class_of(_name(key))
+            classes.setdefault(wnid, []).append(key)
+            for segment in self.instances[part].segments[number][:1]:
+                above.setdefault(wnid, self.instances[part].categories[segment.category].above)
+        together: dict[str, dict[str, list[str]]] = {}
+        for wnid, keys in classes.items():
+            together.setdefault(above.get(wnid, ""), {})[wnid] = keys
+        return together
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return self._items if role == "all" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self.root / item.key)
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        if kind != "parts":
+            return {}
+        part, number = self._places[item.key]
+        return {"parts": self.instances[part].masks(number, self._labels[part])}
+
+    def categories(self, kind: Kind) -> Sequence[str]:
+        return self._names if kind == "parts" else ()
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        return [one.path for one in self.instances.values()] if kind == "parts" else ()
+
+
+def class_of(name: str) -> str:
+    """The WordNet id that a picture's name begins with.
+
+    >>> class_of("n01440764_10029.JPEG")
+    'n01440764'
+    """
+    return name.partition("_")[0]
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def sampled(supercategories: Mapping[str, Mapping[str, Sequence[str]]], most: int | None) -> list[str]:
+    """At most so many pictures of each super-category, from its classes in turn; sorted by class and name.
+
+    Args:
+        supercategories: the keys of each class of each super-category; classes and keys sorted.
+        most: None for all.
+
+    >>> fish = {"n1": ["val/n1/n1_a", "val/n1/n1_b"], "n2": ["val/n2/n2_a"], "n3": ["val/n3/n3_a", "val/n3/n3_b"]}
+    >>> sampled({"Fish": fish}, 4)
+    ['val/n1/n1_a', 'val/n1/n1_b', 'val/n2/n2_a', 'val/n3/n3_a']
+    """
+    chosen: list[str] = []
+    for classes in supercategories.values():
+        in_turn = (key for turn in zip_longest(*classes.values()) for key in turn if key is not None)
+        chosen += islice(in_turn, most)
+    return sorted(chosen, key=_name)
+
+
+def open_partimagenet(request: DatasetRequest) -> PartImageNet:
+    """PartImageNet, ``per_supercategory`` pictures of each super-category.
+
+    Raises:
+        TeachMattersError: no root, or a damaged annotation file.
+    """
+    if request.root is None:
+        raise TeachMattersError("partimagenet needs its folder, which holds train.json; name it with --data-root DIR")
+    return PartImageNet(request.root, request.parameters.get("per_supercategory"))
