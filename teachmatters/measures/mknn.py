@@ -1,0 +1,96 @@
+"""Mutual nearest neighbours: do two models find the same pictures alike?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from teachmatters.measures.knn import nearest
+
+TABLE = 2**25
+"""Entries of the table of neighbours that is held at once: 256 MiB."""
+
+
+def neighbours(features: Tensor, k: int) -> Tensor:
+    """Each picture's k nearest others by cosine.
+
+    Args:
+        features: (N, D), any float, N greater than k.
+        k: at least 1.
+
+    Returns:
+        (N, k), int64, the nearest first; of equal ones the lower index.
+
+    >>> neighbours(torch.tensor([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0]]), k=1)[:, 0].tolist()
+    [1, 0, 1]
+    """
+    index = nearest(features, [features], k + 1)[1]
+    own = index == torch.arange(len(index), device=index.device)[:, None]
+    # Among more than k twins a picture may not be in its own list: then the last of the others goes.
+    own[:, -1] |= ~own.any(dim=1)
+    return index[~own].view(len(index), k)
+
+
+def mutual(first: Tensor, second: Tensor) -> Tensor:
+    """The share of neighbours that two models have in common, for every pair of layers and every picture.
+
+    Args:
+        first: (L1, N, k) neighbours of the N pictures, k different ones each.
+        second: (L2, N, k).
+
+    Returns:
+        float64 (L1, L2, N), 0 to 1; the mean over pictures is about k / (N - 1) by chance.
+
+    Source:
+        Huh et al. 2024, "The platonic representation hypothesis".
+
+    >>> mutual(torch.tensor([[[1, 2]]]), torch.tensor([[[2, 3]]])).tolist()
+    [[[0.5]]]
+    """
+    shares = [
+        [(one[:, :, None] == two[:, None, :]).any(dim=-1).double().mean(dim=-1) for two in second] for one in first
+    ]
+    return torch.stack([torch.stack(row) for row in shares])
+
+
+def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> Tensor:
+    """The mean share of common neighbours after the other model's pictures have changed places.
+
+    Args:
+        first: as for mutual, at most 63 layers.
+        second: as for mutual; the one whose pictures move.
+        permutations: how many.
+        seed: of the permutations, which are the same for all layers.
+
+    Returns:
+        float64 (permutations, L1, L2).
+    """
+    layers, n, k = first.shape
+    generator = torch.Generator().manual_seed(seed)
+    orders = [torch.randperm(n, generator=generator) for _ in range(permutations)]
+    common = torch.zeros(permutations, layers, len(second), dtype=torch.float64)
+    for rows in torch.split(torch.arange(n), max(1, TABLE // n)):
+        table = _table(first[:, rows], n)
+        for nth, order in enumerate(orders):
+            # Picture i is now what picture order[i] was, and so are its neighbours.
+            moved = torch.argsort(order)[second[:, order[rows]]]
+            hits = table.expand(len(second), -1, -1).gather(2, moved)
+            common[nth] += _count(hits.flatten(1), layers)
+    return common / (n * k)
+
+
+def _table(lists: Tensor, n: int) -> Tensor:
+    """(L, rows, k) -> int64 (rows, n): bit l says whether the column is a neighbour of the row at layer l."""
+    table = torch.zeros(lists.shape[1], n, dtype=torch.int64)
+    for layer, index in enumerate(lists):
+        table.scatter_add_(1, index, torch.full_like(index, 1 << layer))
+    return table
+
+
+def _count(hits: Tensor, layers: int) -> Tensor:
+    """(L2, entries) of bits -> how often each bit is set, (layers, L2)."""
+    counts = []
+    for row in hits:
+        found = row[row != 0]  # by chance hardly any
+        counts.append(torch.stack([((found >> layer) & 1).sum() for layer in range(layers)]))
+    return torch.stack(counts, dim=1)
