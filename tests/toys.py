@@ -44,6 +44,7 @@ from teachmatters.api.preparation import pixels
 from teachmatters.errors import TeachMattersError
 from teachmatters.hookspecs import hookimpl
 from teachmatters.models.timm_vit import TimmViT
+from tests.toy_tasks import TOY_TASKS
 
 PATCH, SIZE, WIDTH = 8, 32, 24
 
@@ -260,7 +261,8 @@ def register_datasets() -> list[DatasetSpec]:
                 Parameter(name="count", kind="int", default=21, summary="how many pictures", minimum=0),
                 Parameter(name="bad", kind="ints", default=(), summary="pictures that cannot be read"),
             ),
-        )
+        ),
+        TOY_TASKS,
     ]
 
 

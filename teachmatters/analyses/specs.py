@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachmatters.analyses.task_specs import TASK_ANALYSES
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 from teachmatters.hookspecs import hookimpl
 
@@ -60,4 +61,4 @@ KNN = AnalysisSpec(
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     """The built-in analyses."""
-    return [ATTENTION, KNN]
+    return [ATTENTION, KNN, *TASK_ANALYSES]

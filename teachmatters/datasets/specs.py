@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from teachmatters.api import DatasetSpec, Kind, Parameter
+from teachmatters.datasets.task_specs import TASK_DATASETS
 from teachmatters.hookspecs import hookimpl
 
 PICTURES: frozenset[Kind] = frozenset({"pictures"})
@@ -16,7 +17,7 @@ IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
     """Every data set of this package."""
-    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET]
+    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET, *TASK_DATASETS]
 
 
 PHOTOS = DatasetSpec(

@@ -22,7 +22,7 @@ from tests import toys as toy
 CPU = torch.device("cpu")
 ANALYSES = [spec.name for spec in [*specs.register_analyses(), *toy.register_analyses()]]
 LIMITS = {"attention": 7, "knn": 9}
-DATA = {"knn": "toys"}  # the bundled digits would do too, at ten times the price
+DATA = {"knn": "toys", "retrieval": "toy-tasks"}  # the bundled digits would do too, at ten times the price
 
 
 def task_of(name: str, *parameters: str) -> Task:

@@ -1,0 +1,130 @@
+"""The retrieval analysis: class tokens of queries rank those of a gallery, at every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from teachmatters.analyses.collect import Collector, merge_features
+from teachmatters.api import (
+    Analysis,
+    Batch,
+    Context,
+    Feed,
+    Parameters,
+    Record,
+    Result,
+    State,
+    StoredMap,
+    Tap,
+    Thumbnail,
+)
+from teachmatters.errors import TeachMattersError
+from teachmatters.measures.retrieval import average_precision, precision_at, ranking
+
+KS = (1, 5, 10)
+HEADLINE_K = 10
+LEVELS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "easy": (("easy",), ("junk", "hard")),
+    "medium": (("easy", "hard"), ("junk",)),
+    "hard": (("hard",), ("junk", "easy")),
+}
+"""What counts as positive, and what leaves the ranking."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One difficulty: bool (Q, G) of its queries that have a positive, their rows and their names."""
+
+    name: str
+    positive: Tensor
+    junk: Tensor
+    rows: Tensor
+    names: tuple[str, ...]
+
+
+class RetrievalAnalysis(Analysis):
+    """Collects the class tokens of both roles and ranks at the end."""
+
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+        preparation = Thumbnail(crop_to_box=parameters["crop_queries"])
+        return Feed(taps=frozenset({"cls"}), roles=("queries", "gallery"), preparation=preparation)
+
+    def start(self, context: Context) -> None:
+        self.context = context
+        self.collector = Collector(context, context.model.width)
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        self.collector.add(layer, batch)
+
+    def state(self) -> State:
+        return self.collector.state()
+
+    def merge(self, states: Sequence[State]) -> State:
+        return merge_features(states)
+
+    def compute(self, state: State) -> Result:
+        levels, result = self._levels(state), Result()
+        for layer in range(1, self.context.model.depth + 1):
+            queries, gallery = (torch.tensor(np.asarray(state[f"{role}/{layer}"])) for role in ("queries", "gallery"))
+            order = ranking(queries.to(self.context.device), gallery.to(self.context.device))
+            for level in levels:
+                self._score(result, layer, level, order[level.rows])
+        whole = len(np.asarray(state["queries/index"]))
+        if without := {level.name: whole - len(level.names) for level in levels if len(level.names) < whole}:
+            result.notes["queries without a positive"] = without
+        if not result.records:
+            raise TeachMattersError(
+                f"none of {whole} queries has a positive picture that could be read; check the ground truth and jpg/"
+            )
+        return result
+
+    def _levels(self, state: State) -> list[_Level]:
+        query_index, gallery_index = np.asarray(state["queries/index"]), np.asarray(state["gallery/index"])
+        items = [self.context.items["queries"][i] for i in query_index]
+        # A picture that could not be read is in no ranking: it is nobody's positive and nobody's junk.
+        column = {int(index): place for place, index in enumerate(gallery_index)}
+        known = [self.context.dataset.annotations(item, "retrieval") for item in items]
+        marks = {name: torch.zeros(len(items), len(column), dtype=torch.bool) for name in ("easy", "hard", "junk")}
+        for name, mark in marks.items():
+            for row, facts in enumerate(known):
+                mark[row, [column[index] for index in facts[name] if index in column]] = True
+        return [self._level(name, marks, [item.key for item in items]) for name in LEVELS]
+
+    def _level(self, name: str, marks: Mapping[str, Tensor], keys: Sequence[str]) -> _Level:
+        ok, out = LEVELS[name]
+        positive, junk = (torch.stack([marks[mark] for mark in which]).any(dim=0) for which in (ok, out))
+        rows = positive.any(dim=1).nonzero()[:, 0]
+        names = tuple(keys[int(row)] for row in rows)
+        device = self.context.device
+        return _Level(name, positive[rows].to(device), junk[rows].to(device), rows.to(device), names)
+
+    def _score(self, result: Result, layer: int, level: _Level, order: Tensor) -> None:
+        if not level.names:
+            return
+        for metric, category, scores in self._scores(level, order):
+            percent = 100 * scores.cpu().double().numpy()
+            std = float(percent.std(ddof=1)) if len(percent) > 1 else None
+            value = float(percent.mean())
+            result.records.append(
+                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(percent))
+            )
+            if not category:
+                unit = StoredMap(
+                    name=f"unit:{metric}", layer=layer, axes=("unit",), array=percent.astype(np.float32),
+                    units=level.names,
+                )  # fmt: skip
+                result.maps.append(unit)
+
+    def _scores(self, level: _Level, order: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+        """Metric, category and the queries' scores."""
+        if (metric := f"map-{level.name}") in self.context.metrics:
+            yield metric, "", average_precision(order, level.positive, level.junk)
+        if (metric := f"mp-{level.name}") in self.context.metrics:
+            at = precision_at(order, level.positive, level.junk, KS)
+            yield metric, "", at[HEADLINE_K]
+            yield from ((metric, f"@{k}", at[k]) for k in KS)

@@ -1,0 +1,106 @@
+"""Revisited Oxford and Paris: buildings to be found again, with easy, hard and junk pictures for each query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.listing import size_of
+from teachmatters.datasets.pictures import read_picture
+from teachmatters.datasets.plain_pickle import read_plain_pickle
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LEVELS = ("easy", "hard", "junk")
+
+
+class Landmarks(Dataset):
+    """The pictures of ``imlist`` as gallery and those of ``qimlist`` as queries, in the order of these lists.
+
+    Args:
+        root: holds jpg/ and the ground truth.
+        truth: the ground truth's file.
+
+    Raises:
+        TeachMattersError: the ground truth cannot be read, or is not what such files hold.
+    """
+
+    kinds = frozenset({"pictures", "retrieval"})
+
+    def __init__(self, root: Path, truth: Path) -> None:
+        self.root, self.truth = root, truth
+        try:
+            names, asked, known = _read(truth)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise TeachMattersError(
+                f"{truth} is not the ground truth of a retrieval data set ({type(error).__name__}: {error}); expected "
+                "a pickle of imlist, qimlist and gnd with bbx, easy, hard and junk for each query"
+            ) from None
+        self._gallery = [self._item(name) for name in names]
+        twice = set(names)
+        # A query that is to be cropped is another input than the same picture in the gallery.
+        self._queries = [self._item(name, " as query" if name in twice else "") for name in asked]
+        self._known = {item.key: facts for item, facts in zip(self._queries, known, strict=True)}
+
+    def _item(self, name: str, suffix: str = "") -> Item:
+        key = f"jpg/{name}.jpg"
+        return Item(key + suffix, size_of(self.root / key) or 0)
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        if kind == "retrieval" and role == "queries":
+            return self._queries
+        return self._gallery if role == "all" or kind == "retrieval" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self.root / item.key.removesuffix(" as query"))
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        return self._known.get(item.key, {}) if kind == "retrieval" else {}
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        return [self.truth] if kind == "retrieval" else []
+
+
+def _read(path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
+    """Names of the gallery, names of the queries, and for each query its box and positions in the gallery."""
+    content = read_plain_pickle(path)
+    names, asked = [_name(name) for name in content["imlist"]], [_name(name) for name in content["qimlist"]]
+    known = [
+        {"box": Box(*map(float, facts["bbx"])), **{level: _positions(facts[level], len(names)) for level in LEVELS}}
+        for facts in content["gnd"]
+    ]
+    if len(known) != len(asked):
+        raise ValueError(f"{len(asked)} queries, but gnd for {len(known)}")
+    if len(set(names)) < len(names) or len(set(asked)) < len(asked):
+        raise ValueError("a name stands twice in a list")
+    return names, asked, known
+
+
+def _name(name: object) -> str:
+    """Read as part of a path, so it may not lead out of the folder."""
+    if not isinstance(name, str) or not name or ".." in name.split("/") or name.startswith("/") or "\\" in name:
+        raise ValueError(f"{name!r} is no picture's name")
+    return name
+
+
+def _positions(given: Sequence[int], count: int) -> tuple[int, ...]:
+    positions = tuple(int(each) for each in given)
+    if any(not 0 <= each < count for each in positions):
+        raise ValueError(f"a position outside of imlist, which holds {count}")
+    return positions
+
+
+def open_landmarks(request: DatasetRequest) -> Landmarks:
+    """``roxford5k`` or ``rparis6k``, by the spec's name.
+
+    Raises:
+        TeachMattersError: no root, or the ground truth cannot be read.
+    """
+    name = request.spec.name
+    if request.root is None:
+        raise TeachMattersError(f"{name} needs its folder, which holds jpg/ and gnd_{name}.pkl; name it: --data-root")
+    return Landmarks(request.root, request.root / f"gnd_{name}.pkl")

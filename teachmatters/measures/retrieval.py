@@ -1,0 +1,89 @@
+"""Image retrieval: a ranking of the gallery, its average precision, and its precision among the first few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from teachmatters.measures.moments import accumulator
+
+QUERIES_AT_ONCE = 1024
+
+
+def ranking(queries: Tensor, gallery: Tensor) -> Tensor:
+    """The gallery by cosine to each query, most similar first.
+
+    Args:
+        queries: (Q, D), any float.
+        gallery: (G, D).
+
+    Returns:
+        gallery indices (Q, G), int64; of equal similarities the lower index comes first.
+
+    >>> ranking(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0], [3.0, 3.0], [0.5, 0.0]])).tolist()
+    [[2, 1, 0]]
+    """
+    unit, others = normalize(queries.float(), dim=1), normalize(gallery.float(), dim=1)
+    parts = torch.split(unit, QUERIES_AT_ONCE)
+    return torch.cat([(part @ others.T).argsort(dim=1, descending=True, stable=True) for part in parts])
+
+
+def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
+    """Area under each query's precision-recall curve, by trapezoids; junk does not count as ranked.
+
+    The j-th positive (from 0) at rank r (from 0, junk removed) adds ((j / r, or 1 when r = 0) + (j + 1) / (r + 1)) / 2,
+    divided by the number of positives.
+
+    Args:
+        order: (Q, G) from ``ranking``.
+        positive: (Q, G) bool, by gallery index.
+        junk: the same; what is both is positive.
+
+    Returns:
+        (Q,) between 0 and 1, NaN for a query without positives.
+
+    Source:
+        Philbin et al. 2007; Radenovic et al. 2018, "Revisiting Oxford and Paris".
+
+    >>> order, nothing = torch.tensor([[0, 1, 2]]), torch.zeros(1, 3, dtype=torch.bool)
+    >>> average_precision(order, torch.tensor([[False, True, False]]), nothing).item()
+    0.25
+    """
+    hit, rank = _ranked(order, positive, junk)
+    earlier = hit.cumsum(dim=1).to(accumulator(order.device)) - 1
+    left = torch.where(rank > 0, earlier / rank.clamp(min=1), 1.0)
+    area = (left + (earlier + 1) / (rank + 1)) / 2
+    return (area * hit).sum(dim=1) / hit.sum(dim=1)
+
+
+def precision_at(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int]) -> dict[int, Tensor]:
+    """The share of positives among the first c, where c = min(k, rank from 1 of the last positive); junk removed.
+
+    Args:
+        order: as for ``average_precision``.
+        positive: likewise.
+        junk: likewise.
+        ks: each at least 1.
+
+    Returns:
+        k -> (Q,) between 0 and 1, NaN for a query without positives.
+
+    >>> order, nothing = torch.tensor([[2, 1, 0]]), torch.zeros(1, 3, dtype=torch.bool)
+    >>> precision_at(order, torch.tensor([[False, True, False]]), nothing, [1, 10])
+    {1: tensor([0.], dtype=torch.float64), 10: tensor([0.5000], dtype=torch.float64)}
+    """
+    hit, rank = _ranked(order, positive, junk)
+    last = torch.where(hit, rank + 1, 0).amax(dim=1, keepdim=True)  # 0 without positives: 0 / 0 below
+    cuts = {k: last.clamp(max=k) for k in ks}
+    number = accumulator(order.device)
+    return {k: ((hit & (rank < cut)).sum(dim=1, dtype=number) / cut[:, 0].to(number)) for k, cut in cuts.items()}
+
+
+def _ranked(order: Tensor, positive: Tensor, junk: Tensor) -> tuple[Tensor, Tensor]:
+    """Along the ranking: whether each one is positive, and its rank from 0 with junk removed."""
+    hit = positive.gather(1, order)
+    kept = hit | ~junk.gather(1, order)
+    return hit, (kept.cumsum(dim=1) - 1).clamp_(min=0)  # junk at the very top would stand at -1

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachmatters.api import Box, DatasetRequest
+from teachmatters.datasets.retrieval import Landmarks, open_landmarks
+from teachmatters.datasets.task_specs import ROXFORD5K
+from teachmatters.errors import TeachMattersError
+from tests import annotated
+from tests.fixtures import picture
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("retrieval")
+    annotated.retrieval(folder, n=12, q=3)
+    return folder / "roxford5k"
+
+
+def opened(root: Path | None) -> Landmarks:
+    return open_landmarks(DatasetRequest(spec=ROXFORD5K, root=root))
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    content: dict[str, Any] = {
+        "imlist": ["a", "b", "c"],
+        "qimlist": ["q"],
+        "gnd": [{"bbx": [1, 2, 30.5, 40], "easy": [0], "hard": [2], "junk": []}],
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "gnd_roxford5k.pkl").write_bytes(pickle.dumps({**content, **changes}))
+    return folder
+
+
+def test_gallery_and_queries_in_the_order_of_the_lists(root: Path) -> None:
+    dataset = opened(root)
+    gallery, queries = dataset.items("retrieval", "gallery") or [], dataset.items("retrieval", "queries") or []
+    assert [item.key for item in gallery] == [f"jpg/im_{i:04d}.jpg" for i in range(12)]
+    assert [item.key for item in queries] == [f"jpg/q_{i:02d}.jpg" for i in range(3)]
+    assert dataset.picture(queries[0]).size == (220, 300)
+    assert gallery[3].size == (root / "jpg" / "im_0003.jpg").stat().st_size
+    assert dataset.items("pictures", "all") == gallery
+    assert dataset.items("pictures", "gallery") is None
+    assert dataset.annotation_files("retrieval") == [root / "gnd_roxford5k.pkl"]
+
+
+def test_what_a_query_looks_for(tmp_path: Path) -> None:
+    dataset = opened(written(tmp_path / "a"))
+    query = (dataset.items("retrieval", "queries") or [])[0]
+    expected = {"box": Box(1, 2, 30.5, 40), "easy": (0,), "hard": (2,), "junk": ()}
+    assert dataset.annotations(query, "retrieval") == expected
+    assert dataset.annotations((dataset.items("retrieval", "gallery") or [])[0], "retrieval") == {}
+
+
+def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> None:
+    dataset = opened(written(tmp_path / "a", qimlist=["b"]))
+    picture("b").save(tmp_path / "b.jpg")
+    (tmp_path / "a" / "jpg").mkdir()
+    (tmp_path / "b.jpg").rename(tmp_path / "a" / "jpg" / "b.jpg")
+    query, other = (dataset.items("retrieval", "queries") or [])[0], (dataset.items("retrieval", "gallery") or [])[1]
+    assert query.key != other.key
+    assert dataset.picture(query).tobytes() == dataset.picture(other).tobytes()
+    assert dataset.annotations(query, "retrieval")["easy"] == (0,)
+    assert dataset.annotations(other, "retrieval") == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"imlist": None}, "TypeError"),
+        ({"imlist": ["../../secret"]}, r"'\.\./\.\./secret' is no picture's name"),
+        ({"qimlist": ["/etc/passwd"]}, "'/etc/passwd' is no picture's name"),
+        ({"qimlist": ["q", "r"]}, "2 queries, but gnd for 1"),
+        ({"imlist": ["a", "b", "a"]}, "twice"),
+        ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]}, "outside of imlist, which holds 3"),
+        ({"gnd": [{"bbx": [1, 2, 3], "easy": [], "hard": [], "junk": []}]}, "bottom"),
+        ({"gnd": [{"bbx": [1, 2, 3, 4], "ok": [], "junk": []}]}, "KeyError: 'easy'"),
+    ],
+)
+def test_what_is_no_ground_truth_is_one_line(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(TeachMattersError, match=words):
+        opened(written(tmp_path / "a", **changes))
+
+
+def test_without_a_folder_it_says_which_one() -> None:
+    with pytest.raises(TeachMattersError, match=r"jpg/ and gnd_roxford5k\.pkl"):
+        opened(None)

@@ -1,0 +1,45 @@
+"""One analysis of a toy model, from the data set to the result, without a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from teachmatters import registry
+from teachmatters.api import ModelAdapter, ModelRequest, Result
+from teachmatters.runner.measure import Bench, Todo
+from teachmatters.runner.plan import Task, plan
+from teachmatters.runner.request import AnalyzeRequest, Silence
+from tests import toys
+
+
+def adapter(model: str = "toy-a") -> ModelAdapter:
+    return toys.toy_source(ModelRequest(spec=registry.load().models[model])).build()
+
+
+def task(metric: str, data: str, *parameters: str, root: Path | None = None, limit: int | None = None) -> Task:
+    request = AnalyzeRequest(
+        models=["toy-a"], metrics=[metric], db=Path("unused.db"), data=[data], data_root=root, limit=limit,
+        parameters=parameters,
+    )  # fmt: skip
+    return plan(registry.load(), request)[0][0]
+
+
+def measure(wanted: Task, batch_size: int = 4, seed: int = 0, limit: int | None = None) -> Result:
+    """The result of toy-a; raises what the analysis raised."""
+    cpu = torch.device("cpu")
+    bench = Bench(
+        device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, limit=limit, listener=Silence()
+    )  # fmt: skip
+    (gathered,) = bench.gather("toy-a", adapter(), [Todo(wanted, wanted.metrics)])
+    if gathered.error is not None:
+        raise gathered.error
+    return gathered.analysis.compute(gathered.analysis.state())
+
+
+def values(result: Result, metric: str, category: str = "", protocol: str = "") -> list[float]:
+    """Layer by layer."""
+    rows = [r for r in result.records if (r.metric, r.category, r.protocol) == (metric, category, protocol)]
+    assert [r.layer for r in rows] == list(range(1, len(rows) + 1))
+    return [r.value for r in rows]
