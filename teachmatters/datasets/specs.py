@@ -9,6 +9,8 @@ from teachmatters.hookspecs import hookimpl
 PICTURES: frozenset[Kind] = frozenset({"pictures"})
 LABELLED: frozenset[Kind] = frozenset({"pictures", "labels"})
 
+ANNOTATED: frozenset[Kind] = LABELLED | {"masks", "parts"}
+
 IMAGENET_SOURCE = "image-net.org, ILSVRC 2012 classification (registration needed)"
 IMAGENET_LICENCE = "non-commercial research and education"
 IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015"
@@ -17,8 +19,26 @@ IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
     """Every data set of this package."""
-    return [PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET, *TASK_DATASETS]
+    return [SCENES, PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET, *TASK_DATASETS]
 
+
+SCENES = DatasetSpec(
+    name="scenes",
+    summary="a drawn world of twelve kinds of jointed things, with everything known about each picture",
+    kinds=ANNOTATED,
+    factory="teachmatters.datasets.scenes.dataset:open_scenes",
+    parameters=(
+        Parameter(name="size", kind="int", default=64, minimum=32, maximum=1024, summary="pixels of a picture's side"),
+        Parameter(name="world", kind="int", default=0, minimum=0, maximum=2**31 - 1, summary="the world's seed"),
+        Parameter(name="train", kind="int", default=1200, minimum=1, maximum=10**8, summary="pictures of train"),
+        Parameter(name="val", kind="int", default=600, minimum=1, maximum=10**8, summary="pictures of val"),
+    ),
+    bundled=True,
+    layout="drawn by code when asked for; nothing on disk",
+    source="part of teachmatters",
+    licence="that of teachmatters",
+    citation="none",
+)
 
 PHOTOS = DatasetSpec(
     name="photos",

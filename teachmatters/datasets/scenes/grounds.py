@@ -1,0 +1,207 @@
+"""What things are seen against: materials, light, clutter, and what stands in front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, pi, sin
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from teachmatters.datasets.scenes.figure import Piece
+from teachmatters.datasets.scenes.looks import COATS, COLOURS, Colour, Paint, near
+from teachmatters.datasets.scenes.seeds import one_of
+from teachmatters.datasets.scenes.shapes import OUTLINES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A surface: its pattern, its two colours, and the range of how often the pattern repeats across the picture."""
+
+    pattern: str
+    first: Colour
+    second: Colour
+    scale: tuple[float, float]
+
+
+MATERIALS = {
+    "sand": Material("grain", (0.86, 0.76, 0.55), (0.70, 0.58, 0.38), (0.6, 1.4)),
+    "grass": Material("blades", (0.30, 0.52, 0.20), (0.52, 0.70, 0.32), (0.7, 1.5)),
+    "water": Material("ripples", (0.20, 0.42, 0.62), (0.55, 0.74, 0.84), (0.6, 1.6)),
+    "clouds": Material("clouds", (0.45, 0.65, 0.90), (0.95, 0.96, 0.98), (0.4, 1.0)),
+    "bricks": Material("bricks", (0.62, 0.32, 0.24), (0.80, 0.74, 0.68), (0.8, 2.0)),
+    "planks": Material("planks", (0.66, 0.48, 0.30), (0.40, 0.27, 0.16), (0.6, 1.5)),
+    "tiles": Material("tiles", (0.78, 0.80, 0.80), (0.45, 0.48, 0.52), (0.8, 2.0)),
+    "gravel": Material("pebbles", (0.35, 0.34, 0.33), (0.66, 0.64, 0.61), (0.6, 1.4)),
+    "snow": Material("clouds", (0.95, 0.96, 0.98), (0.76, 0.82, 0.90), (0.5, 1.3)),
+    "leaves": Material("mottled", (0.16, 0.30, 0.14), (0.40, 0.52, 0.22), (1.0, 2.4)),
+    "cloth": Material("checked", (0.78, 0.30, 0.34), (0.92, 0.88, 0.82), (2.0, 5.0)),
+    "wallpaper": Material("striped", (0.70, 0.72, 0.58), (0.84, 0.84, 0.74), (1.5, 4.0)),
+    "carpet": Material("spotted", (0.42, 0.30, 0.52), (0.66, 0.55, 0.70), (2.0, 5.0)),
+    "the night sky": Material("clouds", (0.07, 0.08, 0.16), (0.20, 0.20, 0.34), (0.4, 1.0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A material as it lies in one picture; ``turn`` in radians."""
+
+    paint: Paint
+    turn: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """The background.
+
+    Attributes:
+        name: its material, in words.
+        near, far: below and above the horizon.
+        horizon: (offset, slope) of the line below which ``near`` lies; None when there is only ``near``.
+        mottle: float32 (rows, columns), slow changes of brightness, -1..1.
+    """
+
+    name: str
+    near: Surface
+    far: Surface | None
+    horizon: tuple[float, float]
+    mottle: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """The light of one picture.
+
+    Attributes:
+        direction: where it comes from, x + iy, of length 1.
+        strength: of the shading that it makes, 0..1.
+        tint: factor of red, green and blue.
+        vignette: how much darker the corners are, 0..1.
+        shadow: how dark the shadow on the ground is, 0..1.
+    """
+
+    direction: complex
+    strength: float
+    tint: Colour
+    vignette: float
+    shadow: float
+
+
+def ground(rng: np.random.Generator) -> Ground:
+    """A background that knows nothing of what will stand before it."""
+    name = one_of(rng, tuple(MATERIALS))
+    far = _surface(rng, one_of(rng, tuple(MATERIALS))) if rng.random() < 0.35 else None
+    cells = int(rng.integers(2, 6))
+    mottle = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
+    horizon = float(rng.uniform(0.25, 0.7)), float(rng.uniform(-0.15, 0.15))
+    return Ground(name, _surface(rng, name), far, horizon, mottle)
+
+
+def _surface(rng: np.random.Generator, name: str) -> Surface:
+    material = MATERIALS[name]
+    if rng.random() < 0.25:  # dyed: neither sand nor planks need have the colour one thinks of
+        first = near(rng, COLOURS[one_of(rng, tuple(COLOURS))], 0.12)
+        second = near(rng, first, 0.2)
+    else:
+        first, second = near(rng, material.first, 0.12), near(rng, material.second, 0.12)
+    shift = rng.random(2).tolist()
+    paint = Paint(first, second, material.pattern, float(rng.uniform(*material.scale)), (shift[0], shift[1]))
+    return Surface(paint, float(rng.uniform(-0.5, 0.5)))
+
+
+def light(rng: np.random.Generator) -> Light:
+    """From above, more or less; warm or cold; bright or dim."""
+    angle = rng.uniform(-pi, 0)
+    warmth, exposure = rng.uniform(-0.12, 0.12), rng.uniform(0.72, 1.15)
+    tint = (float(exposure * (1 + warmth)), float(exposure), float(exposure * (1 - warmth)))
+    strength, vignette, shadow = (float(rng.uniform(*span)) for span in ((0.2, 0.55), (0, 0.45), (0.1, 0.45)))
+    return Light(complex(cos(angle), sin(angle)), strength, tint, vignette, shadow)
+
+
+CLUTTER = ("disc", "box", "leaf", "cone", "limb", "petal", "claw", "fan")
+
+
+def clutter(rng: np.random.Generator, most: int = 9) -> tuple[Piece, ...]:
+    """Small shapes on the ground that are no objects."""
+    return tuple(
+        piece(
+            one_of(rng, CLUTTER),
+            complex(*rng.random(2)),
+            float(rng.uniform(-pi, pi)),
+            (float(rng.uniform(0.04, 0.2)), float(rng.uniform(0.03, 0.1))),
+            coat(rng),
+        )
+        for _ in range(int(rng.integers(0, most + 1)))
+    )
+
+
+def front(rng: np.random.Generator, middle: complex, extent: float) -> tuple[str, tuple[Piece, ...]]:
+    """Something that hides a part of an object of that place and size, and what it is called."""
+    name = one_of(rng, tuple(FRONTS))
+    angle = float(rng.uniform(-pi, pi))
+    return name, FRONTS[name](rng, middle + extent * 0.36 * complex(cos(angle), sin(angle)), extent)
+
+
+def _branch(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, ...]:
+    turn = float(rng.uniform(-0.7, 0.7))
+    wood = piece(
+        "limb",
+        at - 0.8 * complex(cos(turn), sin(turn)),
+        turn,
+        (1.6, float(rng.uniform(0.05, 0.09))),
+        tones(rng, "brown"),
+    )
+    return (wood, *(_leaf(rng, at, 0.18, (0.16, 0.07)) for _ in range(3)))
+
+
+def _post(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, ...]:
+    turn, width = pi / 2 + float(rng.uniform(-0.15, 0.15)), float(rng.uniform(0.07, 0.12))
+    return (piece("limb", complex(at.real, -0.3), turn, (1.7, width), coat(rng)),)
+
+
+def _fence(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, ...]:
+    paint, step = coat(rng), float(rng.uniform(0.2, 0.3))
+    return tuple(piece("limb", at + step * i, pi / 2, (1.2, 0.05), paint) for i in (-1, 0, 1))
+
+
+def _ball(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, ...]:
+    size = extent * float(rng.uniform(0.22, 0.34))
+    return (piece("disc", at, 0.0, (size, size), coat(rng)),)
+
+
+def _bush(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, ...]:
+    return tuple(_leaf(rng, at, 0.1, (0.24, 0.1)) for _ in range(7))
+
+
+FRONTS = {"branch": _branch, "post": _post, "fence": _fence, "ball": _ball, "bush": _bush}
+"""What may stand in front of an object."""
+
+
+def _leaf(rng: np.random.Generator, at: complex, spread: float, size: tuple[float, float]) -> Piece:
+    place = at + complex(*rng.uniform(-spread, spread, 2))
+    return piece("leaf", place, float(rng.uniform(-pi, pi)), size, tones(rng, "green"))
+
+
+def tones(rng: np.random.Generator, colour: str) -> Paint:
+    """Mottled, in tones of one colour."""
+    first = near(rng, COLOURS[colour], 0.1)
+    return Paint(first, near(rng, first, 0.25), "mottled", float(rng.uniform(2, 6)))
+
+
+def coat(rng: np.random.Generator) -> Paint:
+    """Any paint."""
+    first, second = (near(rng, COLOURS[one_of(rng, tuple(COLOURS))], 0.1) for _ in range(2))
+    return Paint(first, second, one_of(rng, COATS), float(rng.uniform(2, 6)))
+
+
+def piece(shape: str, joint: complex, turn: float, size: tuple[float, float], paint: Paint) -> Piece:
+    """A shape put straight into the picture; size is its length and width."""
+    axis = complex(cos(turn), sin(turn))
+    outline = OUTLINES[shape]
+    placed = joint + axis * (outline.real * size[0] + 1j * outline.imag * size[1] / 2)
+    origin = -joint / axis
+    inverse = (axis.real, axis.imag, origin.real, -axis.imag, axis.real, origin.imag)
+    return Piece(placed, inverse, size[1] / 2, paint)

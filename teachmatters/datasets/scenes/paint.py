@@ -1,0 +1,136 @@
+"""Drawing a scene: outlines into a map of pieces, colours by looking up, then the reduction to the wanted size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from teachmatters.datasets.scenes.figure import Piece
+from teachmatters.datasets.scenes.grounds import Ground, Light, Surface
+from teachmatters.datasets.scenes.scene import Scene
+from teachmatters.datasets.scenes.textures import EDGE, NUMBER, tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SHADOW = 0.035
+"""How far from an object its shadow on the ground lies, in the picture's width."""
+
+
+def finer(size: int) -> int:
+    """How many drawn pixels make one of the picture, in each direction."""
+    return 3 if size <= 96 else 2
+
+
+def draw(scene: Scene, size: int) -> Image.Image:
+    """The picture, RGB, ``size`` pixels wide and high."""
+    times = finer(size)
+    edge = size * times
+    rows = outlines(scene.pieces, edge)
+    x = ((np.arange(edge) + 0.5) / edge).astype(np.float32)[None, :]
+    y = x.T
+    colours = _ground(scene.ground, x, y)
+    if scene.light.shadow:
+        colours *= (1 - scene.light.shadow * _shadow(scene, edge))[..., None]
+    where = np.flatnonzero(rows)
+    if where.size:
+        colours.reshape(-1, 3)[where] = _surfaces(scene.pieces, rows.ravel()[where] - 1, where, edge, scene.light)
+    colours *= _glow(scene.light, x, y)
+    pixels = np.clip(colours * 255 + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(pixels).reduce(times)
+
+
+def outlines(pieces: Sequence[Piece], edge: int) -> NDArray[np.uint8]:
+    """Which piece each drawn pixel shows: uint8 (edge, edge), 0 the ground, piece i as i + 1."""
+    canvas = Image.new("L", (edge, edge))
+    pen = ImageDraw.Draw(canvas)
+    for number, piece in enumerate(pieces):
+        # a drawn pixel's middle has whole coordinates for PIL, and ours lie at halves
+        corners = (piece.outline * edge - (0.5 + 0.5j)).view(np.float64)
+        pen.polygon(corners.tolist(), fill=number + 1)
+    return np.asarray(canvas)
+
+
+def _shadow(scene: Scene, edge: int) -> NDArray[np.float32]:
+    """Where the light of the ground is taken by the objects, 0 or 1, float32 (edge, edge)."""
+    canvas = Image.new("L", (edge, edge))
+    pen = ImageDraw.Draw(canvas)
+    move = -SHADOW * scene.light.direction
+    for figure in scene.figures:
+        for piece in figure.pieces:
+            pen.polygon(((piece.outline + move) * edge - (0.5 + 0.5j)).view(np.float64).tolist(), fill=1)
+    return np.asarray(canvas).astype(np.float32)
+
+
+def _ground(ground: Ground, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours of the background, float32 (edge, edge, 3)."""
+    colours = _surface(ground.near, x, y)
+    if ground.far is not None:
+        above = y < np.float32(ground.horizon[0]) + np.float32(ground.horizon[1]) * (x - np.float32(0.5))
+        colours = np.where(above[..., None], _surface(ground.far, x, y), colours)
+    edge = x.size
+    mottle = np.asarray(Image.fromarray(ground.mottle).resize((edge, edge), Image.Resampling.BICUBIC))
+    colours *= (1 + np.float32(0.16) * mottle)[..., None]
+    return colours
+
+
+def _surface(surface: Surface, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    paint, (cos, sin) = surface.paint, (np.cos(surface.turn), np.sin(surface.turn))
+    step = np.float32(paint.scale * EDGE)
+    u = (np.float32(cos) * x + np.float32(sin) * y) * step + np.float32(paint.shift[0] * EDGE)
+    v = (np.float32(cos) * y - np.float32(sin) * x) * step + np.float32(paint.shift[1] * EDGE)
+    mix = _look_up(NUMBER[paint.pattern], u, v)
+    first, second = np.array(paint.first, np.float32), np.array(paint.second, np.float32)
+    colours: NDArray[np.float32] = first + (second - first) * mix[..., None]
+    return colours
+
+
+def _look_up(pattern: int | NDArray[np.intp], u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
+    column = np.floor(u).astype(np.int32) & (EDGE - 1)
+    row = np.floor(v).astype(np.int32) & (EDGE - 1)
+    found: NDArray[np.float32] = tiles()[pattern, row, column]
+    return found
+
+
+def _surfaces(
+    pieces: Sequence[Piece], which: NDArray[np.uint8], where: NDArray[np.intp], edge: int, light: Light
+) -> NDArray[np.float32]:
+    """Colours of drawn pixels that show a piece: float32 (pixels, 3)."""
+    x = ((where % edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
+    y = ((where // edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
+    a, b, c, d, e, f = np.array([piece.inverse for piece in pieces], dtype=np.float32).T[:, which]
+    along, across = a * x + b * y + c, d * x + e * y + f
+    paints = [piece.paint for piece in pieces]
+    look = np.array([(p.scale, *p.shift) for p in paints], dtype=np.float32).T[:, which]
+    pattern = np.array([NUMBER[p.pattern] for p in paints])[which]
+    mix = _look_up(pattern, (along * look[0] + look[1]) * EDGE, (across * look[0] + look[2]) * EDGE)
+    first = np.array([p.first for p in paints], dtype=np.float32)
+    change = np.array([p.second for p in paints], dtype=np.float32) - first
+    lit = _shading(pieces, light)[which]
+    shade = lit[:, 0] + lit[:, 1] * across - lit[:, 2] * across * across
+    colours: NDArray[np.float32] = (first[which] + change[which] * mix[:, None]) * shade[:, None]
+    return colours
+
+
+def _shading(pieces: Sequence[Piece], light: Light) -> NDArray[np.float32]:
+    """Of each piece: its light, how that changes across it, and how its edges darken. Parts are taken as rods."""
+    rows = []
+    for piece in pieces:
+        side = complex(piece.inverse[3], piece.inverse[4])
+        facing = (side.real * light.direction.real + side.imag * light.direction.imag) / abs(side)
+        slope = light.strength * facing / piece.breadth
+        rows.append((piece.shade, piece.shade * slope, piece.shade * 0.28 / piece.breadth**2))
+    return np.array(rows, dtype=np.float32)
+
+
+def _glow(light: Light, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What all colours are multiplied by: float32 (edge, edge, 3)."""
+    half = np.float32(0.5)
+    far = (x - half) ** 2 + (y - half) ** 2
+    slant = (x - half) * np.float32(light.direction.real) + (y - half) * np.float32(light.direction.imag)
+    bright = 1 - np.float32(2 * light.vignette) * far + np.float32(0.35 * light.strength) * slant
+    return (bright[..., None] * np.array(light.tint, np.float32)).astype(np.float32, copy=False)
