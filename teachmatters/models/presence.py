@@ -8,6 +8,9 @@ from teachmatters.models.recipes import RECIPES
 
 HUB = "huggingface.co/"
 
+NOTHING = "none needed"
+"""What the licence of a model without weights says."""
+
 
 def weights_here(spec: ModelSpec) -> str:
     """``yes``, ``no``, ``part of the package``, ``none needed``, or nothing where the source does not tell.
@@ -20,8 +23,8 @@ def weights_here(spec: ModelSpec) -> str:
     'none needed'
     """
     recipe = RECIPES.get(spec.name)
-    if recipe is not None and not recipe.origins:
-        return "none needed"
+    if spec.licence == NOTHING or (recipe is not None and not recipe.origins):
+        return NOTHING
     if "part of the package" in spec.source:
         return "part of the package"
     places = recipe.origins if recipe is not None else _places(spec.source)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from teachmatters.api import ModelSpec
 from teachmatters.hookspecs import hookimpl
+from teachmatters.models.mini.specs import mini_specs
 from teachmatters.models.recipes import BEIT, CLIP, DINO, MAE, MOCO, NOISE, RANDOM, SHAPES, SUPERVISED, Recipe, shown
 
 
@@ -111,7 +112,7 @@ FAMILIES = [
 
 @hookimpl
 def register_models() -> list[ModelSpec]:
-    """Every named model, and the prefix ``timm/``."""
+    """Every named model, the mini models, and the prefix ``timm/``."""
     prefix = ModelSpec(
         name="timm/",
         family="timm-vit",
@@ -123,7 +124,8 @@ def register_models() -> list[ModelSpec]:
         source="huggingface.co/timm",
         citation="Wightman, PyTorch Image Models, 2019",
     )
-    return [_spec(family, recipe) for family in FAMILIES for recipe in family.recipes] + [prefix]
+    named = [_spec(family, recipe) for family in FAMILIES for recipe in family.recipes]
+    return [*named, *mini_specs(), prefix]
 
 
 def _spec(family: Family, recipe: Recipe) -> ModelSpec:

@@ -1,0 +1,1 @@
+"""The command ``tm train``: six kinds of supervision for one small vision transformer."""

@@ -1,0 +1,55 @@
+"""The parts of the forward pass that some methods need one by one: positions of other grids, hidden patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+
+
+def embed(network: Any, pixels: Tensor) -> Tensor:
+    """Patches with their positions, without the class token.
+
+    Args:
+        network: a plain timm VisionTransformer with a class token.
+        pixels: (B, 3, h, w), normalised, h and w multiples of the patch; of another size than the network's, the
+            positions are interpolated.
+
+    Returns:
+        (B, patches, width).
+    """
+    patches = network.patch_embed.proj(pixels)
+    grid = patches.shape[-2:]
+    return patches.flatten(2).transpose(1, 2) + _positions(network, grid)
+
+
+def encode(network: Any, patches: Tensor) -> Tensor:
+    """Through all blocks and the last norm.
+
+    Args:
+        network: as above.
+        patches: (B, patches, width), any of them, with their positions.
+
+    Returns:
+        (B, 1 + patches, width), the class token first.
+    """
+    first = (network.cls_token + network.pos_embed[:, :1]).expand(len(patches), -1, -1)
+    tokens: Tensor = network.norm(network.blocks(torch.cat([first, patches], dim=1)))
+    return tokens
+
+
+def class_token(network: Any, pixels: Tensor) -> Tensor:
+    """The class token after the last norm: (B, width)."""
+    return encode(network, embed(network, pixels))[:, 0]
+
+
+def _positions(network: Any, grid: torch.Size) -> Tensor:
+    own = network.patch_embed.grid_size
+    positions: Tensor = network.pos_embed[:, 1:]
+    if tuple(grid) == tuple(own):
+        return positions
+    square = positions.reshape(1, *own, -1).permute(0, 3, 1, 2)
+    resized = F.interpolate(square, size=tuple(grid), mode="bicubic", antialias=True, align_corners=False)
+    return resized.flatten(2).transpose(1, 2)

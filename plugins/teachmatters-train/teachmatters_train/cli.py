@@ -1,0 +1,97 @@
+"""``tm train``: one small network, six kinds of supervision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+from teachmatters.errors import TeachMattersError
+
+HELP = """Train a mini model: labels, captions, self-distillation, contrast or masks.
+
+The methods are supervised, clip, dino, moco, mae and beit. Network, pictures, their order and number, optimiser and
+learning rate are the same for all of them; only the supervision differs. Beside the weights (FILE.safetensors) come a
+card (FILE.json) and the loss curve (FILE.png). Ctrl-C keeps a checkpoint (FILE.ckpt), and the same command carries on.
+
+Examples:
+
+  tm train --method dino --data scenes --epochs 2
+
+  tm train --method mae --limit 256 --out mine.safetensors
+
+  tm analyze --model mini-mae --weights mine.safetensors --metric attn-distance --limit 20
+"""
+
+
+def train(
+    method: Annotated[str, typer.Option("--method", help="supervised, clip, dino, moco, mae or beit.")],
+    data: Annotated[str, typer.Option("--data", "-d", metavar="NAME", help="The data set.")] = "scenes",
+    data_root: given.DataRootOption = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the data set, such as train=40000."),
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How often each picture is seen.")] = 1,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", metavar="N", help="Pictures a step.")] = 64,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of network, order and views.")] = 0,
+    threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Of the CPU. Default: all.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The weights. Default: build/train/mini-METHOD.safetensors."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Start anew where a checkpoint would carry on.")] = False,
+) -> None:
+    """Train a mini model."""
+    from teachmatters_train.request import Request, carry_out
+
+    for value, option in ((epochs, "--epochs"), (limit, "--limit"), (threads, "--threads")):
+        if value is not None:
+            given.at_least(value, 1, option)
+    given.at_least(batch_size, 2, "--batch-size")
+    given.at_least(seed, 0, "--seed")
+    request = Request(
+        method=method,
+        data=data,
+        data_root=data_root,
+        parameters=tuple(param or ()),
+        epochs=epochs,
+        limit=limit,
+        batch_size=batch_size,
+        seed=seed,
+        threads=threads,
+        device=device,
+        out=_target(out, method),
+        force=force,
+    )
+    with output.progress() as display:
+        finished = carry_out(request, display)
+    if not finished:
+        output.say(f"stopped; the same command carries on from {request.checkpoint}")
+        raise typer.Exit(130)
+    output.say(f"wrote {request.out}, its card and its loss curve; load it with --model mini-{method} --weights")
+    output.emit(str(request.out))
+
+
+def _target(out: Path | None, method: str) -> Path:
+    """The file of weights, in a folder that exists.
+
+    Raises:
+        TeachMattersError: the folder cannot be made, or the name does not end in .safetensors.
+    """
+    path = out or Path("build", "train", f"mini-{method}.safetensors")
+    if out is None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TeachMattersError(f"cannot make {path.parent} ({error.strerror}); name a file with --out") from None
+    given.check_target(path, "--out", (".safetensors",))
+    return path
+
+
+app = given.single(train, HELP)

@@ -1,0 +1,158 @@
+"""The training loop: the same for every method, and the same whether it was interrupted or not."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters_train.corpus import Display
+from teachmatters_train.method import Batch, Corpus, Method
+from teachmatters_train.recipe import CLIP, Recipe, optimiser_of, seeded
+
+SAVE_EVERY = 60.0  # seconds
+
+
+@dataclass(slots=True)
+class Training:
+    """A method on its way.
+
+    Attributes:
+        method: what is trained.
+        recipe: how.
+        facts: what a checkpoint must agree with.
+        device: where.
+        step: steps done.
+        losses: of each step done.
+        seconds: of training so far, all sessions together.
+    """
+
+    method: Method
+    recipe: Recipe
+    facts: Mapping[str, Any]
+    device: torch.device
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    optimiser: torch.optim.AdamW = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.method.to(self.device).train()
+        self.optimiser = optimiser_of(self.method)
+
+    def run(self, corpus: Corpus, checkpoint: Path, display: Display) -> bool:
+        """Train to the end; False when the user stopped it, and the checkpoint carries on.
+
+        Raises:
+            TeachMattersError: the loss is no number any more, or the checkpoint cannot be written.
+        """
+        display.begin(str(self.facts["method"]), self.recipe.steps * self.recipe.size)
+        display.advance(self.step * self.recipe.size)
+        saved, first = time.monotonic(), (self.step, self.seconds)
+        with _polite() as asked:
+            while self.step < self.recipe.steps:
+                self._step(corpus)
+                display.advance(self.recipe.size)
+                if asked or time.monotonic() - saved > SAVE_EVERY:
+                    self.save(checkpoint)
+                    saved = time.monotonic()
+                    display.say(self._told(*first))
+                if asked:
+                    return False
+        return True
+
+    def _step(self, corpus: Corpus) -> None:
+        start, progress = time.monotonic(), self.step / self.recipe.steps
+        indices = self.recipe.indices(self.step)
+        pictures = torch.from_numpy(corpus.pictures[indices]).to(self.device)
+        with seeded(self.recipe.seed, self.step):
+            loss = self.method.loss(Batch(pictures, torch.from_numpy(indices).to(self.device)), progress)
+        self.losses.append(loss.item())
+        if not torch.isfinite(loss):
+            raise TeachMattersError(f"the loss of step {self.step + 1} is {loss.item()}: the training broke down")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.method.before_step(progress)
+        nn.utils.clip_grad_norm_(self.method.parameters(), CLIP, foreach=True)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        self.optimiser.step()
+        self.method.after_step(progress)
+        self.step += 1
+        self.seconds += time.monotonic() - start
+
+    def _told(self, first_step: int, first_seconds: float) -> str:
+        rate = (self.step - first_step) * self.recipe.size / max(self.seconds - first_seconds, 1e-9)
+        recent = self.losses[-50:]
+        done = f"step {self.step:,} of {self.recipe.steps:,}"
+        return f"{self.facts['method']}: {done}, loss {sum(recent) / len(recent):.3f}, {rate:.0f} pictures/s"
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        content = {
+            "facts": dict(self.facts),
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+            "seconds": self.seconds,
+        }
+        part = path.with_name(path.name + ".part")
+        try:
+            torch.save(content, part)
+            part.replace(path)
+        except (OSError, RuntimeError) as error:
+            raise TeachMattersError(f"cannot write the checkpoint {path}: {error}; free some space") from None
+
+    def resume(self, path: Path) -> bool:
+        """Carry on from a checkpoint, if there is one.
+
+        Raises:
+            TeachMattersError: it is damaged, or of another training.
+        """
+        if not path.exists():
+            return False
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found = content["facts"]
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+            raise TeachMattersError(f"{path} is no readable checkpoint of 'tm train'; --force starts anew") from None
+        other = {name: value for name, value in found.items() if value != self.facts.get(name)}
+        if other:
+            told = listing(f"{name} {value}, not {self.facts.get(name)}" for name, value in other.items())
+            raise TeachMattersError(
+                f"{path} is the checkpoint of another training ({told}); repeat that command, give another --out, or "
+                "start anew with --force"
+            )
+        self.method.load_state_dict(content["method"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.step, self.losses, self.seconds = content["step"], content["losses"], content["seconds"]
+        return True
+
+
+@contextmanager
+def _polite() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM are noted in the list, and the step that runs is finished; a second one counts at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,104 @@
+"""Pictures and captions that find each other (Radford et al., 2021)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from teachmatters_train.backbone import class_token
+from teachmatters_train.contrast import info_nce
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.views import look
+
+WIDTH, LONGEST = 96, 32
+WARMEST = math.log(100)
+"""The scale of the cosines is learned, up to 100."""
+
+
+class Words:
+    """The words of some captions, numbered from 1; 0 is no word.
+
+    >>> words = Words(["a red bird flying left", "a fish"])
+    >>> words.numbers("a bird flying right").tolist()
+    [1, 2, 4, 0, 0]
+    >>> words.mirrored(torch.tensor([5]))
+    tensor([5])
+    """
+
+    def __init__(self, captions: Sequence[str]) -> None:
+        known = sorted({word for caption in captions for word in _split(caption)})
+        self.number = {word: number for number, word in enumerate(known, start=1)}
+        self.longest = min(LONGEST, max((len(_split(caption)) for caption in captions), default=1))
+        self._swap = torch.arange(len(self))
+        if {"left", "right"} <= self.number.keys():
+            left, right = self.number["left"], self.number["right"]
+            self._swap[left], self._swap[right] = right, left
+
+    def __len__(self) -> int:
+        return len(self.number) + 1
+
+    def numbers(self, caption: str) -> Tensor:
+        """int64 (longest,); a word never seen is no word."""
+        found = [self.number.get(word, 0) for word in _split(caption)][: self.longest]
+        return torch.tensor(found + [0] * (self.longest - len(found)))
+
+    def mirrored(self, numbers: Tensor) -> Tensor:
+        """What is said of the mirror image: left is right."""
+        return self._swap.to(numbers.device)[numbers]
+
+
+def _split(caption: str) -> list[str]:
+    return re.findall(r"\w+", caption.lower())
+
+
+class TextTower(nn.Module):
+    """A small transformer; the caption's embedding is the mean of its words'."""
+
+    def __init__(self, words: int, longest: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(words, WIDTH, padding_idx=0)
+        self.positions = nn.Parameter(torch.zeros(1, longest, WIDTH))
+        nn.init.trunc_normal_(self.words.weight, std=0.02)
+        nn.init.trunc_normal_(self.positions, std=0.02)
+        layer = nn.TransformerEncoderLayer(
+            WIDTH, nhead=6, dim_feedforward=4 * WIDTH, dropout=0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.blocks = nn.TransformerEncoder(layer, 3, norm=nn.LayerNorm(WIDTH), enable_nested_tensor=False)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """(B, longest) -> (B, WIDTH)."""
+        absent = numbers == 0
+        absent[:, 0] = False  # a caption without a known word still has an embedding
+        tokens = self.blocks(self.words(numbers) + self.positions, src_key_padding_mask=absent)
+        present = (~absent).unsqueeze(-1)
+        return (tokens * present).sum(1) / present.sum(1)
+
+
+class Clip(Method):
+    """Symmetric InfoNCE between class tokens and captions, in a space of WIDTH dimensions."""
+
+    needs = "captions"
+
+    def __init__(self, backbone: Any, corpus: Corpus) -> None:
+        super().__init__(backbone, corpus)
+        self.vocabulary = Words(corpus.captions)
+        self.text = TextTower(len(self.vocabulary), self.vocabulary.longest)
+        self.of_picture = nn.Linear(backbone.embed_dim, WIDTH, bias=False)
+        self.of_text = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        captions = torch.stack([self.vocabulary.numbers(caption) for caption in corpus.captions])
+        self.register_buffer("captions", captions, persistent=False)
+
+    def loss(self, batch: Batch, progress: float) -> Tensor:
+        pixels, mirrored = look(batch.pictures, LIGHT)
+        words: Tensor = self.captions[batch.indices]  # type: ignore[index,assignment]  # a buffer
+        words = torch.where(mirrored[:, None], self.vocabulary.mirrored(words), words)
+        pictures = self.of_picture(class_token(self.backbone, pixels))
+        texts = self.of_text(self.text(words))
+        scale = self.scale.clamp(max=WARMEST).exp()
+        return (info_nce(pictures, texts, scale) + info_nce(texts, pictures, scale)) / 2

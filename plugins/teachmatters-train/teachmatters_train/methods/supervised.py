@@ -1,0 +1,29 @@
+"""Cross-entropy on labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+
+from teachmatters_train.backbone import class_token
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.views import look
+
+
+class Supervised(Method):
+    """A linear classifier on the class token."""
+
+    needs = "labels"
+
+    def __init__(self, backbone: Any, corpus: Corpus) -> None:
+        super().__init__(backbone, corpus)
+        self.head = nn.Linear(backbone.embed_dim, corpus.classes)
+        self.register_buffer("labels", torch.tensor(corpus.labels), persistent=False)
+
+    def loss(self, batch: Batch, progress: float) -> Tensor:
+        pixels, _ = look(batch.pictures, LIGHT)
+        labels: Tensor = self.labels[batch.indices]  # type: ignore[index,assignment]  # a buffer
+        return F.cross_entropy(self.head(class_token(self.backbone, pixels)), labels)

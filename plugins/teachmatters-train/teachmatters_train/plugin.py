@@ -1,0 +1,18 @@
+"""What this package adds to ``tm``."""
+
+from __future__ import annotations
+
+from teachmatters.api import CommandSpec
+from teachmatters.hookspecs import hookimpl
+
+
+@hookimpl
+def register_commands() -> list[CommandSpec]:
+    """The command ``train``."""
+    return [
+        CommandSpec(
+            name="train",
+            summary="Train a mini model: labels, captions, self-distillation, contrast or masks.",
+            app="teachmatters_train.cli:app",
+        )
+    ]

@@ -1,0 +1,108 @@
+"""What all methods share: how many steps, in which order, at which rate. Nothing here knows a method."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+RATE = 1e-3
+WARM_UP = 0.1
+"""The share of the steps in which the learning rate rises; then it falls to 0 along half a cosine."""
+DECAY = 0.05
+BETAS = (0.9, 0.98)
+CLIP = 1.0
+"""The longest gradient."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The size of a training.
+
+    Attributes:
+        pictures: of the training set.
+        epochs: how often each is seen.
+        batch: pictures a step.
+        seed: of the network, the order and the views.
+    """
+
+    pictures: int
+    epochs: int
+    batch: int
+    seed: int = 0
+
+    @property
+    def size(self) -> int:
+        """Pictures of a step: the batch, or the whole set where it is smaller."""
+        return min(self.batch, self.pictures)
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch; what does not fill a batch waits for another epoch."""
+        return self.pictures // self.size
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.per_epoch * self.epochs
+
+    def indices(self, step: int) -> NDArray[np.int64]:
+        """The pictures of a step (from 0): the epoch's own permutation, known without the steps before it.
+
+        >>> recipe = Recipe(pictures=5, epochs=2, batch=2)
+        >>> recipe.steps, sorted({*recipe.indices(0), *recipe.indices(1)}) == sorted(recipe.indices(0))
+        (4, False)
+        """
+        epoch, position = divmod(step, self.per_epoch)
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.pictures)
+        return order[position * self.size : (position + 1) * self.size]
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step (from 0).
+
+        >>> recipe = Recipe(pictures=100, epochs=1, batch=1)
+        >>> recipe.rate(4), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
+        (0.0005, 0.001, 0.0005, True)
+        """
+        rising = max(1, round(WARM_UP * self.steps))
+        if step < rising:
+            return RATE * (step + 1) / rising
+        over = (step + 1 - rising) / max(1, self.steps - rising)
+        return RATE * (1 + math.cos(math.pi * over)) / 2
+
+
+def optimiser_of(method: nn.Module) -> torch.optim.AdamW:
+    """AdamW; matrices decay, whatever has one axis, tokens and positions do not."""
+    trained = [(name, each) for name, each in method.named_parameters() if each.requires_grad]
+    free = [each for name, each in trained if _free(name, each)]
+    groups = [
+        {"params": [each for name, each in trained if not _free(name, each)], "weight_decay": DECAY},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=RATE, betas=BETAS, foreach=True)
+
+
+def _free(name: str, parameter: nn.Parameter) -> bool:
+    tokens = ("cls_token", "pos_embed", "hidden", "positions")
+    return parameter.ndim < 2 or name.rpartition(".")[2] in tokens
+
+
+@contextmanager
+def seeded(seed: int, step: int) -> Iterator[None]:
+    """Randomness of one step, the same whenever it is run; the generators are left as they were found."""
+    mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+    before = random.getstate()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(mixed)
+        random.seed(mixed)
+        try:
+            yield
+        finally:
+            random.setstate(before)

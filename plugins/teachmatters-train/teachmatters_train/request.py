@@ -1,0 +1,100 @@
+"""From what was asked for to weights on disk."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from teachmatters.errors import TeachMattersError
+from teachmatters_train import methods
+from teachmatters_train.corpus import Display, Source, gather
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What ``tm train`` was asked for; the attributes are its options."""
+
+    method: str
+    data: str
+    data_root: Path | None
+    parameters: tuple[str, ...]
+    epochs: int
+    limit: int | None
+    batch_size: int
+    seed: int
+    threads: int | None
+    device: str
+    out: Path
+    force: bool
+
+    @property
+    def checkpoint(self) -> Path:
+        """Beside the weights."""
+        return self.out.with_suffix(".ckpt")
+
+    @property
+    def command(self) -> str:
+        """What repeats it; where the data lie and the weights go is everyone's own."""
+        words = ["tm", "train", "--method", self.method, "--data", self.data]
+        words += [word for text in self.parameters for word in ("--param", text)]
+        words += ["--epochs", str(self.epochs), "--batch-size", str(self.batch_size), "--seed", str(self.seed)]
+        words += [] if self.limit is None else ["--limit", str(self.limit)]
+        words += [] if self.threads is None else ["--threads", str(self.threads)]
+        return shlex.join(words)
+
+
+def carry_out(request: Request, display: Display) -> bool:
+    """Draw, train and write; False when the user stopped it.
+
+    Raises:
+        TeachMattersError: an unknown name, data that do not fit, a target that cannot be written.
+    """
+    kind = methods.find(request.method)
+    source = _source(request)
+    if not os.access(request.out.parent, os.W_OK):
+        raise TeachMattersError(f"--out {request.out}: {request.out.parent} cannot be written; name another folder")
+    corpus, name = gather(source, kind.needs, request.out.parent, display)
+    training = _training(request, kind, corpus, name)
+    if request.force:
+        request.checkpoint.unlink(missing_ok=True)
+    if training.resume(request.checkpoint):
+        display.say(f"{request.checkpoint} carries on after step {training.step:,} of {training.recipe.steps:,}")
+    if not training.run(corpus, request.checkpoint, display):
+        return False
+    from teachmatters_train import card
+
+    facts = {"dataset": request.data, "parameters": dict(source.parameters), "limit": request.limit, "sha256": name}
+    card.write(training, request.command, facts, request.out)
+    request.checkpoint.unlink(missing_ok=True)
+    return True
+
+
+def _source(request: Request) -> Source:
+    from teachmatters.registry import load
+    from teachmatters.runner.parameters import effective, given_parameters
+
+    spec = load().dataset(request.data)
+    parameters = effective(spec, "", given_parameters(request.parameters, [spec]))
+    return Source(spec=spec, root=request.data_root, parameters=parameters, limit=request.limit, seed=request.seed)
+
+
+def _training(request: Request, kind: type, corpus: Any, name: str) -> Any:
+    """The method, initialised from the seed: the backbone is the same for all of them."""
+    import torch
+
+    from teachmatters.models.mini.sources import mini_network
+    from teachmatters.runner.device import find_device
+    from teachmatters_train.loop import Training
+    from teachmatters_train.recipe import Recipe, seeded
+
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    size = len(corpus.pictures)
+    recipe = Recipe(pictures=size, epochs=request.epochs, batch=request.batch_size, seed=request.seed)
+    with seeded(request.seed, 0):
+        method = kind(mini_network(request.seed), corpus)
+    facts = {"method": request.method, "data": name, "epochs": recipe.epochs, "batch": recipe.size, "seed": recipe.seed}
+    return Training(method, recipe, facts, find_device(request.device))

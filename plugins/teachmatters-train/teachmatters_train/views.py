@@ -1,0 +1,116 @@
+"""Views of pictures: random crops, mirror images and colours, for a whole batch at once.
+
+All randomness comes from torch's global generator, which the training loop seeds anew for every step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
+
+GREY = (0.299, 0.587, 0.114)
+"""How bright a colour looks (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A kind of view.
+
+    Attributes:
+        size: side of the result, in pixels.
+        area: least and greatest share of the picture that is cut out.
+        colours: strength of brightness, contrast and saturation, and of hue; None leaves colours alone.
+        grey, blur, solarise: how often each happens.
+    """
+
+    size: int = 64
+    area: tuple[float, float] = (0.5, 1.0)
+    colours: tuple[float, float] | None = None
+    grey: float = 0.0
+    blur: float = 0.0
+    solarise: float = 0.0
+
+
+def look(pictures: Tensor, view: View) -> tuple[Tensor, Tensor]:
+    """One view of each picture.
+
+    Args:
+        pictures: uint8 (B, 3, h, w).
+        view: what kind.
+
+    Returns:
+        float32 (B, 3, size, size) in -1..1, as the networks take it, and bool (B,): which ones are mirror images.
+    """
+    images = pictures.float() / 255
+    images, mirrored = _crop(images, view)
+    if view.colours is not None:
+        images = _where(0.8, images, _jitter(images, *view.colours))
+    if view.grey:
+        images = _where(view.grey, images, _grey(images).expand_as(images))
+    if view.blur:
+        images = _where(view.blur, images, _blur(images))
+    if view.solarise:
+        images = _where(view.solarise, images, torch.where(images >= 0.5, 1 - images, images))
+    return images * 2 - 1, mirrored
+
+
+def _crop(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
+    """A rectangle of each, its sides in proportion 3:4 to 4:3, mirrored half of the time."""
+    count = len(images)
+    area = torch.empty(count).uniform_(*view.area)
+    ratio = torch.empty(count).uniform_(math.log(3 / 4), math.log(4 / 3)).exp()
+    width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
+    x, y = ((1 - side) * (2 * torch.rand(count) - 1) for side in (width, height))
+    mirrored = torch.rand(count) < 0.5
+    zero = torch.zeros(count)
+    rows = [torch.stack([torch.where(mirrored, -width, width), zero, x], 1), torch.stack([zero, height, y], 1)]
+    where = torch.stack(rows, 1).to(images.device)
+    grid = F.affine_grid(where, [count, 3, view.size, view.size], align_corners=False)
+    cut = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return cut, mirrored.to(images.device)
+
+
+def _jitter(images: Tensor, strength: float, hue: float) -> Tensor:
+    """Brightness, contrast and saturation multiplied, hue turned about the grey axis."""
+    brightness, contrast, saturation = (1 + strength * (2 * _rand(images) - 1) for _ in range(3))
+    images = (images * brightness).clamp(0, 1)
+    mean = _grey(images).mean(dim=(2, 3), keepdim=True)
+    images = (mean + (images - mean) * contrast).clamp(0, 1)
+    grey = _grey(images)
+    return (grey + _turn(images - grey, hue) * saturation).clamp(0, 1)
+
+
+def _turn(colours: Tensor, hue: float) -> Tensor:
+    """Rotate (B, 3, h, w) about the axis (1, 1, 1) by up to ``hue`` of a full turn (Rodrigues' formula)."""
+    angle = 2 * math.pi * hue * (2 * _rand(colours) - 1)
+    cross = (colours.roll(1, dims=1) - colours.roll(-1, dims=1)) / math.sqrt(3)
+    along = colours.mean(dim=1, keepdim=True)
+    return colours * angle.cos() + cross * angle.sin() + along * (1 - angle.cos())
+
+
+def _grey(images: Tensor) -> Tensor:
+    return (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """Gaussian blur with a deviation of 0.1 to 1 pixel: at 64 pixels what up to 2 is on large pictures, and more."""
+    count, channels = images.shape[:2]
+    sigma = (0.1 + 0.9 * _rand(images)).view(-1, 1)
+    kernel = torch.exp(-(torch.arange(-3, 4, device=images.device) ** 2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, 0)
+    flat = F.pad(images.reshape(1, count * channels, *images.shape[2:]), (3, 3, 3, 3), mode="reflect")
+    flat = F.conv2d(flat, kernel[:, None, None, :], groups=count * channels)
+    return F.conv2d(flat, kernel[:, None, :, None], groups=count * channels).view_as(images)
+
+
+def _where(share: float, images: Tensor, changed: Tensor) -> Tensor:
+    return torch.where(_rand(images) < share, changed, images)
+
+
+def _rand(images: Tensor) -> Tensor:
+    """A number for each picture, drawn on the CPU so that every device sees the same."""
+    return torch.rand(len(images), 1, 1, 1).to(images.device)

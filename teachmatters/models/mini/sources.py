@@ -1,0 +1,92 @@
+"""The mini models' weights: those in the package, a file that ``tm train`` wrote, or none."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teachmatters.api import ModelRequest, ModelSource
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE
+from teachmatters.models.sources import create
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from teachmatters.models.timm_vit import TimmViT
+
+FOLDER = Path(__file__).parent
+
+
+def mini_network(seed: int = 0) -> nn.Module:
+    """The network of all mini models, initialised by timm from a seed.
+
+    >>> network = mini_network()
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    1367136
+    """
+    return create(ARCHITECTURE, SHAPE, seed)
+
+
+def open_mini(request: ModelRequest) -> ModelSource:
+    """A mini model: the package's weights, or a file of its shape in timm's naming.
+
+    Raises:
+        TeachMattersError: no such file, one of another method, or weights for the untrained model.
+    """
+    from teachmatters.models import checkpoints
+
+    name, path = request.spec.name, request.weights
+    if name == f"{PREFIX}random":
+        return _untrained(request)
+    if path is None:
+        path = FOLDER / f"{name}.safetensors"
+        if not path.exists():
+            raise TeachMattersError(
+                f"this installation lacks the weights of {name} ({path.name}); give --weights FILE, which 'tm train "
+                f"--method {name.removeprefix(PREFIX)}' makes, or use mini-random"
+            )
+    return ModelSource(checkpoints.identify(path), partial(_build, name, path))
+
+
+def _build(name: str, path: Path) -> TimmViT:
+    from teachmatters.models import checkpoints, recognise, state_dicts
+    from teachmatters.models.timm_vit import TimmViT
+
+    found = recognise.recognise(checkpoints.read(path), path)
+    _check_method(name, path)
+    network = mini_network()
+    state_dicts.load(network, found.state, found.layout, path, INFO.arch)
+    return TimmViT(network, name, INFO.arch, (INFO.mean, INFO.std))
+
+
+def _check_method(name: str, path: Path) -> None:
+    """A file that ``tm train`` wrote says which method made it; to show it under another's name would be a lie."""
+    if path.suffix != ".safetensors":
+        return
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        method = (file.metadata() or {}).get("method", "")
+    if method and PREFIX + method != name:
+        raise TeachMattersError(
+            f"{path} was trained by the method {method!r}; use --model {PREFIX}{method} with the same --weights"
+        )
+
+
+def _untrained(request: ModelRequest) -> ModelSource:
+    from teachmatters.models.timm_vit import TimmViT
+
+    if request.weights is not None:
+        raise TeachMattersError(
+            f"--weights {request.weights} for mini-random, which is an untrained network; load the file with the model "
+            "of its method, such as mini-dino"
+        )
+    text = f"{INFO.arch} seed={request.seed} torch={version('torch')} timm={version('timm')}"
+    return ModelSource(
+        hashlib.sha256(text.encode()).hexdigest(),
+        lambda: TimmViT(mini_network(request.seed), request.spec.name, INFO.arch, (INFO.mean, INFO.std)),
+    )
