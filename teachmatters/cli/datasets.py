@@ -1,15 +1,17 @@
-"""``tm datasets``: which data sets there are, where to get them, and what a folder holds of one."""
+"""``tm datasets``: which data sets there are, where to get them, what a folder holds of one, and how that looks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing
+from teachmatters.cli import listing, output
 from teachmatters.cli import options as given
+from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     from teachmatters.api import DatasetSpec
+    from teachmatters.runner.data import OpenDataset
 
 HELP = """List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.
 
@@ -20,25 +22,36 @@ Examples:
   tm datasets imagenet50
 
   tm datasets folder --data-root pictures
+
+  tm datasets digits --preview digits.png
 """
 
 
 def datasets(
-    name: given.NameArgument = None, data_root: given.DataRootOption = None, style: given.ListFormatOption = "table"
+    name: given.NameArgument = None,
+    data_root: given.DataRootOption = None,
+    preview: given.PreviewOption = None,
+    style: given.ListFormatOption = "table",
 ) -> None:
     """List the data sets, or show one."""
     from teachmatters.registry import load
 
+    given.check_target(preview, "--preview", (".png",))
     registry = load()
     if name is None:
+        if preview is not None:
+            raise TeachMattersError(f"--preview {str(preview)!r}: of which data set? 'tm datasets' lists them.")
         rows = [_dataset(spec) for spec in registry.datasets.values()]
         listing.emit_list(rows, style, ("name", "bundled", "kinds", "summary"))
         return
     spec = registry.dataset(name)
     shown = _dataset(spec)
-    if spec.bundled or data_root is not None:
-        shown["found"] = _found(spec, data_root)
+    opened = _open(spec, data_root) if spec.bundled or data_root is not None or preview is not None else None
+    if opened is not None:
+        shown["found"] = _found(opened)
     listing.emit_one(shown, style)
+    if opened is not None and preview is not None:
+        _draw(opened, preview)
 
 
 def _dataset(spec: DatasetSpec) -> dict[str, object]:
@@ -56,15 +69,27 @@ def _dataset(spec: DatasetSpec) -> dict[str, object]:
     }
 
 
-def _found(spec: DatasetSpec, data_root: Path | None) -> str:
-    """What a folder holds, in words."""
-    from teachmatters.runner.data import items_of, open_dataset
+def _open(spec: DatasetSpec, data_root: Path | None) -> OpenDataset:
+    from teachmatters.runner.data import open_dataset
     from teachmatters.runner.parameters import effective
 
-    opened = open_dataset(spec, data_root, effective(spec, "", {}), seed=0)
+    return open_dataset(spec, data_root, effective(spec, "", {}), seed=0)
+
+
+def _found(opened: OpenDataset) -> str:
+    """What a folder holds, in words."""
+    from teachmatters.runner.data import items_of
+
     counts = {kind: len(items_of(opened, kind, ("all",), None)["all"]) for kind in sorted(opened.dataset.kinds)}
     classes = f"; {len(opened.dataset.classes)} classes" if opened.dataset.classes else ""
     return "; ".join(f"{count:,} for {kind}" for kind, count in counts.items()) + classes
+
+
+def _draw(opened: OpenDataset, path: Path) -> None:
+    from teachmatters.runner.preview import write_preview
+
+    write_preview(opened, path)
+    output.say(f"Wrote {path}")
 
 
 app = given.single(datasets, HELP)

@@ -32,6 +32,10 @@ DataRootOption = Annotated[
     Path | None,
     typer.Option("--data-root", metavar="DIR", help="Folder of the data set, or of all of them. Default: TM_DATA."),
 ]
+PreviewOption = Annotated[
+    Path | None,
+    typer.Option("--preview", metavar="FILE.png", help="Draw a contact sheet of what the data set holds."),
+]
 SettingOption = Annotated[
     str,
     typer.Option(

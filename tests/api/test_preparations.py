@@ -34,6 +34,7 @@ Pixels = NDArray[np.uint8]
 EVERY = [Crop(), Dense(), Squeeze(), Pad(), Thumbnail(), Thumbnail(crop_to_box=True)]
 SHAPES = [(320, 256), (256, 320), (100, 100), (301, 227), (47, 33), (64, 64)]
 WIDE = replace(model(32), grid=(4, 8))  # inputs of 32 x 64
+TALL = replace(model(32), grid=(8, 4))
 
 
 def whole(prepared: Prepared, patch: int = 8) -> Pixels:
@@ -137,10 +138,10 @@ def centre(light: Pixels, scale: int = 1) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("preparation", EVERY, ids=str)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (2, 31), (8, 8), (1000, 9)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (2, 31), (8, 8), (1, 9), (9, 1), (1000, 9), (9, 1000)])
 def test_small_and_odd_pictures_fit(preparation: Preparation, shape: tuple[int, int]) -> None:
     given = {**annotated(shape), "retrieval": {"box": Box(0, 0, 1, 1)}, "own": {"words": ["a"], "pair": (1, "b")}}
-    for info in (model(32), WIDE):
+    for info in (model(32), WIDE, TALL):
         prepared = preparation.prepare(noise(*shape), given, info)
         assert prepared.inputs.shape[1:] == (3, *info.input_size)
         assert prepared.annotations["videos"]["mask"].pixels.shape == prepared.grid
@@ -153,7 +154,7 @@ def test_a_black_and_white_picture_comes_in_three_channels() -> None:
 
 
 # ---------------------------------------------------------------- crop
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (100, 81), (81, 100)])
 def test_crop_cuts_masks_to_the_central_square_first(shape: tuple[int, int]) -> None:
     given = annotated(shape)
     prepared = Crop().prepare(noise(*shape), given, model(64))
@@ -163,6 +164,24 @@ def test_crop_cuts_masks_to_the_central_square_first(shape: tuple[int, int]) -> 
         np.testing.assert_allclose(after.pixels, bicubic(before.pixels[inside], 8, 8), atol=1.01)
     index = prepared.annotations["videos"]["mask"].pixels
     np.testing.assert_array_equal(index, nearest(given["videos"]["mask"].pixels[inside], 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("info", "shape", "inside"),
+    [
+        (WIDE, (320, 256), (slice(48, 208), slice(0, 320))),
+        (WIDE, (320, 101), (slice(0, 101), slice(59, 261))),
+        (TALL, (256, 320), (slice(0, 320), slice(48, 208))),
+        (TALL, (101, 320), (slice(59, 261), slice(0, 101))),
+    ],
+)
+def test_crop_cuts_masks_to_the_largest_central_rectangle_of_the_inputs_shape(
+    info: ModelInfo, shape: tuple[int, int], inside: tuple[slice, slice]
+) -> None:
+    given = annotated(shape)
+    prepared = Crop().prepare(noise(*shape), given, info)
+    for before, after in zip(given["masks"]["objects"], prepared.annotations["masks"]["objects"], strict=True):
+        np.testing.assert_allclose(after.pixels, bicubic(before.pixels[inside], *info.grid), atol=1.01)
 
 
 def test_crop_moves_points_by_hand() -> None:
@@ -216,6 +235,13 @@ def test_a_patch_belongs_to_the_first_window_that_covers_it(shape: tuple[int, in
     ]
     assert prepared.patches is not None
     np.testing.assert_array_equal(prepared.patches, expected)
+
+
+@pytest.mark.parametrize(("shape", "grid"), [((200, 100), (8, 16)), ((300, 100), (8, 24)), ((100, 100), (16, 16))])
+def test_dense_just_covers_two_of_a_rectangular_models_inputs_each_way(
+    shape: tuple[int, int], grid: tuple[int, int]
+) -> None:
+    assert Dense().prepare(noise(*shape), {}, WIDE).grid == grid
 
 
 def test_dense_refuses_what_it_cannot_do() -> None:

@@ -1,0 +1,173 @@
+"""One function for each kind of data: its heading and its examples as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from teachmatters.api import Box, IndexMask, Item, Mask, Pair, Points
+from teachmatters.runner.preview import tiles
+from teachmatters.runner.preview.source import COLUMNS, TILE, WIDTH, Source, spread
+from teachmatters.runner.preview.tiles import FAINT, GAP, INK, Colour
+
+RELEVANCE: Mapping[str, tuple[int, Colour]] = {
+    "easy": (3, (0, 130, 90)),
+    "hard": (2, (190, 90, 0)),
+    "junk": (2, (120, 120, 120)),
+}
+"""How many of each a query shows, in which colour; with the query itself they fill a row."""
+
+YELLOW: Colour = (255, 210, 0)
+VOID = 255
+HALF = (WIDTH - 3 * GAP) // 4
+MISSING = "cannot be read"
+
+
+def pictures(source: Source) -> Image.Image:
+    """Pictures with class and caption."""
+    items, classes = source.items(), source.dataset.classes
+    labelled = source.kind == "labels"
+    ordered = sorted(items, key=lambda item: item.label or 0) if labelled else items
+    heading = source.heading(_count(items, "picture") + (f", {_count(classes, 'class')}" if labelled else ""), classes)
+    cells = []
+    for item in spread(ordered, COLUMNS if len(classes) <= COLUMNS else 2 * COLUMNS):
+        name = classes[item.label] if labelled and item.label is not None else item.key.rsplit("/", 1)[-1]
+        words = [tiles.words(name, TILE), tiles.paragraph(source.dataset.caption(item), TILE, 3)]
+        cells.append(tiles.stack([_tile(source, item), *words], gap=3))
+    return tiles.stack([heading, *(tiles.beside(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS))])
+
+
+def masks(source: Source) -> Image.Image:
+    """Objects or parts in the colour of their category, whose names stand below."""
+    items, categories = source.items(), source.dataset.categories(source.kind)
+    heading = source.heading(f"{_count(items, 'picture')}, {_count(categories, 'category')}", categories)
+    row = []
+    for item in spread(items, COLUMNS):
+        found = [mask for value in source.annotations(item).values() for mask in value]
+        labels = list(dict.fromkeys(mask.label for mask in found))
+        names = [
+            tiles.words(f"■ {_name(categories, label)}", TILE, ink=_dark(tiles.colour(label))) for label in labels[:6]
+        ]
+        more = [tiles.words(f"and {len(labels) - 6} more", TILE, ink=FAINT)] if len(labels) > 6 else []
+        none = [tiles.words("nothing annotated", TILE, ink=FAINT)] if not labels else []
+        row.append(tiles.stack([_tile(source, item, found), *names, *more, *none], gap=3))
+    return tiles.stack([heading, tiles.beside(row)])
+
+
+def retrieval(source: Source) -> Image.Image:
+    """Rows of a query with its box, and some of its easy, hard and junk items."""
+    queries, gallery = source.items("queries"), source.items("gallery")
+    rows = [source.heading(f"{_count(queries, 'query')}, {_count(gallery, 'picture')} in the gallery")]
+    for query in spread(queries, 4):
+        said = source.annotations(query)
+        row = [tiles.stack([_tile(source, query, [said.get("box")]), tiles.words("query", TILE)], gap=3)]
+        for relevance, (places, ink) in RELEVANCE.items():
+            members = list(said.get(relevance, ()))
+            chosen = spread(members, places)
+            for place in range(places):
+                drawn = _tile(source, gallery[chosen[place]]) if place < len(chosen) else _blank()
+                text = f"{relevance}, {len(members)} in all" if place == 0 else ""
+                row.append(tiles.stack([drawn, tiles.words(text, TILE, ink=ink)], gap=3))
+        rows.append(tiles.beside(row))
+    return tiles.stack(rows)
+
+
+def videos(source: Source) -> Image.Image:
+    """Film strips with the objects of each frame."""
+    frames: dict[str, list[Item]] = {}
+    for item in source.items():
+        frames.setdefault(item.group, []).append(item)
+    counts = f"{_count(frames, 'video')}, {_count(source.items(), 'frame')}"
+    rows = [source.heading(counts)]
+    for name in spread(list(frames), 4):
+        strip = []
+        for number in spread(range(len(frames[name])), COLUMNS):
+            item = frames[name][number]
+            text = f"frame {number + 1}" if number else f"{name}, {_count(frames[name], 'frame')}"
+            ink = FAINT if number else INK
+            drawn = _tile(source, item, list(source.annotations(item).values()))
+            strip.append(tiles.stack([drawn, tiles.words(text, TILE, ink=ink)], gap=3))
+        rows.append(tiles.beside(strip))
+    return tiles.stack(rows)
+
+
+def pairs(source: Source) -> Image.Image:
+    """Pairs with boxes, and lines between the keypoints that correspond; two pairs a row."""
+    items, every = source.items(), source.dataset.pairs()
+    drawn = [_pair(source, items, pair) for pair in spread(every, COLUMNS)]
+    rows = [tiles.beside(drawn[i : i + 2]) for i in range(0, len(drawn), 2)]
+    categories = list(dict.fromkeys(pair.category for pair in every))
+    counts = f"{_count(every, 'pair')} of {_count(items, 'picture')}, {_count(categories, 'category')}"
+    return tiles.stack([source.heading(counts, categories), *rows])
+
+
+def _pair(source: Source, items: Sequence[Item], pair: Pair) -> Image.Image:
+    sides, ends = [], []
+    sought = (pair.source, pair.source_points), (pair.target, pair.target_points)
+    for place, (index, numbers) in enumerate(sought):
+        shown, said = source.shown(items[index], HALF, HALF), source.annotations(items[index])
+        if shown is None:
+            sides.append(_unreadable(HALF))
+            continue
+        picture, scale = shown
+        points: Points = said["points"]
+        start = np.array([place * (HALF + GAP) + (HALF - picture.width) // 2, (HALF - picture.height) // 2])
+        ends.append(points.xy[list(numbers)] * scale + start)
+        sides.append(tiles.centred(tiles.boxed(picture, said["box"], scale, YELLOW), HALF, HALF))
+    both = tiles.beside(sides)
+    if len(ends) == 2:
+        tiles.joined(both, [[(float(x), float(y)) for x, y in line] for line in zip(*ends, strict=True)])
+    difficult = "".join(f", {name} {value}" for name, value in pair.difficulty.items() if value)
+    text = f"{pair.category}, {_count(pair.source_points, 'keypoint')}{difficult}"
+    return tiles.stack([both, tiles.words(text, both.width)], gap=3)
+
+
+def _tile(source: Source, item: Item, annotations: Sequence[Any] = ()) -> Image.Image:
+    """A picture in its field, with what is known of it drawn on; anything but masks and boxes is passed over."""
+    shown = source.shown(item)
+    if shown is None:
+        return _unreadable(TILE)
+    picture, scale = shown
+    for known in annotations:
+        if isinstance(known, Mask):
+            picture = tiles.overlaid(picture, known.pixels, tiles.colour(known.label))
+        elif isinstance(known, Box):
+            picture = tiles.boxed(picture, known, scale, YELLOW)
+        elif isinstance(known, IndexMask):
+            for number in np.unique(known.pixels[known.pixels > 0]).tolist():
+                tint = FAINT if number == VOID else tiles.colour(number - 1)
+                picture = tiles.overlaid(picture, (known.pixels == number).astype(np.uint8), tint)
+    return tiles.centred(picture, TILE, TILE)
+
+
+def _unreadable(side: int) -> Image.Image:
+    return tiles.centred(tiles.words(MISSING, 100, ink=FAINT, ground=tiles.GROUND), side, side)
+
+
+def _blank() -> Image.Image:
+    return Image.new("RGB", (TILE, TILE), tiles.PAPER)
+
+
+def _name(categories: Sequence[str], label: int) -> str:
+    return categories[label] if label < len(categories) else f"category {label}"
+
+
+def _dark(colour: Colour) -> Colour:
+    """A colour that can be read on white."""
+    red, green, blue = (round(part * 0.7) for part in colour)
+    return red, green, blue
+
+
+def _count(things: Any, name: str) -> str:
+    """A number and a noun.
+
+    >>> _count("ab", "category"), _count("a", "query"), _count("abc", "class")
+    ('2 categories', '1 query', '3 classes')
+    """
+    if len(things) == 1:
+        return f"1 {name}"
+    plural = f"{name[:-1]}ies" if name.endswith("y") else f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{len(things):,} {plural}"

@@ -1,0 +1,53 @@
+"""The contact sheet: a section for every kind of data that a data set offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from teachmatters.api import Kind
+from teachmatters.errors import TeachMattersError
+from teachmatters.runner.data import OpenDataset
+from teachmatters.runner.preview import sections, tiles
+from teachmatters.runner.preview.source import WIDTH, Source
+
+MARGIN = 24
+
+SECTIONS: Mapping[Kind, Callable[[Source], Image.Image]] = {
+    "pictures": sections.pictures,
+    "labels": sections.pictures,
+    "masks": sections.masks,
+    "parts": sections.masks,
+    "retrieval": sections.retrieval,
+    "videos": sections.videos,
+    "pairs": sections.pairs,
+}
+
+
+def write_preview(opened: OpenDataset, path: Path) -> None:
+    """Write the sheet as a PNG.
+
+    Raises:
+        TeachMattersError: the file cannot be written, or the data set is empty.
+    """
+    sheet = contact_sheet(opened)
+    try:
+        sheet.save(path, "PNG")
+    except OSError as error:
+        raise TeachMattersError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+
+
+def contact_sheet(opened: OpenDataset) -> Image.Image:
+    """Draw the sheet. The same data give the same sheet; pictures stand alone only where they have no labels."""
+    offered = [kind for kind in SECTIONS if kind in opened.dataset.kinds]
+    if "labels" in offered and "pictures" in offered:
+        offered.remove("pictures")
+    title = tiles.words(opened.spec.name, WIDTH, 22, bold=True)
+    blocks = [tiles.stack([title, tiles.words(opened.spec.summary, WIDTH, 13, tiles.FAINT)], gap=2)]
+    blocks += [SECTIONS[kind](Source(opened, kind)) for kind in offered]
+    body = tiles.stack(blocks, gap=30)
+    sheet = Image.new("RGB", (body.width + 2 * MARGIN, body.height + 2 * MARGIN), tiles.PAPER)
+    sheet.paste(body, (MARGIN, MARGIN))
+    return sheet
