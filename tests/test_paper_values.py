@@ -51,3 +51,23 @@ def test_knn_of_every_layer(folder: Path) -> None:
         metric, _, k = name.partition("_k")
         rows = measured(folder, line, f"metric = 'knn-{metric}' AND category = 'k={k}'")
         assert [value for _, _, value in sorted(rows)] == pytest.approx(values, abs=0.01)
+
+
+def test_cka_of_class_tokens_of_two_models(folder: Path) -> None:
+    import torch
+
+    state = fixtures.vit_state("dino-b", 384, 12, 197, 16)
+    torch.save({name: torch.from_numpy(array) for name, array in state.items()}, folder / "b.pth")
+    fixtures.imagenet50(folder / "pictures", 1, list(fifty_classes()))
+    words = f"analyze --metric cka-cls --data imagenet50 --data-root {folder / 'pictures'} --db {folder / 'cka.db'}"
+    for label, name in (("a", "dino_s16"), ("b", "b")):
+        words += f" --model {label}=dino-s16 --weights {label}={folder / name}.pth"
+    words += " --limit 32 --param per_class=1 --param cka_batch=32"
+    answer = CliRunner().invoke(app, words.split())
+    assert answer.exit_code == 0, answer.output
+    with closing(sqlite3.connect(folder / "cka.db")) as connection:
+        where = "metric = 'cka-cls' AND (model, other_model) = ('a', 'b')"
+        rows = connection.execute(f"SELECT layer, other_layer, value FROM results WHERE {where}").fetchall()
+    expected = json.loads((EXPECTED / "cka.json").read_text())["blocks_cls_other"]
+    assert len(rows) == 144
+    assert max(abs(expected[layer - 1][other - 1] - value) for layer, other, value in rows) < 1e-3

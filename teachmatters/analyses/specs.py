@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachmatters.analyses.similarity_specs import CKA, RANK, RESIDUAL
 from teachmatters.analyses.task_specs import TASK_ANALYSES
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 from teachmatters.hookspecs import hookimpl
@@ -61,4 +62,4 @@ KNN = AnalysisSpec(
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     """The built-in analyses."""
-    return [ATTENTION, KNN, *TASK_ANALYSES]
+    return [ATTENTION, KNN, *TASK_ANALYSES, CKA, RESIDUAL, RANK]

@@ -22,11 +22,19 @@ from tests import toys as toy
 CPU = torch.device("cpu")
 ANALYSES = [spec.name for spec in [*specs.register_analyses(), *toy.register_analyses()]]
 LIMITS = {"attention": 7, "knn": 9}
-DATA = {"knn": "toys", "retrieval": "toy-tasks"}  # the bundled digits would do too, at ten times the price
+DATA = {
+    "artefacts": "toys",
+    "attention-iou": "toys",
+    "knn": "toys",
+    "retrieval": "toy-tasks", "keypoints": "toy-tasks",
+}  # the bundled digits would do too, at ten times the price
+DATA |= dict.fromkeys(("cka", "residual", "rank"), "toys")
+PARAMETERS = {"cka": ["cka_batch=4"], "residual": ["cka_batch=4"]}  # several mini-batches, the last incomplete
 
 
 def task_of(name: str, *parameters: str) -> Task:
     data = [DATA[name]] if name in DATA else []
+    parameters = parameters or tuple(PARAMETERS.get(name, ()))
     request = AnalyzeRequest(
         models=["toy-a"], metrics=[name], db=Path("unused.db"), data=data, limit=LIMITS.get(name), parameters=parameters
     )

@@ -50,7 +50,7 @@ def test_the_null_is_that_of_features_that_changed_places(table: int, monkeypatc
     generator = np.random.default_rng(2)
     first, second = ([generator.standard_normal((25, 4)) for _ in range(layers)] for layers in (3, 2))
     lists = [torch.tensor([listed(x, 5) for x in each]) for each in (first, second)]
-    drawn = mutual_null(*lists, permutations=4, seed=3)
+    drawn = mutual_null(lists[0], lists[1], permutations=4, seed=3)
     orders = torch.Generator().manual_seed(3)
     for nth in range(4):
         order = torch.randperm(25, generator=orders).numpy()

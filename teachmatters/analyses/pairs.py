@@ -1,0 +1,46 @@
+"""A matrix of numbers, one for each pair of layers, as records."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from teachmatters.api import Record, Result
+from teachmatters.errors import listing
+
+UNDEFINED = "no CKA where nothing varies from picture to picture"
+
+
+def record_pairs(
+    result: Result, metric: str, values: Tensor, n: int, *, std: Tensor | None = None, category: str = ""
+) -> None:
+    """A row for each pair of layers that has a number; the layers that have none (NaN) are noted once.
+
+    Args:
+        result: is added to.
+        metric: of all rows.
+        values: (L1, L2).
+        n: number of units.
+        std: (L1, L2), their deviation.
+        category: of all rows.
+    """
+    gone = values.isnan()
+    rows, columns = gone.all(dim=1).nonzero()[:, 0] + 1, gone.all(dim=0).nonzero()[:, 0] + 1
+    told = {
+        name: listing(map(str, layers.tolist()), most=99)
+        for name, layers in (("layers", rows), ("other layers", columns))
+        if len(layers)
+    }
+    if told:
+        result.notes.setdefault(UNDEFINED, {})[f"{metric} {category}".strip()] = told
+    result.records += [
+        Record(
+            metric=metric,
+            layer=layer + 1,
+            other_layer=other + 1,
+            category=category,
+            value=float(values[layer, other]),
+            std=None if std is None else float(std[layer, other]),
+            n=n,
+        )
+        for layer, other in (~gone).nonzero().tolist()
+    ]

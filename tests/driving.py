@@ -1,0 +1,59 @@
+"""Feeding an analysis features that the test has made, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from teachmatters.api import Analysis, AnalysisSpec, Batch, Context, Item, ModelInfo, Row, Tap
+from teachmatters.registry import load_object
+from tests.toys import ToyData
+
+Taps = Mapping[Tap, Sequence[torch.Tensor]]
+"""For each tap the (N, T, D) tokens of every layer."""
+
+
+def info(depth: int, *, width: int, class_token: bool = True, registers: int = 0) -> ModelInfo:
+    """A model of 2 x 2 patches."""
+    return ModelInfo(
+        arch="toy", depth=depth, heads=1, width=width, patch_size=8, image_size=16, grid=(2, 2),
+        class_token=class_token, registers=registers, mean=(0.5,) * 3, std=(0.5,) * 3,
+    )  # fmt: skip
+
+
+def started(
+    spec: AnalysisSpec, model: ModelInfo, pictures: int, metrics: Iterable[str] = (), **parameters: Any
+) -> Analysis:
+    """The analysis, ready for so many pictures; by default for all metrics that the model can have."""
+    able = {metric.name for metric in spec.metrics if model.class_token or not metric.needs_class_token}
+    analysis: Analysis = load_object(spec.factory)()
+    context = Context(
+        model=model,
+        metrics=frozenset(metrics) or frozenset(able),
+        parameters={parameter.name: parameter.default for parameter in spec.parameters} | parameters,
+        items={"all": [Item(f"picture {i}", 0) for i in range(pictures)]},
+        dataset=ToyData(pictures),
+        device=torch.device("cpu"),
+    )
+    analysis.start(context)
+    return analysis
+
+
+def feed(analysis: Analysis, taps: Taps, group: int, *, bad: Sequence[int] = ()) -> None:
+    """All pictures but the bad ones, in batches that are the groups; of the taps those that it asks for."""
+    context: Context = analysis.context  # type: ignore[attr-defined]
+    wanted = analysis.feed(context.parameters, context.metrics)
+    taps = {tap: layers for tap, layers in taps.items() if tap in wanted.taps}
+    some = next(iter(taps.values()))
+    for start in range(0, len(some[0]), group):
+        indices = [i for i in range(start, min(start + group, len(some[0]))) if i not in bad]
+        if not indices:
+            continue
+        rows = [Row(i, (2, 2), None, {}) for i in indices]
+        for layer in range(len(some)):
+            for tap, layers in taps.items():
+                analysis.update(layer + 1, tap, Batch(layers[layer][indices], rows, "all"))
+        if wanted.group is not None:
+            analysis.end_group()
