@@ -24,6 +24,7 @@ from teachmatters.api import (
     Feed,
     Item,
     Kind,
+    Mask,
     MetricSpec,
     ModelInfo,
     ModelRequest,
@@ -94,9 +95,9 @@ def toy_model(name: str, depth: int) -> ModelSpec:
 
 # ---------------------------------------------------------------- data
 class ToyData(Dataset):
-    """Noise pictures with labels, or videos of four frames of a moving square; picture ``bad`` cannot be read."""
+    """Noise pictures with labels and masks, or videos of four frames of a moving square; ``bad`` ones are broken."""
 
-    kinds: frozenset[Kind] = frozenset({"pictures", "labels", "videos"})
+    kinds: frozenset[Kind] = frozenset({"pictures", "labels", "masks", "videos"})
     classes = ("even", "odd")
 
     def __init__(self, count: int, bad: Sequence[int] = ()) -> None:
@@ -119,6 +120,16 @@ class ToyData(Dataset):
         if len(seed) > 1:
             picture.paste((255, 255, 255), (10 * seed[1], 5, 10 * seed[1] + 12, 20))
         return picture
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        """An object that is elsewhere in each picture, and one outside of the crop; every fifth has only that."""
+        if kind != "masks":
+            return {}
+        number = int(item.key.split()[-1])
+        near, far = np.zeros((2, 40, 60), np.uint8)
+        near[number % 20 : number % 20 + 15, 15 + number % 12 : 35] = 255 * (number % 5 > 0)
+        far[:, :9] = 255
+        return {"objects": (Mask(near, 0), Mask(far, 0))}
 
 
 def toy_data(request: DatasetRequest) -> ToyData:
@@ -254,7 +265,7 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="toys",
             summary="for tests",
-            kinds=frozenset({"pictures", "labels", "videos"}),
+            kinds=frozenset({"pictures", "labels", "masks", "videos"}),
             factory="tests.toys:toy_data",
             bundled=True,
             parameters=(

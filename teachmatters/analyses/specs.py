@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachmatters.analyses.mask_specs import ARTEFACTS, ATTENTION_IOU
 from teachmatters.analyses.similarity_specs import CKA, RANK, RESIDUAL
 from teachmatters.analyses.task_specs import TASK_ANALYSES
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
@@ -62,4 +63,4 @@ KNN = AnalysisSpec(
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     """The built-in analyses."""
-    return [ATTENTION, KNN, *TASK_ANALYSES, CKA, RESIDUAL, RANK]
+    return [ATTENTION, ATTENTION_IOU, ARTEFACTS, KNN, *TASK_ANALYSES, CKA, RESIDUAL, RANK]

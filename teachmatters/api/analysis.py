@@ -38,6 +38,7 @@ class AnalysisSpec:
         factory: ``module:callable`` taking nothing and returning an Analysis.
         kind: the kind of data that its items are chosen by; a metric may need another kind beside it (MetricSpec.kind),
             and a data set that offers either is measured for what it offers.
+        stand_in: a kind that serves as well where a data set lacks ``kind``: parts, where there are no whole objects.
         parameters: what ``--param`` may set.
         version: raised whenever its numbers change; part of the cell.
         pairs: whether it compares models: each is passed over once, then every pair is compared.
@@ -51,21 +52,28 @@ class AnalysisSpec:
     metrics: tuple[MetricSpec, ...]
     factory: str
     kind: Kind = "pictures"
+    stand_in: Kind | None = None
     parameters: tuple[Parameter, ...] = ()
     version: int = 1
     pairs: bool = False
-    default_data: str = "photos"
+    default_data: str = "scenes"
     paper_data: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds of data that it can use, its own first."""
-        return tuple(dict.fromkeys([self.kind, *(metric.kind for metric in self.metrics if metric.kind)]))
+        others = (self.stand_in, *(metric.kind for metric in self.metrics))
+        return tuple(dict.fromkeys([self.kind, *(kind for kind in others if kind)]))
+
+    def kind_on(self, kinds: frozenset[Kind]) -> Kind:
+        """The kind that its items are chosen by, on data of these kinds."""
+        return self.stand_in if self.stand_in in kinds and self.kind not in kinds else self.kind
 
     def metrics_on(self, kinds: frozenset[Kind]) -> frozenset[str]:
         """Its metrics that data of these kinds allow."""
-        return frozenset(metric.name for metric in self.metrics if (metric.kind or self.kind) in kinds)
+        own = self.kind_on(kinds)
+        return frozenset(metric.name for metric in self.metrics if (metric.kind or own) in kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,8 @@ def _offered(wanted: Request, opened: OpenDataset) -> tuple[tuple[Kind, ...], fr
     metrics = wanted.metrics & spec.metrics_on(dataset.kinds)
     if not metrics:
         refuse_kind(opened, " or ".join(spec.kinds))
-    needed = {metric.kind or spec.kind for metric in spec.metrics if metric.name in metrics}
+    own = spec.kind_on(dataset.kinds)
+    needed = {metric.kind or own for metric in spec.metrics if metric.name in metrics}
     return tuple(kind for kind in spec.kinds if kind in needed), metrics
 
 

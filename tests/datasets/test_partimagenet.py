@@ -85,6 +85,19 @@ def test_a_polygon_that_is_no_area_leaves_the_others_of_its_part(folder: Path, t
     assert (parts(before, before._items[3])[0].pixels == parts(after, after._items[3])[0].pixels).all()
 
 
+def test_files_may_number_their_categories_differently(folder: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(folder, tmp_path / "PartImageNet"))
+    content = json.loads((root / "val.json").read_text())
+    swapped = {0: 1, 1: 0}
+    for entry in [*content["categories"], *content["annotations"]]:
+        name = "id" if "name" in entry else "category_id"
+        entry[name] = swapped.get(entry[name], entry[name])
+    (root / "val.json").write_text(json.dumps(content))
+    before, after = PartImageNet(folder), PartImageNet(root)
+    for item in before._items:
+        assert [mask.label for mask in parts(before, item)] == [mask.label for mask in parts(after, item)]
+
+
 def test_each_supercategory_is_sampled_from_its_classes_in_turn(folder: Path) -> None:
     # Fish are n01440764 (train) and n01443537 (val), birds n02006656 (train) and n02009912 (test).
     assert names(PartImageNet(folder, 3)) == [

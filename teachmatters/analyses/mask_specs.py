@@ -1,0 +1,81 @@
+"""What is measured of attention against masks, and of tokens that are out of proportion."""
+
+from __future__ import annotations
+
+from teachmatters.api import AnalysisSpec, Level, MetricSpec, Parameter
+
+_READERS = (
+    ("cls", "the class token", True),
+    ("spatial", "all patches together", False),
+    ("center", "the patch in the middle", False),
+)
+_WAYS: tuple[tuple[str, str, str, Level], ...] = (
+    ("", "", "Overlap of objects with the heaviest patches of {}; mean over heads.", "head"),
+    ("-merged", ", heads merged", "Overlap of objects with the heaviest patches of {}, all heads summed.", "layer"),
+    ("-best", ", best head", "Overlap of objects with the heaviest patches of {}, each picture's best head.", "layer"),
+)
+
+ATTENTION_IOU = AnalysisSpec(
+    name="attention-iou",
+    summary="How well the patches that a head attends to most cover the objects in the picture.",
+    factory="teachmatters.analyses.attention_iou:AttentionIoUAnalysis",
+    kind="masks",
+    stand_in="parts",
+    metrics=tuple(
+        MetricSpec(
+            name=f"attn-iou-{reader}{suffix}",
+            title=f"IoU of {who}{way}",
+            summary=summary.format(who),
+            higher_is_better=True,
+            bounds=(0.0, 1.0),
+            level=level,
+            needs_class_token=needs_class_token,
+            source="Caron et al. 2021; Walmer et al. 2023",
+        )
+        for reader, who, needs_class_token in _READERS
+        for suffix, way, summary, level in _WAYS
+    ),
+    parameters=(
+        Parameter(
+            name="mass",
+            kind="float",
+            default=0.6,
+            summary="share of the attention that the predicted mask holds",
+            minimum=0.01,
+            maximum=1.0,
+        ),
+    ),
+    default_data="scenes",
+    paper_data=("coco", "partimagenet"),
+    suites=("how", "paper"),
+)
+
+ARTEFACTS = AnalysisSpec(
+    name="artefacts",
+    summary="Patches whose tokens are out of all proportion, the traces that registers remove.",
+    factory="teachmatters.analyses.artefacts:ArtefactsAnalysis",
+    kind="pictures",
+    metrics=(
+        MetricSpec(
+            name="artefact-share",
+            title="share of artefacts",
+            summary="Share of patches whose token is longer than `factor` times the median of their picture.",
+            bounds=(0.0, 1.0),
+            source="Darcet et al. 2024",
+        ),
+        MetricSpec(
+            name="artefact-mass",
+            title="attention on artefacts",
+            summary="Share of attention that patches of the next block give to a block's artefacts.",
+            bounds=(0.0, 1.0),
+            source="Darcet et al. 2024",
+        ),
+    ),
+    parameters=(
+        Parameter(
+            name="factor", kind="float", default=3.0, summary="times the median norm of the picture", minimum=1.0
+        ),
+    ),
+    paper_data=("imagenet50",),
+    suites=("how",),
+)

@@ -1,0 +1,68 @@
+"""Numbers of single images: gathered batch by batch, joined in the data set's order, averaged at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachmatters.api import Record, Result, State, StoredMap
+
+
+class Scores:
+    """One array of numbers for each image and layer.
+
+    Args:
+        layers: how many there are.
+        shape: of one image's numbers at one layer.
+    """
+
+    def __init__(self, layers: int, shape: tuple[int, ...] = ()) -> None:
+        self.layers, self.shape = layers, shape
+        self.index: list[int] = []
+        self.blocks: list[NDArray[np.float32]] = []
+        self.pending: list[Tensor] = []
+
+    def add(self, layer: int, values: Tensor, index: Sequence[int]) -> None:
+        """Take the (B, *shape) numbers of one layer in; layers come in order, from 1, all with the same images."""
+        self.pending.append(values.float())
+        if layer == self.layers:  # one transfer a batch, not one a layer
+            self.blocks.append(torch.stack(self.pending, dim=1).cpu().numpy())
+            self.index += index
+            self.pending.clear()
+
+    def state(self, name: str) -> State:
+        """``<name>/index`` (n,), ascending, and ``<name>/values`` (n, layers, *shape)."""
+        empty = np.empty((0, self.layers, *self.shape), np.float32)
+        index, values = np.array(self.index, dtype=np.int64), np.concatenate([empty, *self.blocks])
+        order = np.argsort(index, kind="stable")
+        return {f"{name}/index": index[order], f"{name}/values": values[order]}
+
+
+def merge_scores(states: Sequence[State], name: str) -> State:
+    """Several parts' states as one, in the order of the items."""
+    index = np.concatenate([np.asarray(state[f"{name}/index"]) for state in states])
+    values = np.concatenate([np.asarray(state[f"{name}/values"]) for state in states])
+    order = np.argsort(index, kind="stable")
+    return {f"{name}/index": index[order], f"{name}/values": values[order]}
+
+
+def mean_record(metric: str, layer: int, scores: NDArray[np.float32], head: int = 0) -> Record:
+    """The mean over images, with its deviation and their number."""
+    wide = scores.astype(np.float64)
+    std = float(wide.std(ddof=1)) if len(wide) > 1 else None
+    return Record(metric=metric, layer=layer, head=head, value=float(wide.mean()), std=std, n=len(wide))
+
+
+def record_headline(
+    result: Result, metric: str, layer: int, scores: NDArray[np.float32], units: tuple[str, ...]
+) -> None:
+    """A layer's own number, and every image's beside it."""
+    result.records.append(mean_record(metric, layer, scores))
+    unit = StoredMap(
+        name=f"unit:{metric}", layer=layer, axes=("unit",), array=np.ascontiguousarray(scores), units=units
+    )
+    result.maps.append(unit)
