@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 
 def retrieval(ranking: Sequence[int], positive: set[int], junk: set[int]) -> tuple[float, dict[int, float]]:
     """One query's average precision and its precision at 1, 5 and 10, going down the list without the junk."""
@@ -16,3 +18,20 @@ def retrieval(ranking: Sequence[int], positive: set[int], junk: set[int]) -> tup
             area += (before + found / length) / 2 / len(positive)
     cuts = {k: min(k, last) for k in (1, 5, 10)}
     return area, {k: sum(name in positive for name in kept[:cut]) / cut for k, cut in cuts.items()}
+
+
+def enlarged(features: torch.Tensor, patch: int) -> torch.Tensor:
+    """(h, w, D) -> (h patch, w patch, D), bilinear, by PyTorch."""
+    planes = features.permute(2, 0, 1)[None]
+    large = torch.nn.functional.interpolate(planes, scale_factor=patch, mode="bilinear", align_corners=False)
+    return large[0].permute(1, 2, 0)
+
+
+def first_best(values: torch.Tensor) -> list[int]:
+    """x and y of the first pixel, row by row, that no other exceeds by more than rounding."""
+    top = float(values.max())
+    for y, row in enumerate(values.tolist()):
+        for x, value in enumerate(row):
+            if value >= top - 1e-9:
+                return [x, y]
+    raise AssertionError

@@ -88,7 +88,8 @@ class ToyTasks(Dataset):
 
     @staticmethod
     def _points(number: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-        inside = np.random.default_rng(number).uniform(0, 1, (6, 2)) * (WIDTH, HEIGHT)
+        inside = np.random.default_rng(number // 4).uniform(0.1, 0.9, (6, 2)) * (WIDTH, HEIGHT)
+        inside += np.random.default_rng(number).uniform(-2, 2, (6, 2))  # nearly where the others of its kind are
         return np.concatenate([inside, [[0.0, 0.0], [WIDTH, HEIGHT]]])  # two of them on the border
 
     def pairs(self) -> Sequence[Pair]:

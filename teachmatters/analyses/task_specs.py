@@ -46,4 +46,33 @@ RETRIEVAL = AnalysisSpec(
     suites=("why", "paper"),
 )
 
-TASK_ANALYSES = (RETRIEVAL,)
+KEYPOINTS = AnalysisSpec(
+    name="keypoints",
+    summary="How well the patches of each layer find the same point on another object of the same category.",
+    factory="teachmatters.analyses.keypoints:KeypointsAnalysis",
+    kind="pairs",
+    metrics=tuple(
+        MetricSpec(
+            name=f"pck-{alpha}",
+            title=f"PCK at {alpha}",
+            summary=f"Share of keypoints found within {alpha} of the longer side of the target's box.",
+            unit="percent",
+            higher_is_better=True,
+            bounds=(0.0, 100.0),
+            level="category",
+            protocols=("paper", "official"),
+            source="Min et al. 2019",
+        )
+        for alpha in ("0.10", "0.05", "0.01")
+    ),
+    parameters=(
+        Parameter(
+            name="pairs_per_category", kind="int", default=None, minimum=1, summary="a seeded sample; all by default"
+        ),
+    ),
+    default_data="scenes",
+    paper_data=("spair",),
+    suites=("why", "paper"),
+)
+
+TASK_ANALYSES = (RETRIEVAL, KEYPOINTS)

@@ -1,0 +1,177 @@
+"""SPair-71k: pairs of pictures of one category, with keypoints that correspond."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Pair, Points, Role
+from teachmatters.datasets.listing import entries, size_of
+from teachmatters.datasets.pictures import read_picture
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TEST = Path("PairAnnotation") / "test"
+DIFFICULTY = {
+    "viewpoint": "viewpoint_variation",
+    "scale": "scale_variation",
+    "truncation": "truncation",
+    "occlusion": "occlusion",
+}
+
+Point: TypeAlias = tuple[str, float, float]
+"""Which keypoint, and where."""
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A picture and all of its points that some pair names."""
+
+    category: str
+    name: str
+    box: Box
+    points: dict[Point, int] = field(default_factory=dict)
+
+    def __lt__(self, other: _Picture) -> bool:
+        return (self.category, self.name, repr(self.box)) < (other.category, other.name, repr(other.box))
+
+    def places(self, points: Sequence[Point]) -> tuple[int, ...]:
+        return tuple(self.points.setdefault(point, len(self.points)) for point in points)
+
+    @property
+    def path(self) -> str:
+        return f"JPEGImages/{self.category}/{self.name}"
+
+
+class SPair(Dataset):
+    """The pictures that stand in test pairs, by category and name; the pairs by the names of their files.
+
+    Args:
+        root: holds JPEGImages/ and PairAnnotation/test/.
+
+    Raises:
+        TeachMattersError: no pair there, or a file that describes none.
+    """
+
+    kinds = frozenset({"pictures", "pairs"})
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files = _pair_files(root / TEST)
+        known: dict[tuple[str, str, Box], _Picture] = {}
+        drafts = [_read(path, known) for path in self._files]
+        pictures = sorted(known.values())
+        place = {id(picture): number for number, picture in enumerate(pictures)}
+        self._pairs = [replace(pair, source=place[id(a)], target=place[id(b)]) for pair, a, b in drafts]
+        self._items = self._listed(pictures)
+        self._known = dict(zip((item.key for item in self._items), pictures, strict=True))
+        # one picture may have two boxes and so be two items of kind pairs, but is one picture
+        self._pictures = [Item(path, size_of(root / path) or 0) for path in dict.fromkeys(p.path for p in pictures)]
+
+    def _listed(self, pictures: Sequence[_Picture]) -> list[Item]:
+        units: list[list[int]] = [[] for _ in pictures]
+        for number, pair in enumerate(self._pairs):
+            for place in {pair.source, pair.target}:
+                units[place].append(number)
+        items, seen = [], set[str]()
+        for picture, mine in zip(pictures, units, strict=True):
+            key = picture.path if picture.path not in seen else f"{picture.path} {picture.box}"
+            seen.add(key)
+            items.append(Item(key, size_of(self.root / picture.path) or 0, group=picture.category, units=tuple(mine)))
+        return items
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return (self._items if kind == "pairs" else self._pictures) if role == "all" else None
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self.root / (self._known[item.key].path if item.key in self._known else item.key))
+
+    def split(self, kind: Kind) -> str:
+        return "test"
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        import numpy as np
+
+        if kind != "pairs":
+            return {}
+        picture = self._known[item.key]
+        xy = np.array([(x, y) for _, x, y in picture.points], dtype=np.float64).reshape(-1, 2)
+        return {"box": picture.box, "points": Points(xy)}
+
+    def pairs(self) -> Sequence[Pair]:
+        return self._pairs
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        return self._files if kind == "pairs" else []
+
+
+def _pair_files(folder: Path) -> list[Path]:
+    """The files of pairs; a colon before the category, which some systems cannot write, may be an underscore."""
+    found = sorted((entry.name for entry in entries(folder) if _is_pair(entry.name)), key=lambda n: (_plain(n), n))
+    files = {_plain(name): folder / name for name in reversed(found)}
+    if not files:
+        raise TeachMattersError(
+            f"{folder} holds no pairs; expected <number>-<picture>-<picture>:<category>.json (or _)"
+        )
+    return list(reversed(files.values()))
+
+
+def _is_pair(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")
+
+
+def _plain(name: str) -> str:
+    """A pair's name, however its file system wrote it.
+
+    >>> _plain("000001-2008_000001-2008_000002:cat.json")
+    '000001-2008_000001-2008_000002_cat.json'
+    """
+    return name.replace(":", "_")
+
+
+def _read(path: Path, known: dict[tuple[str, str, Box], _Picture]) -> tuple[Pair, _Picture, _Picture]:
+    """One pair, its pictures found or put among the known ones; positions are filled in when all are known."""
+    try:
+        content = json.loads(path.read_bytes())
+        category, ids = _name(content["category"]), [str(each) for each in content["kps_ids"]]
+        pictures, points = [], []
+        for side in ("src", "trg"):
+            name, box = _name(content[f"{side}_imname"]), Box(*map(float, content[f"{side}_bndbox"]))
+            pictures.append(known.setdefault((category, name, box), _Picture(category, name, box)))
+            xy = [(float(x), float(y)) for x, y in content[f"{side}_kps"]]
+            points.append(pictures[-1].places([(i, x, y) for i, (x, y) in zip(ids, xy, strict=True)]))
+        difficulty = {name: int(content[key]) for name, key in DIFFICULTY.items() if key in content}
+    except OSError as error:
+        raise TeachMattersError(f"cannot read {path} ({error.strerror}); check its permissions") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise TeachMattersError(
+            f"{path} is no pair of SPair-71k ({type(error).__name__}: {error}); unpack the data set again"
+        ) from None
+    pair = Pair(
+        source=-1, target=-1, source_points=points[0], target_points=points[1], category=category,
+        difficulty=difficulty,
+    )  # fmt: skip
+    return pair, pictures[0], pictures[1]
+
+
+def _name(given: object) -> str:
+    """Read as part of a path, so it may not lead anywhere else."""
+    if not isinstance(given, str) or not given or given.startswith(".") or set(given) & set("/\\"):
+        raise ValueError(f"{given!r} is no name")
+    return given
+
+
+def open_spair(request: DatasetRequest) -> SPair:
+    """The test pairs.
+
+    Raises:
+        TeachMattersError: no root, or no pairs in it.
+    """
+    if request.root is None:
+        raise TeachMattersError("spair needs the folder SPair-71k, which holds JPEGImages/; name it with --data-root")
+    return SPair(request.root)
