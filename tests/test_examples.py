@@ -77,6 +77,7 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.datasets.digits import Digits
     from teachmatters.datasets.photos import Photos
+    from teachmatters.datasets.scenes import dataset as scenes
 
     for dataset, most in ((Digits, 24), (Photos, 3)):
 
@@ -84,6 +85,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
             return list(self._items[:most]) if role == "all" else None
 
         monkeypatch.setattr(dataset, "items", items)
+    whole = scenes._labelled
+    monkeypatch.setattr(scenes, "_labelled", lambda split, count: whole(split, min(count, 24)))
     for module in (sources, timm_ids):
         monkeypatch.setattr(module, "create", create_small)
 

@@ -62,7 +62,6 @@ CKA = AnalysisSpec(
     ),
     parameters=(_BATCH,),
     pairs=True,
-    default_data="photos",
     paper_data=("imagenet50",),
     suites=("what", "paper"),
 )
@@ -98,7 +97,6 @@ RESIDUAL = AnalysisSpec(
         ),
     ),
     parameters=(_BATCH,),
-    default_data="photos",
     paper_data=("imagenet50",),
     suites=("what", "paper"),
 )
@@ -120,7 +118,6 @@ RANK = AnalysisSpec(
         )
         for tokens in ("cls", "spatial")
     ),
-    default_data="photos",
     paper_data=("imagenet50",),
     suites=("what",),
 )

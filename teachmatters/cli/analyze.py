@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 HELP = """Measure models on data and record every number in the store.
 
-Only what the store lacks is measured; --force measures anew. Without --data each analysis uses the bundled data set
-that suits it. 'tm models', 'tm metrics' and 'tm datasets' list the names.
+Only what the store lacks is measured; --force measures anew. Without --data it is done on the bundled 'scenes', a
+drawn world. 'tm models', 'tm metrics' and 'tm datasets' list the names.
 
 Examples:
 

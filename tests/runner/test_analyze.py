@@ -92,7 +92,8 @@ def test_fused_numbers_are_those_of_separate_runs(run: Runs, tmp_path: Path) -> 
         assert key == key2
         assert n == n2
         assert value2 == pytest.approx(value, rel=1e-5)
-        assert std2 == pytest.approx(std, rel=1e-4, abs=1e-9)
+        assert (std2 is None) == (std is None)
+        assert std is None or std2 == pytest.approx(std, rel=1e-4, abs=1e-9)
 
 
 def test_the_same_again_is_reused_and_force_measures_anew(run: Runs, forwards: Counter[str]) -> None:
@@ -324,7 +325,7 @@ def test_a_data_set_is_measured_for_what_it_offers(run: Runs) -> None:
 
 
 def test_the_papers_data_where_it_has_none(run: Runs) -> None:
-    with pytest.raises(TeachMattersError, match="the paper has no data set for toy-video; give --data: toys"):
+    with pytest.raises(TeachMattersError, match=r"the paper has no data set for toy-video; give --data: .*toys"):
         run("toy-a", "toy-video", data=["paper"])
 
 
@@ -392,7 +393,7 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
             "toy-a",
             "knn",
             {"data": ["photos"]},
-            "knn needs labels, which photos does not offer; data sets that do: digits",
+            "knn needs labels, which photos does not offer; data sets that do: scenes, digits",
         ),
         ("toy-a", "knn", {"data": ["imagenet"]}, "--data-root"),
         ("toy-a", "knn", {"param": ["q=1"]}, "unknown parameter 'q'"),
@@ -431,4 +432,7 @@ def test_a_store_that_cannot_be_written_is_found_at_once(run: Runs, tmp_path: Pa
 
 def test_a_suite_leaves_out_what_does_not_fit(run: Runs) -> None:
     outcomes = run("toy-a", "paper", data=["photos"], limit=2)
-    assert {(o.analysis, o.dataset) for o in outcomes} == {("attention", "photos")}
+    assert {o.dataset for o in outcomes} == {"photos"}
+    measured = {o.analysis for o in outcomes}
+    assert "attention" in measured
+    assert "knn" not in measured  # photos has no labels
