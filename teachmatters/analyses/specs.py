@@ -24,7 +24,6 @@ ATTENTION = AnalysisSpec(
             source="Dosovitskiy et al. 2021; Raghu et al. 2021",
         ),
     ),
-    default_data="photos",
     paper_data=("imagenet50",),
     suites=("how", "paper"),
 )
@@ -54,7 +53,6 @@ KNN = AnalysisSpec(
         Parameter(name="k", kind="ints", default=(10, 20, 100, 200), summary="numbers of neighbours", minimum=1),
         Parameter(name="temperature", kind="float", default=0.07, summary="of the votes", minimum=1e-3, maximum=1e3),
     ),
-    default_data="digits",
     paper_data=("imagenet",),
     suites=("why", "paper"),
 )
