@@ -9,7 +9,7 @@ from teachmatters.hookspecs import hookimpl
 PICTURES: frozenset[Kind] = frozenset({"pictures"})
 LABELLED: frozenset[Kind] = frozenset({"pictures", "labels"})
 
-ANNOTATED: frozenset[Kind] = LABELLED | {"masks", "parts"}
+EVERYTHING: frozenset[Kind] = LABELLED | {"masks", "parts", "retrieval", "videos", "pairs"}
 
 IMAGENET_SOURCE = "image-net.org, ILSVRC 2012 classification (registration needed)"
 IMAGENET_LICENCE = "non-commercial research and education"
@@ -25,7 +25,7 @@ def register_datasets() -> list[DatasetSpec]:
 SCENES = DatasetSpec(
     name="scenes",
     summary="a drawn world of twelve kinds of jointed things, with everything known about each picture",
-    kinds=ANNOTATED,
+    kinds=EVERYTHING,
     factory="teachmatters.datasets.scenes.dataset:open_scenes",
     parameters=(
         Parameter(name="size", kind="int", default=64, minimum=32, maximum=1024, summary="pixels of a picture's side"),

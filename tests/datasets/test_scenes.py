@@ -135,7 +135,7 @@ def test_keypoints_lie_on_their_part() -> None:
         seen = Seen(scene, 64)
         where = seen.objects()[0].pixels
         for place in seen.keypoints().values():
-            row, column = int(place.imag), int(place.real)
+            row, column = int(place.imag * 64), int(place.real * 64)
             assert where[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].any()
             found += 1
     assert found > 48 * 4

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+import numpy as np
+from PIL import Image
+
+from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Pair, Points, Role
+from teachmatters.datasets.scenes import pairs, retrieval, videos
 from teachmatters.datasets.scenes.categories import CLASSES, PARTS
+from teachmatters.datasets.scenes.masks import Seen, box
+from teachmatters.datasets.scenes.paint import draw
 from teachmatters.datasets.scenes.scene import Scene, labelled
 from teachmatters.datasets.scenes.seeds import VERSION, generator
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from teachmatters.datasets.scenes.words import caption
 
 CACHE_BYTES = 64 * 2**20
 
@@ -44,6 +48,16 @@ class Drawn:
 
 _DRAWN = Drawn()
 
+STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
+    "train": lambda world, number: labelled(world, "train", number),
+    "val": lambda world, number: labelled(world, "val", number),
+    "query": retrieval.query_scene,
+    "gallery": retrieval.gallery_scene,
+    "video": videos.frame,
+    "pairs": pairs.pair_scene,
+}
+"""What the middle of an item's key names; with the world and the number after it, it makes a scene."""
+
 
 class Scenes(Dataset):
     """Pictures of jointed things, drawn when asked for.
@@ -54,7 +68,7 @@ class Scenes(Dataset):
         train, val: pictures of each split.
     """
 
-    kinds = frozenset({"pictures", "labels", "masks", "parts"})
+    kinds = frozenset({"pictures", "labels", "masks", "parts", "retrieval", "videos", "pairs"})
     classes = CLASSES
 
     def __init__(self, size: int = 64, world: int = 0, train: int = 1200, val: int = 600) -> None:
@@ -62,16 +76,20 @@ class Scenes(Dataset):
         self._splits = {"train": _labelled("train", train), "val": _labelled("val", val)}
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        if kind == "retrieval":
+            queries = [_item("query", number) for number in range(retrieval.QUERIES)]
+            gallery = [_item("gallery", place) for place in range(len(retrieval.gallery(self._world)))]
+            return {"queries": queries, "gallery": gallery, "all": queries + gallery}[role]
+        if kind == "videos":
+            return _frames(self._world)
+        if kind == "pairs":
+            return [_item("pairs", n, units=units) for n, units in enumerate(pairs.units(self._world))]
         return self._splits["train" if kind == "labels" and role == "gallery" else "val"]
 
     def split(self, kind: Kind) -> str:
-        return "val"
+        return "val" if kind in {"pictures", "labels", "masks", "parts"} else "all"
 
-    def picture(self, item: Item) -> Image:
-        from PIL import Image
-
-        from teachmatters.datasets.scenes.paint import draw
-
+    def picture(self, item: Item) -> Image.Image:
         name = self._world, self._size, item.key
         pixels = _DRAWN.get(name)
         if pixels is None:
@@ -80,16 +98,23 @@ class Scenes(Dataset):
         return Image.frombytes("RGB", (self._size, self._size), pixels)
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
-        from teachmatters.datasets.scenes.masks import Seen
-
+        stream, number = _place(item)
+        if kind == "retrieval":
+            return self._asked(number) if stream == "query" else {}
+        if kind == "pairs":
+            return self._marked(number)
+        seen = Seen(self._scene(item), self._size)
+        if kind == "videos":
+            return {"mask": IndexMask(seen.numbers())}
         if kind == "masks":
-            return {"objects": Seen(self._scene(item), self._size).objects()}
-        if kind == "parts":
-            return {"parts": Seen(self._scene(item), self._size).parts()}
-        return {}
+            return {"objects": seen.objects()}
+        return {"parts": seen.parts()} if kind == "parts" else {}
 
     def categories(self, kind: Kind) -> Sequence[str]:
         return {"masks": CLASSES, "parts": PARTS}.get(kind, ())
+
+    def pairs(self) -> Sequence[Pair]:
+        return pairs.all_pairs(self._world)
 
     def caption(self, item: Item) -> str:
         """What the picture shows.
@@ -98,19 +123,41 @@ class Scenes(Dataset):
         >>> scenes.caption(scenes.items("labels", "all")[0])
         'a banded pink bird gliding against clouds'
         """
-        from teachmatters.datasets.scenes.words import caption
-
         stream, number = _place(item)
         return caption(self._scene(item), generator(self._world, f"words/{stream}", number))
 
     def _scene(self, item: Item) -> Scene:
         stream, number = _place(item)
-        return labelled(self._world, stream, number)
+        return STREAMS[stream](self._world, number)
+
+    def _asked(self, query: int) -> Mapping[str, Any]:
+        figure = retrieval.query_scene(self._world, query).figures[0]
+        return {"box": box(figure, self._size), **retrieval.found(self._world, query)}
+
+    def _marked(self, number: int) -> Mapping[str, Any]:
+        places = np.array(list(pairs.keypoints(self._world, number).values()), dtype=np.complex128) * self._size
+        figure = pairs.pair_scene(self._world, number).figures[0]
+        return {"box": box(figure, self._size), "points": Points(np.stack([places.real, places.imag], axis=1))}
 
 
 def _labelled(split: str, count: int) -> list[Item]:
     """Items of a split; the categories take turns, so every one has as many pictures."""
-    return [Item(f"scenes-{VERSION}/{split}/{number:05d}", 0, number % len(CLASSES)) for number in range(count)]
+    return [_item(split, number, label=number % len(CLASSES)) for number in range(count)]
+
+
+def _frames(world: int) -> list[Item]:
+    """All frames of all videos, in order."""
+    return [
+        _item("video", video * videos.MOST + frame, group=f"video-{video + 1}", units=(video,))
+        for video in range(videos.VIDEOS)
+        for frame in range(videos.length(world, video))
+    ]
+
+
+def _item(
+    stream: str, number: int, *, label: int | None = None, group: str = "", units: tuple[int, ...] | None = None
+) -> Item:
+    return Item(f"scenes-{VERSION}/{stream}/{number:05d}", 0, label, group, units)
 
 
 def _place(item: Item) -> tuple[str, int]:

@@ -70,12 +70,32 @@ def swings(rng: np.random.Generator, category: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One object, posed and seen: its pieces in drawing order, and where its keypoints are."""
+    """One object, posed and seen.
+
+    Attributes:
+        who: which individual.
+        turns: of its joints, -1..1.
+        view: how it is seen.
+        pieces: in drawing order.
+        keypoints: where they are, seen or not.
+    """
 
     who: Individual
+    turns: NDArray[np.float64]
     view: View
     pieces: tuple[Piece, ...]
     keypoints: Keypoints
+
+    @property
+    def outline(self) -> NDArray[np.complex128]:
+        """The corners of all its pieces."""
+        return np.concatenate([piece.outline for piece in self.pieces])
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether more than a trifle of it lies outside the picture."""
+        beyond = np.abs(self.outline.view(np.float64) - 0.5) - 0.5
+        return bool(beyond.max() > 0.02)
 
 
 def pose(who: Individual, turns: NDArray[np.float64], view: View, owner: int = 0) -> Figure:
@@ -107,7 +127,7 @@ def pose(who: Individual, turns: NDArray[np.float64], view: View, owner: int = 0
         )
         for i in order
     )
-    return Figure(who, view, pieces, _keypoints(who, joints, camera))
+    return Figure(who, turns, view, pieces, _keypoints(who, joints, camera))
 
 
 def _stretch(outline: NDArray[np.complex128], length: float, half_width: float) -> NDArray[np.complex128]:
@@ -171,8 +191,8 @@ def _keypoints(who: Individual, joints: list[tuple[complex, complex]], camera: _
         else:
             places = {f"{part.name} tip": joint + axis * 0.88 * who.lengths[number]}
             if part.parent:
-                places[f"{part.name} joint"] = joint + axis * 0.12 * who.lengths[number]
+                places[f"{part.name} joint"] = joint + axis * 0.2 * who.lengths[number]
             else:
-                places[f"{part.name} end"] = joint + axis * 0.12 * who.lengths[number]
+                places[f"{part.name} end"] = joint + axis * 0.2 * who.lengths[number]
         found |= {name: (complex(camera.see(np.array([place]))[0]), number) for name, place in places.items()}
     return found

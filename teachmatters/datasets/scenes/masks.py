@@ -52,7 +52,7 @@ class Seen:
         return shown
 
     def keypoints(self, number: int = 0) -> dict[str, complex]:
-        """The keypoints of an object that lie on what can be seen of their part, in pixels."""
+        """The keypoints of an object that lie on what can be seen of their part, in units of the picture's width."""
         edge = self._size * self._times
         found = {}
         for name, (place, part) in self._scene.figures[number].keypoints.items():
@@ -60,7 +60,7 @@ class Seen:
             if 0 <= row < edge and 0 <= column < edge:
                 shown = self._rows[row, column]
                 if self._owner[shown] == number and self._part[shown] == part:
-                    found[name] = place * self._size
+                    found[name] = place
         return found
 
     def _mask(self, pieces: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -71,6 +71,6 @@ class Seen:
 
 def box(figure: Figure, size: int) -> Box:
     """Around all of an object, hidden or not, cut off at the picture's edges."""
-    corners = np.concatenate([piece.outline for piece in figure.pieces]) * size
+    corners = figure.outline * size
     x, y = np.clip(corners.real, 0, size), np.clip(corners.imag, 0, size)
     return Box(float(x.min()), float(y.min()), float(x.max()), float(y.max()))

@@ -1,0 +1,93 @@
+"""Two individuals of one category whose joints and tips correspond."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from itertools import combinations
+from math import pi
+
+from teachmatters.api import Pair
+from teachmatters.datasets.scenes import grounds
+from teachmatters.datasets.scenes.categories import CATEGORIES, CLASSES
+from teachmatters.datasets.scenes.figure import View, pose, swings
+from teachmatters.datasets.scenes.looks import individual
+from teachmatters.datasets.scenes.masks import Seen
+from teachmatters.datasets.scenes.scene import STEP, Scene
+from teachmatters.datasets.scenes.seeds import generator
+
+PICTURES = 6
+"""Of each category; each stands in pairs with the five others."""
+
+FEWEST = 3
+"""Keypoints that both pictures of a pair must show."""
+
+FIRST = 5 * STEP
+SIZE = 64
+"""At which it is decided what can be seen, so that the points are the same at every size."""
+
+
+@lru_cache(maxsize=2 * PICTURES * len(CATEGORIES))
+def pair_scene(world: int, number: int) -> Scene:
+    """Picture ``number % PICTURES`` of category ``number // PICTURES``; some are cut off, some partly hidden."""
+    category = number // PICTURES
+    rng = generator(world, "pairs", number)
+    size = float(rng.uniform(0.5, 0.95))
+    room = (1 - size) / 2 + (0.15 if rng.random() < 0.3 else 0.0)
+    middle = 0.5 + 0.5j + complex(*rng.uniform(-room, room, 2))
+    # the mirror image of what looks the same from both sides would swap its left and its right
+    side = -1 if rng.random() < 0.4 and CATEGORIES[category].sided else 1
+    view = View(middle, size, float(rng.uniform(-pi / 6, pi / 6)), side * float(rng.uniform(0.7, 1)))
+    figure = pose(individual(world, category, FIRST + number), swings(rng, category), view)
+    name, front = grounds.front(rng, middle, size) if rng.random() < 0.3 else ("", ())
+    return Scene(grounds.ground(rng), grounds.clutter(rng), (figure,), front, grounds.light(rng), name)
+
+
+@cache
+def keypoints(world: int, number: int) -> dict[str, complex]:
+    """The keypoints of a picture that can be seen, in units of its width."""
+    return Seen(pair_scene(world, number), SIZE).keypoints()
+
+
+@cache
+def all_pairs(world: int) -> tuple[Pair, ...]:
+    """Every two pictures of a category that share keypoints enough; every other pair is turned round."""
+    found: list[Pair] = []
+    for category, name in enumerate(CLASSES):
+        first = category * PICTURES
+        for source, target in combinations(range(first, first + PICTURES), 2):
+            ends = (target, source) if len(found) % 2 else (source, target)
+            here, there = (list(keypoints(world, number)) for number in ends)
+            shared = [point for point in here if point in there]
+            if len(shared) >= FEWEST:
+                found.append(
+                    Pair(
+                        source=ends[0],
+                        target=ends[1],
+                        source_points=tuple(here.index(point) for point in shared),
+                        target_points=tuple(there.index(point) for point in shared),
+                        category=name,
+                        difficulty=_difficulty(world, *ends),
+                    )
+                )
+    return tuple(found)
+
+
+def units(world: int) -> list[tuple[int, ...]]:
+    """Of each picture the numbers of the pairs that it stands in."""
+    pairs = list(enumerate(all_pairs(world)))
+    pictures = range(len(CATEGORIES) * PICTURES)
+    return [tuple(n for n, pair in pairs if picture in (pair.source, pair.target)) for picture in pictures]
+
+
+def _difficulty(world: int, source: int, target: int) -> dict[str, int]:
+    """0, 1 or 2 each: how different the views and sizes are, and how many of both are cut off or partly hidden."""
+    scenes = pair_scene(world, source), pair_scene(world, target)
+    one, other = (scene.figures[0] for scene in scenes)
+    ratio = max(one.view.extent, other.view.extent) / min(one.view.extent, other.view.extent)
+    turned = abs(one.view.turn - other.view.turn) > pi / 8
+    return {
+        "viewpoint": 2 if one.view.yaw * other.view.yaw < 0 else int(turned),
+        "scale": (ratio > 1.25) + (ratio > 1.5),
+        "truncation": sum(figure.cut_off for figure in (one, other)),
+        "occlusion": sum(bool(scene.front) for scene in scenes),
+    }
