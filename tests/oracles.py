@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,53 @@ def attention_distance(attention: Array, grid: tuple[int, int]) -> float:
             dx = (query % columns - key % columns) / scale if scale else 0.0
             total += weight / mass * math.hypot(dx, dy)
     return total / (rows * columns)
+
+
+def spatial_rows(attention: Array, grid: tuple[int, int]) -> list[list[float]]:
+    """The patches' rows over the patches, each divided by its sum; a row of no mass stays 0."""
+    patches = grid[0] * grid[1]
+    rows = [[float(w) for w in row[-patches:]] for row in attention[-patches:]]
+    return [[w / sum(row) if sum(row) else 0.0 for w in row] for row in rows]
+
+
+def aligned_map(attention: Array, grid: tuple[int, int]) -> Array:
+    """One head's (T, T) map as seen from the query: every weight added where its key lies relative to its query."""
+    (rows, columns), weights = grid, spatial_rows(attention, grid)
+    aligned = np.zeros((2 * rows - 1, 2 * columns - 1))
+    for query, row in enumerate(weights):
+        for key, weight in enumerate(row):
+            down, right = key // columns - query // columns, key % columns - query % columns
+            aligned[down + rows - 1, right + columns - 1] += weight
+    return aligned / (rows * columns)
+
+
+def attention_offset(aligned: Array) -> tuple[float, float]:
+    """Centre of mass, x and y, columns and rows numbered from -1 to 1."""
+    high, wide = aligned.shape
+    x = y = 0.0
+    for i in range(high):
+        for j in range(wide):
+            x += aligned[i, j] * (2 * j / (wide - 1) - 1 if wide > 1 else 0.0)
+            y += aligned[i, j] * (2 * i / (high - 1) - 1 if high > 1 else 0.0)
+    return x / float(aligned.sum()), y / float(aligned.sum())
+
+
+def attention_entropy(attention: Array, patches: int) -> float:
+    """Mean over the patches' rows of the entropy over all keys, in nats."""
+    rows = [[float(w) for w in row] for row in attention[-patches:]]
+    return sum(-w * math.log(w) for row in rows for w in row if w > 0) / patches
+
+
+def position_deviation(attention: Array, patches: int) -> float:
+    """For each spatial key the deviation over spatial queries, averaged."""
+    spatial = attention[-patches:, -patches:]
+    return float(np.mean([statistics.stdev(map(float, column)) for column in spatial.T]))
+
+
+def head_deviation(attention: Array, patches: int) -> float:
+    """One image's (H, T, T): for each pair of patches the deviation over heads, averaged."""
+    spatial = attention[:, -patches:, -patches:].reshape(len(attention), -1)
+    return float(np.mean([statistics.stdev(map(float, column)) for column in spatial.T]))
 
 
 def knn_right(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -28,18 +31,44 @@ def measured(folder: Path, line: str, where: str) -> list[tuple[int, int | None,
     words = ["analyze", "--model", "dino-s16", "--weights", str(folder / "dino_s16.pth"), *line.split()]
     answer = CliRunner().invoke(app, [*words, "--db", str(folder / "results.db")])
     assert answer.exit_code == 0, answer.output
+    return stored(folder, where)
+
+
+def stored(folder: Path, where: str) -> list[tuple[int, int | None, float]]:
     with closing(sqlite3.connect(folder / "results.db")) as connection:
         query = f"SELECT layer, head, value FROM results WHERE model = 'dino-s16@dino_s16' AND {where}"
         return connection.execute(query).fetchall()
 
 
-def test_attention_distance_of_every_head(folder: Path) -> None:
+OF_HEADS = {
+    "attn-distance": "distance",
+    "attn-offset": "offset",
+    "attn-offset-x": "offset_x",
+    "attn-offset-y": "offset_y",
+}
+
+
+def test_attention_of_every_head(folder: Path) -> None:
     fixtures.imagenet50(folder / "imagenet50", 4, list(fifty_classes()))
-    line = f"--metric attn-distance --data imagenet50 --data-root {folder / 'imagenet50'} --param per_class=1"
-    rows = measured(folder, line, "metric = 'attn-distance' AND head IS NOT NULL AND setting = 'per_class=1'")
-    expected = json.loads((EXPECTED / "attention.json").read_text())["distance"]
-    assert len(rows) == 12 * 6
-    assert max(abs(expected[layer - 1][(head or 0) - 1] - value) for layer, head, value in rows) < 1e-4
+    line = f"--data imagenet50 --data-root {folder / 'imagenet50'} --param per_class=1"
+    line += "".join(f" --metric {metric}" for metric in [*OF_HEADS, "attn-head-std", "attn-map-aligned"])
+    expected = json.loads((EXPECTED / "attention.json").read_text())
+    measured(folder, line, "FALSE")
+    for metric, name in OF_HEADS.items():
+        rows = stored(folder, f"metric = '{metric}' AND head IS NOT NULL AND setting = 'per_class=1'")
+        assert len(rows) == 12 * 6
+        assert max(abs(expected[name][layer - 1][(head or 0) - 1] - value) for layer, head, value in rows) < 1e-4
+    layers = stored(folder, "metric = 'attn-head-std'")
+    assert [value for *_, value in sorted(layers)] == pytest.approx(expected["head_deviation"], abs=1e-6)
+    assert np.abs(aligned_map(folder, layer=3) - expected["aligned_l3"]).max() < 1e-4
+
+
+def aligned_map(folder: Path, layer: int) -> np.ndarray[Any, Any]:
+    with closing(sqlite3.connect(folder / "results.db")) as connection:
+        query = f"SELECT data FROM maps WHERE name = 'attn-map-aligned' AND layer = {layer}"
+        ((data,),) = connection.execute(query).fetchall()
+    array: np.ndarray[Any, Any] = np.load(io.BytesIO(data))
+    return array
 
 
 def test_knn_of_every_layer(folder: Path) -> None:

@@ -9,73 +9,78 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, State, Tap
-from teachmatters.measures.attention import attention_distance, patch_distances
+from teachmatters.analyses.attention_reduction import Reduction
+from teachmatters.analyses.attention_results import result
+from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
 from teachmatters.measures.moments import Moments, accumulator
+
+MEAN, M2 = "/mean", "/m2"
 
 
 class AttentionAnalysis(Analysis):
-    """Totals of (depth, heads + 1): the last column is the mean over heads, whose deviation is over images too."""
+    """Totals over images: moments of what is a number of each, sums of what is an array of each.
+
+    The state holds ``<metric>/mean`` and ``<metric>/m2`` (depth, columns), the last column being the layer's own;
+    ``sum:<name>`` (depth, ...); how many images of even and of odd index there were; and rows without mass.
+    """
 
     def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(taps=frozenset({"attention"}))
 
     def start(self, context: Context) -> None:
-        self.depth, self.heads = context.model.depth, context.model.heads
-        self.distances = patch_distances(context.model.grid).to(context.device, torch.float32)
-        self.totals: dict[int, Moments] = {}
+        self.context = context
+        self.reduction = Reduction(context.model, context.metrics, context.device)
+        depth, wide = context.model.depth, accumulator(context.device)
+        zeros = functools.partial(torch.zeros, dtype=wide, device=context.device)
+        columns = {name: zeros(self.reduction.columns(name)) for name in self.reduction.numbers}
+        self.moments = {name: [Moments(0, none, none)] * depth for name, none in columns.items()}
+        self.sums = {name: zeros(depth, *shape) for name, shape in self.reduction.shapes().items()}
+        self.count = np.zeros(2, dtype=np.int64)
         self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        distance, empty = attention_distance(batch.values, self.distances)
-        distance = distance.to(accumulator(distance.device))
-        moments = Moments.of(torch.cat([distance, distance.mean(dim=1, keepdim=True)], dim=1))
-        self.totals[layer] = self.totals[layer] + moments if layer in self.totals else moments
-        self.empty += empty
+        halves = [row.index % 2 for row in batch.rows]
+        reduced = self.reduction.of(batch.values, halves)
+        for name, values in reduced.numbers.items():
+            self.moments[name][layer - 1] += Moments.of(values)
+        for name, total in reduced.sums.items():
+            self.sums[name][layer - 1] += total
+        self.empty += reduced.empty
+        if layer == self.context.model.depth:
+            self.count += np.bincount(halves, minlength=2)
 
     def state(self) -> State:
-        if not self.totals:
-            return {"count": 0, "empty": 0, "mean": self._none(), "m2": self._none()}
-        layers = [self.totals[layer] for layer in range(1, self.depth + 1)]
-        return {
-            "count": layers[0].count,
-            "empty": int(self.empty),
-            "mean": torch.stack([total.mean for total in layers]).cpu().double().numpy(),
-            "m2": torch.stack([total.m2 for total in layers]).cpu().double().numpy(),
-        }
-
-    def _none(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        return np.zeros((self.depth, self.heads + 1))
+        state: State = {"count": self.count.copy(), "empty": int(self.empty)}
+        for name, layers in self.moments.items():
+            state[name + MEAN] = torch.stack([moments.mean for moments in layers]).cpu().double().numpy()
+            state[name + M2] = torch.stack([moments.m2 for moments in layers]).cpu().double().numpy()
+        return state | {f"sum:{name}": total.cpu().double().numpy() for name, total in self.sums.items()}
 
     def merge(self, states: Sequence[State]) -> State:
-        parts = [state for state in states if state["count"]]
+        parts = [state for state in states if np.sum(state["count"])]
         if not parts:
             return states[0]
-        joined = functools.reduce(operator.add, map(_moments, parts))
-        empty = sum(int(state["empty"]) for state in parts)
-        return {"count": joined.count, "empty": empty, "mean": joined.mean.numpy(), "m2": joined.m2.numpy()}
+        joined: State = {"empty": sum(int(state["empty"]) for state in parts)}
+        for name in parts[0]:
+            if name.endswith(MEAN):
+                metric = name.removesuffix(MEAN)
+                moments = functools.reduce(operator.add, [moments_of(state, metric) for state in parts])
+                joined |= {metric + MEAN: moments.mean.numpy(), metric + M2: moments.m2.numpy()}
+            elif name == "count" or name.startswith("sum:"):
+                joined[name] = np.sum([np.asarray(state[name]) for state in parts], axis=0)
+        return joined
 
     def compute(self, state: State) -> Result:
-        moments = _moments(state)
-        mean, std = moments.mean.tolist(), moments.std()
-        deviation = std.tolist() if std is not None else None
-        heads = len(mean[0]) - 1
-        records = [
-            Record(
-                metric="attn-distance",
-                layer=layer + 1,
-                head=(head + 1) % (heads + 1),  # the last column, the mean over heads, is head 0: the layer's own
-                value=mean[layer][head],
-                std=deviation[layer][head] if deviation else None,
-                n=moments.count,
-            )
-            for layer in range(len(mean))
-            for head in range(heads + 1)
-        ]
-        notes = {"attention rows without mass": state["empty"]} if state["empty"] else {}
-        return Result(records=records, notes=notes)
+        moments = {name: moments_of(state, name) for name in self.reduction.numbers}
+        sums = {name: torch.as_tensor(np.asarray(state[f"sum:{name}"])) for name in self.sums}
+        count = int(np.asarray(state["count"])[0]), int(np.asarray(state["count"])[1])
+        found = result(self.context, moments, sums, count)
+        if state["empty"]:
+            found.notes["attention rows without mass"] = state["empty"]
+        return found
 
 
-def _moments(state: State) -> Moments:
-    mean, m2 = torch.as_tensor(state["mean"]), torch.as_tensor(state["m2"])
-    return Moments(int(state["count"]), mean, m2)
+def moments_of(state: State, metric: str) -> Moments:
+    """A metric's moments of all layers, (depth, columns)."""
+    mean, m2 = (torch.as_tensor(np.asarray(state[metric + part])) for part in (MEAN, M2))
+    return Moments(int(np.sum(state["count"])), mean, m2)

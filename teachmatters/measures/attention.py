@@ -1,9 +1,16 @@
-"""How far a head looks."""
+"""What one attention map says by itself: how far it reaches, how it varies, how spread out its rows are.
+
+Maps are (B, H, T, T) softmax outputs, rows are queries; the last h w tokens are the patches, row by row, and are called
+spatial; what stands before them (class token, registers) is the prefix.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+TINY = 1e-38
+"""Below any weight that counts, and above float32's zero: 0 log 0 is 0."""
 
 
 def patch_distances(grid: tuple[int, int]) -> Tensor:
@@ -25,30 +32,106 @@ def patch_distances(grid: tuple[int, int]) -> Tensor:
     return difference.square().sum(dim=-1).sqrt()
 
 
-def attention_distance(attention: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """Average distance that spatial tokens attend over, prefix tokens left aside.
-
-    Rows of the spatial queries are renormalised over the spatial keys; a row without mass counts as 0.
+def spatial_rows(attention: Tensor, patches: int) -> tuple[Tensor, Tensor]:
+    """Rows of the spatial queries, renormalised over the spatial keys; a row without mass stays 0.
 
     Args:
-        attention: (B, H, T, T) softmax output, rows are queries; the last h w tokens are the patches.
+        attention: (B, H, T, T).
+        patches: their number, h w.
+
+    Returns:
+        (B, H, h w, h w), and the number of rows without mass, 0-d.
+
+    >>> rows, empty = spatial_rows(torch.tensor([[[[0.5, 0.2, 0.3], [0.6, 0.3, 0.1], [1.0, 0.0, 0.0]]]]), 2)
+    >>> rows[0, 0].tolist(), int(empty)
+    ([[0.75, 0.25], [0.0, 0.0]], 1)
+    """
+    spatial = attention[..., -patches:, -patches:]
+    mass = spatial.sum(dim=-1, keepdim=True)
+    empty = mass <= 0
+    return spatial / mass.masked_fill_(empty, 1.0), empty.sum()
+
+
+def attention_distance(rows: Tensor, distances: Tensor) -> Tensor:
+    """Average distance that patches attend over, prefix tokens left aside; rows without mass count as 0.
+
+    Args:
+        rows: (B, H, h w, h w) from spatial_rows.
         distances: (h w, h w) from patch_distances, on the same device.
 
     Returns:
-        the mean over queries, (B, H), between 0 and sqrt(2); and the number of rows without mass, 0-d.
+        the mean over queries, (B, H), between 0 and sqrt(2).
 
     Source:
         Dosovitskiy et al. 2021, "An image is worth 16x16 words"; Raghu et al. 2021, "Do vision transformers see like
         convolutional neural networks?".
 
     >>> look_at_yourself = torch.eye(4).expand(1, 1, 4, 4)
-    >>> attention_distance(look_at_yourself, patch_distances((2, 2)))[0].item()
+    >>> attention_distance(look_at_yourself, patch_distances((2, 2))).item()
     0.0
     """
-    patches = distances.shape[0]
+    return rows.flatten(2) @ distances.to(rows.dtype).flatten() / rows.shape[-1]
+
+
+def attention_on_class(attention: Tensor, patches: int) -> Tensor:
+    """How much patches attend to the class token, which comes first.
+
+    Returns:
+        the mean over spatial queries, (B, H), between 0 and 1.
+
+    >>> attention_on_class(torch.full((1, 1, 5, 5), 0.2), 4).item()
+    0.20000000298023224
+    """
+    return attention[..., -patches:, 0].mean(dim=-1)
+
+
+def position_deviation(attention: Tensor, patches: int) -> Tensor:
+    """How much the attention that a patch gets depends on who looks: 0 when every query has the same row.
+
+    The deviation over spatial queries (n - 1) for each spatial key, rows as they are; the mean over keys. At least two
+    patches.
+
+    Returns:
+        (B, H), between 0 and 0.7072.
+
+    >>> position_deviation(torch.eye(2).view(1, 1, 2, 2), 2).item()
+    0.7071067690849304
+    """
     spatial = attention[..., -patches:, -patches:]
-    mass = spatial.sum(dim=-1)
-    path = torch.einsum("bhqk,qk->bhq", spatial, distances.to(spatial.dtype))
-    empty = mass <= 0
-    per_query = (path / mass).masked_fill_(empty, 0.0)
-    return per_query.mean(dim=-1), empty.sum()
+    return _deviation(spatial, dim=-2).mean(dim=-1)
+
+
+def head_deviation(attention: Tensor, patches: int) -> Tensor:
+    """How much the heads of a layer differ: 0 when all look alike.
+
+    The deviation over heads (n - 1) for each pair of patches, rows as they are; the mean over pairs. At least two
+    heads.
+
+    Returns:
+        (B,), between 0 and 0.7072.
+
+    >>> head_deviation(torch.full((1, 3, 4, 4), 0.25), 4).item()
+    0.0
+    """
+    spatial = attention[..., -patches:, -patches:]
+    return _deviation(spatial, dim=1).mean(dim=(-2, -1))
+
+
+def attention_entropy(attention: Tensor, patches: int) -> Tensor:
+    """How spread out the rows of the spatial queries are over all T keys.
+
+    Returns:
+        the mean entropy in nats, (B, H), between 0 (one key each) and log T (all alike).
+
+    >>> round(attention_entropy(torch.full((1, 1, 5, 5), 0.2), 4).exp().item(), 4)
+    5.0
+    """
+    rows = attention[..., -patches:, :]
+    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=(-2, -1)) / -patches
+
+
+def _deviation(values: Tensor, dim: int) -> Tensor:
+    # Twice over the data, as torch.std would be, but ten times as fast; one pass over squares would lose small
+    # deviations.
+    centred = values - values.mean(dim=dim, keepdim=True)
+    return (centred.square_().sum(dim=dim) / (values.shape[dim] - 1)).sqrt_()
