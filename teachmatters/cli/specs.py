@@ -8,6 +8,7 @@ from teachmatters.hookspecs import hookimpl
 SUMMARIES = {
     "analyze": "Measure models on data and record every number in the store.",
     "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
+    "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
     "models": "List the models, or show one.",
     "datasets": "List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.",

@@ -19,6 +19,9 @@ from teachmatters.reports.style import Look
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
+SOFTWARE = "teachmatters"
+"""What a PNG of ours says it was made by."""
+
 _LOOK: dict[str, Any] = {
     "font.size": 9.0,
     "axes.titlesize": 9.0,
@@ -51,7 +54,9 @@ def save(figure: Figure, path: Path) -> None:
         TeachMattersError: the file cannot be written.
     """
     # Without a date the same numbers give the same file.
-    metadata = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[path.suffix.lower()]
+    metadata = {".png": {"Software": SOFTWARE}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[
+        path.suffix.lower()
+    ]
     try:
         with look():
             figure.savefig(path, dpi=160, format=path.suffix.lower()[1:], metadata=metadata)

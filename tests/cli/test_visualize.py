@@ -1,0 +1,127 @@
+"""``tm visualize`` from the outside: which files come to be, what is said, what is never overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from teachmatters.cli.app import app
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+def tm(*words: object) -> Result:
+    return CliRunner().invoke(app, ["visualize", *map(str, words)])
+
+
+def refused(result: Result, words: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+
+
+def photo(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    return path
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "cat.png")
+    return tmp_path
+
+
+def test_three_drawings_of_a_picture(here: Path) -> None:
+    answer = tm("cat.png", "--model", "toy-a")
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout == ""
+    names = [f"cat.toy-a.{kind}.png" for kind in ("layers-heads-cls", "heads-positions-layer3", "layers-positions")]
+    assert answer.stderr.splitlines() == [f"Drew attention/{name}" for name in names]
+    assert files(here / "attention") == sorted(names)
+    assert files(here) == ["attention", "cat.png"]
+
+
+def test_what_is_chosen_is_drawn(here: Path) -> None:
+    words = ("--layers", "1-2", "--heads", "3", "--positions", "top, 2:3,diagonal", "--out", "a/b")
+    answer = tm("cat.png", "--model", "mine=toy-a", "--grid", "layers-heads", *words)
+    assert answer.stderr == "Drew a/b/cat.mine.layers-heads-top.png\n"
+    assert tm("cat.png", "--model", "toy-a", "--grid", "heads-positions", *words).exit_code == 0
+    assert files(here / "a" / "b")[1] == "cat.toy-a.heads-positions-layer2.png"
+
+
+def test_several_pictures_and_models_one_of_each_bad(here: Path) -> None:
+    (here / "bad.png").write_text("no picture")
+    answer = tm("cat.png", "bad.png", "-m", "toy-a", "-m", "toy-broken", "-m", "toy-b", "--grid", "layers-positions")
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    drawn = "Drew attention/cat.toy-a.layers-positions.png", "Drew attention/cat.toy-b.layers-positions.png"
+    assert tuple(answer.stderr.splitlines()[:2]) == drawn
+    failed = answer.stderr.splitlines()[2:]
+    assert failed[0].startswith("failed bad.png: 'bad.png' cannot be read as a picture: ")
+    assert failed[1:] == ["failed toy-broken: toy-broken is broken"]
+
+
+def test_a_folder_stands_for_its_pictures_but_not_for_our_drawings(here: Path) -> None:
+    for name in ("pets/dog.png", "pets/.hidden.png", "pets/below/deep.png"):
+        photo(here / name)
+    (here / "pets" / "notes.txt").write_text("notes")
+    for _ in range(2):
+        answer = tm("pets", "pets/dog.png", "--model", "toy-a", "--grid", "layers-positions", "--out", "pets")
+        assert answer.stderr == "Drew pets/dog.toy-a.layers-positions.png\n"
+    (here / "empty").mkdir()
+    refused(tm("empty", "--model", "toy-a"), "folder 'empty' holds no picture itself")
+
+
+def test_pictures_of_one_name_are_told_apart(here: Path) -> None:
+    paths = [photo(here / name) for name in ("cats/0.png", "dogs/0.png")]
+    answer = tm(*paths, "--model", "toy-b", "--grid", "layers-heads")
+    assert answer.exit_code == 0
+    assert files(here / "attention") == [f"{pet}-0.png.toy-b.layers-heads-cls.png" for pet in ("cats", "dogs")]
+
+
+def test_nothing_else_is_overwritten(here: Path) -> None:
+    target = photo(here / "attention" / "cat.toy-a.layers-positions.png")
+    before = target.read_bytes()
+    answer = tm("cat.png", "--model", "toy-a", "--grid", "layers-positions")
+    refused(answer, "is none of this command's drawings and would be lost; choose another --out")
+    assert target.read_bytes() == before
+    assert tm("cat.png", "--model", "toy-a", "--grid", "layers-heads").exit_code == 0
+    again = tm("cat.png", "--model", "toy-a", "--grid", "layers-heads")
+    assert (again.exit_code, again.stderr) == (0, "Drew attention/cat.toy-a.layers-heads-cls.png\n")
+
+
+def test_two_models_that_make_one_file_name_are_told(here: Path) -> None:
+    answer = tm("cat.png", "-m", "a/b=toy-a", "-m", "a-b=toy-b", "--grid", "layers-positions")
+    assert answer.exit_code == 1
+    assert "Drew attention/cat.a-b.layers-positions.png\nfailed cat.png in a-b: " in answer.stderr
+    assert "was drawn by this command already" in answer.stderr
+
+
+def test_one_line_for_what_cannot_be_done(here: Path) -> None:
+    (here / "taken").write_text("a file")
+    refused(tm("nowhere.png", "--model", "toy-a"), "no picture 'nowhere.png': there is no such file")
+    refused(tm("cat.png", "--model", "toy-z"), "unknown model 'toy-z'")
+    refused(tm("cat.png", "--model", "toy-a", "--layers", "13"), "--layers 13: toy-a has layers 1 to 3")
+    refused(tm("cat.png", "--model", "toy-a", "--heads", "2-4"), "--heads 4: toy-a has heads 1 to 3")
+    refused(tm("cat.png", "--model", "toy-a", "--layers", "0"), "--layers 0: numbers count from 1")
+    refused(tm("cat.png", "--model", "toy-a", "--positions", "centre"), "Did you mean 'center'?")
+    refused(tm("cat.png", "--model", "toy-bare", "--positions", "cls"), "unknown position 'cls'")
+    refused(tm("cat.png", "--model", "toy-a", "--out", "taken"), "--out 'taken' is a file; name a folder")
+    refused(tm("cat.png", "--model", "toy-a", "--out", "taken/b"), "--out 'taken/b'")
+    assert tm("cat.png").exit_code == 2
+    assert tm("cat.png", "--model", "toy-a", "--grid", "heads-heads").exit_code == 2
+    assert tm("cat.png", "--model", "toy-a", "--layers", "x").exit_code == 2
+    assert files(here) == ["cat.png", "taken"]
