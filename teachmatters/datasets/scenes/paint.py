@@ -1,4 +1,7 @@
-"""Drawing a scene: outlines into a map of pieces, colours by looking up, then the reduction to the wanted size."""
+"""Drawing a scene: outlines into a map of pieces, colours by looking up, then the reduction to the wanted size.
+
+Red, green and blue are planes, (3, height, width), which is faster than three numbers to a pixel.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,15 @@ def draw(scene: Scene, size: int) -> Image.Image:
     y = x.T
     colours = _ground(scene.ground, x, y)
     if scene.light.shadow:
-        colours *= (1 - scene.light.shadow * _shadow(scene, edge))[..., None]
+        colours *= 1 - scene.light.shadow * _shadow(scene, edge)
     where = np.flatnonzero(rows)
     if where.size:
-        colours.reshape(-1, 3)[where] = _surfaces(scene.pieces, rows.ravel()[where] - 1, where, edge, scene.light)
+        colours.reshape(3, -1)[:, where] = _surfaces(scene.pieces, rows.ravel()[where] - 1, where, edge, scene.light)
     colours *= _glow(scene.light, x, y)
-    pixels = np.clip(colours * 255 + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(pixels).reduce(times)
+    colours *= 255
+    colours += 0.5
+    planes = np.clip(colours, 0, 255, out=colours).astype(np.uint8)
+    return Image.merge("RGB", [Image.fromarray(plane).reduce(times) for plane in planes])
 
 
 def outlines(pieces: Sequence[Piece], edge: int) -> NDArray[np.uint8]:
@@ -67,14 +72,14 @@ def _shadow(scene: Scene, edge: int) -> NDArray[np.float32]:
 
 
 def _ground(ground: Ground, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours of the background, float32 (edge, edge, 3)."""
+    """Colours of the background, float32 (3, edge, edge)."""
     colours = _surface(ground.near, x, y)
     if ground.far is not None:
         above = y < np.float32(ground.horizon[0]) + np.float32(ground.horizon[1]) * (x - np.float32(0.5))
-        colours = np.where(above[..., None], _surface(ground.far, x, y), colours)
+        colours = np.where(above, _surface(ground.far, x, y), colours)
     edge = x.size
     mottle = np.asarray(Image.fromarray(ground.mottle).resize((edge, edge), Image.Resampling.BICUBIC))
-    colours *= (1 + np.float32(0.16) * mottle)[..., None]
+    colours *= 1 + np.float32(0.16) * mottle
     return colours
 
 
@@ -84,22 +89,21 @@ def _surface(surface: Surface, x: NDArray[np.float32], y: NDArray[np.float32]) -
     u = (np.float32(cos) * x + np.float32(sin) * y) * step + np.float32(paint.shift[0] * EDGE)
     v = (np.float32(cos) * y - np.float32(sin) * x) * step + np.float32(paint.shift[1] * EDGE)
     mix = _look_up(NUMBER[paint.pattern], u, v)
-    first, second = np.array(paint.first, np.float32), np.array(paint.second, np.float32)
-    colours: NDArray[np.float32] = first + (second - first) * mix[..., None]
+    first, second = (np.array(colour, np.float32)[:, None, None] for colour in (paint.first, paint.second))
+    colours: NDArray[np.float32] = first + (second - first) * mix
     return colours
 
 
 def _look_up(pattern: int | NDArray[np.intp], u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
     column = np.floor(u).astype(np.int32) & (EDGE - 1)
     row = np.floor(v).astype(np.int32) & (EDGE - 1)
-    found: NDArray[np.float32] = tiles()[pattern, row, column]
-    return found
+    return np.take(tiles(), (pattern * EDGE + row) * EDGE + column)
 
 
 def _surfaces(
     pieces: Sequence[Piece], which: NDArray[np.uint8], where: NDArray[np.intp], edge: int, light: Light
 ) -> NDArray[np.float32]:
-    """Colours of drawn pixels that show a piece: float32 (pixels, 3)."""
+    """Colours of drawn pixels that show a piece: float32 (3, pixels)."""
     x = ((where % edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
     y = ((where // edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
     a, b, c, d, e, f = np.array([piece.inverse for piece in pieces], dtype=np.float32).T[:, which]
@@ -108,11 +112,11 @@ def _surfaces(
     look = np.array([(p.scale, *p.shift) for p in paints], dtype=np.float32).T[:, which]
     pattern = np.array([NUMBER[p.pattern] for p in paints])[which]
     mix = _look_up(pattern, (along * look[0] + look[1]) * EDGE, (across * look[0] + look[2]) * EDGE)
-    first = np.array([p.first for p in paints], dtype=np.float32)
-    change = np.array([p.second for p in paints], dtype=np.float32) - first
-    lit = _shading(pieces, light)[which]
-    shade = lit[:, 0] + lit[:, 1] * across - lit[:, 2] * across * across
-    colours: NDArray[np.float32] = (first[which] + change[which] * mix[:, None]) * shade[:, None]
+    first = np.array([p.first for p in paints], dtype=np.float32).T
+    change = np.array([p.second for p in paints], dtype=np.float32).T - first
+    lit = _shading(pieces, light).T[:, which]
+    shade = lit[0] + lit[1] * across - lit[2] * across * across
+    colours: NDArray[np.float32] = (first[:, which] + change[:, which] * mix) * shade
     return colours
 
 
@@ -128,9 +132,9 @@ def _shading(pieces: Sequence[Piece], light: Light) -> NDArray[np.float32]:
 
 
 def _glow(light: Light, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What all colours are multiplied by: float32 (edge, edge, 3)."""
+    """What all colours are multiplied by: float32 (3, edge, edge)."""
     half = np.float32(0.5)
     far = (x - half) ** 2 + (y - half) ** 2
     slant = (x - half) * np.float32(light.direction.real) + (y - half) * np.float32(light.direction.imag)
     bright = 1 - np.float32(2 * light.vignette) * far + np.float32(0.35 * light.strength) * slant
-    return (bright[..., None] * np.array(light.tint, np.float32)).astype(np.float32, copy=False)
+    return (bright * np.array(light.tint, np.float32)[:, None, None]).astype(np.float32, copy=False)
