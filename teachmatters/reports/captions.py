@@ -39,7 +39,8 @@ def nothing(spec: ReportSpec, options: Options, catalog: Catalog) -> str:
     """Why there is nothing to show, and the command that would change it."""
     metrics = options.metrics or spec.metrics
     facts = [options.of(name) for name in metrics]
-    if metrics and not any(fact.has_numbers for fact in facts):
+    of_arrays = bool(spec.metrics) and all(options.of(name).level == "map" for name in spec.metrics)
+    if metrics and not of_arrays and not any(fact.has_numbers for fact in facts):
         return _without_numbers(facts)
     if spec.directed and metrics and all(fact.higher_is_better is None for fact in facts):
         some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None and fact.has_numbers]

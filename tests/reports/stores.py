@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from teachmatters.api import MetricSpec, Record, Result
+from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.store import Cell, ModelRow, Run, Store
 
 DISTANCE = MetricSpec(
@@ -51,6 +51,7 @@ def record(
     setting: str = "",
     other: ModelRow | None = None,
     analysis: str = "",
+    maps: Iterable[StoredMap] = (),
 ) -> None:
     """One run of one metric."""
     cell = Cell(
@@ -65,7 +66,7 @@ def record(
         n_skipped=0, versions={}, started_at=now, finished_at=now + timedelta(seconds=9), metrics=(metric,),
     )  # fmt: skip
     with Store.open(path) as store:
-        store.record(run, Result(records=list(records)))
+        store.record(run, Result(records=list(records), maps=list(maps)))
 
 
 def values(metric: MetricSpec, numbers: Iterable[float], std: float | None = None) -> list[Record]:
