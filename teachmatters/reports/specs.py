@@ -33,6 +33,14 @@ REPORTS = (
         metrics=("attn-distance",),
     ),
     ReportSpec(
+        name="attention-iou",
+        summary="how well attention covers objects: class token beside patches, each picture's best head",
+        sql="teachmatters.reports:sql/attention_iou.sql",
+        table="teachmatters.reports.attention_iou:table",
+        draw="teachmatters.reports.attention_iou:draw",
+        metrics=("attn-iou-cls-best", "attn-iou-spatial-best", "attn-iou-center-best"),
+    ),
+    ReportSpec(
         name="best-layers",
         summary="the best layer of every model for every task",
         sql="teachmatters.reports:sql/best_layers.sql",
