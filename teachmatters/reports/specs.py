@@ -16,6 +16,12 @@ BEST_LAYER_METRICS = (
     "purity-part",
 )
 
+RESIDUAL_METRICS = (
+    "residual-cka-attn",
+    "residual-cka-mlp",
+    *(f"residual-norm-{block}-{tokens}" for block in ("attn", "mlp") for tokens in ("all", "cls", "spatial")),
+)
+
 REPORTS = (
     ReportSpec(
         name="metric",
@@ -48,6 +54,30 @@ REPORTS = (
         draw="teachmatters.reports.best_layers:draw",
         metrics=BEST_LAYER_METRICS,
         directed=True,
+    ),
+    ReportSpec(
+        name="cka",
+        summary="which layers are alike: the grid of all pairs of models, or one pair",
+        sql="teachmatters.reports:sql/cka.sql",
+        table="teachmatters.reports.cka:table",
+        draw="teachmatters.reports.cka:draw",
+        metrics=("cka",),
+    ),
+    ReportSpec(
+        name="cka-last-layer",
+        summary="how alike the last layers of all models are: all tokens, class token, spatial tokens",
+        sql="teachmatters.reports:sql/cka_last_layer.sql",
+        table="teachmatters.reports.cka_last_layer:table",
+        draw="teachmatters.reports.cka_last_layer:draw",
+        metrics=("cka", "cka-cls", "cka-spatial"),
+    ),
+    ReportSpec(
+        name="residual",
+        summary="skip connections against branches: CKA and norm ratios over the layers",
+        sql="teachmatters.reports:sql/residual.sql",
+        table="teachmatters.reports.residual:table",
+        draw="teachmatters.reports.residual:draw",
+        metrics=RESIDUAL_METRICS,
     ),
 )
 

@@ -1,0 +1,42 @@
+/* The last layers of every pair of models, on one data set: of those not ruled out the one with the most pairs.
+   An option that was not given is NULL and restricts nothing. */
+WITH candidates AS (
+    SELECT
+        results.*,
+        -- Of one cell's settings the wanted one comes first, then the newest.
+        RANK() OVER (
+            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
+            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
+        ) AS choice
+    FROM results
+    WHERE metric IN (:metrics)
+        AND other_model IS NOT NULL
+        AND other_layer IS NOT NULL
+        AND category IS NULL
+        AND COALESCE(model IN (:models), TRUE)
+        AND COALESCE(other_model IN (:models), TRUE)
+        AND COALESCE(dataset IN (:data), TRUE)
+),
+data AS (
+    SELECT dataset, split
+    FROM candidates
+    GROUP BY dataset, split
+    ORDER BY COUNT(DISTINCT model || '/' || other_model) DESC, MAX(finished_at) DESC, dataset, split
+    LIMIT 1
+),
+-- Each model of a pair is shown as the first one too.
+depths AS (
+    SELECT model AS label, MAX(depth) AS last_layer
+    FROM candidates
+    GROUP BY model
+)
+SELECT
+    model, family, supervision, arch, depth, candidates.dataset, candidates.split, setting, analysis, protocol, metric,
+    other_model, layer, other_layer, value, std, n, unit
+FROM candidates
+JOIN data ON data.dataset = candidates.dataset AND data.split = candidates.split
+JOIN depths ON depths.label = other_model
+WHERE choice = 1
+    AND layer = depth
+    AND other_layer = last_layer
+ORDER BY metric, protocol, model, other_model
