@@ -79,6 +79,28 @@ REPORTS = (
         draw="teachmatters.reports.residual:draw",
         metrics=RESIDUAL_METRICS,
     ),
+    ReportSpec(
+        name="heads",
+        summary="heads by type: counts for every layer, the heads that look aside, every head's offset",
+        sql="teachmatters.reports:sql/heads.sql",
+        table="teachmatters.reports.heads:table",
+        draw="teachmatters.reports.heads:draw",
+        metrics=("attn-head-type",),
+    ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
+            sql="teachmatters.reports:sql/maps.sql",
+            table="teachmatters.reports.attention_maps:table",
+            draw="teachmatters.reports.attention_maps:draw",
+            metrics=(metric,),
+        )
+        for name, metric, summary in (
+            ("attention-maps", "attn-map-cls", "averaged attention of every head: layers by heads; --metric says which"),
+            ("aligned-maps", "attn-map-aligned", "averaged attention of every head as seen from the query"),
+        )
+    ),
 )
 
 
