@@ -71,6 +71,8 @@ def test_labels_are_balanced_and_splits_apart() -> None:
     assert set(Counter(item.label for item in val).values()) == {50}
     assert not {item.key for item in train} & {item.key for item in val}
     assert items(scenes, "pictures") == items(scenes, "masks") == list(val)
+    seen = {labelled(0, "train", number).figures[0].who for number in range(48)}
+    assert len(seen | {labelled(0, "val", number).figures[0].who for number in range(48)}) == 96
 
 
 def test_each_category_has_three_moving_parts() -> None:
@@ -129,15 +131,19 @@ def test_parts_lie_inside_the_object_and_apart() -> None:
 
 
 def test_keypoints_lie_on_their_part() -> None:
+    """On its mask, or on a pixel beside it."""
     found = 0
     for number in range(48):
         scene = labelled(0, "val", number)
+        category = CATEGORIES[scene.figures[0].who.category]
         seen = Seen(scene, 64)
-        where = seen.objects()[0].pixels
-        for place in seen.keypoints().values():
+        masks = {PARTS[mask.label]: np.pad(mask.pixels, 1) for mask in seen.parts()}
+        for name, place in seen.keypoints().items():
             row, column = int(place.imag * 64), int(place.real * 64)
-            assert where[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].any()
-            found += 1
+            annotated = category.parts[scene.figures[0].keypoints[name][1]].annotated
+            if annotated and f"{category.name} {annotated}" in masks:
+                assert masks[f"{category.name} {annotated}"][row : row + 3, column : column + 3].any()
+                found += 1
     assert found > 48 * 4
 
 
