@@ -148,6 +148,15 @@ def test_small_and_odd_pictures_fit(preparation: Preparation, shape: tuple[int, 
         assert prepared.annotations["own"] == {"words": ["a"], "pair": (1, "b")}
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (20, 30)])
+@pytest.mark.parametrize("info", [model(32), WIDE, TALL], ids=["square", "wide", "tall"])
+def test_an_object_that_fills_the_picture_fills_the_grid(info: ModelInfo, shape: tuple[int, int]) -> None:
+    full = {"masks": {"objects": (Mask(np.full(shape[::-1], 255, np.uint8), 0),)}}
+    for preparation in (Crop(), Dense(), Squeeze(), Thumbnail()):
+        (mask,) = preparation.prepare(noise(*shape), full, info).annotations["masks"]["objects"]
+        assert (mask.pixels == 255).all()
+
+
 def test_a_black_and_white_picture_comes_in_three_channels() -> None:
     for preparation in EVERY:
         assert preparation.prepare(Image.new("L", (40, 30), 7), {}, model(32)).inputs.shape[1] == 3
