@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations_with_replacement
 
-from teachmatters.api import Context, ModelRequest, ModelSource, Result, State
+from teachmatters.api import ModelRequest, ModelSource, Result
 from teachmatters.registry import call
 from teachmatters.runner.check import UNIT
 from teachmatters.runner.device import out_of_memory
+from teachmatters.runner.halves import Half, Halves
 from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.measure import Bench, Gathered, Todo
 from teachmatters.runner.plan import Task
 from teachmatters.runner.record import Measured, Sitting, cell_of, describe
 from teachmatters.runner.request import AnalyzeRequest, Outcome
 from teachmatters.store import Cell, Store
-
-
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """One model's half of a comparison."""
-
-    context: Context
-    state: State
-    sitting: Sitting
 
 
 class Work:
@@ -42,7 +34,8 @@ class Work:
         self.store = Store.open(request.db) if request.db.exists() else None
         self.outcomes: list[Outcome] = []
         self.measured: dict[str, Measured] = {}
-        self.halves: dict[tuple[Task, str], _Half] = {}
+        self.kept = Halves(request.db, bench)
+        self.halves: dict[tuple[Task, str], Half] = {}
         self.broken: dict[tuple[Task, str], Exception] = {}
 
     def __enter__(self) -> Work:
@@ -62,7 +55,8 @@ class Work:
         pairs = self._pairs([m.label for m in models], sources, [task for task in tasks if task.spec.pairs])
         for label, (model, source) in sources.items():
             todos = self._singles(label, source, [task for task in tasks if not task.spec.pairs])
-            todos += [Todo(task, missing) for task, missing in _needed(pairs, label).items()]
+            needed = [Todo(task, missing) for task, missing in _needed(pairs, label).items()]
+            todos += [todo for todo in needed if not self._at_hand(todo, model, source)]
             if todos:
                 with self._guarded(label, [todo.task for todo in todos]):
                     self._measure(model, source, todos)
@@ -128,6 +122,14 @@ class Work:
                 self._reused(task, task.metrics - missing, first, second)
         return pairs
 
+    def _at_hand(self, todo: Todo, model: LabelledModel, source: ModelSource) -> bool:
+        """Whether an earlier command has passed over the model for this comparison."""
+        found = None if self.request.force or todo.task.anew else self.kept.find(todo, model, source.weights)
+        if found is not None:
+            info, self.halves[todo.task, model.label] = found
+            self.measured.setdefault(model.label, Measured(model, source.weights, info))
+        return found is not None
+
     # --- measuring
 
     def _measure(self, model: LabelledModel, source: ModelSource, todos: Sequence[Todo]) -> None:
@@ -152,11 +154,12 @@ class Work:
             raise gathered.error
         todo, sitting = gathered.todo, gathered.sitting
         sitting.skipped_of(todo.task)  # refuses to compute from nothing
-        state = gathered.analysis.state()
         if todo.task.spec.pairs:
-            self.halves[todo.task, measured.asked.label] = _Half(gathered.context, state, sitting)
+            half = self.kept.keep(gathered, measured.asked, measured.weights)
+            self.halves[todo.task, measured.asked.label] = half
         else:
-            self._record(todo, (measured, None), sitting, gathered.analysis.compute(state))
+            result = gathered.analysis.compute(gathered.analysis.state())
+            self._record(todo, (measured, None), sitting, result)
 
     def _compare(self, todo: Todo, first: str, second: str) -> None:
         for label in (first, second):
@@ -169,7 +172,7 @@ class Work:
         half, other = self.halves[todo.task, first], self.halves[todo.task, second]
         analysis = todo.task.new_analysis()
         analysis.start(half.context)
-        result = analysis.compare(half.state, other.state)
+        result = analysis.compare(half.state(), other.state())
         # The passes may have been made for other pairs too, of which more was missing.
         result.records = [each for each in result.records if each.metric in todo.metrics]
         result.maps = [each for each in result.maps if each.name.removeprefix(UNIT) in todo.metrics]

@@ -1,0 +1,75 @@
+"""Halves of comparisons beside the store: found by everything that changes them, and by nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.runner.test_analyze import Runs, forwards, run, statuses
+
+pytestmark = pytest.mark.usefixtures("toys")
+__all__ = ["forwards", "run"]  # fixtures
+
+VALUES = "SELECT model, other_model, layer, other_layer, value FROM results ORDER BY 1, 2, 3, 4"
+
+
+def test_a_model_that_was_passed_over_is_not_passed_over_again(
+    run: Runs, forwards: Counter[str], tmp_path: Path
+) -> None:
+    run("toy-a toy-b", "toy-similarity")
+    forwards.clear()
+    assert set(statuses(run("again=toy-a toy-c toy-b", "toy-similarity"))) == {"done", "reused"}
+    assert forwards == {"3": 21}, "only toy-c, whatever the labels"
+    fresh = Runs(tmp_path / "fresh.db")
+    fresh("again=toy-a toy-c toy-b", "toy-similarity")
+    both = [[row for row in each.rows(VALUES) if "toy-a" not in row[:2]] for each in (run, fresh)]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"param": ["batch=5"]},
+        {"param": ["count=20"]},
+        {"limit": 12},
+        {"seed": 1},
+        {"dtype": "bfloat16"},
+        {"force": True},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_whatever_changes_a_state_needs_a_pass(run: Runs, forwards: Counter[str], other: dict[str, object]) -> None:
+    run("toy-b", "toy-similarity")
+    forwards.clear()
+    run("x=toy-b", "toy-similarity", **other)
+    assert forwards["2"] > 0
+
+
+def test_a_state_of_fewer_metrics_does_not_do_but_one_of_more_does(run: Runs, forwards: Counter[str]) -> None:
+    run("toy-b", "toy-similarity")
+    run("x=toy-b", "toy-pairs")
+    assert forwards["2"] == 42
+    run("y=toy-b", "toy-similarity")
+    assert forwards["2"] == 42
+
+
+def test_bad_pictures_are_remembered(run: Runs) -> None:
+    run("toy-b", "toy-similarity", param=["bad=2"])
+    run("x=toy-b", "toy-similarity", param=["bad=2"])
+    assert run.rows("SELECT n_items, n_skipped FROM runs") == [(20, 1), (20, 1)]
+
+
+def test_a_folder_that_cannot_be_written_only_costs_passes(run: Runs, forwards: Counter[str]) -> None:
+    run.path.with_name(run.path.name + ".cache").write_text("in the way")
+    for label in ("x", "y"):
+        assert statuses(run(f"{label}=toy-b", "toy-similarity")) == ["done"]
+    assert forwards["2"] == 42
+
+
+def test_a_damaged_state_is_told_with_its_file(run: Runs) -> None:
+    run("toy-b", "toy-similarity")
+    (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*.safetensors")
+    path.write_bytes(path.read_bytes()[:-3])
+    assert f"{path} cannot be read as a saved state" in run.fails("x=toy-b", "toy-similarity")
