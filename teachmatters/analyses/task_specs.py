@@ -75,4 +75,47 @@ KEYPOINTS = AnalysisSpec(
     suites=("why", "paper"),
 )
 
-TASK_ANALYSES = (RETRIEVAL, KEYPOINTS)
+_DAVIS = {
+    "j": ("region J", "Overlap of the objects' masks, spread from the first frame, with the true ones."),
+    "f": ("boundary F", "Agreement of the outlines of the objects' masks, spread from the first frame."),
+    "jf": ("J&F", "The mean of davis-j and davis-f."),
+}
+
+VIDEO = AnalysisSpec(
+    name="video",
+    summary="How well the patches of each layer follow objects from frame to frame.",
+    factory="teachmatters.analyses.video:VideoAnalysis",
+    kind="videos",
+    metrics=tuple(
+        MetricSpec(
+            name=f"davis-{letter}",
+            title=f"video segmentation {title}",
+            summary=summary,
+            unit="percent",
+            higher_is_better=True,
+            bounds=(0.0, 100.0),
+            level="category",
+            source="Pont-Tuset et al. 2017; Jabri et al. 2020; Caron et al. 2021",
+        )
+        for letter, (title, summary) in _DAVIS.items()
+    ),
+    parameters=(
+        Parameter(
+            name="resolution",
+            kind="str",
+            default="dense",
+            choices=("dense", "resized"),
+            summary="dense: windows over the frame at twice the size; resized: the frame squeezed into one input",
+        ),
+        Parameter(name="context", kind="int", default=7, minimum=1, maximum=1000, summary="frames beside the first"),
+        Parameter(name="radius", kind="int", default=12, minimum=0, summary="how far a label may move, in patches"),
+        Parameter(name="top", kind="int", default=5, minimum=1, summary="patches that a label is taken from"),
+        Parameter(name="temperature", kind="float", default=0.1, minimum=1e-3, maximum=1e3, summary="of the weights"),
+        Parameter(name="save", kind="str", default=None, summary="a folder for the masks", in_setting=False),
+    ),
+    default_data="scenes",
+    paper_data=("davis",),
+    suites=("why", "paper"),
+)
+
+TASK_ANALYSES = (RETRIEVAL, VIDEO, KEYPOINTS)

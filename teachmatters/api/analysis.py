@@ -110,6 +110,7 @@ class Context:
         device: where tensors arrive and totals should stay.
         limit: ``--limit``, for analyses whose units are not items.
         seed: for whatever is random.
+        label: what the model is called in the store, for naming files.
     """
 
     model: ModelInfo
@@ -120,6 +121,7 @@ class Context:
     device: torch.device
     limit: int | None = None
     seed: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,4 +49,4 @@ SPAIR = DatasetSpec(
     citation="Min et al., SPair-71k: A Large-scale Benchmark for Semantic Correspondence, 2019",
 )
 
-TASK_DATASETS = (ROXFORD5K, RPARIS6K, SPAIR)
+TASK_DATASETS = (ROXFORD5K, RPARIS6K, DAVIS, SPAIR)

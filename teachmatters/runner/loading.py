@@ -42,10 +42,10 @@ def load_in_order(
 
 def _prepare(entry: Entry, preparation: Preparation, model: ModelInfo) -> Loaded:
     wanted = {kind: seat.feeding.dataset for seat in entry.seats for kind in seat.feeding.kinds}
-    annotations: dict[str, Mapping[str, Any]] = {
-        kind: dataset.annotations(entry.item, kind) for kind, dataset in wanted.items()
-    }
     try:
+        annotations: dict[str, Mapping[str, Any]] = {
+            kind: dataset.annotations(entry.item, kind) for kind, dataset in wanted.items()
+        }
         return preparation.prepare(entry.dataset.picture(entry.item), annotations, model)
     except (OSError, ValueError, SyntaxError) as error:  # what the contracts allow for a picture that is no good
         return error

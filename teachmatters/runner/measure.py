@@ -77,7 +77,7 @@ class Bench:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
         together: dict[object, dict[Feeding, tuple[Todo, Context]]] = {}
         for todo in todos:
-            feeding, context = self.start(adapter.info, todo)
+            feeding, context = self.start(adapter.info, todo, label)
             shared = together.setdefault((todo.task.dataset, feeding.feed.preparation), {})
             shared[feeding] = todo, context
         for shared in together.values():
@@ -88,7 +88,7 @@ class Bench:
                     todo, context = shared[feeding]
                     yield Gathered(todo, context, feeding.analysis, sitting, failed.get(feeding))
 
-    def start(self, model: ModelInfo, todo: Todo) -> tuple[Feeding, Context]:
+    def start(self, model: ModelInfo, todo: Todo, label: str = "") -> tuple[Feeding, Context]:
         """An analysis ready to be fed, and what it was started with."""
         task, metrics = todo.task, todo.applicable(model)
         context = Context(
@@ -100,6 +100,7 @@ class Bench:
             device=self.device,
             limit=self.limit,
             seed=self.seed,
+            label=label,
         )
         analysis = task.new_analysis()
         feed = analysis.feed(task.parameters, metrics)

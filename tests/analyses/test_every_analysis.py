@@ -28,6 +28,7 @@ DATA = {  # the bundled digits would do for knn too, at ten times the price
     "knn": "toys",
     "retrieval": "toy-tasks",
     "keypoints": "toy-tasks",
+    "video": "toy-tasks",
 }
 DATA |= dict.fromkeys(("cka", "residual", "rank"), "toys")
 PARAMETERS = {"cka": ["cka_batch=4"], "residual": ["cka_batch=4"]}  # several mini-batches, the last incomplete

@@ -1,0 +1,161 @@
+"""The video analysis: the first frame's masks spread through a video, at every layer side by side, and are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachmatters.analyses.film import Film
+from teachmatters.analyses.stitch import stitch
+from teachmatters.analyses.video_files import VideoFiles
+from teachmatters.api import (
+    Analysis,
+    Batch,
+    Context,
+    Dense,
+    Feed,
+    Parameters,
+    Record,
+    Result,
+    Row,
+    Squeeze,
+    State,
+    StoredMap,
+    Tap,
+)
+from teachmatters.errors import TeachMattersError
+
+REASONS = (
+    "videos without objects in the first frame",
+    "videos without a frame between the first and the last to score",
+    "videos whose first frame or its mask cannot be read",
+)
+
+
+class VideoAnalysis(Analysis):
+    """Follows one video at a time; of past frames only those are kept that labels are still taken from."""
+
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+        preparation = Dense() if parameters["resolution"] == "dense" else Squeeze()
+        return Feed(taps=frozenset({"block"}), preparation=preparation, group="own")
+
+    def start(self, context: Context) -> None:
+        self.context = context
+        self.spans = dict(_spans(context))
+        folder = context.parameters["save"]
+        self.files = VideoFiles.below(folder, context.label) if folder else None
+        self.scores: dict[int, NDArray[np.float64]] = {}
+        self.left_out: dict[int, int] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self.film: Film | None = None
+        self.begun = False
+        self.windows: dict[int, list[tuple[Row, Tensor]]] = {}
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        if not self.begun:
+            self._begin(batch.rows[0])
+        if self.film is None:
+            return
+        held = self.windows.setdefault(layer, [])
+        for row, tokens in zip(batch.rows, batch.values[:, self.context.model.prefix :].float(), strict=True):
+            held.append((row, tokens))
+            if row.window + 1 == row.windows:
+                rows, parts = zip(*held, strict=True)
+                self.film.see(layer, row.index, stitch(rows, parts))
+                held.clear()
+        # the batch is gone when this returns; its last frame may go on in the next
+        self.windows[layer] = [(row, tokens.clone()) for row, tokens in held]
+        if layer == self.context.model.depth:
+            self.film.score()
+
+    def _begin(self, row: Row) -> None:
+        self.begun = True
+        first, last = self.spans[self.context.items["all"][row.index].group]
+        known = row.annotations["videos"].get("mask")
+        if row.index != first or known is None:
+            self.left_out[first] = 2
+            return
+        self.film = Film(self.context, (first, last), known.pixels, self.files)
+        if not self.film.objects:
+            self.left_out[first], self.film = 0, None
+
+    def end_group(self) -> None:
+        if self.film is not None:
+            scores = self.film.mean()
+            if scores is None:
+                self.left_out[self.film.first] = 1
+            else:
+                self.scores[self.film.first] = scores
+        self._forget()
+
+    def state(self) -> State:
+        order, none = sorted(self.scores), np.zeros((0, 2, self.context.model.depth))
+        objects = [len(self.scores[first]) for first in order]
+        return {
+            "first": np.repeat(np.array(order, dtype=np.int64), objects),
+            "object": np.concatenate([np.zeros(0, np.int64), *(np.arange(1, n + 1) for n in objects)]),
+            "scores": np.concatenate([none, *(self.scores[first] for first in order)]),
+            "left_out": np.array(sorted(self.left_out), dtype=np.int64),
+            "reason": np.array([self.left_out[first] for first in sorted(self.left_out)], dtype=np.int64),
+        }
+
+    def merge(self, states: Sequence[State]) -> State:
+        joined = {name: np.concatenate([np.asarray(state[name]) for state in states]) for name in states[0]}
+        scored = np.lexsort((joined["object"], joined["first"]))
+        left = np.argsort(joined["left_out"], kind="stable")
+        return {name: values[left if name in ("left_out", "reason") else scored] for name, values in joined.items()}
+
+    def compute(self, state: State) -> Result:
+        names = {first: video for video, (first, _) in self.spans.items()}
+        result = Result(notes=self._notes(state, names))
+        videos = [names[int(first)] for first in np.asarray(state["first"])]
+        if not videos:
+            why = "; ".join(f"{len(mine)} {reason}" for reason, mine in result.notes.items())
+            raise TeachMattersError(f"no video could be scored: {why}; check the data set ('tm datasets davis')")
+        units = tuple(f"{video}_{number}" for video, number in zip(videos, np.asarray(state["object"]), strict=True))
+        j, f = np.moveaxis(100 * np.asarray(state["scores"]), 1, 0)
+        for metric, scores in (("davis-j", j), ("davis-f", f), ("davis-jf", (j + f) / 2)):
+            if metric in self.context.metrics:
+                _record(result, metric, scores, np.array(videos), units)
+        return result
+
+    def _notes(self, state: State, names: dict[int, str]) -> dict[str, list[str]]:
+        left_out = dict(zip(np.asarray(state["left_out"]).tolist(), np.asarray(state["reason"]).tolist(), strict=True))
+        # a video of which no frame could be read was never begun
+        silent = set(names) - set(np.asarray(state["first"]).tolist()) - set(left_out)
+        left_out |= dict.fromkeys(silent, 2)
+        told = {
+            words: [names[first] for first in sorted(left_out) if left_out[first] == reason]
+            for reason, words in enumerate(REASONS)
+        }
+        return {words: mine for words, mine in told.items() if mine}
+
+
+def _spans(context: Context) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each video's first and last frame, as indices of the feed."""
+    items = context.items["all"]
+    for video, frames in groupby(range(len(items)), key=lambda index: items[index].group):
+        indices = list(frames)
+        yield video, (indices[0], indices[-1])
+
+
+def _record(
+    result: Result, metric: str, scores: NDArray[np.float64], videos: NDArray[np.str_], units: tuple[str, ...]
+) -> None:
+    """The mean over all objects, over each video's objects, and the objects themselves; scores (objects, layers)."""
+    for layer, column in enumerate(scores.T, start=1):
+        for category in ["", *dict.fromkeys(videos.tolist())]:
+            mine = column[videos == category] if category else column
+            std = float(mine.std(ddof=1)) if len(mine) > 1 else None
+            value = float(mine.mean())
+            result.records.append(
+                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(mine))
+            )
+        array = column.astype(np.float32)
+        result.maps.append(StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=array, units=units))

@@ -1,0 +1,110 @@
+"""DAVIS 2017 val at 480p: videos with a mask of every object in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Role
+from teachmatters.datasets.listing import entries, size_of
+from teachmatters.datasets.pictures import LARGEST, is_picture, read_picture
+from teachmatters.errors import TeachMattersError, listing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VAL = Path("ImageSets") / "2017" / "val.txt"
+FRAMES, MASKS = "JPEGImages/480p", "Annotations/480p"
+VOID = 255
+
+
+class Davis(Dataset):
+    """The videos in val.txt's order, each one's frames by name.
+
+    Args:
+        root: holds JPEGImages/480p, Annotations/480p and ImageSets/2017/val.txt.
+
+    Raises:
+        TeachMattersError: val.txt names no video, or one that is not there.
+    """
+
+    kinds = frozenset({"pictures", "videos"})
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        names = [name for line in _read(root / VAL).splitlines() if (name := line.strip())]
+        strange = [name for name in names if name.startswith(".") or set(name) & set("/\\")]
+        missing = [name for name in names if name not in strange and not (root / FRAMES / name).is_dir()]
+        if not names or strange or missing:
+            wrong = f"names {listing(strange or missing, 3)}, not in {FRAMES}" if names else "names no video"
+            raise TeachMattersError(f"{root / VAL} {wrong}; unpack DAVIS 2017 TrainVal 480p again")
+        self._items = [item for number, name in enumerate(dict.fromkeys(names)) for item in self._frames(number, name)]
+
+    def _frames(self, number: int, video: str) -> list[Item]:
+        folder = f"{FRAMES}/{video}"
+        names = sorted(entry.name for entry in entries(self.root / folder) if is_picture(entry.name))
+        if not names:
+            raise TeachMattersError(f"{self.root / folder} holds no frames; unpack DAVIS 2017 TrainVal 480p again")
+        return [
+            Item(f"{folder}/{name}", size_of(self.root / folder / name) or 0, group=video, units=(number,))
+            for name in names
+        ]
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        if role != "all":
+            return None
+        return self._items if kind == "videos" else [Item(item.key, item.size) for item in self._items]
+
+    def picture(self, item: Item) -> Image:
+        return read_picture(self.root / item.key)
+
+    def split(self, kind: Kind) -> str:
+        return "val"
+
+    def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
+        path = self._mask(item)
+        return {"mask": IndexMask(read_index_mask(path))} if kind == "videos" and path.is_file() else {}
+
+    def annotation_files(self, kind: Kind) -> Sequence[Path]:
+        masks = [self._mask(item) for item in self._items] if kind == "videos" else []
+        return [path for path in masks if path.is_file()]
+
+    def _mask(self, item: Item) -> Path:
+        return self.root / Path(MASKS, *Path(item.key).parts[2:]).with_suffix(".png")
+
+
+def read_index_mask(path: Path) -> Any:
+    """An indexed PNG as uint8 (height, width): the number of the object at each pixel, 255 where it is void.
+
+    Raises:
+        OSError, ValueError, SyntaxError: it cannot be read, has no indices, or numbers above 255.
+    """
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.width * picture.height > LARGEST or picture.mode not in ("P", "L", "1", "I", "I;16"):
+            raise ValueError(f"{path}: {picture.size} pixels of mode {picture.mode} are no mask of object numbers")
+        values = np.asarray(picture)
+    if values.size and (values.min() < 0 or values.max() > VOID):
+        raise ValueError(f"{path}: it numbers objects up to {values.max()}; a mask has at most 254, and 255 for void")
+    return values.astype(np.uint8)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TeachMattersError(f"cannot read {path} ({error}); unpack DAVIS 2017 TrainVal 480p again") from None
+
+
+def open_davis(request: DatasetRequest) -> Davis:
+    """The videos of val.
+
+    Raises:
+        TeachMattersError: no root, or a video is missing.
+    """
+    if request.root is None:
+        raise TeachMattersError("davis needs the folder DAVIS, which holds JPEGImages/480p; name it with --data-root")
+    return Davis(request.root)

@@ -1,0 +1,124 @@
+"""How well masks of an object fit, as the official DAVIS evaluation scores them: region J and boundary F."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from teachmatters.measures.moments import accumulator
+
+TOLERANCE = 0.008
+"""Of the picture's diagonal."""
+
+
+def region_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Intersection over union of masks.
+
+    Args:
+        predicted: (N, H, W) bool.
+        truth: (H, W) bool.
+
+    Returns:
+        (N,) between 0 and 1; 1 where both are empty.
+
+    Source:
+        Perazzi et al. 2016, "A benchmark dataset and evaluation methodology for video object segmentation".
+
+    >>> region_similarity(torch.tensor([[[True, True]], [[False, False]]]), torch.tensor([[True, False]])).tolist()
+    [0.5, 0.0]
+    """
+    both = (predicted & truth).flatten(1).count_nonzero(dim=1)
+    either = (predicted | truth).flatten(1).count_nonzero(dim=1)
+    wide = accumulator(predicted.device)
+    return torch.where(either > 0, both.to(wide) / either.clamp(min=1).to(wide), 1.0)
+
+
+def boundary_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
+    """The F measure of boundary pixels: harmonic mean of precision and recall within a tolerance.
+
+    A boundary pixel counts as found when the other boundary comes within a disk of ceil(0.008 x diagonal) pixels.
+
+    Args:
+        predicted: (N, H, W) bool.
+        truth: (H, W) bool.
+
+    Returns:
+        (N,) between 0 and 1; 1 where both boundaries are empty, 0 where one is.
+
+    Source:
+        Perazzi et al. 2016; Martin et al. 2004.
+    """
+    height, width = truth.shape
+    radius = math.ceil(TOLERANCE * math.hypot(height, width))
+    edges, truth_edges = boundaries(predicted), boundaries(truth[None])
+    where, truth_where = edges.nonzero(as_tuple=True), truth_edges.nonzero(as_tuple=True)
+    count, wide = len(predicted), accumulator(predicted.device)
+    own = torch.bincount(where[0], minlength=count).to(wide)
+    whole = len(truth_where[0])
+    close = _near(truth_edges, torch.zeros_like(where[0]), where[1], where[2], radius)
+    precision = torch.bincount(where[0][close], minlength=count).to(wide) / own.clamp(min=1)
+    found = _near(
+        edges,
+        torch.arange(count, device=edges.device).repeat_interleave(whole),
+        truth_where[1].repeat(count),
+        truth_where[2].repeat(count),
+        radius,
+    )
+    recall = found.reshape(count, whole).count_nonzero(dim=1).to(wide) / max(whole, 1)
+    f = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(wide).tiny)
+    return f if whole else torch.where(own == 0, 1.0, 0.0).to(wide)
+
+
+def boundaries(masks: Tensor) -> Tensor:
+    """Pixels that differ from their right, lower or lower-right neighbour; (N, H, W) bool to the same.
+
+    In the last row only the right neighbour counts, in the last column only the lower one.
+
+    >>> boundaries(torch.tensor([[[False, False, False], [False, True, False], [False, False, False]]])).int()[0]
+    tensor([[1, 1, 0],
+            [1, 1, 0],
+            [0, 0, 0]], dtype=torch.int32)
+    """
+    edges = torch.zeros_like(masks)
+    edges[:, :, :-1] |= masks[:, :, :-1] ^ masks[:, :, 1:]
+    edges[:, :-1] |= masks[:, :-1] ^ masks[:, 1:]
+    edges[:, :-1, :-1] |= masks[:, :-1, :-1] ^ masks[:, 1:, 1:]
+    return edges
+
+
+def _near(edges: Tensor, which: Tensor, y: Tensor, x: Tensor, radius: int) -> Tensor:
+    """Whether a disk around each point holds a pixel of the edges.
+
+    A disk is a run of pixels in each of its rows, and whether a run holds any is a difference of two running sums:
+    2 (2 radius + 1) look-ups a point, and no picture is dilated.
+
+    Args:
+        edges: (N, H, W) bool.
+        which: int64 (K,), the picture each point is in.
+        y: int64 (K,), its row.
+        x: int64 (K,), its column.
+        radius: in pixels.
+    """
+    sums = pad(edges.to(torch.int32), (radius + 1, radius, radius, radius)).cumsum(dim=2, dtype=torch.int32)
+    _, height, width = sums.shape
+    right, left = _runs(radius, width)
+    centre = (which * height + y + radius) * width + x + radius + 1
+    flat = sums.flatten()
+    found = torch.zeros_like(which, dtype=torch.bool)
+    for after, before in zip(right, left, strict=True):
+        found |= flat[centre + after] > flat[centre + before]
+    return found
+
+
+@functools.lru_cache(maxsize=16)
+def _runs(radius: int, width: int) -> tuple[list[int], list[int]]:
+    """Offsets, in a picture of that width, to the last pixel of each row of a disk and to the one before its first."""
+    rows = range(-radius, radius + 1)
+    half = [math.isqrt(radius * radius - row * row) for row in rows]
+    return [r * width + h for r, h in zip(rows, half, strict=True)], [
+        r * width - h - 1 for r, h in zip(rows, half, strict=True)
+    ]
