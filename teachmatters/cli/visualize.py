@@ -25,9 +25,9 @@ Examples:
 
   tm visualize pictures/cats/0.png --model random-s16
 
-  tm visualize pictures/cats --model random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads --positions center
+  tm visualize pictures/cats/0.png pictures/dogs/0.png -m random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads
 
-  tm visualize pictures/dogs/1.png --model noise-b16 --grid layers-positions --positions cls,1:1,diagonal --out maps
+  tm visualize pictures/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
 """
 
 GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]
