@@ -103,12 +103,12 @@ class Scenes(Dataset):
             return self._asked(number) if stream == "query" else {}
         if kind == "pairs":
             return self._marked(number)
+        if kind in {"pictures", "labels"}:
+            return {}
         seen = Seen(self._scene(item), self._size)
         if kind == "videos":
             return {"mask": IndexMask(seen.numbers())}
-        if kind == "masks":
-            return {"objects": seen.objects()}
-        return {"parts": seen.parts()} if kind == "parts" else {}
+        return {"objects": seen.objects()} if kind == "masks" else {"parts": seen.parts()}
 
     def categories(self, kind: Kind) -> Sequence[str]:
         return {"masks": CLASSES, "parts": PARTS}.get(kind, ())
