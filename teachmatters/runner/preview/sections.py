@@ -97,9 +97,10 @@ def videos(source: Source) -> Image.Image:
 def pairs(source: Source) -> Image.Image:
     """Pairs with boxes, and lines between the keypoints that correspond; two pairs a row."""
     items, every = source.items(), source.dataset.pairs()
-    drawn = [_pair(source, items, pair) for pair in spread(every, COLUMNS)]
-    rows = [tiles.beside(drawn[i : i + 2]) for i in range(0, len(drawn), 2)]
     categories = list(dict.fromkeys(pair.category for pair in every))
+    ordered = sorted(every, key=lambda pair: categories.index(pair.category))
+    drawn = [_pair(source, items, pair) for pair in spread(ordered, COLUMNS)]
+    rows = [tiles.beside(drawn[i : i + 2]) for i in range(0, len(drawn), 2)]
     counts = f"{_count(every, 'pair')} of {_count(items, 'picture')}, {_count(categories, 'category')}"
     return tiles.stack([source.heading(counts, categories), *rows])
 
