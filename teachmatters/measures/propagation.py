@@ -104,9 +104,17 @@ def object_numbers(labels: Tensor, patch_size: int, size: tuple[int, int]) -> Te
     stretched = (large - low) / (high - low)
     # A channel that is the same everywhere has nothing to stretch.
     large = torch.where((high > 0) & (high > low), stretched, large)
-    numbers = large.argmax(dim=0).to(torch.uint8)
-    rows, columns = (nearest(old, new) for old, new in zip(numbers.shape, size, strict=True))
-    return numbers[rows.to(numbers.device)][:, columns.to(numbers.device)]
+    rows, columns = (nearest(old, new).to(large.device) for old, new in zip(large.shape[1:], size, strict=True))
+    return _first_largest(large).index_select(1, columns).index_select(0, rows)
+
+
+def _first_largest(planes: Tensor) -> Tensor:
+    """planes.argmax(dim=0) as uint8, plane by plane, which is many times quicker."""
+    best, number = planes[0], torch.zeros(planes.shape[1:], dtype=torch.uint8, device=planes.device)
+    for other in range(1, len(planes)):
+        number.masked_fill_(planes[other] > best, other)
+        best = torch.maximum(best, planes[other])
+    return number
 
 
 @functools.lru_cache(maxsize=64)
