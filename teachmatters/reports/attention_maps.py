@@ -117,28 +117,53 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     panels: dict[str, dict[Place, Tile]] = {}
     for tile in tiles(rows, options):
         panels.setdefault(tile.model, {})[tile.layer, tile.head] = tile
-    wide = max(len({head for _, head in panel}) for panel in panels.values())
-    high = max(len({layer for layer, _ in panel}) for panel in panels.values())
-    shape = next(iter(next(iter(panels.values())).values())).values.shape
-    width, height = max(1.6, TILE * wide), 0.3 + TILE * high * (shape[0] / shape[1] + LABEL) / (1 + GAP)
+    layouts = {name: Layout.of(panel) for name, panel in panels.items()}
+    room = max(layout.inches[0] for layout in layouts.values()), max(layout.inches[1] for layout in layouts.values())
     across = min(COLUMNS, len(panels))
     figure, axes = plots.panels(len(panels), columns=COLUMNS, share=False)
-    figure.set_size_inches(0.2 + (width + 0.1) * across, 0.5 + height * math.ceil(len(panels) / across))
+    figure.set_size_inches((room[0] + 0.15) * across, 0.5 + (room[1] + 0.3) * math.ceil(len(panels) / across))
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
-        _mosaic(ax, panel)
-        ax.set_title(plots.label(name))
+        _mosaic(ax, panel, layouts[name], room)
+        ax.set_title(plots.label(name), loc="left")
     figure.supxlabel("[layer, head]; each map on a scale of its own", fontsize="small", color="#555555")
     return figure
 
 
-def _mosaic(ax: Axes, panel: Mapping[Place, Tile]) -> None:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the maps of a model stand, in patches.
+
+    Attributes:
+        layers, heads: in order.
+        shape: height and width of a map.
+        down, right: from one map to the next.
+    """
+
+    layers: tuple[int, ...]
+    heads: tuple[int, ...]
+    shape: tuple[int, int]
+    down: int
+    right: int
+
+    @classmethod
+    def of(cls, panel: Mapping[Place, Tile]) -> Layout:
+        """The least room for all of them."""
+        layers, heads = (tuple(sorted({place[axis] for place in panel})) for axis in (0, 1))
+        high, wide = (max(tile.values.shape[axis] for tile in panel.values()) for axis in (0, 1))
+        return cls(layers, heads, (high, wide), high + max(2, round(LABEL * wide)), wide + max(1, round(GAP * wide)))
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height when maps stand TILE apart; room for a title at least."""
+        return max(1.8, TILE * len(self.heads)), TILE / self.right * self.down * len(self.layers)
+
+
+def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[float, float]) -> None:
     """All maps of a model in one image, so that hundreds of them are drawn at once."""
-    layers, heads = (sorted({place[axis] for place in panel}) for axis in (0, 1))
-    high, wide = (max(tile.values.shape[axis] for tile in panel.values()) for axis in (0, 1))
-    down, right = high + max(2, round(LABEL * wide)), wide + max(1, round(GAP * wide))
-    canvas = np.full((len(layers) * down, len(heads) * right), np.nan)
+    (high, wide), right, down = layout.shape, layout.right, layout.down
+    canvas = np.full((len(layout.layers) * down, len(layout.heads) * right), np.nan)
     for (layer, head), tile in panel.items():
-        top, left = layers.index(layer) * down, heads.index(head) * right
+        top, left = layout.layers.index(layer) * down, layout.heads.index(head) * right
         canvas[top : top + high, left : left + wide] = _scaled(tile.values)
         ax.text(left + wide / 2 - 0.5, top + high, f"[{layer}, {head}]", ha="center", va="top", fontsize=5.5)
         if tile.metric == ALIGNED:
@@ -146,6 +171,9 @@ def _mosaic(ax: Axes, panel: Mapping[Place, Tile]) -> None:
             ax.plot([left - 0.5, left + wide - 0.5], [y, y], color="red", linewidth=0.4)
             ax.plot([x, x], [top - 0.5, top + high - 0.5], color="red", linewidth=0.4)
     ax.imshow(canvas, cmap="viridis", interpolation="nearest")
+    # Maps are of one width in all panels, however many there are.
+    ax.set_xlim(-0.5, room[0] * right / TILE - 0.5)
+    ax.set_ylim(room[1] * right / TILE - 0.5, -0.5)
     ax.set_axis_off()
 
 

@@ -112,15 +112,22 @@ def _panel(ax: Axes, panel: Rows, limit: float) -> None:
             [row["x"] for row in heads], [row["y"] for row in heads],
             s=26, color=colour, marker=marker, alpha=0.75, linewidths=1.2 if marker in "_|" else 0, zorder=3,
         )  # fmt: skip
-    for row in panel:
-        if row["type"] == OFFSET:
-            ax.annotate(
-                f"[{row['layer']}, {row['head']}]", (row["x"], row["y"]), xytext=(3, 3), textcoords="offset points",
-                fontsize=6,
-            )  # fmt: skip
+    for (x, y), names in _names(panel, limit / 15).items():
+        ax.annotate("\n".join(names), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, linespacing=0.9)
     ax.set_xlim(-limit, limit)
     ax.set_ylim(limit, -limit)  # downwards, as in the picture
     ax.set_box_aspect(1)
+
+
+def _names(panel: Rows, near: float) -> dict[tuple[float, float], list[str]]:
+    """The names of the offset heads by their place; heads that lie on top of each other share one."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for row in panel:
+        if row["type"] == OFFSET:
+            place = row["x"], row["y"]
+            shared = next((other for other in found if math.dist(other, place) < near), place)
+            found.setdefault(shared, []).append(f"[{row['layer']}, {row['head']}]")
+    return found
 
 
 def _models(every: Rows) -> dict[str, Rows]:

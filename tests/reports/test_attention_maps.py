@@ -71,7 +71,7 @@ def test_aligned_maps_are_seen_from_the_query_and_have_red_mid_lines(tmp_path: P
 def test_rows_are_layers_columns_heads_each_with_its_name_beneath(tmp_path: Path) -> None:
     path = fill(fill(tmp_path / "r.db", "attn-map-cls", (10,)), "attn-map-cls", (17,), "mae-b16", depth=1)
     axes = run_report(MAPS, path, Options()).figure().axes
-    assert [ax.get_title() for ax in axes] == ["dino-s16", "mae-b16"]
+    assert [ax.get_title(loc="left") for ax in axes] == ["dino-s16", "mae-b16"]
     texts = axes[0].texts
     assert [text.get_text() for text in texts] == [f"[{layer}, {head}]" for layer in (1, 2) for head in (1, 2, 3)]
     places = np.array([text.get_position() for text in texts]).reshape(2, 3, 2)
