@@ -23,6 +23,7 @@ class Part:
         angle, swing: at rest, and how far it turns either way.
         label: the annotated part it belongs to; its name when None, none at all when empty.
         depth: parts of a smaller depth are drawn first; those below 0 lie on the far side, in shade.
+        colour: of looks.COLOURS, what parts of this name usually have whatever the individual's own colour is.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Part:
     swing: float = 10.0
     label: str | None = None
     depth: int = 0
+    colour: str = ""
 
     @property
     def annotated(self) -> str:
@@ -47,13 +49,14 @@ class Category:
     """A kind of thing.
 
     Attributes:
-        colours: its usual colours, of looks.COLOURS; an individual may have any other.
+        colours, coats: its usual ones, of looks.COLOURS and textures.PATTERNS; an individual may have any other.
         verbs: what it does, in captions.
         sided: whether left and right differ to the eye.
     """
 
     name: str
     colours: tuple[str, ...]
+    coats: tuple[str, ...]
     verbs: tuple[str, ...]
     parts: tuple[Part, ...]
     sided: bool = True
@@ -62,21 +65,23 @@ class Category:
 CATEGORIES = (
     Category(
         "bird",
-        ("blue", "red", "yellow", "white", "brown"),
+        ("blue", "red"),
+        ("banded", "plain"),
         ("flying", "gliding"),
         (
             Part("body", "drop", 1.0, 0.56, angle=-8),
             Part("far wing", "wing", 0.72, 0.46, "body", (0.62, -0.5), -75, 40, "wing", -1),
             Part("tail", "fan", 0.66, 0.62, "body", (0.14, 0), 180, 25),
-            Part("head", "disc", 0.54, 0.5, "body", (1.0, -0.55), -10, 15),
-            Part("beak", "cone", 0.26, 0.18, "head", (0.36, 0.1), 8, 8, "head"),
+            Part("head", "disc", 0.54, 0.5, "body", (1.0, -0.55), -10, 15, colour="grey"),
+            Part("beak", "cone", 0.26, 0.18, "head", (0.36, 0.1), 8, 8, "head", colour="grey"),
             Part("eye", "disc", 0.1, 0.1, "head", (0.1, -0.2), label=""),
             Part("near wing", "wing", 0.85, 0.52, "body", (0.6, -0.2), -125, 55, "wing", 1),
         ),
     ),
     Category(
         "fish",
-        ("orange", "teal", "blue", "yellow", "grey"),
+        ("orange", "teal"),
+        ("scaly",),
         ("swimming", "drifting"),
         (
             Part("body", "ellipse", 1.15, 0.62, swing=8),
@@ -90,7 +95,8 @@ CATEGORIES = (
     ),
     Category(
         "dog",
-        ("brown", "black", "white", "orange", "grey"),
+        ("brown", "black", "white"),
+        ("mottled",),
         ("running", "walking"),
         (
             Part("body", "limb", 1.05, 0.46, swing=6),
@@ -106,35 +112,38 @@ CATEGORIES = (
     ),
     Category(
         "truck",
-        ("red", "yellow", "blue", "green", "white"),
+        ("red", "yellow"),
+        ("plain",),
         ("driving", "unloading"),
         (
             Part("frame", "box", 1.5, 0.18, swing=3, label=""),
             Part("bed", "bed", 0.95, 0.5, "frame", (0.02, -1.0), -18, 22),
             Part("cab", "cab", 0.56, 0.72, "frame", (0.66, -2.6), 0, 4),
             Part("window", "box", 0.24, 0.24, "cab", (0.22, -0.4), label=""),
-            Part("rear wheel", "disc", 0.46, 0.46, "frame", (0.2, 1.0), 0, 90, "wheel", 1),
-            Part("front wheel", "disc", 0.46, 0.46, "frame", (0.8, 1.0), 0, 90, "wheel", 1),
+            Part("rear wheel", "disc", 0.46, 0.46, "frame", (0.2, 1.0), 0, 90, "wheel", 1, colour="black"),
+            Part("front wheel", "disc", 0.46, 0.46, "frame", (0.8, 1.0), 0, 90, "wheel", 1, colour="black"),
             Part("rear hub", "disc", 0.18, 0.18, "rear wheel", label="", depth=2),
             Part("front hub", "disc", 0.18, 0.18, "front wheel", label="", depth=2),
         ),
     ),
     Category(
         "plane",
-        ("white", "grey", "blue", "red", "green"),
+        ("white", "grey"),
+        ("plain", "striped"),
         ("flying", "banking"),
         (
             Part("left wing", "swept", 0.85, 0.36, "fuselage", (0.58, -0.4), -112, 20, "wing", -1),
             Part("right wing", "swept", 0.85, -0.36, "fuselage", (0.58, 0.4), 112, 20, "wing"),
-            Part("left fin", "swept", 0.5, 0.4, "fuselage", (0.08, -0.4), -120, 18, "tail", -1),
-            Part("right fin", "swept", 0.5, -0.4, "fuselage", (0.08, 0.4), 120, 18, "tail"),
+            Part("left fin", "swept", 0.5, 0.4, "fuselage", (0.08, -0.4), -120, 18, "tail", -1, colour="red"),
+            Part("right fin", "swept", 0.5, -0.4, "fuselage", (0.08, 0.4), 120, 18, "tail", colour="red"),
             Part("fuselage", "limb", 1.6, 0.3, swing=5),
             Part("cockpit", "ellipse", 0.2, 0.17, "fuselage", (0.8, 0), 0, 3, ""),
         ),
     ),
     Category(
         "chair",
-        ("brown", "red", "black", "green", "white"),
+        ("brown", "black"),
+        ("striped",),
         ("standing", "left"),
         (
             Part("seat", "box", 0.85, 0.28, swing=5),
@@ -147,23 +156,25 @@ CATEGORIES = (
     ),
     Category(
         "lamp",
-        ("yellow", "red", "black", "teal", "white"),
+        ("yellow", "teal", "black"),
+        ("plain",),
         ("standing", "shining"),
         (
-            Part("base", "tower", 0.3, 0.84, angle=-90, swing=3, depth=1),
-            Part("lower arm", "limb", 0.78, 0.16, "base", (0.7, 0), -18, 25, "arm"),
-            Part("upper arm", "limb", 0.72, 0.15, "lower arm", (0.94, 0), 62, 32, "arm"),
+            Part("base", "tower", 0.3, 0.84, angle=-90, swing=3, depth=1, colour="grey"),
+            Part("lower arm", "limb", 0.78, 0.16, "base", (0.7, 0), -18, 25, "arm", colour="grey"),
+            Part("upper arm", "limb", 0.72, 0.15, "lower arm", (0.94, 0), 62, 32, "arm", colour="grey"),
             Part("shade", "shade", 0.56, 0.62, "upper arm", (0.95, 0), 55, 35, depth=1),
         ),
     ),
     Category(
         "flower",
-        ("pink", "red", "yellow", "purple", "white"),
+        ("pink", "purple"),
+        ("plain", "mottled"),
         ("growing", "blooming"),
         (
-            Part("stem", "limb", 1.05, 0.25, angle=-90, swing=12),
-            Part("left leaf", "leaf", 0.6, 0.26, "stem", (0.2, 0), -62, 28, "leaf"),
-            Part("right leaf", "leaf", 0.6, 0.26, "stem", (0.32, 0), 62, 28, "leaf"),
+            Part("stem", "limb", 1.05, 0.25, angle=-90, swing=12, colour="green"),
+            Part("left leaf", "leaf", 0.6, 0.26, "stem", (0.2, 0), -62, 28, "leaf", colour="green"),
+            Part("right leaf", "leaf", 0.6, 0.26, "stem", (0.32, 0), 62, 28, "leaf", colour="green"),
             Part("core", "disc", 0.36, 0.36, "stem", (1.0, 0), 0, 20, "blossom", 3),
             Part("first petal", "petal", 0.48, 0.34, "core", (0, 0), 0, 14, "blossom", 1),
             Part("second petal", "petal", 0.48, 0.34, "core", (0, 0), 72, 14, "blossom", 1),
@@ -175,14 +186,15 @@ CATEGORIES = (
     ),
     Category(
         "butterfly",
-        ("orange", "blue", "purple", "yellow", "white"),
+        ("orange", "blue"),
+        ("spotted",),
         ("fluttering", "resting"),
         (
             Part("left hindwing", "petal", 0.62, 0.52, "body", (0.35, -0.3), -125, 22, "hindwing", -1),
             Part("right hindwing", "petal", 0.62, 0.52, "body", (0.35, 0.3), 125, 22, "hindwing", -1),
             Part("left forewing", "petal", 0.9, 0.58, "body", (0.66, -0.3), -62, 22, "forewing", -1),
             Part("right forewing", "petal", 0.9, 0.58, "body", (0.66, 0.3), 62, 22, "forewing", -1),
-            Part("body", "leaf", 1.05, 0.26, angle=-90, swing=8),
+            Part("body", "leaf", 1.05, 0.26, angle=-90, swing=8, colour="black"),
             Part("left feeler", "limb", 0.34, 0.05, "body", (0.95, 0), -24, 14, ""),
             Part("right feeler", "limb", 0.34, 0.05, "body", (0.95, 0), 24, 14, ""),
         ),
@@ -190,18 +202,20 @@ CATEGORIES = (
     ),
     Category(
         "boat",
-        ("white", "blue", "red", "brown", "green"),
+        ("brown", "blue"),
+        ("banded", "plain"),
         ("sailing", "anchored"),
         (
             Part("mast", "limb", 1.25, 0.07, "hull", (0.5, -0.5), -90, 5, ""),
-            Part("jib", "sail", 0.52, -0.85, "mast", (0.5, 0.0), 90, 12, depth=1),
-            Part("mainsail", "sail", 0.6, 1.1, "mast", (0.55, 0.0), -90, 14, depth=1),
+            Part("jib", "sail", 0.52, -0.85, "mast", (0.5, 0.0), 90, 12, depth=1, colour="white"),
+            Part("mainsail", "sail", 0.6, 1.1, "mast", (0.55, 0.0), -90, 14, depth=1, colour="white"),
             Part("hull", "hull", 1.4, 0.4, swing=6, depth=2),
         ),
     ),
     Category(
         "person",
-        ("red", "blue", "green", "purple", "black"),
+        ("purple", "blue", "green"),
+        ("checked",),
         ("dancing", "walking"),
         (
             Part("torso", "limb", 0.7, 0.5, angle=-90, swing=10),
@@ -211,14 +225,15 @@ CATEGORIES = (
             Part("far shin", "limb", 0.46, 0.23, "far leg", (0.92, 0), 18, 25, "leg", -1),
             Part("near leg", "limb", 0.46, 0.26, "torso", (0.06, -0.3), 190, 32, "leg", -1),
             Part("near shin", "limb", 0.46, 0.24, "near leg", (0.92, 0), 18, 25, "leg", -1),
-            Part("head", "disc", 0.52, 0.5, "torso", (1.3, 0), 0, 12),
+            Part("head", "disc", 0.52, 0.5, "torso", (1.3, 0), 0, 12, colour="pink"),
             Part("near arm", "limb", 0.42, 0.23, "torso", (0.9, -0.45), 200, 70, "arm", 1),
             Part("near forearm", "limb", 0.42, 0.22, "near arm", (0.92, 0), -35, 50, "arm", 1),
         ),
     ),
     Category(
         "crab",
-        ("red", "orange", "brown", "teal", "purple"),
+        ("red", "orange"),
+        ("spotted", "plain"),
         ("crawling", "waiting"),
         (
             *(

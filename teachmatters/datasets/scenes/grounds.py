@@ -45,6 +45,10 @@ MATERIALS = {
 }
 
 
+SATURATION, CONTRAST = 0.55, 0.5
+"""Of the grounds, beside what their materials have: objects stand out, as they do to an eye that can focus."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surface:
     """A material as it lies in one picture; ``turn`` in radians."""
@@ -102,20 +106,31 @@ def ground(rng: np.random.Generator) -> Ground:
 
 def _surface(rng: np.random.Generator, name: str) -> Surface:
     material = MATERIALS[name]
-    if rng.random() < 0.25:  # dyed: neither sand nor planks need have the colour one thinks of
+    if rng.random() < 0.15:  # dyed: neither sand nor planks need have the colour one thinks of
         first = near(rng, COLOURS[one_of(rng, tuple(COLOURS))], 0.12)
         second = near(rng, first, 0.2)
     else:
         first, second = near(rng, material.first, 0.12), near(rng, material.second, 0.12)
+    first, second = _muted(first), _muted(second, first)
     shift = rng.random(2).tolist()
     paint = Paint(first, second, material.pattern, float(rng.uniform(*material.scale)), (shift[0], shift[1]))
     return Surface(paint, float(rng.uniform(-0.5, 0.5)))
 
 
+def _muted(colour: Colour, beside: Colour | None = None) -> Colour:
+    """A ground's colour is duller than an object's, and lies nearer to the one beside it."""
+    grey = sum(colour) / 3
+    red, green, blue = (grey + SATURATION * (each - grey) for each in colour)
+    if beside is None:
+        return red, green, blue
+    mixed = [there + CONTRAST * (here - there) for here, there in zip((red, green, blue), beside, strict=True)]
+    return mixed[0], mixed[1], mixed[2]
+
+
 def light(rng: np.random.Generator) -> Light:
     """From above, more or less; warm or cold; bright or dim."""
     angle = rng.uniform(-pi, 0)
-    warmth, exposure = rng.uniform(-0.12, 0.12), rng.uniform(0.72, 1.15)
+    warmth, exposure = rng.uniform(-0.2, 0.2), rng.uniform(0.62, 1.2)
     tint = (float(exposure * (1 + warmth)), float(exposure), float(exposure * (1 - warmth)))
     strength, vignette, shadow = (float(rng.uniform(*span)) for span in ((0.2, 0.55), (0, 0.45), (0.1, 0.45)))
     return Light(complex(cos(angle), sin(angle)), strength, tint, vignette, shadow)
@@ -124,7 +139,7 @@ def light(rng: np.random.Generator) -> Light:
 CLUTTER = ("disc", "box", "leaf", "cone", "limb", "petal", "claw", "fan")
 
 
-def clutter(rng: np.random.Generator, most: int = 9) -> tuple[Piece, ...]:
+def clutter(rng: np.random.Generator, most: int = 5) -> tuple[Piece, ...]:
     """Small shapes on the ground that are no objects."""
     return tuple(
         piece(

@@ -31,8 +31,9 @@ COLOURS = {
 COATS = ("plain", "plain", "striped", "banded", "spotted", "checked", "scaly", "mottled")
 """Of an individual, by the names of textures.PATTERNS."""
 
-USUAL = 0.5
-"""How often an individual has one of its category's usual colours. Shape, not colour, has to tell categories apart."""
+USUAL = 0.8
+"""How often a colour or a coat is one that is usual for the category. As in nature it is a hint and no more: categories
+share colours and coats, and the ground and the light know nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,9 @@ def individual(world: int, category: int, number: int) -> Individual:
     """The individual of that number: wherever it is seen it has the same proportions, colours and coat."""
     rng = generator(world, "individual", category, number)
     kind = CATEGORIES[category]
-    usual = rng.random() < USUAL
-    colour = one_of(rng, kind.colours if usual else tuple(COLOURS))
+    colour = one_of(rng, kind.colours if rng.random() < USUAL else tuple(COLOURS))
     other = one_of(rng, tuple(name for name in COLOURS if name != colour))
-    coat = one_of(rng, COATS)
+    coat = one_of(rng, kind.coats if rng.random() < USUAL else COATS)
     main, accent = near(rng, COLOURS[colour]), near(rng, COLOURS[other])
     coats: dict[str, Paint] = {}
     sizes: dict[str, tuple[float, float]] = {}
@@ -82,6 +82,8 @@ def individual(world: int, category: int, number: int) -> Individual:
             same_coat, same_colour = rng.random(2) < (0.7, 0.75)
             pattern = coat if same_coat or part.annotated == largest else one_of(rng, COATS)
             first, second = (main, accent) if same_colour or part.annotated == largest else (accent, main)
+            if part.colour and rng.random() < USUAL:
+                first, second = near(rng, COLOURS[part.colour]), near(rng, COLOURS[part.colour], 0.15)
             coats[part.annotated] = _coat(rng, first, second, pattern)
     return Individual(
         category,

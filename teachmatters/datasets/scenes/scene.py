@@ -56,9 +56,9 @@ def labelled(world: int, split: str, number: int) -> Scene:
     who = individual(world, category, SPLITS[split] * STEP + number // len(CATEGORIES))
     view = any_view(rng)
     figures = [pose(who, swings(rng, category), view)]
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         figures.append(bystander(rng, world, view, category))
-    name, front = grounds.front(rng, view.middle, view.extent) if rng.random() < 0.3 else ("", ())
+    name, front = grounds.front(rng, view.middle, view.extent) if rng.random() < 0.2 else ("", ())
     return Scene(grounds.ground(rng), grounds.clutter(rng), tuple(figures), front, grounds.light(rng), name)
 
 

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 """Of the drawing, and part of every item's key: a change of any picture changes it, and with it the fingerprint."""
 
 
