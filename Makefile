@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PLUGINS := $(patsubst %/,%,$(wildcard plugins/*/))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test lint types docs bench clean
@@ -12,8 +13,8 @@ $(VENV)/.user: pyproject.toml constraints.txt
 	$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.user
-	$(INSTALL) -e '.[dev]'
+$(VENV)/.dev: $(VENV)/.user $(PLUGINS:%=%/pyproject.toml)
+	$(INSTALL) -e '.[dev]' $(PLUGINS:%=-e %)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.user

@@ -31,6 +31,7 @@ NOT_OURS = {
     "make": "installs from a registry; continuous integration runs its targets",
     "python -m pip": "installs from a registry",
     ". .venv": "changes the shell that it is typed into",
+    "tm train": "is a plugin's; its own tests run it",
 }
 if shutil.which("sqlite3") is None:
     NOT_OURS["sqlite3"] = "is not installed here"

@@ -22,7 +22,8 @@ def embed(network: Any, pixels: Tensor) -> Tensor:
     """
     patches = network.patch_embed.proj(pixels)
     grid = patches.shape[-2:]
-    return patches.flatten(2).transpose(1, 2) + _positions(network, grid)
+    tokens: Tensor = patches.flatten(2).transpose(1, 2) + _positions(network, grid)
+    return tokens
 
 
 def encode(network: Any, patches: Tensor) -> Tensor:

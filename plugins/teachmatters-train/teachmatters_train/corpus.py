@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from teachmatters.api import Crop, Dataset, DatasetSpec, Item, Kind, Value
+from teachmatters.api import Crop, Dataset, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models.mini.specs import INFO
 from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
@@ -58,7 +58,7 @@ class Source:
         """The data set and its training items: the gallery of its labelled pictures, else all pictures."""
         opened = open_dataset(self.spec, self.root, self.parameters, self.seed)
         kind: Kind = "labels" if "labels" in opened.dataset.kinds else "pictures"
-        role = "gallery" if kind == "labels" else "all"
+        role: Role = "gallery" if kind == "labels" else "all"
         return opened, items_of(opened, kind, (role,), None)[role][: self.limit]
 
 
@@ -74,18 +74,15 @@ def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[
     Raises:
         TeachMattersError: the data set is not there, lacks what is needed, or no picture can be read.
     """
-    from filelock import FileLock
-
     opened, items = source.open()
     _check(opened, items, needs)
     name = _name(opened, items)
     path = folder / f"pictures-{name[:12]}.npy"
-    lock = FileLock(path.with_suffix(".lock"))
-    if not path.exists() and lock.is_locked is False:
-        display.say(f"drawing {len(items):,} pictures once for all methods, to {path}")
-    with lock if not path.exists() else nullcontext():
-        if not path.exists():
-            _draw(source, opened.dataset, items, path, display)
+    if not path.exists():
+        with _alone(path, display):
+            if not path.exists():  # nobody drew them while we waited
+                display.say(f"drawing {len(items):,} pictures once for all methods, to {path}")
+                _draw(source, opened.dataset, items, path, display)
     pictures: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     broken: list[int] = json.loads(path.with_suffix(".json").read_text("utf-8"))["broken"]
     if broken:
@@ -94,6 +91,23 @@ def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[
     labels = None if any(item.label is None for item in items) else np.array([item.label for item in items], np.int64)
     captions = [opened.dataset.caption(item) for item in items]
     return Corpus(pictures, labels, len(opened.dataset.classes), captions), name
+
+
+@contextmanager
+def _alone(path: Path, display: Display) -> Iterator[None]:
+    """One process draws a file; the others wait for it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        display.say("another 'tm train' is drawing the pictures; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check(opened: OpenDataset, items: Sequence[Item], needs: str) -> None:

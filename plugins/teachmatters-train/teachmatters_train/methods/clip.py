@@ -76,7 +76,8 @@ class TextTower(nn.Module):
         absent[:, 0] = False  # a caption without a known word still has an embedding
         tokens = self.blocks(self.words(numbers) + self.positions, src_key_padding_mask=absent)
         present = (~absent).unsqueeze(-1)
-        return (tokens * present).sum(1) / present.sum(1)
+        mean: Tensor = (tokens * present).sum(1) / present.sum(1)
+        return mean
 
 
 class Clip(Method):
@@ -96,7 +97,7 @@ class Clip(Method):
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
         pixels, mirrored = look(batch.pictures, LIGHT)
-        words: Tensor = self.captions[batch.indices]  # type: ignore[index,assignment]  # a buffer
+        words: Tensor = self.captions[batch.indices]  # type: ignore[index]  # a buffer
         words = torch.where(mirrored[:, None], self.vocabulary.mirrored(words), words)
         pictures = self.of_picture(class_token(self.backbone, pixels))
         texts = self.of_text(self.text(words))

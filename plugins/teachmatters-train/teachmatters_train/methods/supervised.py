@@ -25,5 +25,5 @@ class Supervised(Method):
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
         pixels, _ = look(batch.pictures, LIGHT)
-        labels: Tensor = self.labels[batch.indices]  # type: ignore[index,assignment]  # a buffer
+        labels: Tensor = self.labels[batch.indices]  # type: ignore[index]  # a buffer
         return F.cross_entropy(self.head(class_token(self.backbone, pixels)), labels)

@@ -1,0 +1,60 @@
+"""A tiny training set of colours that tell the class."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks lose more to handing work around than they gain
+os.environ["TM_LOAD_PLUGINS"] = ""  # a test names what it needs
+
+from teachmatters.models.mini.sources import mini_network
+from teachmatters_train.method import Corpus, Method
+from teachmatters_train.methods import find
+from teachmatters_train.recipe import seeded
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what lightly's own dependencies say when they are imported
+    import lightly.loss  # noqa: F401
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Sixteen pictures of four classes: a bright bar, upright or flat, left or right."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 80, (16, 3, 64, 64), dtype=np.uint8)
+    labels = np.arange(16) % 4
+    for picture, label in zip(pictures, labels, strict=True):
+        picture[label % 3, 20:44] += 150 if label < 2 else 0
+        picture[label % 3, :, 20:44] += 150 if label >= 2 else 0
+    words = ["a flat red bar", "a flat green bar", "an upright blue bar", "an upright red bar"]
+    return Corpus(pictures, labels, 4, [words[label] for label in labels])
+
+
+Small = Callable[[str], Method]
+
+
+@pytest.fixture
+def small(corpus: Corpus) -> Small:
+    """Makes a method around a network of two blocks."""
+
+    def make(name: str) -> Method:
+        network = mini_network()
+        network.blocks = network.blocks[:2]  # type: ignore[index]
+        with seeded(0, 0):
+            return find(name)(network, corpus)
+
+    return make

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from teachmatters.api import ModelRequest
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.mini.sources import open_mini
+from teachmatters.models.mini.specs import mini_specs
+from teachmatters_train.cli import app
+
+FEW = ["--data", "digits", "--limit", "8", "--batch-size", "4", "--threads", "1"]
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, [*words], catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_it_is_a_command_of_tm() -> None:
+    (entry,) = entry_points(group="teachmatters", name="train")
+    (spec,) = entry.load().register_commands()
+    assert (spec.name, spec.app) == ("train", "teachmatters_train.cli:app")
+
+
+def test_a_few_pictures_become_a_model(tmp_path: Path) -> None:
+    answer = run("--method", "mae", *FEW)
+    out = tmp_path / "build" / "train" / "mini-mae.safetensors"
+    assert answer.stdout.strip() == str(Path("build", "train", "mini-mae.safetensors"))
+    spec = next(spec for spec in mini_specs() if spec.name == "mini-mae")
+    model = open_mini(ModelRequest(spec=spec, weights=out)).build()
+    assert torch.isfinite(model.forward(torch.zeros(1, 3, 64, 64))).all()
+    card = json.loads(out.with_suffix(".json").read_text("utf-8"))
+    assert card["pictures_seen"] == 8
+    command = "tm train --method mae --data digits --epochs 1 --batch-size 4 --seed 0 --limit 8 --threads 1"
+    assert card["command"] == command
+    assert not out.with_suffix(".ckpt").exists()
+    before = out.read_bytes()
+    run("--method", "mae", *FEW)
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--method", "dyno"], "unknown method 'dyno'. Did you mean 'dino'?"),
+        (["--method", "mae", "--data", "digit"], "unknown data set 'digit'. Did you mean 'digits'?"),
+        (["--method", "mae", "--epochs", "0"], "--epochs 0 is out of range"),
+        (["--method", "mae", "--batch-size", "1"], "--batch-size 1 is out of range"),
+        (["--method", "mae", "--out", "mae.pth"], "must end in .safetensors"),
+        (["--method", "mae", "--out", "nowhere/mae.safetensors"], "there is no folder 'nowhere'"),
+        (["--method", "mae", "--device", "tpu", *FEW], "unknown device 'tpu'"),
+        (["--method", "mae", "--data", "digits", "--param", "train=5"], "unknown parameter 'train'"),
+        (["--method", "supervised", "--data", "photos"], "data set 'photos' has no labels here"),
+    ],
+)
+def test_what_is_wrong_is_one_line(words: list[str], told: str) -> None:
+    with pytest.raises(TeachMattersError) as error:
+        run(*words)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.mini import sources
+from teachmatters.models.mini.sources import FOLDER, mini_network, open_mini
+from teachmatters.models.mini.specs import INFO, SUPERVISIONS, mini_specs
+from teachmatters.models.presence import weights_here
+from tests.models.helpers import request
+
+TRAINED = [f"mini-{method}" for method in SUPERVISIONS]
+SHIPPED = [name for name in TRAINED if (FOLDER / f"{name}.safetensors").exists()]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """As ``tm train`` writes them."""
+    path = tmp_path / "mine.safetensors"
+    state = {name: value.half() for name, value in mini_network(seed=3).state_dict().items()}
+    save_file(state, path, metadata={"method": "dino"})
+    return path
+
+
+def test_what_a_spec_promises_is_what_is_built() -> None:
+    info = open_mini(request("mini-random")).build().info
+    assert info == INFO
+    for spec in mini_specs():
+        shape = (spec.arch, spec.patch_size, spec.image_size, spec.depth, spec.heads)
+        assert shape == (info.arch, info.patch_size, info.image_size, info.depth, info.heads)
+        empty = {field.name for field in dataclasses.fields(spec) if not getattr(spec, field.name)}
+        assert empty <= {"resolve", "aliases"}
+
+
+def test_where_the_weights_are() -> None:
+    here = {spec.name: weights_here(spec) for spec in mini_specs()}
+    assert here == dict.fromkeys(TRAINED, "part of the package") | {"mini-random": "none needed"}
+
+
+def test_the_untrained_one_follows_its_seed() -> None:
+    first, same, other = (open_mini(request("mini-random", seed=seed)) for seed in (0, 0, 1))
+    assert first.weights == same.weights != other.weights
+    pixels = torch.randn(1, 3, 64, 64)
+    outputs = [source.build().forward(pixels) for source in (first, same, other)]
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.allclose(outputs[0], outputs[2])
+    assert torch.equal(outputs[2], open_mini(request("mini-random", seed=1)).build().forward(pixels))
+
+
+def test_a_file_of_train_fills_the_network(weights: Path) -> None:
+    source = open_mini(request("mini-dino", weights))
+    model = source.build()
+    expected = mini_network(seed=3).half().float().eval()
+    pixels = torch.randn(2, 3, 64, 64)
+    blocks = expected.forward_intermediates(pixels, output_fmt="NLC", return_prefix_tokens=True)[1]  # type: ignore[operator]
+    torch.testing.assert_close(model.forward(pixels)[:, 1:], blocks[-1][0])
+    assert len(source.weights) == 64
+
+
+def test_full_precision_and_files_of_others_load_too(tmp_path: Path) -> None:
+    torch.save({"model": mini_network(seed=3).state_dict()}, tmp_path / "mine.pth")
+    model = open_mini(request("mini-mae", tmp_path / "mine.pth")).build()
+    assert model.info == INFO
+
+
+def test_a_file_of_another_method_is_refused(weights: Path) -> None:
+    with pytest.raises(TeachMattersError, match="was trained by the method 'dino'; use --model mini-dino"):
+        open_mini(request("mini-mae", weights)).build()
+
+
+def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
+    network = sources.create("vit_tiny_patch16_224", {"img_size": 64, "depth": 1})
+    save_file(network.state_dict(), tmp_path / "other.safetensors")
+    with pytest.raises(TeachMattersError, match="it is not a ViT-mini/8"):
+        open_mini(request("mini-mae", tmp_path / "other.safetensors")).build()
+
+
+def test_the_untrained_one_takes_no_weights(weights: Path) -> None:
+    with pytest.raises(TeachMattersError, match="mini-random, which is an untrained network"):
+        open_mini(request("mini-random", weights))
+
+
+def test_weights_that_an_installation_lacks_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FOLDER", tmp_path)
+    with pytest.raises(TeachMattersError, match=r"lacks the weights of mini-moco .* 'tm train --method moco' makes"):
+        open_mini(request("mini-moco"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_load_and_have_a_card(name: str) -> None:
+    source = open_mini(request(name))
+    assert torch.isfinite(source.build().forward(torch.zeros(1, 3, 64, 64))).all()
+    card = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    assert card["model"] == name
+    assert card["command"].startswith(f"tm train --method {name.removeprefix('mini-')} --data scenes")
+    assert card["pictures_seen"] == card["steps"] * card["batch_size"]
+
+
+@pytest.mark.parametrize("fact", ["data", "distinct_pictures", "pictures_seen", "epochs", "steps", "optimiser", "seed"])
+def test_shipped_models_differ_in_their_supervision_only(fact: str) -> None:
+    cards = [json.loads((FOLDER / f"{name}.json").read_text("utf-8")) for name in SHIPPED]
+    assert len({json.dumps(card[fact], sort_keys=True) for card in cards}) <= 1
+
+
+def test_all_shipped_weights_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.safetensors")) < 18e6
