@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teachmatters.analyses.cluster_specs import CLUSTER_ANALYSES
 from teachmatters.analyses.mask_specs import ARTEFACTS, ATTENTION_IOU
 from teachmatters.analyses.similarity_specs import CKA, RANK, RESIDUAL
 from teachmatters.analyses.task_specs import TASK_ANALYSES
@@ -138,4 +139,4 @@ KNN = AnalysisSpec(
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     """The built-in analyses."""
-    return [ATTENTION, ATTENTION_IOU, ARTEFACTS, KNN, CKA, RESIDUAL, RANK, *TASK_ANALYSES]
+    return [ATTENTION, ATTENTION_IOU, ARTEFACTS, KNN, CKA, RESIDUAL, RANK, *CLUSTER_ANALYSES, *TASK_ANALYSES]

@@ -21,7 +21,7 @@ from tests import toys as toy
 
 CPU = torch.device("cpu")
 ANALYSES = [spec.name for spec in [*specs.register_analyses(), *toy.register_analyses()]]
-LIMITS = {"attention": 7, "knn": 9}
+LIMITS = {"attention": 7, "knn": 9, "segment-clustering": 7}
 DATA = {  # the bundled digits would do for knn too, at ten times the price
     "artefacts": "toys",
     "attention-iou": "toys",
@@ -30,7 +30,7 @@ DATA = {  # the bundled digits would do for knn too, at ten times the price
     "keypoints": "toy-tasks",
     "video": "toy-tasks",
 }
-DATA |= dict.fromkeys(("cka", "residual", "rank"), "toys")
+DATA |= dict.fromkeys(("cka", "residual", "rank", "clustering"), "toys")
 PARAMETERS = {"cka": ["cka_batch=4"], "residual": ["cka_batch=4"]}  # several mini-batches, the last incomplete
 PARAMETERS |= {"artefacts": ["factor=1.05"]}  # of three times the median is no token of a toy
 

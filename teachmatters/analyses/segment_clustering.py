@@ -1,0 +1,52 @@
+"""The clustering of objects and of parts: whether those of one category lie together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from teachmatters.analyses.cluster_scores import record_clusters
+from teachmatters.analyses.segments import PLACES, Features, Segments, merge_segments
+from teachmatters.api import Analysis, Batch, Context, Crop, Dense, Feed, Parameters, Result, State, Tap
+from teachmatters.errors import TeachMattersError
+
+
+class SegmentClusteringAnalysis(Analysis):
+    """Collects a vector for each object or part, and divides them into clusters at the end."""
+
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+        preparation = Dense() if parameters["resolution"] == "dense" else Crop()
+        return Feed(taps=frozenset({"block"}), preparation=preparation)
+
+    def start(self, context: Context) -> None:
+        self.context = context
+        self.segments = [
+            Segments(context, of) for of in PLACES if any(name.endswith(f"-{of}") for name in context.metrics)
+        ]
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        tokens = batch.values[:, self.context.model.prefix :]
+        for each in self.segments:
+            each.add(layer, batch.rows, tokens)
+
+    def state(self) -> State:
+        return {name: value for each in self.segments for name, value in each.state().items()}
+
+    def merge(self, states: Sequence[State]) -> State:
+        return merge_segments(states)
+
+    def compute(self, state: State) -> Result:
+        result = Result()
+        for of in (each.of for each in self.segments):
+            which, vanished = np.asarray(state[f"{of}/which"]), state[f"{of}/vanished"]
+            if vanished:
+                result.notes[f"{of}s that vanish on the grid, left out"] = vanished
+            if not len(which):
+                raise TeachMattersError(f"no {of} is left on the grid in any picture; take more, or other data")
+
+            def features(layer: int, of: str = of) -> Features:
+                return np.asarray(state[f"{of}/{layer}"])
+
+            record_clusters(result, self.context, of, which[:, 2], features)
+        return result
