@@ -53,10 +53,11 @@ def cut(features: torch.Tensor, batches: list[list[int]], part: slice) -> list[n
 ALL, CLS = slice(None), slice(0, 1)
 
 
-@pytest.mark.parametrize(("pictures", "batches"), [(10, [[0, 1, 2, 3], [4, 5, 6, 7]]), (8, 2), (5, 1)])
-def test_every_kind_of_tokens_and_pair_of_layers(pictures: int, batches: Any) -> None:
-    size = 4 if pictures != 5 else 64
-    cuts = batches if isinstance(batches, list) else np.arange(pictures).reshape(batches, -1).tolist()
+@pytest.mark.parametrize(("pictures", "size", "whole"), [(13, 8, 1), (8, 4, 2), (5, 64, 1)])
+def test_every_kind_of_tokens_and_pair_of_layers(pictures: int, size: int, whole: int) -> None:
+    """13 pictures: the last five are left out. 5 pictures: the only mini-batch is not."""
+    used = min(pictures, size * whole)
+    cuts = np.arange(used).reshape(whole, -1).tolist()
     one, two = info(3, width=WIDTH, registers=2), info(2, width=WIDTH)
     first, second = taps(0, pictures, one), taps(10, pictures, two)
     a, b = run(one, first, size), run(two, second, size)

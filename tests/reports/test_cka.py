@@ -119,6 +119,7 @@ def test_other_data_on_request(pairs: Path) -> None:
 
 def test_last_layers_with_blanks_where_there_is_no_number(pairs: Path) -> None:
     report = run_report(LAST, pairs, Options())
+    assert len(report.rows) == 9 + 4, "no other layers"
     table = {(row[0], row[1]): row[2:] for row in report.table.to_numpy().tolist()}
     last = f"{value('dino-s16', 3, 'mae-b16', 2):.4f}"
     assert table["cka", "dino-s16"][:2] == ["1.000", last]
