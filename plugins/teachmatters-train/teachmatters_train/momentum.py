@@ -7,17 +7,14 @@ from collections.abc import Mapping
 
 from torch import nn
 
-BASE = 0.99
-"""Momentum at the start. The published 0.996 and 0.99 are for runs of 100,000 steps and more; ours have a thousand."""
 
+def momentum(progress: float, base: float) -> float:
+    """From ``base`` to 1 along a cosine.
 
-def momentum(progress: float) -> float:
-    """From BASE to 1 along a cosine.
-
-    >>> momentum(0.0), momentum(1.0)
+    >>> momentum(0.0, 0.99), momentum(1.0, 0.99)
     (0.99, 1.0)
     """
-    return 1 - (1 - BASE) * (math.cos(math.pi * progress) + 1) / 2
+    return 1 - (1 - base) * (math.cos(math.pi * progress) + 1) / 2
 
 
 def freeze(teacher: nn.Module, student: nn.Module) -> None:
@@ -26,9 +23,9 @@ def freeze(teacher: nn.Module, student: nn.Module) -> None:
     teacher.requires_grad_(False)
 
 
-def follow(pairs: Mapping[nn.Module, nn.Module], progress: float) -> None:
-    """Move each teacher (key) towards its student (value)."""
+def follow(pairs: Mapping[nn.Module, nn.Module], progress: float, base: float) -> None:
+    """Move each teacher (key) towards its student (value); ``base`` is the momentum at the start."""
     from lightly.models.utils import update_momentum
 
     for teacher, student in pairs.items():
-        update_momentum(student, teacher, momentum(progress))
+        update_momentum(student, teacher, momentum(progress, base))

@@ -16,6 +16,8 @@ from teachmatters_train.views import View, look
 
 HIDDEN, WIDTH = 512, 128
 SCALE = 1 / 0.2
+MOMENTUM = 0.99
+"""Of the momentum encoder at the start, as published."""
 
 FIRST = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=1.0)
 SECOND = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=0.1, solarise=0.2)
@@ -51,4 +53,4 @@ class Moco(Method):
         return rest
 
     def after_step(self, progress: float) -> None:
-        follow({self.teacher: self.backbone, self.teacher_projector: self.projector}, progress)
+        follow({self.teacher: self.backbone, self.teacher_projector: self.projector}, progress, MOMENTUM)
