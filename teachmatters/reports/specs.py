@@ -22,6 +22,13 @@ RESIDUAL_METRICS = (
     *(f"residual-norm-{block}-{tokens}" for block in ("attn", "mlp") for tokens in ("all", "cls", "spatial")),
 )
 
+TASKS = (
+    ("knn", "k-NN accuracy over the layers: top-1, top-5", ("knn-top1", "knn-top5")),
+    ("retrieval", "retrieval over the layers: mAP, easy, medium and hard", ("map-easy", "map-medium", "map-hard")),
+    ("video", "video segmentation over the layers: J&F, J and F", ("davis-jf", "davis-j", "davis-f")),
+    ("keypoints", "keypoints over the layers: PCK by both protocols", ("pck-0.10", "pck-0.05", "pck-0.01")),
+)
+
 REPORTS = (
     ReportSpec(
         name="metric",
@@ -91,13 +98,28 @@ REPORTS = (
         ReportSpec(
             name=name,
             summary=summary,
+            sql="teachmatters.reports:sql/metric.sql",
+            table="teachmatters.reports.metric:table",
+            draw="teachmatters.reports.metric:draw",
+            metrics=metrics,
+        )
+        for name, summary, metrics in TASKS
+    ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
             sql="teachmatters.reports:sql/maps.sql",
             table="teachmatters.reports.attention_maps:table",
             draw="teachmatters.reports.attention_maps:draw",
             metrics=(metric,),
         )
         for name, metric, summary in (
-            ("attention-maps", "attn-map-cls", "averaged attention of every head: layers by heads; --metric says which"),
+            (
+                "attention-maps",
+                "attn-map-cls",
+                "averaged attention of every head: layers by heads; --metric says which",
+            ),
             ("aligned-maps", "attn-map-aligned", "averaged attention of every head as seen from the query"),
         )
     ),
