@@ -51,9 +51,9 @@ class Landmarks(Dataset):
         return Item(key + suffix, size_of(self.root / key) or 0)
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
-        if kind == "retrieval" and role == "queries":
-            return self._queries
-        return self._gallery if role == "all" or kind == "retrieval" else None
+        if kind == "retrieval":
+            return {"queries": self._queries, "gallery": self._gallery, "all": [*self._queries, *self._gallery]}[role]
+        return self._gallery if role == "all" else None
 
     def picture(self, item: Item) -> Image:
         return read_picture(self.root / item.key.removesuffix(" as query"))

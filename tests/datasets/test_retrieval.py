@@ -44,6 +44,7 @@ def test_gallery_and_queries_in_the_order_of_the_lists(root: Path) -> None:
     assert dataset.picture(queries[0]).size == (220, 300)
     assert gallery[3].size == (root / "jpg" / "im_0003.jpg").stat().st_size
     assert dataset.items("pictures", "all") == gallery
+    assert dataset.items("retrieval", "all") == [*queries, *gallery]
     assert dataset.items("pictures", "gallery") is None
     assert dataset.annotation_files("retrieval") == [root / "gnd_roxford5k.pkl"]
 
