@@ -40,6 +40,15 @@ def test_equal_affinities_are_all_kept(top: int) -> None:
     assert torch.allclose(carried, task_oracles.propagated(frame, context, labels, (6, 5), 2, top, 0.1), atol=1e-12)
 
 
+@pytest.mark.parametrize("top", [1, 3, 5])
+def test_equal_affinities_of_neighbours_are_all_kept(top: int) -> None:
+    """Patches in pairs of equals: with an odd number to take, the last one has a twin elsewhere in the frame."""
+    frame, context, labels = film((6, 6), 2, seed=4)
+    context = context[:, ::2].repeat_interleave(2, dim=1)
+    carried = propagate(frame, context, labels, (6, 6), 9, top, 0.1)
+    assert torch.allclose(carried, task_oracles.propagated(frame, context, labels, (6, 6), 9, top, 0.1), atol=1e-12)
+
+
 def test_neither_tiles_nor_orientation_change_labels() -> None:
     frame, context, labels = film((19, 4), 2, seed=1)
     straight = propagate(frame, context, labels, (19, 4), 3, 5, 0.1)
