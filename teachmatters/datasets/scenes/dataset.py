@@ -121,7 +121,7 @@ class Scenes(Dataset):
 
         >>> scenes = Scenes()
         >>> scenes.caption(scenes.items("labels", "all")[0])
-        'a banded pink bird gliding against clouds'
+        'a banded blue bird turned right, flying before carpet, in dim light'
         """
         stream, number = _place(item)
         return caption(self._scene(item), generator(self._world, f"words/{stream}", number))
