@@ -47,7 +47,10 @@ def models(name: given.NameArgument = None, style: given.ListFormatOption = "tab
             rows = [row | {"source": str(row["source"] or "").partition(" or ")[0]} for row in rows]
         listing.emit_list(rows, style, COLUMNS)
     else:
-        listing.emit_one(_model(registry.model(name)), style)
+        from teachmatters.models.mini.cards import training
+
+        shown = _model(registry.model(name))
+        listing.emit_one(shown | {"training": training(str(shown["name"])) or None}, style)
 
 
 def _model(spec: ModelSpec) -> dict[str, object]:

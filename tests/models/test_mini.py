@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import save_file
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.mini import sources
+from teachmatters.models.mini import cards, sources
 from teachmatters.models.mini.sources import FOLDER, mini_network, open_mini
 from teachmatters.models.mini.specs import INFO, SUPERVISIONS, mini_specs
 from teachmatters.models.presence import weights_here
+from teachmatters.models.sources import create
 from tests.models.helpers import request
 
 TRAINED = [f"mini-{method}" for method in SUPERVISIONS]
@@ -75,7 +76,7 @@ def test_a_file_of_another_method_is_refused(weights: Path) -> None:
 
 
 def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
-    network = sources.create("vit_tiny_patch16_224", {"img_size": 64, "depth": 1})
+    network = create("vit_tiny_patch16_224", {"img_size": 64, "depth": 1})
     save_file(network.state_dict(), tmp_path / "other.safetensors")
     with pytest.raises(TeachMattersError, match="it is not a ViT-mini/8"):
         open_mini(request("mini-mae", tmp_path / "other.safetensors")).build()
@@ -92,6 +93,35 @@ def test_weights_that_an_installation_lacks_are_one_line(tmp_path: Path, monkeyp
         open_mini(request("mini-moco"))
 
 
+def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = {
+        "data": {"dataset": "scenes", "parameters": {"size": 64, "world": 0}},
+        "distinct_pictures": 30000,
+        "pictures_seen": 60000,
+        "steps": 1875,
+        "batch_size": 32,
+        "seed": 0,
+        "optimiser": "AdamW 0.001",
+        "seconds": 1234.5,
+        "device": "cpu (fast)",
+        "threads": 1,
+        "loss_curve": [[32, 5.5], [64, 2.25]],
+        "command": "tm train --method dino",
+        "sanity": {"knn-top1": 40.5},
+    }
+    (tmp_path / "mini-dino.json").write_text(json.dumps(card), "utf-8")
+    monkeypatch.setattr(cards, "FOLDER", tmp_path)
+    assert cards.training("mini-dino") == [
+        "60,000 pictures of scenes (size=64, world=0), 30,000 different",
+        "1,875 steps of 32, seed 0, AdamW 0.001",
+        "1,234 s on cpu (fast), 1 threads",
+        "loss 5.5 to 2.25",
+        "tm train --method dino",
+        "knn-top1: 40.5",
+    ]
+    assert cards.training("mini-mae") == []
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_load_and_have_a_card(name: str) -> None:
     source = open_mini(request(name))
@@ -100,6 +130,7 @@ def test_shipped_weights_load_and_have_a_card(name: str) -> None:
     assert card["model"] == name
     assert card["command"].startswith(f"tm train --method {name.removeprefix('mini-')} --data scenes")
     assert card["pictures_seen"] == card["steps"] * card["batch_size"]
+    assert cards.training(name)
 
 
 @pytest.mark.parametrize("fact", ["data", "distinct_pictures", "pictures_seen", "epochs", "steps", "optimiser", "seed"])

@@ -48,8 +48,10 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Start anew where a checkpoint would carry on.")] = False,
 ) -> None:
     """Train a mini model."""
+    from teachmatters_train import methods
     from teachmatters_train.request import Request, carry_out
 
+    methods.check(method)
     for value, option in ((epochs, "--epochs"), (limit, "--limit"), (threads, "--threads")):
         if value is not None:
             given.at_least(value, 1, option)

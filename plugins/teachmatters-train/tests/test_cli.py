@@ -68,3 +68,4 @@ def test_what_is_wrong_is_one_line(words: list[str], told: str) -> None:
         run(*words)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+    assert not Path("build", "train").exists() or "dyno" not in words

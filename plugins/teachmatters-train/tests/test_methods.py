@@ -21,6 +21,8 @@ from teachmatters_train.recipe import Recipe, seeded
 Small = Callable[[str], Any]
 CPU = torch.device("cpu")
 STEPS = 20
+MOMENTUM = {"dino": 0.996, "moco": 0.99}
+"""At the start, as published."""
 
 
 def whole(corpus: Corpus) -> Batch:
@@ -98,17 +100,31 @@ def test_info_nce_is_the_textbooks() -> None:
 
 
 @pytest.mark.parametrize("name", ["dino", "moco"])
-def test_the_teacher_is_the_moving_average_of_its_student(name: str, corpus: Corpus, small: Small) -> None:
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_the_teacher_is_the_moving_average_of_its_student(name: str, progress: float, small: Small) -> None:
     method: Any = small(name)
-    key = "blocks.1.mlp.fc1.weight"
-    before = method.teacher.state_dict()[key].clone()
-    assert torch.equal(before, method.backbone.state_dict()[key])
-    training = Training(method, Recipe(pictures=16, epochs=4, batch=16), {"method": name}, CPU)
+    head = "head" if name == "dino" else "projector"
+    taught = [*method.teacher.parameters(), *getattr(method, f"teacher_{head}").parameters()]
+    followed = [*method.backbone.parameters(), *getattr(method, head).parameters()]
+    before = [value.clone() for value in taught]
+    assert all(torch.equal(old, student) for old, student in zip(before, followed, strict=True))
+    assert not any(value.requires_grad for value in taught)
+    with torch.no_grad():
+        torch._foreach_add_(followed, 1.0)
+    method.after_step(progress)
+    moved = (1 - MOMENTUM[name]) * (1 - progress)  # half a cosine is straight at its ends and its middle
+    for old, now in zip(before, taught, strict=True):
+        torch.testing.assert_close(now, old + moved)
+
+
+def test_every_step_moves_the_teacher(corpus: Corpus, small: Small) -> None:
+    method: Any = small("moco")
+    asked: list[float] = []
+    method.after_step = asked.append
+    training = Training(method, Recipe(pictures=16, epochs=4, batch=16), {"method": "moco"}, CPU)
     training._step(corpus)
-    expected = 0.99 * before + 0.01 * method.backbone.state_dict()[key]  # momentum starts at 0.99
-    torch.testing.assert_close(method.teacher.state_dict()[key], expected)
-    assert not torch.equal(before, expected)
-    assert not any(parameter.requires_grad for parameter in method.teacher.parameters())
+    training._step(corpus)
+    assert asked == [0.0, 0.25]
 
 
 def test_mae_sees_a_quarter_and_paints_the_rest(corpus: Corpus, small: Small) -> None:

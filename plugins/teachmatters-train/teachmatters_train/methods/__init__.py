@@ -19,6 +19,18 @@ METHODS = {
 }
 
 
+def check(name: str) -> None:
+    """Refuse a name that no method has; imports none of them.
+
+    Raises:
+        UnknownNameError: there is none.
+
+    >>> check("mae")
+    """
+    if name not in METHODS:
+        raise UnknownNameError("method", name, METHODS, f"The methods are {', '.join(METHODS)}.")
+
+
 def find(name: str) -> type[Method]:
     """The method of that name.
 
@@ -27,7 +39,6 @@ def find(name: str) -> type[Method]:
     """
     from teachmatters.registry import load_object
 
-    if name not in METHODS:
-        raise UnknownNameError("method", name, METHODS, f"The methods are {', '.join(METHODS)}.")
+    check(name)
     method: type[Method] = load_object(METHODS[name])
     return method

@@ -1,0 +1,31 @@
+"""What the cards beside the weights say of their training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+def training(name: str) -> list[str]:
+    """How a model of this package was trained, a fact each; nothing for any other model.
+
+    >>> training("dino-b16")
+    []
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        return []
+    card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    data, curve = card["data"], card["loss_curve"]
+    settings = ", ".join(f"{key}={value}" for key, value in data["parameters"].items())
+    return [
+        f"{card['pictures_seen']:,} pictures of {data['dataset']} ({settings}), {card['distinct_pictures']:,} different",
+        f"{card['steps']:,} steps of {card['batch_size']}, seed {card['seed']}, {card['optimiser']}",
+        f"{card['seconds']:,.0f} s on {card['device']}, {card['threads']} threads",
+        f"loss {curve[0][1]:g} to {curve[-1][1]:g}",
+        card["command"],
+        *(f"{key}: {value}" for key, value in card["sanity"].items()),
+    ]
