@@ -86,6 +86,20 @@ REPORTS = (
         draw="teachmatters.reports.residual:draw",
         metrics=RESIDUAL_METRICS,
     ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
+            sql="teachmatters.reports:sql/clusters.sql",
+            table="teachmatters.reports.attention_iou:table",
+            draw="teachmatters.reports.clusters:draw",
+            metrics=tuple(f"{score}-{of}" for score in ("purity", "nmi", "ari") for of in sides),
+        )
+        for name, summary, sides in (
+            ("clusters", "whether pictures of one class lie together: class token beside patches", ("cls", "spatial")),
+            ("parts", "whether objects, and parts of objects, of one category lie together", ("object", "part")),
+        )
+    ),
     ReportSpec(
         name="heads",
         summary="heads by type: counts for every layer, the heads that look aside, every head's offset",
