@@ -19,10 +19,10 @@ def training(name: str) -> list[str]:
     if not path.is_file():
         return []
     card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    data, curve = card["data"], card["loss_curve"]
+    data, curve, different = card["data"], card["loss_curve"], card["distinct_pictures"]
     settings = ", ".join(f"{key}={value}" for key, value in data["parameters"].items())
     return [
-        f"{card['pictures_seen']:,} pictures of {data['dataset']} ({settings}), {card['distinct_pictures']:,} different",
+        f"{card['pictures_seen']:,} pictures of {data['dataset']} ({settings}), {different:,} different",
         f"{card['steps']:,} steps of {card['batch_size']}, seed {card['seed']}, {card['optimiser']}",
         f"{card['seconds']:,.0f} s on {card['device']}, {card['threads']} threads",
         f"loss {curve[0][1]:g} to {curve[-1][1]:g}",
