@@ -1,0 +1,115 @@
+"""Folders of the cache: found by all they depend on; nothing else is ever touched."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.inventory import inventory, prune
+from teachmatters.cache.location import cache_folder
+from teachmatters.cache.sizes import in_words, remark_on_space
+from teachmatters.errors import TeachMattersError, UnknownNameError
+
+
+def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: str) -> Entry:
+    made = Entry.at(root, kind, facts)
+    made.begin()
+    (made.path / "000000-abc.safetensors").write_bytes(b"x" * size)
+    then = time.time() - 86400 * days
+    os.utime(made.path / "about.json", (then, then))
+    return made
+
+
+def test_every_fact_makes_another_entry_and_order_none(tmp_path: Path) -> None:
+    facts = {"model": "a", "limit": None, "parameters": {"k": (1, 2)}}
+    one = Entry.at(tmp_path, "features", facts)
+    assert Entry.at(tmp_path, "features", dict(reversed(facts.items()))).path == one.path
+    for other in ({**facts, "limit": 1}, {**facts, "parameters": {"k": (1,)}}, {**facts, "model": "b"}):
+        assert Entry.at(tmp_path, "features", other).path != one.path
+    assert Entry.at(tmp_path, "cka", facts).path != one.path
+
+
+def test_what_it_holds_is_replaced_only_when_said(tmp_path: Path) -> None:
+    made = Entry.at(tmp_path, "cka", {})
+    assert made.holds() is None
+    made.begin({"pictures": 3})
+    made.begin()
+    assert made.holds() == {"pictures": 3}
+    made.begin({})
+    assert made.holds() == {}
+
+
+def test_nothing_but_our_own_files_is_dropped(tmp_path: Path) -> None:
+    made = entry(tmp_path, model="a")
+    draft = made.path / f".000001-abc.safetensors.{'a' * 32}"
+    draft.write_bytes(b"xyz")
+    mine = made.path / "thesis.txt"
+    mine.write_text("mine")
+    for name in ("features-like", "photos"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "about.json").write_text('{"about": "me"}')
+    (tmp_path / "notes.txt").write_text("mine")
+    elsewhere = entry(tmp_path / "elsewhere", model="b")
+    (tmp_path / elsewhere.path.name).symlink_to(elsewhere.path)
+    assert [one.path for one, _ in prune(tmp_path)] == [made.path]
+    assert not draft.exists()
+    assert [path.name for path in made.path.iterdir()] == ["thesis.txt"]
+    assert (elsewhere.path / "000000-abc.safetensors").exists()
+    assert {path.name for path in tmp_path.iterdir()} >= {"features-like", "photos", "notes.txt"}
+
+
+def test_pruning_by_name_pattern_and_age(tmp_path: Path) -> None:
+    def left() -> list[str]:
+        return sorted(one.facts["model"] for one in entries(tmp_path))
+
+    for model, days in (("dino-b16", 0), ("dino-s16", 5), ("mae-b16", 9)):
+        entry(tmp_path, model=model, dataset="digits", days=days)
+    entry(tmp_path, "cka", model="clip-b16", dataset="scenes", days=20)
+    with pytest.raises(UnknownNameError, match="Did you mean 'dino-b16'"):
+        prune(tmp_path, ["dino-b61"])
+    assert prune(tmp_path, ["dino-*"], older_than=7) == []
+    assert len(prune(tmp_path, ["dino-*"], older_than=3)) == 1
+    assert left() == ["clip-b16", "dino-b16", "mae-b16"]
+    prune(tmp_path, ["cka", "mae-b16"])
+    assert left() == ["dino-b16"]
+    ((gone, freed),) = prune(tmp_path, ["digits"])
+    assert freed > 100
+    assert not gone.path.exists()
+    assert prune(tmp_path) == []
+    assert prune(tmp_path / "nowhere") == []
+
+
+def test_an_inventory_of_half_a_shard_and_of_nothing(tmp_path: Path) -> None:
+    assert inventory(tmp_path / "nowhere") == []
+    entry(tmp_path, model="a", dataset="digits", weights="0123456789", tap="cls")
+    (line,) = inventory(tmp_path)
+    assert (line.model, line.weights, line.data, line.tap, line.pictures) == ("a", "01234567", "digits", "cls", 0)
+
+
+def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_folder(tmp_path / "results.db") == tmp_path / "results.db.cache"
+    monkeypatch.setenv("TM_CACHE", str(tmp_path / "elsewhere"))
+    assert cache_folder("results.db") == tmp_path / "elsewhere"
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(TeachMattersError, match="TM_CACHE"):
+        Entry.at(tmp_path / "file", "features", {}).begin()
+
+
+def test_sizes_are_said_from_a_tenth_of_the_free_disk_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=50_000_000_000))
+    folder = tmp_path / "not" / "yet"
+    assert remark_on_space(folder, 5_000_000_000, "features") is None
+    assert remark_on_space(folder, 24_500_000_000, "features") == (
+        f"features take 24.5 GB in {folder}, where 50.0 GB are free"
+    )
+    with pytest.raises(TeachMattersError, match=r"features need 109\.0 GB, and 50\.0 GB are free where"):
+        remark_on_space(folder, 109_000_000_000, "features")
+    assert [in_words(size) for size in (0, 1000, 999_950, 5 * 10**12)] == ["0 B", "1.0 kB", "1.0 MB", "5.0 TB"]
