@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import torch
 
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
+from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.measure import Bench, Todo
 from teachmatters.runner.plan import Task, plan
+from teachmatters.runner.record import Measured
 from teachmatters.runner.request import AnalyzeRequest, Silence
 from tests import toys
 
 
 def adapter(model: str = "toy-a") -> ModelAdapter:
     return toys.toy_source(ModelRequest(spec=registry.load().models[model])).build()
+
+
+def measured(model: str) -> Measured:
+    request = ModelRequest(spec=registry.load().models[model])
+    return Measured(LabelledModel(model, request.spec), toys.toy_source(request).weights, adapter(model).info)
 
 
 def task(metric: str, data: str, *parameters: str, root: Path | None = None, limit: int | None = None) -> Task:
@@ -29,13 +37,15 @@ def task(metric: str, data: str, *parameters: str, root: Path | None = None, lim
 def measure(wanted: Task, batch_size: int = 4, seed: int = 0, limit: int | None = None) -> Result:
     """The result of toy-a; raises what the analysis raised."""
     cpu = torch.device("cpu")
-    bench = Bench(
-        device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, limit=limit, listener=Silence()
-    )  # fmt: skip
-    (gathered,) = bench.gather("toy-a", adapter(), [Todo(wanted, wanted.metrics)])
-    if gathered.error is not None:
-        raise gathered.error
-    return gathered.analysis.compute(gathered.analysis.state())
+    with tempfile.TemporaryDirectory() as cache:
+        bench = Bench(
+            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, limit=limit, listener=Silence(),
+            cache=Path(cache),
+        )  # fmt: skip
+        (gathered,) = bench.gather(measured("toy-a"), adapter(), [Todo(wanted, wanted.metrics)])
+        if gathered.error is not None:
+            raise gathered.error
+        return gathered.analysis.compute(gathered.analysis.state())
 
 
 def values(result: Result, metric: str, category: str = "", protocol: str = "") -> list[float]:

@@ -45,6 +45,7 @@ from teachmatters.api.preparation import pixels
 from teachmatters.errors import TeachMattersError
 from teachmatters.hookspecs import hookimpl
 from teachmatters.models.timm_vit import TimmViT
+from tests.toy_collect import TOY_COLLECTED
 from tests.toy_tasks import TOY_TASKS
 
 PATCH, SIZE, WIDTH = 8, 32, 24
@@ -304,4 +305,5 @@ def register_analyses() -> list[AnalysisSpec]:
             pairs=True,
             default_data="toys",
         ),
+        TOY_COLLECTED,
     ]

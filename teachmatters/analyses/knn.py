@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.analyses.collect import Collector, Features, merge_features
 from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, Role, State, StoredMap, Tap
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.knn import nearest, rank_of_truth
@@ -18,33 +17,30 @@ GALLERY_BLOCK = 32768
 
 
 class KnnAnalysis(Analysis):
-    """Collects the class tokens of both roles and lets them vote at the end."""
+    """Has the class tokens of both roles collected and lets them vote at the end."""
 
     def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"cls"}), roles=("queries", "gallery"))
+        return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"))
 
     def start(self, context: Context) -> None:
         self.context = context
-        self.collector = Collector(context, context.model.width)
 
-    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        self.collector.add(layer, batch)
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
 
     def state(self) -> State:
-        return self.collector.state()
+        return {}
 
     def merge(self, states: Sequence[State]) -> State:
-        return merge_features(states)
+        return {}
 
     def compute(self, state: State) -> Result:
-        query_index, gallery_index = np.asarray(state["queries/index"]), np.asarray(state["gallery/index"])
+        query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
         ks, left_out = self._neighbours(len(gallery_index), len(query_index))
         truth, labels = self._labels("queries", query_index), self._labels("gallery", gallery_index)
         names = tuple(self.context.items["queries"][i].key for i in query_index)
         result = Result(notes={"k larger than the gallery, left out": left_out} if left_out else {})
         for layer in range(1, self.context.model.depth + 1):
-            queries, gallery = np.asarray(state[f"queries/{layer}"]), np.asarray(state[f"gallery/{layer}"])
-            ranks = self._ranks(queries, gallery, truth, labels, ks)
+            ranks = self._ranks(layer, truth, labels, ks)
             for top in (1, 5):
                 if f"knn-top{top}" in self.context.metrics:
                     right = {k: (rank < top).cpu().numpy() for k, rank in ranks.items()}
@@ -66,10 +62,15 @@ class KnnAnalysis(Analysis):
         return torch.tensor([items[i].label for i in index], dtype=torch.int64, device=self.context.device)
 
     def _ranks(
-        self, queries: Features, gallery: Features, truth: torch.Tensor, labels: torch.Tensor, ks: Sequence[int]
+        self, layer: int, truth: torch.Tensor, labels: torch.Tensor, ks: Sequence[int]
     ) -> dict[int, torch.Tensor]:
-        blocks = (torch.tensor(gallery[i : i + GALLERY_BLOCK]) for i in range(0, len(gallery), GALLERY_BLOCK))
-        similarity, index = nearest(torch.tensor(queries).to(self.context.device), blocks, ks[-1])
+        features = self.context.features
+        queries = torch.from_numpy(features.read("queries", "cls", layer)).to(self.context.device)
+        blocks = (
+            torch.from_numpy(features.read("gallery", "cls", layer, start, start + GALLERY_BLOCK))
+            for start in range(0, len(labels), GALLERY_BLOCK)
+        )
+        similarity, index = nearest(queries, blocks, ks[-1])
         temperature, classes = self.context.parameters["temperature"], len(self.context.dataset.classes)
         return rank_of_truth(similarity, labels[index], truth, classes, ks, temperature)
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teachmatters.analyses.collect import Collector, merge_features
 from teachmatters.api import (
     Analysis,
     Batch,
@@ -18,6 +17,7 @@ from teachmatters.api import (
     Parameters,
     Record,
     Result,
+    Role,
     State,
     StoredMap,
     Tap,
@@ -48,33 +48,30 @@ class _Level:
 
 
 class RetrievalAnalysis(Analysis):
-    """Collects the class tokens of both roles and ranks at the end."""
+    """Has the class tokens of both roles collected and ranks at the end."""
 
     def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         preparation = Thumbnail(crop_to_box=parameters["crop_queries"])
-        return Feed(taps=frozenset({"cls"}), roles=("queries", "gallery"), preparation=preparation)
+        return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"), preparation=preparation)
 
     def start(self, context: Context) -> None:
         self.context = context
-        self.collector = Collector(context, context.model.width)
 
-    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        self.collector.add(layer, batch)
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
 
     def state(self) -> State:
-        return self.collector.state()
+        return {}
 
     def merge(self, states: Sequence[State]) -> State:
-        return merge_features(states)
+        return {}
 
     def compute(self, state: State) -> Result:
-        levels, result = self._levels(state), Result()
+        levels, result = self._levels(), Result()
         for layer in range(1, self.context.model.depth + 1):
-            queries, gallery = (torch.tensor(np.asarray(state[f"{role}/{layer}"])) for role in ("queries", "gallery"))
-            order = ranking(queries.to(self.context.device), gallery.to(self.context.device))
+            order = ranking(self._class_tokens("queries", layer), self._class_tokens("gallery", layer))
             for level in levels:
                 self._score(result, layer, level, order[level.rows])
-        whole = len(np.asarray(state["queries/index"]))
+        whole = len(self.context.features.index("queries"))
         if without := {level.name: whole - len(level.names) for level in levels if len(level.names) < whole}:
             result.notes["queries without a positive"] = without
         if not result.records:
@@ -83,8 +80,11 @@ class RetrievalAnalysis(Analysis):
             )
         return result
 
-    def _levels(self, state: State) -> list[_Level]:
-        query_index, gallery_index = np.asarray(state["queries/index"]), np.asarray(state["gallery/index"])
+    def _class_tokens(self, role: Role, layer: int) -> Tensor:
+        return torch.from_numpy(self.context.features.read(role, "cls", layer)).to(self.context.device)
+
+    def _levels(self) -> list[_Level]:
+        query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
         items = [self.context.items["queries"][i] for i in query_index]
         # A picture that could not be read is in no ranking: it is nobody's positive and nobody's junk.
         column = {int(index): place for place, index in enumerate(gallery_index)}

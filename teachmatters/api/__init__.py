@@ -4,6 +4,7 @@ from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Fe
 from teachmatters.api.annotation import Box, IndexMask, Mask, Pair, Points
 from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role
 from teachmatters.api.extension import CommandSpec, ReportSpec
+from teachmatters.api.features import Features
 from teachmatters.api.metric import Level, MetricSpec
 from teachmatters.api.model import (
     DERIVED,
@@ -35,6 +36,7 @@ __all__ = [
     "DatasetRequest",
     "DatasetSpec",
     "Dense",
+    "Features",
     "Feed",
     "Group",
     "IndexMask",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from teachmatters.api.dataset import Dataset, Item, Kind, Role
+from teachmatters.api.features import Features
 from teachmatters.api.metric import MetricSpec
 from teachmatters.api.model import ModelInfo, Tap
 from teachmatters.api.parameter import Parameter, Parameters
@@ -81,19 +82,23 @@ class Feed:
     """What an analysis wants to be handed.
 
     Attributes:
-        taps: what it reads at every layer.
+        taps: what it is handed at every layer, batch by batch.
         roles: ``("all",)``, or ``("queries", "gallery")``.
         preparation: how pictures become inputs.
         group: what may not be parted. None: nothing, every row stands for itself. A number: that many items in order.
             ``"own"``: the items' own ``group`` (a video). With a group, batches never hold rows of two groups, its
             items come in order and together, and ``end_group`` is called after each. Where memory allows, a number
             is also the least size of a batch, so that a group is seen layer by layer.
+        collect: of ``cls`` and ``mean``, what it wants of all pictures together: never handed to ``update``, but there
+            in ``Context.features`` when it computes. Kept in the cache, so that later commands need no pass for it;
+            not for analyses of pairs, whose states must hold all that they compare.
     """
 
-    taps: frozenset[Tap]
+    taps: frozenset[Tap] = frozenset()
     roles: tuple[Role, ...] = ("all",)
     preparation: Preparation = field(default_factory=Crop)
     group: Group = None
+    collect: frozenset[Tap] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +116,7 @@ class Context:
         limit: ``--limit``, for analyses whose units are not items.
         seed: for whatever is random.
         label: what the model is called in the store, for naming files.
+        features: of ``Feed.collect``, from ``compute`` on.
     """
 
     model: ModelInfo
@@ -122,6 +128,7 @@ class Context:
     limit: int | None = None
     seed: int = 0
     label: str = ""
+    features: Features = field(default_factory=Features)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from teachmatters.cache.location import cache_folder
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
 from teachmatters.runner.device import find_device
@@ -47,6 +48,8 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
         seed=request.seed,
         limit=request.limit,
         listener=listener,
+        cache=cache_folder(request.db),
+        anew=request.force,
     )
     with Work(request, bench, said) as work:
         work.run(models, tasks)

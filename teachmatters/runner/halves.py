@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
-import os
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from teachmatters.api import Context, ModelInfo, State
+from teachmatters.cache.entry import Entry
+from teachmatters.cache.location import cache_folder
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.labels import LabelledModel
@@ -22,8 +20,7 @@ from teachmatters.runner.measure import Bench, Gathered, Todo
 from teachmatters.runner.plan import Task
 from teachmatters.runner.record import Sitting, cell_of
 
-FOLDER = ".cache"
-"""Added to the store's name."""
+FILE = "state.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,57 +40,54 @@ class Halves:
     """
 
     def __init__(self, db: Path, bench: Bench) -> None:
-        self.folder, self.bench = db.with_name(db.name + FOLDER), bench
+        self.folder, self.bench = cache_folder(db), bench
         # One model against all others: its own state stays, theirs come and go.
         self.read = functools.lru_cache(maxsize=2)(load_state)
 
     def find(self, todo: Todo, model: LabelledModel, weights: str) -> tuple[ModelInfo, Half] | None:
         """The half of a model with these weights, and the model's shape, if a pass has left it."""
-        path = self._path(todo.task, model, weights)
+        entry = self._entry(todo.task, model, weights)
         try:
-            about = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            info = _info(about["info"])
-        except (OSError, ValueError, KeyError, TypeError):  # never made, or not as we make it
+            holds = entry.holds() or {}
+            info = _info(holds["shape"])
+            enough = todo.applicable(info) <= set(holds["metrics"])
+        except (KeyError, TypeError):  # never made, or not as we make it
             return None
-        if not path.is_file() or not todo.applicable(info) <= set(about["metrics"]):
+        path = entry.path / FILE
+        if not path.is_file() or not enough:
             return None
+        entry.touch()
         _, context = self.bench.start(info, todo)
-        sitting = Sitting(datetime.now(UTC), self.bench.device, about["skipped"])
+        sitting = Sitting(datetime.now(UTC), self.bench.device, holds["skipped"])
         return info, Half(context, sitting, lambda: self.read(path))
 
     def keep(self, gathered: Gathered, model: LabelledModel, weights: str) -> Half:
         """Save what a pass has gathered; where that is impossible it lives as long as the command."""
         context, sitting, state = gathered.context, gathered.sitting, gathered.analysis.state()
-        path = self._path(gathered.todo.task, model, weights)
-        about = {
-            "info": dataclasses.asdict(context.model),
+        task = gathered.todo.task
+        entry = self._entry(task, model, weights)
+        holds = {
+            "shape": dataclasses.asdict(context.model),
             "metrics": sorted(context.metrics),
             "skipped": dict(sitting.skipped),
+            "pictures": len(task.keys) - len(sitting.skipped_of(task)),
         }
         try:
-            self.folder.mkdir(exist_ok=True)
-            save_state(path, state)
-            _replace(path.with_suffix(".json"), json.dumps(about))
-        except (OSError, TeachMattersError) as error:
-            self.bench.listener.say(f"{self.folder} cannot be written, so passes are not kept: {error}")
+            entry.begin({})  # while it is being replaced, nothing is said of what it holds
+            save_state(entry.path / FILE, state)
+            entry.begin(holds)
+        except TeachMattersError as error:
+            self.bench.listener.say(f"what this pass found is not kept for later comparisons: {error}")
             return Half(context, sitting, lambda: state)
         self.read.cache_clear()
-        return Half(context, sitting, lambda: self.read(path))
+        return Half(context, sitting, lambda: self.read(entry.path / FILE))
 
-    def _path(self, task: Task, model: LabelledModel, weights: str) -> Path:
+    def _entry(self, task: Task, model: LabelledModel, weights: str) -> Entry:
         cell = dataclasses.asdict(cell_of(task, "", weights))
-        key = json.dumps({**cell, "model": model.spec.name}, sort_keys=True, default=str)
-        return self.folder / f"{task.spec.name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+        return Entry.at(self.folder, task.spec.name, {**cell, "model": model.spec.name})
 
 
 def _info(about: Mapping[str, Any]) -> ModelInfo:
     """JSON knows no tuples."""
     facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
     return ModelInfo(**facts)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Nobody ever sees half of a file."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)  # noqa: PTH105 (one call, atomic)

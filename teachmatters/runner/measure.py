@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import torch
 
 from teachmatters.api import Analysis, Context, ModelAdapter, ModelInfo, ModelSource
+from teachmatters.runner.collect import Cache, Collector
+from teachmatters.runner.collected import CollectedFeatures
 from teachmatters.runner.device import default_batch_size, full_precision, out_of_memory
 from teachmatters.runner.engine import Pass
 from teachmatters.runner.gate import gate
+from teachmatters.runner.harvest import harvesting
 from teachmatters.runner.plan import Task
-from teachmatters.runner.record import Sitting
+from teachmatters.runner.record import Measured, Sitting
 from teachmatters.runner.request import Listener
 from teachmatters.runner.seats import Feeding, passes
 
@@ -52,7 +56,12 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where and how forward passes are made."""
+    """Where and how forward passes are made.
+
+    Attributes:
+        cache: where features are kept that analyses collect.
+        anew: extract them again if they are there.
+    """
 
     device: torch.device
     dtype: torch.dtype
@@ -60,6 +69,8 @@ class Bench:
     seed: int
     limit: int | None
     listener: Listener
+    cache: Path = Path("tm.cache")
+    anew: bool = False
 
     def build(self, source: ModelSource) -> ModelAdapter:
         """The network, moved and gated.
@@ -73,20 +84,45 @@ class Bench:
             gate(adapter, self.device, self.dtype)
         return adapter
 
-    def gather(self, label: str, adapter: ModelAdapter, todos: Sequence[Todo]) -> Iterator[Gathered]:
+    def gather(self, model: Measured, adapter: ModelAdapter, todos: Sequence[Todo]) -> Iterator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
         together: dict[object, dict[Feeding, tuple[Todo, Context]]] = {}
+        collector = Collector(self.kept(), model)
         for todo in todos:
-            feeding, context = self.start(adapter.info, todo, label)
+            feeding, context = self.start(adapter.info, todo, model.asked.label)
             shared = together.setdefault((todo.task.dataset, feeding.feed.preparation), {})
             shared[feeding] = todo, context
+            if feeding.feed.collect:
+                collector.want(feeding, todo.task, context)
+        collector.prepare()
         for shared in together.values():
-            for feedings in passes(list(shared)):
-                about = shared[feedings[0]][0].task.dataset
-                sitting, failed = self._pass(f"{label} on {about}", adapter, feedings)
-                for feeding in feedings:
-                    todo, context = shared[feeding]
-                    yield Gathered(todo, context, feeding.analysis, sitting, failed.get(feeding))
+            yield from self._together(model.asked.label, adapter, shared, collector)
+
+    def kept(self) -> Cache:
+        """Where features lie, and under which circumstances."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        return Cache(folder=self.cache, dtype=dtype, seed=self.seed, anew=self.anew, say=self.listener.say)
+
+    def _together(
+        self, label: str, adapter: ModelAdapter, shared: dict[Feeding, tuple[Todo, Context]], collector: Collector
+    ) -> Iterator[Gathered]:
+        """What shares data set and preparation; those that collect come last, when everything is there."""
+        dataset = next(iter(shared.values()))[0].task.dataset
+        started_at = datetime.now(UTC)
+        skipped: dict[str, str] = {}
+        failed = dict(collector.failed)
+        fed = [feeding for feeding in shared if feeding.feed.taps and feeding not in failed]
+        for feedings in passes(fed + collector.feedings(shared)):
+            sitting, broken = self._pass(f"{label} on {dataset}", adapter, feedings)
+            skipped |= sitting.skipped
+            failed |= broken
+            for feeding in feedings:
+                if feeding in shared and not feeding.feed.collect:
+                    yield Gathered(*shared[feeding], feeding.analysis, sitting, failed.get(feeding))
+        for feeding, (todo, context) in shared.items():
+            if feeding.feed.collect:
+                error = failed.get(feeding) or collector.problem(feeding, context, failed, skipped)
+                yield Gathered(todo, context, feeding.analysis, Sitting(started_at, self.device, skipped), error)
 
     def start(self, model: ModelInfo, todo: Todo, label: str = "") -> tuple[Feeding, Context]:
         """An analysis ready to be fed, and what it was started with."""
@@ -101,6 +137,7 @@ class Bench:
             limit=self.limit,
             seed=self.seed,
             label=label,
+            features=CollectedFeatures(task.items),
         )
         analysis = task.new_analysis()
         feed = analysis.feed(task.parameters, metrics)
@@ -116,8 +153,8 @@ class Bench:
         size = self.batch_size or default_batch_size(adapter.info, self.device, max(groups, default=1))
         self.listener.begin(label, len(one.entries))
         try:
-            with out_of_memory(), full_precision():
+            with harvesting(feedings) as failed, out_of_memory(), full_precision():
                 outcome = one.run(feedings[0].feed.preparation, size, self.listener.advance)
         finally:
             self.listener.finish()
-        return Sitting(started_at, self.device, outcome.skipped), outcome.failed
+        return Sitting(started_at, self.device, outcome.skipped), failed | outcome.failed

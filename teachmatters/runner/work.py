@@ -141,7 +141,7 @@ class Work:
         for todo in todos:
             if todo not in able and not todo.task.spec.pairs:
                 self._record(todo, (measured, None), self._nothing(), Result())
-        for gathered in self.bench.gather(model.label, adapter, able):
+        for gathered in self.bench.gather(measured, adapter, able):
             # What the others saw in this pass is not lost when one of them fails.
             with self._guarded(model.label, [gathered.todo.task]):
                 self._gathered(measured, gathered)

@@ -12,12 +12,15 @@ from teachmatters import registry
 from teachmatters.analyses import specs
 from teachmatters.api import Analysis, ModelRequest, Result, State
 from teachmatters.cache.states import load_state, save_state
+from teachmatters.runner.collect import Collector
 from teachmatters.runner.engine import Pass
+from teachmatters.runner.harvest import harvesting
 from teachmatters.runner.measure import Bench, Todo
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.request import AnalyzeRequest, Silence
-from teachmatters.runner.seats import seating, split
+from teachmatters.runner.seats import Feeding, seating, split
 from tests import toys as toy
+from tests.measuring import measured
 
 CPU = torch.device("cpu")
 ANALYSES = [spec.name for spec in [*specs.register_analyses(), *toy.register_analyses()]]
@@ -50,21 +53,42 @@ def task_of(name: str, *parameters: str) -> Task:
     return task
 
 
+def bench_of(batch_size: int, cache: Path) -> Bench:
+    return Bench(
+        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence(), cache=cache
+    )  # fmt: skip
+
+
+def started(task: Task, model: str, bench: Bench) -> tuple[Analysis, list[Feeding]]:
+    """The analysis, and who takes part in its pass: itself, and what brings the features that the cache lacks."""
+    about = measured(model)
+    feeding, context = bench.start(about.info, Todo(task, task.metrics))
+    collector = Collector(bench.kept(), about)
+    if feeding.feed.collect:
+        collector.want(feeding, task, context)
+        collector.prepare()
+    return feeding.analysis, [each for each in (feeding, *collector.feedings([feeding])) if each.feed.taps]
+
+
 def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int = 1) -> tuple[Analysis, State]:
-    """The state after a pass in so many parts, each saved, loaded and merged."""
+    """The state after a pass in so many parts, each saved, loaded and merged; features go into one cache."""
+    bench = bench_of(batch_size, folder / f"{model}-{batch_size}-{parts}.cache")
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models[model])).build()
-    bench = Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence())
     states: list[State] = []
-    entries = seating([bench.start(adapter.info, Todo(task, task.metrics))[0]])
-    for number in range(len(split(entries, parts))):
-        feeding, _ = bench.start(adapter.info, Todo(task, task.metrics))
-        part = split(seating([feeding]), parts)[number]
-        Pass(adapter, CPU, torch.float32, [feeding], part).run(feeding.feed.preparation, batch_size, lambda _: None)
+    beginnings = [started(task, model, bench) for _ in range(parts)]  # as if side by side
+    for number, (analysis, feedings) in enumerate(beginnings):
+        divided = split(seating(feedings), parts)
+        if number < len(divided):
+            with harvesting(feedings):
+                one = Pass(adapter, CPU, torch.float32, feedings, divided[number])
+                one.run(feedings[0].feed.preparation, batch_size, lambda _: None)
         path = folder / f"{model}-{batch_size}-{number}.safetensors"
-        save_state(path, feeding.analysis.state())
+        save_state(path, analysis.state())
         states.append(load_state(path))
+    analysis, missing = started(task, model, bench)
+    assert not [feeding for feeding in missing if feeding.analysis is not analysis], "all features are in the cache"
     # Joined last to first: the order of arrival must not matter.
-    return feeding.analysis, feeding.analysis.merge(states[::-1]) if parts > 1 else states[0]
+    return analysis, analysis.merge(states[::-1]) if parts > 1 else states[0]
 
 
 def result(task: Task, batch_size: int, folder: Path, parts: int = 1) -> Result:
@@ -117,8 +141,7 @@ def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_pat
     task = task_of(name)
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()
-    bench = Bench(device=CPU, dtype=torch.float32, batch_size=4, seed=0, limit=None, listener=Silence())
-    empty = bench.start(adapter.info, Todo(task, task.metrics))[0].analysis.state()
+    empty = bench_of(4, tmp_path).start(adapter.info, Todo(task, task.metrics))[0].analysis.state()
     save_state(tmp_path / "empty.safetensors", empty)
     empty = load_state(tmp_path / "empty.safetensors")
     finish = (lambda s: analysis.compare(s, s)) if task.spec.pairs else analysis.compute

@@ -70,6 +70,6 @@ def test_a_folder_that_cannot_be_written_only_costs_passes(run: Runs, forwards: 
 
 def test_a_damaged_state_is_told_with_its_file(run: Runs) -> None:
     run("toy-b", "toy-similarity")
-    (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*.safetensors")
+    (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*/state.safetensors")
     path.write_bytes(path.read_bytes()[:-3])
     assert f"{path} cannot be read as a saved state" in run.fails("x=toy-b", "toy-similarity")

@@ -1,0 +1,254 @@
+"""Features of all pictures: extracted once for everybody, found again by everything that changes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from teachmatters.analyses import knn
+from teachmatters.api import Feed
+from teachmatters.cache import features
+from teachmatters.cache.features import Extraction
+from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.collected import CollectedFeatures
+from tests.runner.test_analyze import Runs, forwards, run, statuses
+from tests.toy_collect import ToyCollected
+
+pytestmark = pytest.mark.usefixtures("toys")
+__all__ = ["forwards", "run"]  # fixtures
+
+VALUES = "SELECT metric, layer, category, value, std, n FROM results ORDER BY 1, 2, 3"
+
+
+class Said:
+    """A listener that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def begin(self, label: str, total: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pictures each."""
+    monkeypatch.setattr(features, "SHARD_BYTES", 4 * 3 * 24 * 2)
+
+
+def shards(run: Runs) -> list[Path]:
+    return sorted(run.path.with_name(run.path.name + ".cache").glob("features-*/*.safetensors"))
+
+
+def test_one_extraction_and_one_pass_for_all_analyses(run: Runs, forwards: Counter[str]) -> None:
+    assert statuses(run("toy-a", "knn toy-collected attention rank")) == ["done"] * 4
+    assert forwards["3"] == 21
+    assert len(list(run.path.with_name(run.path.name + ".cache").iterdir())) == 2  # cls and mean
+
+
+def test_a_later_command_reads_them_back(run: Runs, forwards: Counter[str]) -> None:
+    run("toy-a", "knn-top1")
+    assert statuses(run("again=toy-a", "knn", param=["k=1,3"])) == ["done"]
+    assert forwards["3"] == 21
+    run("toy-a", "toy-collected")  # the class tokens are there; the mean and what goes by are not
+    assert forwards["3"] == 42
+
+
+def test_what_was_collected_is_what_went_by(run: Runs) -> None:
+    run("toy-a", "toy-collected")
+    rows = {row[1:3]: row[3] for row in run.rows(VALUES)}
+    for layer in (1, 2, 3):
+        for tap in ("cls", "mean"):
+            assert rows[layer, tap] == pytest.approx(rows[layer, f"{tap} seen"], rel=1e-3)
+
+
+def test_another_limit_extracts_only_what_is_missing(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
+    run("toy-a", "knn", limit=4, param=["k=1,3"])
+    assert forwards["3"] == 4 + 11
+    run("toy-a", "knn", param=["k=1,3"])
+    assert forwards["3"] == 21
+    fresh = Runs(tmp_path / "fresh.db")
+    fresh("toy-a", "knn", param=["k=1,3"])
+    where = VALUES.replace("FROM results", "FROM results WHERE setting = 'k=1,3'")
+    assert run.rows(where) == fresh.rows(where)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("toy-c", {}),
+        ("toy-a", {"seed": 1}),
+        ("toy-a", {"dtype": "bfloat16"}),
+        ("toy-a", {"param": ["k=1,3", "count=20"]}),
+        ("toy-a", {"force": True}),
+    ],
+    ids=["weights", "seed", "dtype", "data", "force"],
+)
+def test_whatever_changes_them_needs_a_pass(
+    run: Runs, forwards: Counter[str], tmp_path: Path, model: str, options: dict[str, Any]
+) -> None:
+    options.setdefault("param", ["k=1,3"])
+    run("toy-a", "knn", param=["k=1,3"])
+    run(model, "knn", **options)
+    assert forwards["3"] == 21 + (20 if "count=20" in options["param"] else 21)
+    fresh = Runs(tmp_path / "fresh.db")
+    fresh(model, "knn", **options)
+    last = "SELECT run_id FROM runs ORDER BY finished_at DESC LIMIT 1"
+    newest = f"SELECT metric, layer, category, value FROM all_results WHERE run_id = ({last}) ORDER BY 1, 2, 3"
+    assert run.rows(newest) == fresh.rows(newest)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_an_interrupted_extraction_carries_on(
+    run: Runs, forwards: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = TimmViT.stream
+
+    def dying(self: TimmViT, pixels: torch.Tensor, taps: Any, sink: Any) -> None:
+        if forwards["3"] >= 12:
+            raise KeyboardInterrupt
+        counting(self, pixels, taps, sink)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TimmViT, "stream", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run("toy-a", "knn", batch_size=3, param=["k=1,3"])
+    assert sum(map(len, _extraction(run).ids)) == 9  # the last batch was not known to be sound
+    run("toy-a", "knn", batch_size=3, param=["k=1,3"])
+    assert forwards["3"] == 12 + 21 - 9
+    fresh = Runs(tmp_path / "fresh.db")
+    fresh("toy-a", "knn", batch_size=3, param=["k=1,3"])
+    assert run.rows(VALUES) == fresh.rows(VALUES)
+
+
+def _extraction(run: Runs) -> Extraction:
+    from teachmatters.cache.entry import entries
+
+    (entry,) = entries(run.path.with_name(run.path.name + ".cache"))
+    return Extraction(entry, 3, 24, print)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_of_a_damaged_shard_the_pictures_are_extracted_anew(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("toy-a", "knn-top1", batch_size=4, param=["k=1,3"])
+    path = shards(run)[2]
+    path.write_bytes(path.read_bytes()[:-5])
+    said = Said()
+    monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
+    run("toy-a", "knn", batch_size=4, param=["k=1,3"])
+    assert forwards["3"] == 21 + 4
+    assert said.lines == [f"{path} is damaged and was dropped: its pictures are extracted anew"]
+    fresh = Runs(tmp_path / "fresh.db")
+    fresh("toy-a", "knn", batch_size=4, param=["k=1,3"])
+    assert run.rows(VALUES) == fresh.rows(VALUES)
+
+
+def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs) -> None:
+    assert "not finite" in run.fails("toy-nan", "knn")
+    assert shards(run) == []
+
+
+def test_bad_pictures_are_told_again(run: Runs, forwards: Counter[str]) -> None:
+    for label in ("toy-a", "again=toy-a"):
+        (outcome,) = run(label, "knn", param=["bad=2,7", "k=1,3"])
+        assert (outcome.items, outcome.skipped) == (19, 2)
+        assert set(outcome.notes["skipped"]) == {"picture 2", "picture 7"}  # type: ignore[call-overload]
+    assert forwards["3"] == 19
+
+
+def test_too_little_disk_is_said_before_any_pass_and_stops_nobody_else(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3000))
+    folder = run.path.with_name(run.path.name + ".cache")
+    assert run.fails("toy-a", "knn").startswith(f"features of toy-a need 3.0 kB, and 3.0 kB are free where {folder}")
+    assert not forwards
+    assert statuses(run("toy-a", "attn-distance knn")) == ["done", "failed"]
+    assert forwards["3"] == 21
+    assert not folder.exists()
+
+
+def test_more_than_a_tenth_of_the_disk_is_said(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Said()
+    monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=30_000))
+    run("toy-a", "knn")
+    folder = run.path.with_name(run.path.name + ".cache")
+    assert said.lines == [f"features of toy-a take 3.0 kB in {folder}, where 30.0 kB are free"]
+    said.lines.clear()
+    run("again=toy-a", "knn")
+    assert said.lines == [], "nothing more is written"
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_any_pass(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("TM_CACHE", str(tmp_path / "file"))
+    assert "name a folder that can be with TM_CACHE" in run.fails("toy-a", "knn")
+    assert not forwards
+    monkeypatch.setenv("TM_CACHE", str(tmp_path / "elsewhere"))
+    assert statuses(run("toy-a", "knn")) == ["done"]
+    assert shards(run) == []
+    assert len(list((tmp_path / "elsewhere").glob("features-*/*.safetensors"))) == 1
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_neither_a_pass_nor_knn_holds_more_than_blocks(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, asked = [0], []
+    add, read = Extraction.add, CollectedFeatures.read
+
+    def adding(self: Extraction, ids: Any, values: Any) -> None:
+        waiting.append(sum(len(each) for each, _ in self.waiting) + len(ids))
+        add(self, ids, values)
+
+    def reading(self: CollectedFeatures, role: Any, *where: Any) -> Any:
+        found = read(self, role, *where)
+        asked.append((role, len(found)))
+        return found
+
+    monkeypatch.setattr(Extraction, "add", adding)
+    monkeypatch.setattr(CollectedFeatures, "read", reading)
+    monkeypatch.setattr(knn, "GALLERY_BLOCK", 4)
+    run("toy-a", "knn", batch_size=3, param=["k=1,3"])
+    assert max(waiting) <= 3 + 3
+    assert [size for role, size in asked if role == "gallery"] == [4, 4, 3] * 3
+    blocks = run.rows(VALUES)
+    monkeypatch.setattr(knn, "GALLERY_BLOCK", 100)
+    run("toy-a", "knn", force=True, param=["k=1,3"])
+    assert run.rows(VALUES) == blocks
+
+
+@pytest.mark.parametrize("taps", [{"block"}, {"cls", "attention"}])
+def test_only_cls_and_mean_can_be_collected(run: Runs, monkeypatch: pytest.MonkeyPatch, taps: set[str]) -> None:
+    monkeypatch.setattr(ToyCollected, "feed", lambda *_: Feed(collect=frozenset(taps)))  # type: ignore[arg-type]
+    assert "only cls and mean can be" in run.fails("toy-a", "toy-collected")
+
+
+def test_what_was_not_collected_is_refused() -> None:
+    with pytest.raises(LookupError, match=r"Feed\.collect"):
+        CollectedFeatures({"all": []}).index("all")
+
+
+def test_a_harvest_that_cannot_be_written_fails_its_own_analyses(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        from teachmatters.errors import TeachMattersError
+
+        raise TeachMattersError("no space left")
+
+    monkeypatch.setattr(features, "save_state", full)
+    outcomes = run("toy-a", "attn-distance knn")
+    assert [(o.status, o.reason) for o in outcomes] == [("done", ""), ("failed", "no space left")]
