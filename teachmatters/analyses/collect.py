@@ -1,4 +1,4 @@
-"""Features that are needed all together: one vector per item and layer, found again by the item's index."""
+"""Vectors that are needed all together: from the cache, or gathered in the state of what compares models."""
 
 from __future__ import annotations
 
@@ -9,9 +9,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.api import Batch, Context, Role, State
+from teachmatters.api import Analysis, Batch, Context, Role, State, Tap
 
 Features: TypeAlias = NDArray[np.float32]
+
+
+class OfFeatures(Analysis):
+    """An analysis that sees nothing go by: all it needs is in ``Context.features``."""
+
+    def start(self, context: Context) -> None:
+        self.context = context
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
+
+    def state(self) -> State:
+        return {}
+
+    def merge(self, states: Sequence[State]) -> State:
+        return {}
 
 
 class Collector:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, Role, State, StoredMap, Tap
+from teachmatters.analyses.collect import OfFeatures
+from teachmatters.api import Feed, Parameters, Record, Result, Role, State, StoredMap
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.knn import nearest, rank_of_truth
 
@@ -16,22 +17,11 @@ HEADLINE_K = 20
 GALLERY_BLOCK = 32768
 
 
-class KnnAnalysis(Analysis):
+class KnnAnalysis(OfFeatures):
     """Has the class tokens of both roles collected and lets them vote at the end."""
 
     def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"))
-
-    def start(self, context: Context) -> None:
-        self.context = context
-
-    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
-
-    def state(self) -> State:
-        return {}
-
-    def merge(self, states: Sequence[State]) -> State:
-        return {}
 
     def compute(self, state: State) -> Result:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))

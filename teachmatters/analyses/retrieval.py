@@ -9,20 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teachmatters.api import (
-    Analysis,
-    Batch,
-    Context,
-    Feed,
-    Parameters,
-    Record,
-    Result,
-    Role,
-    State,
-    StoredMap,
-    Tap,
-    Thumbnail,
-)
+from teachmatters.analyses.collect import OfFeatures
+from teachmatters.api import Feed, Parameters, Record, Result, Role, State, StoredMap, Thumbnail
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.retrieval import average_precision, precision_at, ranking
 
@@ -47,23 +35,12 @@ class _Level:
     names: tuple[str, ...]
 
 
-class RetrievalAnalysis(Analysis):
+class RetrievalAnalysis(OfFeatures):
     """Has the class tokens of both roles collected and ranks at the end."""
 
     def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
         preparation = Thumbnail(crop_to_box=parameters["crop_queries"])
         return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"), preparation=preparation)
-
-    def start(self, context: Context) -> None:
-        self.context = context
-
-    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
-
-    def state(self) -> State:
-        return {}
-
-    def merge(self, states: Sequence[State]) -> State:
-        return {}
 
     def compute(self, state: State) -> Result:
         levels, result = self._levels(), Result()

@@ -73,8 +73,8 @@ def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words:
 
 def test_only_what_is_asked_for_is_read_and_recorded() -> None:
     analysis = ClusteringAnalysis()
-    assert analysis.feed({}, frozenset({"nmi-spatial", "ari-spatial"})).taps == {"mean"}
-    assert analysis.feed({}, frozenset({"purity-cls"})).taps == {"cls"}
+    assert analysis.feed({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {"mean"}
+    assert analysis.feed({}, frozenset({"purity-cls"})).collect == {"cls"}
     result = Result()
     features = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
     record_clusters(result, context("nmi-spatial"), "spatial", np.arange(9) % 3, lambda layer: features)

@@ -252,3 +252,19 @@ def test_a_harvest_that_cannot_be_written_fails_its_own_analyses(run: Runs, monk
     monkeypatch.setattr(features, "save_state", full)
     outcomes = run("toy-a", "attn-distance knn")
     assert [(o.status, o.reason) for o in outcomes] == [("done", ""), ("failed", "no space left")]
+
+
+def test_knn_and_clusters_share_class_tokens(run: Runs, forwards: Counter[str]) -> None:
+    run("toy-a", "knn")
+    assert statuses(run("toy-a", "purity-cls")) == ["done"]
+    assert forwards["3"] == 21
+
+
+def test_a_model_without_a_class_token_has_its_mean_alone(run: Runs) -> None:
+    assert statuses(run("toy-bare", "clustering")) == ["done"]
+    assert run.rows("SELECT DISTINCT metric FROM results ORDER BY 1") == [
+        ("ari-spatial",),
+        ("nmi-spatial",),
+        ("purity-spatial",),
+    ]
+    assert len(list(run.path.with_name(run.path.name + ".cache").iterdir())) == 1
