@@ -16,6 +16,7 @@ SUMMARIES = {
     "plugins": "List the plugins, what they offer and what is wrong with them.",
     "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
     "demo": "Measure an untrained model on bundled pictures and show the reports. Offline, about a minute.",
+    "cache": "What passes have left beside the store for later commands: list it, drop it.",
     "db": "Where the results store is, what it holds, bring it up to date.",
 }
 """By name, which is also the module's."""
