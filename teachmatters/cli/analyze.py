@@ -26,7 +26,7 @@ drawn world. 'tm models', 'tm metrics' and 'tm datasets' list the names.
 
 Examples:
 
-  tm analyze --model random-s16 --metric attn-distance
+  tm analyze --model mini-mae --metric attn-distance
 
   tm analyze --model random-s16 --metric knn --data digits --limit 50
 

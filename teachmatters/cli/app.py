@@ -23,7 +23,7 @@ Examples:
 
   tm demo
 
-  tm analyze --model random-s16 --metric attn-distance
+  tm analyze --model mini-mae --metric attn-distance
 
   tm report attention-distance --plot distance.png
 """

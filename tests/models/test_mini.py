@@ -112,9 +112,9 @@ def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "mini-dino.json").write_text(json.dumps(card), "utf-8")
     monkeypatch.setattr(cards, "FOLDER", tmp_path)
     assert cards.training("mini-dino") == [
-        "60,000 pictures of scenes (size=64, world=0), 30,000 different",
+        "60,000 pictures seen, of the 30,000 of scenes (size=64, world=0)",
         "1,875 steps of 32, seed 0, AdamW 0.001",
-        "1,234 s on cpu (fast), 1 threads",
+        "1,234 s on cpu (fast), threads: 1",
         "loss 5.5 to 2.25",
         "tm train --method dino",
         "knn-top1: 40.5",

@@ -22,9 +22,9 @@ def training(name: str) -> list[str]:
     data, curve, different = card["data"], card["loss_curve"], card["distinct_pictures"]
     settings = ", ".join(f"{key}={value}" for key, value in data["parameters"].items())
     return [
-        f"{card['pictures_seen']:,} pictures of {data['dataset']} ({settings}), {different:,} different",
+        f"{card['pictures_seen']:,} pictures seen, of the {different:,} of {data['dataset']} ({settings})",
         f"{card['steps']:,} steps of {card['batch_size']}, seed {card['seed']}, {card['optimiser']}",
-        f"{card['seconds']:,.0f} s on {card['device']}, {card['threads']} threads",
+        f"{card['seconds']:,.0f} s on {card['device']}, threads: {card['threads']}",
         f"loss {curve[0][1]:g} to {curve[-1][1]:g}",
         card["command"],
         *(f"{key}: {value}" for key, value in card["sanity"].items()),
