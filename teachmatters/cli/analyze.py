@@ -38,7 +38,7 @@ def analyze(
     model: Annotated[
         list[str],
         typer.Option(
-            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('random-*'); repeat for more."
+            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."
         ),
     ],
     metric: Annotated[

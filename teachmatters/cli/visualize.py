@@ -41,7 +41,7 @@ def visualize(
     model: Annotated[
         list[str],
         typer.Option(
-            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('random-*'); repeat for more."
+            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."
         ),
     ],
     layers: given.LayersOption = None,
