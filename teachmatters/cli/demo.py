@@ -13,7 +13,7 @@ from teachmatters.cli.analyze import show_outcomes
 from teachmatters.cli.report import report_text
 from teachmatters.errors import TeachMattersError
 
-HELP = """The paper in miniature: seven models that differ in their supervision alone, every analysis, every report.
+HELP = """The paper in miniature: seven models that differ in supervision alone, every analysis, every report.
 
 Bundled models on the bundled data set, offline, in about two minutes on two cores. What is there already is not
 measured again.

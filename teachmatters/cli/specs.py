@@ -15,7 +15,7 @@ SUMMARIES = {
     "metrics": "List the metrics, or show one, or an analysis with all it measures.",
     "plugins": "List the plugins, what they offer and what is wrong with them.",
     "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
-    "demo": "The paper in miniature: seven models that differ in their supervision alone, every analysis, every report.",
+    "demo": "The paper in miniature: seven models that differ in supervision alone, every analysis, every report.",
     "cache": "What passes have left beside the store for later commands: list it, drop it.",
     "db": "Where the results store is, what it holds, bring it up to date.",
 }
