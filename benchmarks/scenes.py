@@ -1,6 +1,6 @@
 """How fast the scenes are drawn, and how far raw pixels go on them. ``python -m benchmarks.scenes``.
 
-The world is only of use where its categories cannot be told by colours at places: 3,000 pictures of train at 64 pixels,
+The world is only of use where colours at places do not tell its categories: 3,000 pictures of train at 64 pixels,
 600 of val, chance 8.3 percent, for ridge and logistic regression on RGB (the best of several strengths, chosen on val,
 which flatters them) and for cosine nearest neighbours.
 """
