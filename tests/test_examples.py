@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from teachmatters.api import Item, Kind, Role
+from teachmatters.cli import demo
 from teachmatters.cli.app import app
 from teachmatters.models import sources, timm_ids
 from teachmatters.models.sources import create
@@ -88,6 +89,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dataset, "items", items)
     whole = scenes._labelled
     monkeypatch.setattr(scenes, "_labelled", lambda split, count: whole(split, min(count, 24)))
+    monkeypatch.setattr(demo, "MODELS", "mini-random")  # seven take minutes; 'make demo' is their test
+    monkeypatch.setattr(demo, "LIMIT", 12)
     for module in (sources, timm_ids):
         monkeypatch.setattr(module, "create", create_small)
 
