@@ -148,3 +148,10 @@ class Dataset(ABC):
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
         """Files whose bytes belong to the fingerprint."""
         return ()
+
+    def missing(self, kind: Kind) -> Sequence[str]:
+        """Files of annotations that ought to be there and are not, as paths in the data set; ``tm datasets`` tells.
+
+        Pictures need not be named: an item of size 0 is one that is not there.
+        """
+        return ()

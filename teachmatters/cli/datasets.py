@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from teachmatters.cli import listing, output
 from teachmatters.cli import options as given
 from teachmatters.errors import TeachMattersError
+from teachmatters.errors import listing as listed
 
 if TYPE_CHECKING:
     from teachmatters.api import DatasetSpec
@@ -48,7 +49,7 @@ def datasets(
     shown = _dataset(spec)
     opened = _open(spec, data_root) if spec.bundled or data_root is not None or preview is not None else None
     if opened is not None:
-        shown["found"] = _found(opened)
+        shown["found"], shown["missing"] = _found(opened), _missing(opened)
     listing.emit_one(shown, style)
     if opened is not None and preview is not None:
         _draw(opened, preview)
@@ -83,6 +84,17 @@ def _found(opened: OpenDataset) -> str:
     counts = {kind: len(items_of(opened, kind, ("all",), None)["all"]) for kind in sorted(opened.dataset.kinds)}
     classes = f"; {len(opened.dataset.classes)} classes" if opened.dataset.classes else ""
     return "; ".join(f"{count:,} for {kind}" for kind, count in counts.items()) + classes
+
+
+def _missing(opened: OpenDataset) -> str | None:
+    """Pictures and annotations that the data set names and a folder lacks, in words."""
+    dataset = opened.dataset
+    if opened.spec.bundled:
+        return None
+    kinds = sorted(dataset.kinds)
+    pictures = [item.key for kind in kinds for item in dataset.items(kind, "all") or () if not item.size]
+    names = list(dict.fromkeys([*pictures, *(name for kind in kinds for name in dataset.missing(kind))]))
+    return f"{len(names):,} (not there, or empty): {listed(names, 3)}" if names else "nothing"
 
 
 def _draw(opened: OpenDataset, path: Path) -> None:

@@ -70,6 +70,10 @@ class Davis(Dataset):
         masks = [self._mask(item) for item in self._items] if kind == "videos" else []
         return [path for path in masks if path.is_file()]
 
+    def missing(self, kind: Kind) -> Sequence[str]:
+        masks = [self._mask(item) for item in self._items] if kind == "videos" else []
+        return [path.relative_to(self.root).as_posix() for path in masks if not path.is_file()]
+
     def _mask(self, item: Item) -> Path:
         return self.root / Path(MASKS, *Path(item.key).parts[2:]).with_suffix(".png")
 

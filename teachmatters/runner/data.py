@@ -50,11 +50,21 @@ def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
             f"data set {spec.name!r} is not bundled: give --data-root DIR{where}; {_expected(spec)}"
         )
     for candidate in candidates:
-        if candidate.is_dir() and all(_has(candidate, needed) for needed in spec.requires):
+        if candidate.is_dir() and not _lacking(spec, candidate):
             return candidate
-    looked = candidates[0] if candidates[0].is_dir() else candidates[0].parent
+    # of DIR and its folder the one that looks more like it: a half-unpacked data set is told what it lacks
+    closest = min(filter(Path.is_dir, candidates), key=lambda c: len(_lacking(spec, c)), default=candidates[0])
+    looked = closest if closest.is_dir() else closest.parent
     found = listing(sorted(p.name + "/" * p.is_dir() for p in looked.iterdir())) if looked.is_dir() else "nothing"
-    raise TeachMattersError(f"no {spec.name!r} at {candidates[0]}: {_expected(spec)}; found there: {found}")
+    missing = listing(_lacking(spec, closest))
+    raise TeachMattersError(
+        f"no {spec.name!r} at {closest}: {_expected(spec)}; missing: {missing}; found there: {found}"
+    )
+
+
+def _lacking(spec: DatasetSpec, root: Path) -> list[str]:
+    """What a directory would have to hold to be this data set, and does not."""
+    return [needed.replace("|", " or ") for needed in spec.requires if not _has(root, needed)]
 
 
 def _has(root: Path, needed: str) -> bool:

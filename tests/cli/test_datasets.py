@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
+from tests import annotated
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +69,59 @@ def test_a_place_that_cannot_be_written_is_one_line(here: Path, monkeypatch: pyt
     monkeypatch.setattr(Image.Image, "save", full)
     answer = tm("digits --preview sheet.png")
     assert (answer.exit_code, answer.stderr) == (1, "Error: cannot write 'sheet.png': No space left on device.\n")
+
+
+@pytest.fixture
+def tasks(here: Path) -> Path:
+    """The data sets of the tasks, whole, in one folder."""
+    annotated.retrieval(here, n=12, q=2)
+    annotated.davis(here / "DAVIS", videos=1, frames=3)
+    annotated.spair(here / "SPair-71k", cats=("cat",), pairs=2)
+    return here
+
+
+HOLDS = {
+    "roxford5k": "12 for pictures; 14 for retrieval",
+    "davis": "3 for pictures; 3 for videos",
+    "spair": "3 for pairs; 3 for pictures",
+}
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize("name", HOLDS)
+def test_a_whole_data_set_lacks_nothing(name: str) -> None:
+    answer = tm(f"{name} --data-root .")
+    assert answer.stdout.splitlines()[-2:] == [f"found       {HOLDS[name]}", "missing     nothing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "lost"),
+    [
+        ("roxford5k", "roxford5k", ["jpg/im_0003.jpg", "jpg/q_01.jpg"]),
+        ("davis", "DAVIS", ["JPEGImages/480p/clip0/00001.jpg", "Annotations/480p/clip0/00001.png"]),
+        ("spair", "SPair-71k", ["JPEGImages/cat/2008_000001.jpg"]),
+    ],
+)
+def test_lost_and_empty_files_are_named(name: str, folder: str, lost: list[str], tasks: Path) -> None:
+    for path in lost:
+        # frames are listed from their folder: one that is not there is not known to be missing
+        (tasks / folder / path).write_bytes(b"") if path.startswith("JPEG") else (tasks / folder / path).unlink()
+    shown = tm(f"{name} --data-root .").stdout
+    assert f"missing     {len(lost)} (not there, or empty): " in shown
+    assert all(path in shown for path in lost)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "needed"),
+    [
+        ("roxford5k", "roxford5k", "gnd_roxford5k.pkl"),
+        ("davis", "DAVIS", "ImageSets/2017/val.txt"),
+        ("spair", "SPair-71k", "PairAnnotation/test"),
+    ],
+)
+def test_half_a_data_set_is_told_what_it_lacks(name: str, folder: str, needed: str, tasks: Path) -> None:
+    (tasks / folder / needed).rename(tasks / "elsewhere")
+    answer = tm(f"{name} --data-root .")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"Error: no {name!r} at {folder}: expected layout: ")
+    assert f"; missing: {needed}; found there: " in answer.stderr
