@@ -9,6 +9,7 @@ import numpy as np
 from teachmatters.analyses.scores import Scores, merge_scores, record_headline
 from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
 from teachmatters.measures.artefacts import artefact_mass, artefacts
+from teachmatters.measures.moments import accumulator
 
 SHARE, MASS = "artefact-share", "artefact-mass"
 
@@ -29,7 +30,7 @@ class ArtefactsAnalysis(Analysis):
         if tap == "block":
             tokens = batch.values[:, self.context.model.prefix :]
             self.where = artefacts(tokens, self.context.parameters["factor"])
-            self.scores[SHARE].add(layer, self.where.double().mean(dim=1), index)
+            self.scores[SHARE].add(layer, self.where.to(accumulator(self.where.device)).mean(dim=1), index)
         elif layer > 1:  # the attention of a block comes before its output: these are the block before's
             self.scores[MASS].add(layer - 1, artefact_mass(batch.values, self.where), index)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-TINY = 1e-38
-"""Below any weight that counts, and above float32's zero: 0 log 0 is 0."""
+TINY = 2.0**-126
+"""Below any weight that counts: 0 log 0 is 0. Whatever is smaller in float32 some devices take for 0."""
 
 
 def patch_distances(grid: tuple[int, int]) -> Tensor:

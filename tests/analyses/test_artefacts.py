@@ -51,7 +51,7 @@ def measured(model: ModelInfo, metrics: frozenset[str], size: int, factor: float
             if "attention" in taps:
                 analysis.update(layer, "attention", Batch(attention[some, layer - 1], rows, "all"))
             analysis.update(layer, "block", Batch(tokens[some, layer - 1], rows, "all"))
-    return analysis.compute(analysis.state()), tokens.double().numpy(), attention.double().numpy()
+    return analysis.compute(analysis.state()), tokens.numpy().astype(float), attention.numpy().astype(float)
 
 
 @pytest.mark.parametrize(("grid", "registers"), [((3, 4), 0), ((4, 4), 4), ((1, 5), 0)])
@@ -91,6 +91,17 @@ def test_the_share_alone_needs_no_attention() -> None:
     result, _, _ = measured(info(), frozenset({"artefact-share"}), 4)
     assert {r.metric for r in result.records} == {"artefact-share"}
     assert ArtefactsAnalysis().feed({"factor": 3.0}, frozenset({"artefact-share"})).taps == {"block"}
+
+
+def test_only_what_the_device_has_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apple's GPUs have no float64."""
+
+    def refuse(tensor: torch.Tensor) -> torch.Tensor:
+        raise TypeError("no float64")
+
+    monkeypatch.setattr(torch.Tensor, "double", refuse)
+    result, _, _ = measured(info(), BOTH, 4)
+    assert len(result.records) == DEPTH + DEPTH - 1
 
 
 def test_a_model_of_one_block_has_no_next_one() -> None:

@@ -127,3 +127,14 @@ def test_what_was_handed_over_is_left_as_it_was() -> None:
     for measure in (attention_entropy, position_deviation, head_deviation):
         measure(attention, 9)
     assert torch.equal(attention, before)
+
+
+def test_no_attention_has_no_entropy_also_where_the_smallest_numbers_count_as_0() -> None:
+    """As on Apple's GPUs, and on CPUs that were told so."""
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this CPU cannot")
+    try:
+        entropy = attention_entropy(torch.eye(5)[None, None], 4)
+    finally:
+        torch.set_flush_denormal(False)
+    assert entropy.tolist() == [[0.0]]
