@@ -18,9 +18,9 @@ BESIDE = 0.25
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """The mean over heads: layers by models."""
+    """The mean over heads, and beside it the heads that were asked for: layers by models."""
     means = rows[rows["head"].isna()]
-    return frames.wide(means if len(means) else rows, options, ("layer", "head"))
+    return frames.wide(rows if options.heads or means.empty else means, options, ("layer", "head"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:

@@ -27,6 +27,9 @@ MOST_PREFIX = 5
 TILE = 0.46
 """Width of a map, in inches."""
 
+TITLE, NARROWEST = 2.2, 3.2
+"""Width of a panel with the longest title, and of a drawing with the line beneath it, in inches."""
+
 LABEL, GAP = 0.34, 0.08
 """Room beneath and between maps, as shares of their width."""
 
@@ -121,11 +124,14 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     room = max(layout.inches[0] for layout in layouts.values()), max(layout.inches[1] for layout in layouts.values())
     across = min(COLUMNS, len(panels))
     figure, axes = plots.panels(len(panels), columns=COLUMNS, share=False)
-    figure.set_size_inches((room[0] + 0.15) * across, 0.5 + (room[1] + 0.3) * math.ceil(len(panels) / across))
+    width, height = (room[0] + 0.15) * across, 0.65 + (room[1] + 0.3) * math.ceil(len(panels) / across)
+    figure.set_size_inches(max(NARROWEST, width), height)
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
         _mosaic(ax, panel, layouts[name], room)
         ax.set_title(plots.label(name), loc="left")
-    figure.supxlabel("[layer, head]; each map on a scale of its own", fontsize="small", color="#555555")
+    beneath = [options.of(metric).title for metric in options.metrics[:1] if len(options.metrics) == 1]
+    beneath.append("[layer, head]; each map on a scale of its own")
+    figure.supxlabel("\n".join(filter(None, beneath)), fontsize="small", color="#555555")
     return figure
 
 
@@ -155,7 +161,7 @@ class Layout:
     @property
     def inches(self) -> tuple[float, float]:
         """Width and height when maps stand TILE apart; room for a title at least."""
-        return max(1.8, TILE * len(self.heads)), TILE / self.right * self.down * len(self.layers)
+        return max(TITLE, TILE * len(self.heads)), TILE / self.right * self.down * len(self.layers)
 
 
 def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[float, float]) -> None:

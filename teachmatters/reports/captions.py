@@ -35,13 +35,16 @@ def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -
     return [f"This is the newest metric with numbers; --metric shows others: {listing(map(catalog.spelled, rest), 12)}"]
 
 
-def nothing(spec: ReportSpec, options: Options, catalog: Catalog) -> str:
-    """Why there is nothing to show, and the command that would change it."""
+def nothing(spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Rows | None = None) -> str:
+    """Why there is nothing to show, and the command that would change it; ``elsewhere``: other layers and heads."""
     metrics = options.metrics or spec.metrics
     facts = [options.of(name) for name in metrics]
     of_arrays = bool(spec.metrics) and all(options.of(name).level == "map" for name in spec.metrics)
     if metrics and not of_arrays and not any(fact.has_numbers for fact in facts):
         return _without_numbers(facts)
+    if of_arrays and facts and all(fact.has_numbers for fact in facts):
+        shown = catalog.spelled(metrics[0])
+        return f"{listing(metrics)} consists of numbers, not of maps; 'tm report metric --metric {shown}' shows it."
     if spec.directed and metrics and all(fact.higher_is_better is None for fact in facts):
         some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None and fact.has_numbers]
         return (
@@ -57,8 +60,19 @@ def nothing(spec: ReportSpec, options: Options, catalog: Catalog) -> str:
         ("heads", options.heads),
     ):
         wanted += [f"{word} {listing(map(str, values))}"] if values else []
-    command = f"; '{catalog.command(metrics[0])}' would measure it" if metrics else ""
-    return f"{catalog.path} has no numbers for {', '.join(wanted)}{command}."
+    advice = f"; '{catalog.command(metrics[0])}' would measure it" if metrics else ""
+    if elsewhere and elsewhere.rows:
+        advice = f"; there are {', '.join(_extent(elsewhere))}"
+    return f"{catalog.path} has no numbers for {', '.join(wanted)}{advice}."
+
+
+def _extent(data: Rows) -> list[str]:
+    """The first and the last of layers and heads."""
+    found = []
+    for name in ("layer", "head"):
+        numbers = [number for (number,) in _distinct(data, (name,)) if number is not None]
+        found += [f"{name}s {min(numbers)} to {max(numbers)}"] if numbers else []
+    return found
 
 
 def _without_numbers(facts: list[Facts]) -> str:
@@ -85,6 +99,9 @@ def _settings(data: Rows, asked: str) -> list[str]:
     columns = tuple(name for name in ("setting", "model", "metric", "dataset") if name in data.columns)
     if "setting" not in columns:
         return []
+    cell = tuple(name for name in columns[1:] if name != "metric")
+    if len(_distinct(data, ("setting", *cell))) == len(_distinct(data, cell)):
+        columns = ("setting", *cell)  # all metrics have the same
     every = _distinct(data, columns)
     for setting, *what in every:
         cells.setdefault(setting or "", {})[" ".join(map(str, what))] = None

@@ -72,7 +72,7 @@ class Report:
             figure: Figure = call(self.spec.draw, self.rows, self.options)
             # A drawing travels without its text: it says itself which data and setting it shows.
             about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
-            figure.suptitle(plots.label(about, longest=110), x=0.01, ha="left", fontsize="small", color="#555555")
+            plots.caption(figure, about)
         return figure
 
 
@@ -90,7 +90,9 @@ def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
     sql = binding.bind(text, found, spec.name)
     data = query(path, sql, timeout=TIMEOUT)
     if not data.rows:
-        raise NothingToShowError(captions.nothing(spec, found, catalog))
+        every = binding.bind(text, replace(found, layers=(), heads=()), spec.name)
+        elsewhere = query(path, every, timeout=TIMEOUT) if found.layers or found.heads else None
+        raise NothingToShowError(captions.nothing(spec, found, catalog, elsewhere))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
 

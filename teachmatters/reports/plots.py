@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from teachmatters.reports.style import Look
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
+LETTERS = 14
+"""Of small print, on an inch."""
+
 SOFTWARE = "teachmatters"
 """What a PNG of ours says it was made by."""
 
@@ -76,6 +80,15 @@ def label(text: str, longest: int = LONGEST) -> str:
         shown = f"{shown[:half]}…{shown[-half:]}"
     # A leading underscore would hide the name from legends.
     return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Small print above everything, in as many lines as the drawing's width takes; these get room of their own."""
+    width, height = figure.get_size_inches()
+    letters = int(width * LETTERS)
+    lines = textwrap.wrap(label(text, longest=3 * letters), letters, break_on_hyphens=False)
+    figure.set_size_inches(width, height + 0.15 * max(0, len(lines) - 1))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", color="#555555")
 
 
 def panels(

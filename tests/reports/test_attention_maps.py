@@ -83,12 +83,29 @@ def test_rows_are_layers_columns_heads_each_with_its_name_beneath(tmp_path: Path
     assert not axes[0].lines
 
 
+def test_the_drawing_says_which_maps_these_are(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
+    assert run_report(MAPS, path, Options()).figure().get_supxlabel().splitlines()[0] == "Map"
+    fill(path, "attn-map-spatial", (10,))
+    both = run_report(MAPS, path, Options(metrics=("attn-map-*",))).figure()
+    assert [ax.get_title(loc="left") for ax in both.axes] == ["dino-s16 / attn-map-cls", "dino-s16 / attn-map-spatial"]
+
+
 def test_layers_and_heads_choose(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
     found = run_report(MAPS, path, Options(layers=(2,), heads=(1, 3)))
     assert [text.get_text() for text in found.figure().axes[0].texts] == ["[2, 1]", "[2, 3]"]
-    with pytest.raises(NothingToShowError, match=r"heads 9"):
+    with pytest.raises(NothingToShowError, match=r"heads 9; there are layers 1 to 2\.$"):
         run_report(MAPS, path, Options(heads=(9,)))
+
+
+def test_the_words_around_a_single_map_are_not_cut_off(tmp_path: Path) -> None:
+    fill(tmp_path / "r.db", "attn-map-cls", (10,), "dino-s16@" + 4 * "trained-differently-")
+    figure = run_report(MAPS, tmp_path / "r.db", Options(layers=(1,), heads=(1,))).figure()
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.get_figwidth()
 
 
 def test_one_map_of_equal_values(tmp_path: Path) -> None:
@@ -111,7 +128,7 @@ def test_a_store_without_maps_says_what_to_run(tmp_path: Path) -> None:
 
 def test_a_metric_that_is_no_map(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
-    with pytest.raises(NothingToShowError, match=r"attn-distance"):
+    with pytest.raises(NothingToShowError, match=r"attn-distance .*'tm report metric --metric attn-distance' shows"):
         run_report(MAPS, path, Options(metrics=("attn-distance",)))
 
 

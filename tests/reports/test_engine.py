@@ -13,7 +13,7 @@ from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS, register_reports
 from teachmatters.store import query
-from tests.reports.stores import CKA, DISTANCE, MAP, NEAREST, PCK, TOP1, TYPES, heads, model, record, values
+from tests.reports.stores import CKA, DISTANCE, MAP, NEAREST, PCK, PURITY, TOP1, TYPES, heads, model, record, values
 
 SPECS = {spec.name: spec for spec in REPORTS}
 OF_ANY = ("metric", "attention-distance", "best-layers")
@@ -57,6 +57,8 @@ def test_headlines_alone_unless_heads_are_asked_for(store: Path) -> None:
     assert run("metric", store, metrics=("knn-top1",)).rows["category"].isna().all()
     assert run("attention-distance", store).rows["head"].nunique() == 6
     assert run("attention-distance", store, heads=(1, 2)).rows["head"].nunique() == 2
+    assert run("attention-distance", store).table.columns[0] == "layer"
+    assert run("attention-distance", store, heads=(2,), layers=(3,)).table["head"].tolist() == ["", "2"]
 
 
 def test_a_metric_without_headline_shows_its_finer_rows(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ class TestSettings:
     def test_the_empty_one_else_the_newest(self, settings: Path, name: str) -> None:
         report = run(name, settings, metrics=("knn-top1",))
         assert self.shown(report) == {"dino-s16": 10.0, "mae-b16": 23.0}
-        assert "Setting limit=3: mae-b16 knn-top1 photos" in report.caption
+        assert "Setting limit=3: mae-b16 photos" in report.caption
 
     def test_the_one_asked_for(self, settings: Path) -> None:
         report = run("metric", settings, setting="limit=2")
@@ -121,10 +123,27 @@ class TestSettings:
     def test_the_one_asked_for_where_there_is_one(self, settings: Path) -> None:
         report = run("metric", settings, setting="limit=3")
         assert self.shown(report) == {"dino-s16": 11.0, "mae-b16": 23.0}
-        assert "Setting limit=2: dino-s16 knn-top1 photos" in report.caption
+        assert "Setting limit=2: dino-s16 photos" in report.caption
+
+    def test_metrics_are_not_counted_up_where_all_have_the_same(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.db"
+        for metric in (DISTANCE, TOP1):
+            record(path, model("dino-s16"), metric, values(metric, [10.0]), setting="limit=2")
+            record(path, model("mae-b16"), metric, values(metric, [10.0]))
+        report = run("metric", path, metrics=("attn-distance", "knn-top1"))
+        assert "Setting limit=2: dino-s16 photos" in report.caption
+        record(path, model("mae-b16"), PURITY, values(PURITY, [0.5]), setting="limit=2")
+        report = run("metric", path, metrics=("attn-distance", "purity-cls"))
+        assert "Setting limit=2: dino-s16 attn-distance photos, mae-b16 purity-cls photos" in report.caption
 
     def test_nothing_is_said_of_the_defaults(self, settings: Path) -> None:
         assert not [line for line in run("metric", settings, models=("dino*",)).caption if "Setting" in line]
+
+
+def test_layers_and_heads_that_there_are_not(store: Path) -> None:
+    """To measure again would not bring them about."""
+    with pytest.raises(NothingToShowError, match=r"layers 99; there are layers 1 to 12, heads 1 to 6\.$"):
+        run("attention-distance", store, layers=(99,))
 
 
 def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path: Path) -> None:
@@ -179,8 +198,9 @@ def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -
     assert run("metric", tmp_path / "r.db").caption[-1].endswith("--metric shows others: cka:cka")
     with pytest.raises(TeachMattersError, match="'tm report metric --metric cka:cka' shows it as it is"):
         run("best-layers", alike, metrics=("cka:cka",))
-    with pytest.raises(TeachMattersError, match="'tm analyze --model a --metric cka:cka' would measure it"):
-        run("metric", alike, metrics=("cka:cka",), layers=(9,))
+    record(tmp_path / "r.db", model("mae-b16"), TOP1, values(TOP1, [1.0]))
+    with pytest.raises(TeachMattersError, match="'tm analyze --model dino-s16 --metric cka:cka' would measure it"):
+        run("metric", tmp_path / "r.db", metrics=("cka:cka",), models=("mae-b16",))
 
 
 def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
