@@ -139,5 +139,9 @@ def test_shipped_models_differ_in_their_supervision_only(fact: str) -> None:
     assert len({json.dumps(card[fact], sort_keys=True) for card in cards}) <= 1
 
 
+def test_all_six_are_shipped() -> None:
+    assert SHIPPED == TRAINED
+
+
 def test_all_shipped_weights_are_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob("*.safetensors")) < 18e6
