@@ -61,3 +61,9 @@ def test_several_k_at_once_equal_each_alone() -> None:
 def test_no_queries() -> None:
     similarity, index = nearest(torch.empty(0, 4), [torch.randn(5, 4)], 2)
     assert similarity.shape == index.shape == (0, 2)
+
+
+def test_of_one_class_everything_is_right() -> None:
+    similarity, index = nearest(torch.randn(4, 3), [torch.randn(5, 3)], 5)
+    ranks = rank_of_truth(similarity, torch.zeros_like(index), torch.zeros(4, dtype=torch.int64), 1, [1, 5], 0.07)
+    assert [rank.tolist() for rank in ranks.values()] == [[0] * 4, [0] * 4]
