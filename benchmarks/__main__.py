@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("attention", "cka", "scenes", "store"):
+for name in ("attention", "cka", "knn", "scenes", "store", "tasks"):
     print(f"--- {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -55,7 +55,8 @@ class CollectedFeatures(Features):
             TeachMattersError: something else is.
         """
         for role, items in self.items.items():
-            there = set(self.index(role).tolist())
-            gone = [item.key for i, item in enumerate(items) if i not in there and item.key not in skipped]
+            absent = np.ones(len(items), dtype=bool)
+            absent[self.index(role)] = False
+            gone = [items[i].key for i in np.flatnonzero(absent).tolist() if items[i].key not in skipped]
             if gone:
                 raise TeachMattersError(f"features of {len(gone)} pictures left the cache meanwhile; run again")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from teachmatters.cache.entry import Entry
+from teachmatters.cache.entry import Entry, entries
 from teachmatters.cache.features import Extraction, Ids, joined
 from teachmatters.errors import TeachMattersError
 
@@ -183,3 +183,12 @@ def test_other_facts_are_another_extraction(tmp_path: Path) -> None:
     filled(tmp_path, dtype="float32")
     assert open_at(tmp_path, dtype="bfloat16").find(ids_of(0)).tolist() == [-1]
     assert open_at(tmp_path, dtype="float32").find(ids_of(0)).tolist() == [0]
+
+
+def test_what_is_written_after_a_prune_can_be_found_and_pruned_again(tmp_path: Path) -> None:
+    extraction = filled(tmp_path, count=4)
+    extraction.entry.remove()
+    extraction.add(ids_of(7), vectors(1))
+    extraction.flush()
+    assert open_at(tmp_path).find(ids_of(7, 0)).tolist() == [0, -1]
+    assert [entry.path for entry in entries(tmp_path)] == [extraction.entry.path]

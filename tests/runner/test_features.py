@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 import torch
 
 from teachmatters.analyses import knn
-from teachmatters.api import Feed
+from teachmatters.api import Crop, Feed, Item, Role
 from teachmatters.cache import features
 from teachmatters.cache.features import Extraction
 from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.collect import Cache, _facts
 from teachmatters.runner.collected import CollectedFeatures
+from tests import measuring
 from tests.runner.test_analyze import Runs, forwards, run, statuses
 from tests.toy_collect import ToyCollected
 
@@ -156,9 +159,31 @@ def test_of_a_damaged_shard_the_pictures_are_extracted_anew(
     assert run.rows(VALUES) == fresh.rows(VALUES)
 
 
-def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs) -> None:
-    assert "not finite" in run.fails("toy-nan", "knn")
+def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the class token itself is: the next command would take it for sound."""
+    whole = TimmViT.stream
+
+    def breaking(self: TimmViT, pixels: torch.Tensor, taps: Any, sink: Any) -> None:
+        def broken(layer: int, tap: Any, values: torch.Tensor) -> None:
+            if layer == 3 and tap == "block" and len(taps) < 8:  # not what the gate looks at
+                values = values.clone()
+                values[0, -1] = torch.nan
+            sink(layer, tap, values)
+
+        whole(self, pixels, taps, broken)
+
+    monkeypatch.setattr(TimmViT, "stream", breaking)
+    assert "layer 3 is not finite" in run.fails("toy-a", "knn")
     assert shards(run) == []
+
+
+@pytest.mark.parametrize(("size", "seed"), [(0, 5), (9, 0)])
+def test_the_seed_matters_where_pictures_are_drawn(size: int, seed: int, tmp_path: Path) -> None:
+    task = measuring.task("knn", "toys")
+    items: dict[Role, list[Item]] = {"queries": [Item("a", 9, 0)], "gallery": [Item("b", size, 1)]}
+    cache = Cache(folder=tmp_path, dtype="float32", seed=5, anew=False, say=print)
+    facts = _facts(cache, measuring.measured("toy-a"), replace(task, items=items), Crop(), "cls")
+    assert facts["seed"] == seed
 
 
 def test_bad_pictures_are_told_again(run: Runs, forwards: Counter[str]) -> None:
