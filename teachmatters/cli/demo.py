@@ -27,9 +27,9 @@ Examples:
 
 MODELS = "mini-*"
 SUITES = ("how", "what", "why")
-LIMIT = 240
+LIMIT = 180
 """Of pictures, queries, pairs and videos: enough for the curves to differ, few enough for two minutes."""
-GALLERY = 600
+GALLERY = 480
 PRINTED = "best-layers"
 
 
