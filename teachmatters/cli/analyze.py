@@ -37,9 +37,7 @@ Examples:
 def analyze(
     model: Annotated[
         list[str],
-        typer.Option(
-            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."
-        ),
+        typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
     ],
     metric: Annotated[
         list[str], typer.Option("--metric", metavar="NAME", help="An analysis, a metric or a suite; repeat for more.")

@@ -40,9 +40,7 @@ def visualize(
     images: ImagesArgument,
     model: Annotated[
         list[str],
-        typer.Option(
-            "--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."
-        ),
+        typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
     ],
     layers: given.LayersOption = None,
     heads: Annotated[
