@@ -25,18 +25,19 @@ def test_a_pattern_means_the_listed_names() -> None:
         registry.load().match_models("dinosaur-*")
 
 
-def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite() -> None:
+def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     load = registry.load()
     assert [(r.analysis.name, sorted(r.metrics)) for r in load.requests("knn")] == [("knn", ["knn-top1", "knn-top5"])]
     assert [sorted(r.metrics) for r in load.requests("knn-top5")] == [["knn-top5"]]
     assert [sorted(r.metrics) for r in load.requests("knn:knn-top5")] == [["knn-top5"]]
     assert {r.analysis.name for r in load.requests("paper")} >= {"attention", "knn"}
     assert all(r.suite for r in load.requests("why"))
-    with pytest.raises(TeachMattersError, match="suite 'what' has no analysis"):
-        registry.load().requests("what")
     for wrong in ("attention:knn-top5", "knn:", "knn-top"):
         with pytest.raises(UnknownNameError):
             load.requests(wrong)
+    monkeypatch.setattr(load, "analyses", {"knn": load.analyses["knn"]})
+    with pytest.raises(TeachMattersError, match="suite 'what' has no analysis"):
+        load.requests("what")
 
 
 @pytest.mark.parametrize(
