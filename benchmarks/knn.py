@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pictures", type=int, default=64)
-    parser.add_argument("--queries", type=int, default=1024)
+    parser.add_argument("--queries", type=int, default=3072)
     parser.add_argument("--gallery", type=int, default=2 * BLOCK)
     parser.add_argument("--cpu-time", action="store_true")
     options = parser.parse_args()
