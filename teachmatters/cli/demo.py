@@ -15,7 +15,7 @@ from teachmatters.errors import TeachMattersError
 
 HELP = """The paper in miniature: seven models that differ in supervision alone, every analysis, every report.
 
-Bundled models on the bundled data set, offline, in about two minutes on two cores. What is there already is not
+Bundled models on the bundled data set, offline, in about four minutes on two cores. What is there already is not
 measured again.
 
 Examples:
@@ -28,7 +28,7 @@ Examples:
 MODELS = "mini-*"
 SUITES = ("how", "what", "why")
 LIMIT = 180
-"""Of pictures, queries, pairs and videos: enough for the curves to differ, few enough for two minutes."""
+"""Of pictures, queries, pairs and videos: enough for the curves to differ, few enough to wait for."""
 GALLERY = 480
 PRINTED = "best-layers"
 
