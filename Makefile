@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types docs bench clean
+.PHONY: demo test lint types docs bench results clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.user: pyproject.toml constraints.txt
@@ -39,6 +39,20 @@ docs: $(VENV)/.docs
 
 bench: $(VENV)/.user
 	$(BIN)/python -m benchmarks
+
+# The store that is shipped: every analysis on the bundled models and pictures, measured from nothing.
+RESULTS := build/results/results.db
+DRAWN := knn best-layers attention-distance attention-iou cka-last-layer cka residual clusters
+
+results: $(VENV)/.user
+	rm -rf $(dir $(RESULTS))
+	mkdir -p $(dir $(RESULTS))
+	$(BIN)/tm analyze --model 'mini-*' --metric how --metric what --metric why --data scenes --db $(RESULTS) > /dev/null
+	$(BIN)/tm analyze --model 'mini-*' --metric attention --metric artefacts --data photos --db $(RESULTS) > /dev/null
+	$(BIN)/tm db compact --db $(RESULTS)
+	cp $(RESULTS) results.db
+	mkdir -p docs/images/results
+	$(foreach name,$(DRAWN),$(BIN)/tm report $(name) --data scenes --db results.db --plot docs/images/results/$(name).png > /dev/null &&) true
 
 clean:
 	rm -rf $(VENV) build

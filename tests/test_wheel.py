@@ -1,0 +1,84 @@
+"""The wheel stands on its own: what it needs is in it, where there is no checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "results.db")
+
+EVERY_REPORT = """
+import teachmatters
+from teachmatters import registry
+from teachmatters.reports.engine import run_report
+from teachmatters.reports.options import Options
+from teachmatters.store.location import reading_path
+
+print(teachmatters.__file__)
+path, remark = reading_path(None)
+for spec in registry.load().reports.values():
+    report = run_report(spec, path, Options())
+    assert len(report.table), spec.name
+    if spec.draw:
+        report.figure()
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing is left in the checkout, and nothing that lies there gets in."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        shutil.copy(ROOT / name, source)
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "teachmatters", source / "teachmatters", symlinks=True, ignore=skipped)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source)]
+    subprocess.run([*pip, *build], check=True, capture_output=True)
+    (found,) = target.iterdir()
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to put on Python's path."""
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run(installed: Path, where: Path, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=where, env=environment, capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_holds_the_results_and_no_more_than_the_package(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert archive.read("teachmatters/results.db") == (ROOT / "results.db").read_bytes()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"teachmatters"}
+    assert wheel.stat().st_size < 40e6
+
+
+def test_every_report_runs_where_there_is_no_checkout(installed: Path, tmp_path: Path) -> None:
+    said = run(installed, tmp_path, "-c", EVERY_REPORT)
+    assert Path(said.splitlines()[0]).is_relative_to(installed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_measures(installed: Path, tmp_path: Path) -> None:
+    analyze = ["analyze", "--model", "mini-dino", "--metric", "attn-distance", "--limit", "2", "--format", "json"]
+    assert '"attn-distance"' in run(installed, tmp_path, "-m", "teachmatters", *analyze)
+    assert (tmp_path / "results.db").exists()
