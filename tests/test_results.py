@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters import registry
+from teachmatters.api import ReportSpec
 from teachmatters.errors import NothingToShowError
 from teachmatters.registry.validate import SUITES
 from teachmatters.reports import formats
@@ -64,7 +65,7 @@ def test_pairs_of_models_are_there() -> None:
 
 
 @pytest.mark.parametrize("spec", REPORTS, ids=lambda spec: spec.name)
-def test_every_report_shows_something(spec: registry.ReportSpec) -> None:
+def test_every_report_shows_something(spec: ReportSpec) -> None:
     try:
         report = run_report(spec, SHIPPED, Options())
     except NothingToShowError as error:  # pragma: no cover
