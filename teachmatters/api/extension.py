@@ -17,6 +17,7 @@ class ReportSpec:
         table: ``module:callable`` from the rows and the options to the table that people read; empty: the rows.
         metrics: metrics it shows when none is named, in order of preference.
         directed: whether it shows only metrics that have a better.
+        least: how many metrics it needs.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ReportSpec:
     table: str = ""
     metrics: tuple[str, ...] = ()
     directed: bool = False
+    least: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,14 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
     metrics: tuple[str, ...] = ()
     if "metrics" in used:
         metrics = catalog.find_metrics(options.metrics) or _default_metrics(spec, catalog)
+        if len(metrics) < spec.least:
+            held = listing(
+                [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in metrics], 8
+            )
+            raise TeachMattersError(
+                f"report {spec.name!r} takes at least {spec.least} metrics, and here is {listing(metrics)} alone; give "
+                f"--metric as often. {catalog.path.name} also holds {held or 'no other'}."
+            )
     return replace(
         options,
         models=catalog.find_models(options.models),

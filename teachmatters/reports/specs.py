@@ -63,6 +63,22 @@ REPORTS = (
         directed=True,
     ),
     ReportSpec(
+        name="summary",
+        summary="all models, all tasks: best scores, who comes first, mean places",
+        sql="teachmatters.reports:sql/summary.sql",
+        table="teachmatters.reports.summary:table",
+        draw="teachmatters.reports.summary:draw",
+    ),
+    ReportSpec(
+        name="scatter",
+        summary="two metrics against each other, a point for each layer: the first --metric beside each further one",
+        sql="teachmatters.reports:sql/scatter.sql",
+        table="teachmatters.reports.scatter:table",
+        draw="teachmatters.reports.scatter:draw",
+        metrics=("attn-distance", "knn-top1", "purity-object", "davis-jf"),
+        least=2,
+    ),
+    ReportSpec(
         name="cka",
         summary="which layers are alike: the grid of all pairs of models, or one pair",
         sql="teachmatters.reports:sql/cka.sql",
