@@ -31,9 +31,19 @@ Examples:
 
   tm db migrate --db results.db
 """
+COMPACT_HELP = """Make a store one file with nothing beside it, as small as it gets, to be copied or shipped.
+
+A store that another program has open is refused. The numbers stay as they are.
+
+Examples:
+
+  tm db compact
+
+  tm db compact --db results.db
+"""
 
 app = typer.Typer(
-    help="Where the results store is, what it holds, bring it up to date.",
+    help="Where the results store is, what it holds, bring it up to date, make it small.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -76,3 +86,14 @@ def migrate(db: given.DbOption = None) -> None:
     output.say(
         f"{found} is up to date (revision {now})" + (f"; it was at {before}" if before not in (None, now) else "")
     )
+
+
+@app.command(help=COMPACT_HELP)
+def compact(db: given.DbOption = None) -> None:
+    """Make a store one file, as small as it gets."""
+    from teachmatters.cache.sizes import in_words
+    from teachmatters.store import compact, location
+
+    found = location.writing_path(db)
+    before, after = compact.compact(found)
+    output.say(f"{found} is one file of {in_words(after)}; it took {in_words(before)}")

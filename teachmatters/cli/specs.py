@@ -17,7 +17,7 @@ SUMMARIES = {
     "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
     "demo": "The paper in miniature: seven models that differ in supervision alone, every analysis, every report.",
     "cache": "What passes have left beside the store for later commands: list it, drop it.",
-    "db": "Where the results store is, what it holds, bring it up to date.",
+    "db": "Where the results store is, what it holds, bring it up to date, make it small.",
 }
 """By name, which is also the module's."""
 

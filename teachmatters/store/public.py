@@ -87,6 +87,16 @@ VIEWS: dict[str, tuple[str, ...]] = {
 }
 """The columns of each view, in order."""
 
+INTEGERS = frozenset(
+    (
+        *("patch_size", "image_size", "depth", "layer", "head", "other_layer", "n", "higher_is_better", "is_newest"),
+        *("analysis_version", "limit_n", "seed", "n_items", "n_skipped"),
+    )
+)
+REALS = frozenset({"value", "std", "seconds"})
+BYTES = frozenset({"data"})
+"""Columns of the views by what they hold; all others hold text."""
+
 
 def storable(text: str) -> str:
     r"""A text as the store holds it: what UTF-8 has no bytes for, as in the name of an odd file, is written out.

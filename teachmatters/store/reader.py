@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,13 @@ class _Reader(sqlite3.Connection):
                 tidy.execute("SELECT 1 FROM sqlite_master").fetchall()
 
 
-def connect(path: Path, *, older: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, older: bool = False, threads: bool = False) -> sqlite3.Connection:
     """A read-only connection; close it.
 
     Args:
         path: the file.
         older: whether a store of an older revision will do, and a database without tables.
+        threads: whether another thread than the one that opened it may use it.
 
     Raises:
         TeachMattersError: what is there is not a store, or newer (unless allowed, older) than this code.
@@ -63,7 +65,12 @@ def connect(path: Path, *, older: bool = False) -> sqlite3.Connection:
     connection = None
     try:
         connection = sqlite3.connect(
-            _uri(real, _mode(real)), uri=True, timeout=WAIT, factory=_Reader, isolation_level=None
+            _uri(real, _mode(real)),
+            uri=True,
+            timeout=WAIT,
+            factory=_Reader,
+            isolation_level=None,
+            check_same_thread=not threads,
         )
         connection.path = real
         revision = revision_of(path, connection)
@@ -92,20 +99,75 @@ def query(path: Path, sql: str, *, limit: int | None = None, timeout: float = 30
     Raises:
         TeachMattersError: the SQL is wrong, does something else than read, or takes too long.
     """
+    with stream(path, sql, timeout=timeout) as found:
+        rows = list(found if limit is None else islice(found, limit + 1))
+        truncated = limit is not None and len(rows) > limit
+        return Rows(found.columns, rows[:limit], truncated)
+
+
+class Stream:
+    """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
+
+    Attributes:
+        columns: their names.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, sql: str, timeout: float) -> None:
+        self._path, self._connection, self._sql, self._timeout = path, connection, sql, timeout
+        connection.execute("BEGIN")
+        self._deadline = time.monotonic() + timeout
+        self._denied = _guard(connection, self._deadline)
+        self._cursors: list[sqlite3.Cursor] = []
+        self._begun: sqlite3.Cursor | None = self._run()
+        self.columns: list[str] = [column[0] for column in self._begun.description]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        cursor, self._begun = self._begun or self._run(), None
+        with self._in_words():
+            for row in cursor:  # 'yield from' would close the cursor after its connection
+                yield row  # noqa: UP028
+
+    def _run(self) -> sqlite3.Cursor:
+        with self._in_words():
+            cursor = self._connection.execute(self._sql)
+        if cursor.description is None:
+            raise TeachMattersError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
+        self._cursors.append(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """End what was not walked through to its end: an open statement would keep SQLite's files beside the store."""
+        for cursor in self._cursors:
+            cursor.close()
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
+            interrupted = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+            if interrupted and time.monotonic() <= self._deadline:  # Ctrl-C fell into our own callback
+                raise KeyboardInterrupt from error
+            raise _explained(self._path, error, self._denied, self._timeout) from error
+
+
+@contextlib.contextmanager
+def stream(path: Path, sql: str, *, timeout: float) -> Iterator[Stream]:
+    """The same guard as ``query``, for more rows than fit into memory.
+
+    Args:
+        path: the store.
+        sql: one SELECT.
+        timeout: seconds until the last row.
+
+    Raises:
+        TeachMattersError: as ``query``, here or while the rows are walked through.
+    """
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
     with contextlib.closing(connect(path)) as connection:
-        denied = _guard(connection, time.monotonic() + timeout)
-        try:
-            cursor = connection.execute(sql)
-            if cursor.description is None:
-                raise TeachMattersError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
-            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
-        except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
-            raise _explained(path, error, denied, timeout) from error
-        columns = [column[0] for column in cursor.description]
-        truncated = limit is not None and len(rows) > limit
-        return Rows(columns, rows[:limit], truncated)
+        with contextlib.closing(Stream(path, connection, sql, timeout)) as found:
+            yield found
 
 
 def _guard(connection: sqlite3.Connection, deadline: float) -> list[int]:
@@ -132,7 +194,7 @@ def _authorizer(denied: list[int]) -> Callable[..., int]:
 
 
 def _explained(path: Path, error: Exception, denied: list[int], timeout: float) -> TeachMattersError:
-    if denied:
+    if denied or "within a transaction" in str(error):  # VACUUM looks at that before anybody is asked
         return TeachMattersError("a query may only read: one SELECT, without ATTACH, PRAGMA or anything that writes")
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
         return TeachMattersError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,16 @@ def test_migrate_leaves_a_store_of_today_as_it_is(store: Path) -> None:
     assert db("info", "--db", store).stdout == facts
 
 
-@pytest.mark.parametrize("command", ["path", "info", "migrate"])
+def test_compact_says_the_sizes(tmp_path: Path) -> None:
+    path = typical(tmp_path / "results.db")
+    result = db("compact", "--db", path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.fullmatch(rf"{path} is one file of [\d.]+ kB; it took [\d.]+ kB\n", result.stderr)
+    facts = json.loads(db("info", "--db", path, "--format", "json").stdout)
+    assert facts[0]["journal_mode"] == "delete"
+
+
+@pytest.mark.parametrize("command", ["path", "info", "migrate", "compact"])
 def test_a_store_that_is_not_there(command: str, tmp_path: Path) -> None:
     result = db(command, "--db", tmp_path / "none.db")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -56,7 +66,7 @@ def test_a_store_that_is_not_there(command: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["info", "migrate"])
+@pytest.mark.parametrize("command", ["info", "migrate", "compact"])
 def test_a_file_that_is_no_store(command: str, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("hello")
     result = db(command, "--db", tmp_path / "text.db")
@@ -66,7 +76,7 @@ def test_a_file_that_is_no_store(command: str, tmp_path: Path) -> None:
 
 
 def test_every_command_shows_examples() -> None:
-    for command in ("path", "info", "migrate"):
+    for command in ("path", "info", "migrate", "compact"):
         text = db(command, "--help").stdout
         assert text.count("  tm db ") >= 1
         assert "Examples:" in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -9,7 +10,8 @@ import pytest
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect, query, reader
-from tests.store.samples import DISTANCE, beside, numbers, rows, run, store_at
+from teachmatters.store.reader import stream
+from tests.store.samples import DISTANCE, beside, finish, numbers, rows, run, start, store_at
 
 
 @pytest.fixture
@@ -109,6 +111,50 @@ def test_a_query_without_end_is_stopped(store: Path, sql: str) -> None:
     with pytest.raises(TeachMattersError, match=r"stopped after 0\.2 seconds"):
         query(store, sql, timeout=0.2)
     assert time.monotonic() - started < 3
+
+
+ENDLESS_READ = f"""
+from teachmatters.store import query
+print("begun", flush=True)
+query(Path(sys.argv[1]), "{ENDLESS.format("count(*)")}", timeout=60)
+"""
+
+
+def test_ctrl_c_is_no_timeout(store: Path) -> None:
+    process = start(ENDLESS_READ, store)
+    assert process.stdout
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    code, error = finish(process)
+    assert code == -signal.SIGINT
+    assert "KeyboardInterrupt" in error.splitlines()[-1]
+    assert "stopped after" not in error
+
+
+def test_a_stream_runs_anew_on_the_store_of_one_moment(store: Path) -> None:
+    with stream(store, "SELECT layer FROM results ORDER BY layer", timeout=9) as found:
+        assert found.columns == ["layer"]
+        assert list(found) == [(1,), (2,), (3,)]
+        store_at(store, (run(DISTANCE, dataset="x"), numbers("attn-distance", 1)))
+        assert list(found) == [(1,), (2,), (3,)]
+    assert len(query(store, "SELECT layer FROM results").rows) == 4
+
+
+def test_a_stream_is_not_read_ahead(store: Path) -> None:
+    with stream(store, ENDLESS.format("x"), timeout=60) as found:
+        rows = iter(found)
+        assert [next(rows), next(rows)] == [(1,), (2,)]
+    assert beside(store) == ["r.db"]
+
+
+def test_a_stream_ends_with_its_time(store: Path) -> None:
+    with (
+        stream(store, ENDLESS.format("x"), timeout=0.2) as found,
+        pytest.raises(TeachMattersError, match=r"stopped after 0\.2 seconds"),
+    ):
+        for _row in found:
+            pass
 
 
 def test_no_time_is_refused(store: Path) -> None:
