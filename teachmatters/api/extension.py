@@ -14,6 +14,8 @@ class ReportSpec:
         summary: one line.
         sql: ``package:file.sql``, a SELECT on the four views.
         draw: ``module:callable`` from the rows and the options to a matplotlib figure.
+        enrich: ``module:callable`` from the query's rows (``teachmatters.store.reader.Rows``), the options and a
+            function that asks the store in SQL, to rows with further columns: what no query can compute.
         table: ``module:callable`` from the rows and the options to the table that people read; empty: the rows.
         metrics: metrics it shows when none is named, in order of preference.
         directed: whether it shows only metrics that have a better.
@@ -24,6 +26,7 @@ class ReportSpec:
     summary: str
     sql: str
     draw: str = ""
+    enrich: str = ""
     table: str = ""
     metrics: tuple[str, ...] = ()
     directed: bool = False

@@ -16,7 +16,9 @@ SUITES = ("how", "what", "why", "paper")
 
 _WORD = re.compile(r"[^\s=:-][^\s=:]*")
 _REFERENCES = {
-    **dict.fromkeys(("factory", "resolve", "app", "draw", "table"), (re.compile(r"[\w.]+:\w+"), "module:callable")),
+    **dict.fromkeys(
+        ("factory", "resolve", "app", "draw", "table", "enrich"), (re.compile(r"[\w.]+:\w+"), "module:callable")
+    ),
     "sql": (re.compile(r"[\w.]+:\S+"), "package:file.sql"),
 }
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "ints": tuple[int, ...]}

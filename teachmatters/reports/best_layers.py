@@ -13,26 +13,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
+LABELS = 2
+SURE = "  95 %, tied layers"
+STAYS = "P(best)"
 _TASK = ("metric", "protocol", "dataset", "split")
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Models by tasks, cells ``score (layer)``; ``attrs["bold"]`` holds the positions of each column's best."""
+    """Models by tasks, cells ``score (layer)``, beneath them the 95 % interval and the layers that are as good.
+
+    The last line says how often the best of a column stays the best; ``attrs["bold"]`` holds the positions of each
+    column's best.
+    """
     import pandas as pd
 
     every = frames.records(rows)
     models = sorted({row["model"]: row for row in every}.values(), key=style.model_order)
     tasks = _tasks(every, options)
-    head = pd.DataFrame({
-        "supervision": [row["supervision"] or row["family"] or "" for row in models],
-        "model": [row["model"] for row in models],
-    })  # fmt: skip
-    body, bold = head.copy(), set()
-    for place, (name, scores) in enumerate(tasks.items(), start=len(head.columns)):
-        column = [scores.get(row["model"]) for row in models]
-        body[name] = [_cell(row) for row in column]
-        bold |= {(nth, place) for nth, row in enumerate(column) if row and row["value"] == _best(scores)}
-    body.attrs.update(bold=bold, labels=len(head.columns))
+    lines: list[list[str]] = []
+    bold: set[tuple[int, int]] = set()
+    for model in models:
+        own = [scores.get(model["model"]) for scores in tasks.values()]
+        for column, (row, scores) in enumerate(zip(own, tasks.values(), strict=True), start=LABELS):
+            if row and row["value"] == _best(scores):
+                bold.add((len(lines), column))
+        lines.append([model["supervision"] or model["family"] or "", model["model"], *map(_cell, own)])
+        if any(_sure(row) for row in own):
+            lines.append(["", SURE, *map(_sure, own)])
+    if any(_stays(scores) for scores in tasks.values()):
+        lines.append(["", STAYS, *map(_stays, tasks.values())])
+    body = pd.DataFrame(lines, columns=["supervision", "model", *tasks])
+    body.attrs.update(bold=bold, labels=LABELS)
     return body
 
 
@@ -65,6 +76,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 def _mark(ax: Axes, row: dict[str, Any], height: int, look: style.Look) -> None:
     depth = row["layer"] / (row["depth"] or row["layer"])
     ax.plot([0, depth], [height, height], color=look.colour, linewidth=1.0, alpha=0.5)
+    tied = [int(layer) / (row["depth"] or row["layer"]) for layer in (row.get("tied_layers") or "").split(",") if layer]
+    ax.plot(tied, [height] * len(tied), color=look.colour, marker="|", markersize=7, linestyle="none", alpha=0.7)
     ax.plot([depth], [height], color=look.colour, marker=look.marker, markersize=6, linestyle="none")
     left = depth > 0.5
     ax.annotate(
@@ -101,3 +114,30 @@ def _best(scores: dict[str, dict[str, Any]]) -> float:
 
 def _cell(row: dict[str, Any] | None) -> str:
     return f"{frames.number(row['value'], row['unit'] or '')} ({row['layer']})" if row else ""
+
+
+def _sure(row: dict[str, Any] | None) -> str:
+    """The interval of the best layer, and the layers that are as good; nothing where there are no unit scores."""
+    if not row or row.get("low") is None:
+        return ""
+    low, high = (frames.number(row[name], row["unit"] or "") for name in ("low", "high"))
+    return f"{low} to {high}; {_ranges(row['tied_layers'])}"
+
+
+def _ranges(layers: str) -> str:
+    """Layers as people write them.
+
+    >>> _ranges("1,2,3,7,9,10"), _ranges("4")
+    ('1-3, 7, 9-10', '4')
+    """
+    numbers = [int(layer) for layer in layers.split(",")]
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
+
+
+def _stays(scores: dict[str, dict[str, Any]]) -> str:
+    """How often the best model of a task stays the best; of several as good the sum."""
+    shares = [row.get("wins") for row in scores.values() if row["value"] == _best(scores)]
+    known = [share for share in shares if share is not None]
+    return f"{sum(known):.2f}" if known else ""

@@ -93,6 +93,8 @@ def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
         every = binding.bind(text, replace(found, layers=(), heads=()), spec.name)
         elsewhere = query(path, every, timeout=TIMEOUT) if found.layers or found.heads else None
         raise NothingToShowError(captions.nothing(spec, found, catalog, elsewhere))
+    if spec.enrich:
+        data = call(spec.enrich, data, found, lambda text: query(path, text, timeout=TIMEOUT))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
 

@@ -57,6 +57,7 @@ REPORTS = (
         name="best-layers",
         summary="the best layer of every model for every task",
         sql="teachmatters.reports:sql/best_layers.sql",
+        enrich="teachmatters.reports.certainty:enrich",
         table="teachmatters.reports.best_layers:table",
         draw="teachmatters.reports.best_layers:draw",
         metrics=BEST_LAYER_METRICS,

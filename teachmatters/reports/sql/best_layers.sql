@@ -33,7 +33,7 @@ ranked AS (
 )
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, other_model,
-    layer, value, std, n, unit, higher_is_better
+    layer, value, std, n, unit, higher_is_better, run_id
 FROM ranked
 WHERE place = 1
 ORDER BY metric, protocol, dataset, split, model, other_model

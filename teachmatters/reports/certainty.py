@@ -1,0 +1,128 @@
+"""What the per-unit scores say of best layers: intervals, layers that are as good, and how often the winner wins."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from teachmatters.reports.binding import literal
+from teachmatters.reports.options import Options
+from teachmatters.store.reader import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
+
+COLUMNS = ("low", "high", "tied_layers", "wins", "units")
+"""The 95 % interval of the best layer's score; the model's layers that cannot be told from it, itself among them; in
+what share of the resamples the model's best layer, found anew in each, is the best of all models; units drawn."""
+
+ROUNDING = 1e-5
+"""Of the largest score: unit scores are kept in single precision."""
+
+Task: TypeAlias = tuple[str, ...]
+Row: TypeAlias = dict[str, Any]
+
+_TASK = ("metric", "dataset", "split", "protocol")
+# The names of the units are long, and one list serves all layers of a run.
+_UNITS = """
+SELECT run_id, name, layer, CASE WHEN layer = MIN(layer) OVER (PARTITION BY run_id, name) THEN units END AS units, data
+FROM maps
+WHERE run_id IN ({runs}) AND name IN ({names})
+ORDER BY run_id, name, layer
+"""
+
+
+def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
+    """The rows of best layers, with the columns COLUMNS: nothing in them where a metric has no unit scores."""
+    rows: list[Row] = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
+    scores = _scores(rows, options, ask)
+    tasks: dict[Task, list[int]] = {}
+    for place, row in enumerate(rows):
+        tasks.setdefault(tuple(str(row[name]) for name in _TASK), []).append(place)
+    for places in tasks.values():
+        _judge([rows[place] for place in places], [scores.get(place) for place in places])
+    values = [tuple(row.get(name) for name in (*data.columns, *COLUMNS)) for row in rows]
+    return Rows([*data.columns, *COLUMNS], values, data.truncated)
+
+
+class _Scores:
+    """The unit scores of one metric of one run: (units, layers); NaN where a unit has none."""
+
+    def __init__(self, names: str, layers: Sequence[int], values: Floats) -> None:
+        self.names, self.layers, self.values = names, list(layers), values
+
+    @property
+    def drawn(self) -> tuple[str, bytes]:
+        """Which units the bootstrap draws from."""
+        import numpy as np
+
+        return self.names, np.isfinite(self.values).all(axis=1).tobytes()
+
+    @property
+    def complete(self) -> Floats:
+        """The units that have a score at every layer."""
+        import numpy as np
+
+        return self.values[np.isfinite(self.values).all(axis=1)]
+
+
+def _scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, _Scores]:
+    """Of every row whose value is the mean of its unit scores."""
+    import numpy as np
+
+    if not rows:
+        return {}
+    runs = tuple(sorted({row["run_id"] for row in rows}))
+    names = tuple(sorted({f"unit:{row['metric']}" for row in rows}))
+    kept: dict[tuple[str, str], list[tuple[int, str | None, bytes]]] = {}
+    for run, name, layer, units, array in ask(_UNITS.format(runs=literal(runs), names=literal(names))).rows:
+        if not options.layers or layer in options.layers:
+            kept.setdefault((run, name), []).append((layer, units, array))
+    found = {}
+    for place, row in enumerate(rows):
+        arrays = kept.get((row["run_id"], f"unit:{row['metric']}"))
+        if arrays:
+            values = np.stack([np.load(io.BytesIO(array)) for _, _, array in arrays], axis=1).astype(np.float64)
+            scores = _Scores(arrays[0][1] or "", [layer for layer, _, _ in arrays], values)
+            if _is_mean(row, scores):
+                found[place] = scores
+    return found
+
+
+def _is_mean(row: Row, scores: _Scores) -> bool:
+    """Whether the score is the mean of these units: by some protocols it is pooled otherwise."""
+    import numpy as np
+
+    values = scores.values[:, scores.layers.index(row["layer"])] if row["layer"] in scores.layers else np.empty(0)
+    values = values[np.isfinite(values)]
+    size = max(1.0, float(np.abs(values).max(initial=0.0)))
+    return bool(len(values)) and abs(float(values.mean()) - row["value"]) <= ROUNDING * size
+
+
+def _judge(rows: Sequence[Row], scores: Sequence[_Scores | None]) -> None:
+    """Fill the columns of one task's rows in."""
+    from teachmatters.measures import bootstrap
+
+    bests: list[Floats] = []
+    for row, own in zip(rows, scores, strict=True):
+        if own is None:
+            continue
+        values = own.complete
+        sign = 1 if row["higher_is_better"] else -1
+        means = bootstrap.resampled_means(values)
+        best = own.layers.index(row["layer"])
+        low, high = bootstrap.interval(means)
+        same = bootstrap.tied(means, best)
+        row["low"], row["high"], row["units"] = float(low[best]), float(high[best]), len(values)
+        row["tied_layers"] = ",".join(str(layer) for layer, tie in zip(own.layers, same, strict=True) if tie)
+        bests.append((sign * means).max(axis=1))
+    known = [own for own in scores if own is not None]
+    if len(known) == len(rows) > 1 and len({own.drawn for own in known}) == 1:  # the same units for all
+        import numpy as np
+
+        for row, share in zip(rows, bootstrap.wins(np.stack(bests, axis=1)), strict=True):
+            row["wins"] = float(share)
