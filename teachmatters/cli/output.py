@@ -154,6 +154,21 @@ class Log:
         """Stop counting."""
 
 
+class Pulse:
+    """A line now and then about work whose end is not known; none about what is soon over."""
+
+    EVERY = 5.0  # seconds
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def beat(self, label: str, count: int) -> None:
+        """Say how far it is, if it is time to."""
+        if time.monotonic() - self._said >= self.EVERY:
+            self._said = time.monotonic()
+            say(f"{label}: {count:,} rows so far")
+
+
 @contextmanager
 def progress() -> Iterator[Bar | Log]:
     """A display of progress with an estimate of the time left: a bar on a terminal, lines elsewhere."""

@@ -10,6 +10,7 @@ SUMMARIES = {
     "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
     "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
+    "export": "Write results, or the rows of a query, to a CSV, JSON or Parquet file.",
     "models": "List the models, or show one.",
     "datasets": "List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.",
     "metrics": "List the metrics, or show one, or an analysis with all it measures.",

@@ -9,7 +9,7 @@ import json
 import math
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TextIO, TypeAlias
 
 from rich.cells import cell_len
 
@@ -86,10 +86,15 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     'a,b\n0.1,\n'
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_plain(value) for value in row] for row in rows)
+    write_csv(text, columns, rows)
     return text.getvalue()
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """What ``to_csv`` gives, row by row."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([plain(value) for value in row] for row in rows)
 
 
 def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -98,9 +103,19 @@ def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     >>> to_json(["a", "a"], [[1, None]])
     '[\n  {"a": 1, "a_2": null}\n]\n'
     """
+    text = io.StringIO()
+    write_json(text, columns, rows)
+    return text.getvalue()
+
+
+def write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """What ``to_json`` gives, row by row."""
     names = unique(columns)
-    objects = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), allow_nan=False) for row in rows]
-    return "[\n" + ",\n".join(f"  {one}" for one in objects) + "\n]\n" if objects else "[]\n"
+    before, after = "[\n  ", "[]\n"
+    for row in rows:
+        file.write(before + json.dumps(dict(zip(names, map(plain, row), strict=True)), allow_nan=False))
+        before, after = ",\n  ", "\n]\n"
+    file.write(after)
 
 
 def unique(columns: Sequence[str]) -> list[str]:
@@ -223,7 +238,8 @@ def _latex_cell(text: str, bold: bool) -> str:
     return rf"\textbf{{{escaped}}}" if bold and escaped else escaped
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as CSV and JSON hold it: bytes in base64, nothing for what is not finite."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, float) and not math.isfinite(value):

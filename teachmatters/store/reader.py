@@ -124,8 +124,8 @@ class Stream:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         cursor, self._begun = self._begun or self._run(), None
         with self._in_words():
-            for row in cursor:  # 'yield from' would close the cursor after its connection
-                yield row  # noqa: UP028
+            for row in cursor:  # noqa: UP028 ('yield from' would close the cursor after its connection)
+                yield row
 
     def _run(self) -> sqlite3.Cursor:
         with self._in_words():
@@ -165,9 +165,11 @@ def stream(path: Path, sql: str, *, timeout: float) -> Iterator[Stream]:
     """
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
-    with contextlib.closing(connect(path)) as connection:
-        with contextlib.closing(Stream(path, connection, sql, timeout)) as found:
-            yield found
+    with (
+        contextlib.closing(connect(path)) as connection,
+        contextlib.closing(Stream(path, connection, sql, timeout)) as found,
+    ):
+        yield found
 
 
 def _guard(connection: sqlite3.Connection, deadline: float) -> list[int]:

@@ -1,0 +1,48 @@
+"""``tm export``: results, or the rows of any query, as a file for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+
+HELP = """Write the view results, or the rows of a query, to a CSV, JSON or Parquet file.
+
+The file is whole or not there. As in 'tm query', the query can only read.
+
+Examples:
+
+  tm export --out results.csv
+
+  tm export --query "SELECT model, layer, value FROM results WHERE metric = 'knn-top1'" --out knn.json
+"""
+
+SUFFIXES = (".csv", ".json", ".parquet")
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .csv, .json or .parquet file.")],
+    sql: Annotated[
+        str, typer.Option("--query", metavar="SQL", help="One SELECT on the views. Default: all of results.")
+    ] = "",
+    db: given.DbOption = None,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 3600.0,
+) -> None:
+    """Write results, or the rows of a query, to a file."""
+    from teachmatters.reports import export
+    from teachmatters.store import location
+
+    given.above(timeout, 0, "--timeout")
+    given.check_target(out, "--out", SUFFIXES)
+    path, remark = location.reading_path(db)
+    if remark:
+        output.say(remark)
+    count = export.export(path, sql or export.RESULTS, out, timeout, output.Pulse().beat)
+    output.say(f"Wrote {count:,} {'row' if count == 1 else 'rows'} to {out}")
+
+
+app = given.single(export, HELP)
