@@ -245,6 +245,18 @@ def test_the_stores_python_runs(store: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names["right"].tolist() == [100, 0]
 
 
+def test_the_notebooks_python_runs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store.parent)
+    names: dict[str, Any] = {}
+    for block in blocks(DOCS / "notebooks.md", "python"):
+        exec(compile(block.text, "notebooks.md", "exec"), names)
+    assert names["best"]["layer"].tolist() == [12, 12]
+    assert names["over_layers"].shape == (12, 2)
+    assert names["right"].tolist() == [100, 0]
+    assert len(names["everything"]) == len(query(store, "SELECT 1 FROM results").rows)
+    assert (store.parent / "distance.pdf").stat().st_size > 1000
+
+
 # ---------------------------------------------------------------- the plugin's page
 @pytest.fixture
 def example_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

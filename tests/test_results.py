@@ -1,105 +1,149 @@
-"""The results that are shipped: the store opens, is complete, and says what is measured again."""
-
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from teachmatters import registry
-from teachmatters.api import ReportSpec
-from teachmatters.errors import NothingToShowError
-from teachmatters.registry.validate import SUITES
-from teachmatters.reports import formats
-from teachmatters.reports.engine import run_report
-from teachmatters.reports.options import Options
-from teachmatters.runner.analyze import analyze
-from teachmatters.runner.request import AnalyzeRequest, Silence
-from teachmatters.store.reader import query
+import teachmatters
+from teachmatters.api import StoredMap
+from teachmatters.errors import TeachMattersError
+from teachmatters.results import Results
+from teachmatters.store import Store
+from tests.reports.stores import MAP, TOP1, model, record, typical, values
+from tests.store.samples import beside, rows
 
-SHIPPED = Path(__file__).parents[1] / "results.db"
-MODELS = sorted(name for name in registry.load().models if name.startswith("mini-"))
-REPORTS = registry.load().reports.values()
+FIRST = np.arange(6.0).reshape(1, 2, 3)
 
 
-def rows(sql: str, path: Path = SHIPPED) -> list[tuple[object, ...]]:
-    return query(path, sql).rows
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The typical one, with maps: dino under two settings and twice, mae on a data set of its own."""
+    path = typical(tmp_path_factory.mktemp("face") / "results.db")
+
+    def keep(label: str, array: np.ndarray[tuple[int, int, int], np.dtype[np.float64]], **facts: str) -> None:
+        maps = [StoredMap(name=MAP.name, layer=at, axes=("head", "y", "x"), array=array + at) for at in (1, 2)]
+        record(path, model(label), MAP, (), maps=maps, **facts)  # type: ignore[arg-type]
+
+    keep("dino-s16", FIRST + 100)
+    keep("dino-s16", FIRST)
+    keep("dino-s16", FIRST + 200, setting="limit=2")
+    keep("mae-b16", FIRST + 300, data="digits", setting="limit=2")
+    return path
 
 
-def cells() -> Iterator[tuple[str, str]]:
-    """Every analysis of the suites on scenes; how attention goes on photos too."""
-    for spec in registry.load().analyses.values():
-        if set(spec.suites) & set(SUITES):
-            yield spec.name, "scenes"
-    yield from (("attention", "photos"), ("artefacts", "photos"))
+@pytest.fixture
+def results(store: Path) -> Results:
+    return teachmatters.open(store)
 
 
-def test_it_is_one_small_file_in_the_package_too() -> None:
-    assert SHIPPED.stat().st_size < 20e6
-    assert (Path(registry.__file__).parents[1] / "results.db").read_bytes() == SHIPPED.read_bytes()
-    with closing(sqlite3.connect(f"{SHIPPED.as_uri()}?mode=ro&immutable=1", uri=True)) as store:
-        assert store.execute("PRAGMA journal_mode").fetchone() != ("wal",)
-        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert store.execute("PRAGMA freelist_count").fetchone() == (0,)
+def test_a_frame_is_the_view(results: Results, store: Path) -> None:
+    found = results.frame()
+    kept = rows(store, "SELECT model, layer, head, metric, value, std FROM results ORDER BY model, dataset, metric, layer, head")  # fmt: skip  # noqa: E501
+    assert len(found) == len(kept)
+    assert sorted(found["value"]) == sorted(row[4] for row in kept)
+    types = {name: str(found[name].dtype) for name in ("layer", "head", "value", "std", "model", "other_layer")}
+    assert types == {
+        "layer": "Int64", "head": "Int64", "value": "float64", "std": "float64", "model": "string",
+        "other_layer": "Int64",
+    }  # fmt: skip
+    assert str(found["higher_is_better"].dtype) == "boolean"
+    assert isinstance(found["finished_at"].dtype, pd.DatetimeTZDtype)
 
 
-@pytest.mark.parametrize(("analysis", "data"), list(cells()))
-def test_every_analysis_is_there_for_every_model(analysis: str, data: str) -> None:
-    found = rows(f"SELECT DISTINCT model, setting FROM runs WHERE analysis = '{analysis}' AND dataset = '{data}'")
-    assert sorted(found) == [(name, "") for name in MODELS]
+def test_a_frame_of_some(results: Results, store: Path) -> None:
+    found = results.frame("attn-distance", model="dino-*", headline=True)
+    kept = rows(store, "SELECT layer, value FROM results WHERE metric = 'attn-distance' AND model = 'dino-s16' AND head IS NULL ORDER BY 1")  # fmt: skip  # noqa: E501
+    assert list(zip(found["layer"], found["value"], strict=True)) == kept
+    assert found["head"].isna().all()
+    assert set(results.frame("knn", model=["dino", "mae-b16"], data="digits")["model"]) == {"dino-s16", "mae-b16"}
+    assert len(results.frame(setting="")) == len(results.frame())
+    assert math.isnan(results.frame("knn-top1").query("category == 'k=10'")["std"].iloc[0])
 
 
-@pytest.mark.parametrize("analysis", registry.load().analyses)
-def test_its_numbers_are_of_the_analyses_as_they_are(analysis: str) -> None:
-    version = registry.load().analyses[analysis].version
-    assert rows(f"SELECT DISTINCT analysis_version FROM runs WHERE analysis = '{analysis}'") in ([], [(version,)])
+def test_a_query_keeps_types(results: Results) -> None:
+    found = results.query("SELECT 1 AS a, 2 AS a, NULL AS b, 'x' AS c UNION ALL SELECT NULL, 0.5, NULL, NULL")
+    assert [str(dtype) for dtype in found.dtypes] == ["Int64", "float64", "object", "string"]
+    assert list(found.columns) == ["a", "a_2", "b", "c"]
+    assert found["a"].isna().tolist() == [False, True]
+    assert results.query("SELECT layer, value FROM results WHERE FALSE").dtypes.astype(str).tolist() == [
+        "Int64", "float64",
+    ]  # fmt: skip
 
 
-def test_pairs_of_models_are_there() -> None:
-    pairs = rows("SELECT DISTINCT model, other_model FROM results WHERE metric = 'cka'")
-    assert len(pairs) == len(MODELS) ** 2
+def test_tables_of_what_there_is(results: Results) -> None:
+    assert results.models.loc["mae-b16", "family"] == "mae"
+    assert bool(results.metrics.loc["knn-top1", "higher_is_better"])
+    assert results.metrics["higher_is_better"].isna()["attn-distance"]
+    assert results.runs["finished_at"].is_monotonic_increasing
 
 
-@pytest.mark.parametrize("spec", REPORTS, ids=lambda spec: spec.name)
-def test_every_report_shows_something(spec: ReportSpec) -> None:
-    try:
-        report = run_report(spec, SHIPPED, Options())
-    except NothingToShowError as error:  # pragma: no cover
-        pytest.fail(str(error))
-    assert len(report.table)
-
-
-@pytest.mark.parametrize(("metric", "tolerance"), [("attn-distance", 1e-5), ("map-medium", 0.5), ("purity-cls", 0.02)])
-def test_a_sample_is_measured_again_the_same(metric: str, tolerance: float, tmp_path: Path) -> None:
-    # Another processor may round a float otherwise, which turns a neighbour or a cluster here and there.
-    again = tmp_path / "results.db"
-    name = "mini-supervised"
-    analyze(AnalyzeRequest(models=[name], metrics=[metric], db=again, data=["scenes"]), Silence())
-    sql = (
-        "SELECT layer, head, value FROM results "
-        f"WHERE model = '{name}' AND metric = '{metric}' AND dataset = 'scenes' ORDER BY layer, head"
+def test_a_map_is_the_newest_of_the_defaults(results: Results) -> None:
+    np.testing.assert_array_equal(results.map("attn-map-cls", model="dino-s16", layer=2), FIRST + 2)
+    np.testing.assert_array_equal(
+        results.map("attn-map-cls", model="dino-s16", layer=1, setting="limit=2"), FIRST + 201
     )
-    shipped, measured = rows(sql), rows(sql, again)
-    assert [row[:2] for row in measured] == [row[:2] for row in shipped]
-    assert [row[2] for row in measured] == pytest.approx([row[2] for row in shipped], abs=tolerance)
+    np.testing.assert_array_equal(results.map("attn-map-cls", model="mae-b16", layer=1), FIRST + 301)
 
 
-PAGE = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"name": "attn-map"}, "has no map 'attn-map'; it holds 'attn-map-cls'"),
+        ({}, "several: say model= of 'attn-map-cls'; it holds 'dino-s16', 'mae-b16'"),
+        ({"model": "moco"}, "no model 'moco' of 'attn-map-cls'; it holds 'dino-s16', 'mae-b16'"),
+        ({"model": "dino-s16", "layer": 9}, "no layer 9 of 'attn-map-cls'; it holds 1, 2"),
+        ({"model": "dino-s16", "data": "coco"}, "no data 'coco' of 'attn-map-cls'; it holds 'photos'"),
+        ({"model": "mae-b16", "setting": ""}, "no setting '' of 'attn-map-cls'; it holds 'limit=2'"),
+    ],
+)
+def test_a_map_that_is_not_meant(results: Results, asked: dict[str, str], message: str) -> None:
+    with pytest.raises(TeachMattersError) as caught:
+        results.map(**{"name": "attn-map-cls", "layer": 1, **asked})  # type: ignore[arg-type]
+    assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("sql", re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL))
-def test_every_table_of_the_page_is_what_its_query_gives(sql: str) -> None:
-    found = query(SHIPPED, sql)
-    assert f"```sql\n{sql}```\n\n{formats.markdown(found.columns, found.rows)}" in PAGE
+def test_reports(results: Results) -> None:
+    table = results.report("metric", metric="knn-top1", layers=[1, 2])
+    assert len(table) == 2 or "7.0" in table.to_string()
+    figure = results.figure("attention-distance", model="dino-s16")
+    assert figure.axes
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(TeachMattersError, match="unknown report 'attention'"):
+        results.report("attention")
+    with pytest.raises(TeachMattersError, match="unknown model 'moco'"):
+        results.figure("attention-distance", model="moco")
+    with pytest.raises(TeachMattersError, match="unknown metric"):
+        results.frame("nothing")
+    with pytest.raises(TypeError):
+        results.report("metric", colour="red")
 
 
-@pytest.mark.parametrize("name", re.findall(r"\(images/results/(.*?)\.png\)", PAGE))
-def test_every_drawing_of_the_page_is_one_that_make_results_draws(name: str) -> None:
-    assert (Path(__file__).parents[1] / "docs" / "images" / "results" / f"{name}.png").stat().st_size
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
-    (drawn,) = re.findall(r"^DRAWN := (.*)$", makefile, re.MULTILINE)
-    assert name in drawn.split()
+def test_it_tells_what_it_holds(store: Path, tmp_path: Path) -> None:
+    results = teachmatters.open(store)
+    assert str(store) in repr(results)
+    assert "dino-s16, mae-b16" in repr(results)
+    assert "<td style='text-align:left'>dino-s16, mae-b16</td>" in results._repr_html_()
+    Store.open(tmp_path / "empty.db").close()
+    assert repr(teachmatters.open(tmp_path / "empty.db")).endswith("none yet")
+    path = tmp_path / "odd.db"
+    record(path, model("<script>"), TOP1, values(TOP1, [1.0]))
+    assert "<script>" not in teachmatters.open(path)._repr_html_()
+
+
+def test_which_store_it_is(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store.parent)
+    assert teachmatters.open().path == Path("results.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TM_DB", str(store))
+    assert teachmatters.open().path == store
+    with pytest.raises(TeachMattersError, match="no results store at"):
+        teachmatters.open("none.db")
+    (tmp_path / "text.db").write_text("hello")
+    with pytest.raises(TeachMattersError, match="not a SQLite file"):
+        teachmatters.open("text.db")
+    with pytest.raises(TeachMattersError, match="may only read"):
+        teachmatters.open().query("DELETE FROM records")
+    assert beside(store) == ["results.db"]

@@ -1,0 +1,273 @@
+"""The store for notebooks: DataFrames, arrays and figures instead of commands. Read-only, and without torch."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from teachmatters import registry
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.reports.binding import literal
+from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
+from teachmatters.reports.columns import kinds
+from teachmatters.reports.engine import Report, run_report
+from teachmatters.reports.formats import unique
+from teachmatters.reports.options import Options
+from teachmatters.store import location
+from teachmatters.store.files import check_readable
+from teachmatters.store.reader import Rows, query
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Names: TypeAlias = str | Iterable[str]
+"""One name or several; each may be a pattern (``mini-*``), a model's also a family, a metric's also an analysis."""
+
+_ORDER = "model, dataset, split, setting, metric, protocol, layer, head, other_model, other_layer, category"
+_MODELS = """
+SELECT DISTINCT model, family, supervision, arch, patch_size, image_size, depth, weights FROM results ORDER BY model
+"""
+_METRICS = """
+SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summary, source FROM metrics
+WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
+"""
+_DTYPES = {"integer": "Int64", "real": "float64", "text": "string"}
+
+
+class Results:
+    """A results store, opened for reading. Nothing is kept open: every answer is that of the file as it is then.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        check_readable(path)
+        self.path = path
+
+    @classmethod
+    def open(cls, db: str | Path | None = None) -> Results:
+        """Open ``db``, else what TM_DB names, else ``./results.db``, else the store that comes with the package.
+
+        Raises:
+            TeachMattersError: there is none, or it is no store.
+        """
+        return cls(location.reading_path(None if db is None else str(db))[0])
+
+    def query(self, sql: str, *, timeout: float = 30.0) -> pd.DataFrame:
+        """The rows of one SELECT; NULL is missing, whole numbers stay whole.
+
+        Raises:
+            TeachMattersError: the SQL is wrong, does more than read, or takes longer than ``timeout`` seconds.
+        """
+        return _frame(query(self.path, sql, timeout=timeout))
+
+    def frame(
+        self,
+        metric: Names = (),
+        *,
+        model: Names = (),
+        data: Names = (),
+        setting: str | None = None,
+        headline: bool = False,
+    ) -> pd.DataFrame:
+        """The rows of the view ``results``, sorted; its columns are those of the page "The results store".
+
+        Args:
+            metric: only these; nothing means all.
+            model: likewise.
+            data: likewise.
+            setting: only this one, where the empty text is all defaults; None means all.
+            headline: only each layer's own number: neither heads nor categories.
+
+        Raises:
+            TeachMattersError: the store holds no such name.
+        """
+        import pandas as pd
+
+        held = self._catalog()
+        wanted = {
+            "metric": held.find_metrics(_names(metric)),
+            "model": held.find_models(_names(model)),
+            "dataset": held.find_data(_names(data)),
+            "setting": () if setting is None else (held.find_setting(setting),),
+        }
+        terms = [f"{column} IN ({literal(names)})" for column, names in wanted.items() if names]
+        terms += ["head IS NULL AND category IS NULL"] if headline else []
+        where = f"WHERE {' AND '.join(terms)}" if terms else ""
+        found = _frame(query(self.path, f"SELECT * FROM results {where} ORDER BY {_ORDER}", timeout=TIMEOUT))
+        found["finished_at"] = pd.to_datetime(found["finished_at"], utc=True, format="ISO8601")
+        found["higher_is_better"] = found["higher_is_better"].astype("boolean")
+        return found
+
+    @property
+    def models(self) -> pd.DataFrame:
+        """The models, by label."""
+        return self.query(_MODELS, timeout=TIMEOUT).set_index("model")
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """The metrics with title, unit, direction, bounds and source, by name."""
+        found = self.query(_METRICS, timeout=TIMEOUT)
+        found["higher_is_better"] = found["higher_is_better"].astype("boolean")
+        return found.set_index("name")
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """The runs, the newest last: where each number comes from."""
+        return self.query("SELECT * FROM runs ORDER BY finished_at, run_id", timeout=TIMEOUT)
+
+    def map(
+        self, name: str, *, layer: int, model: str | None = None, data: str | None = None, setting: str | None = None
+    ) -> np.ndarray[Any, Any]:
+        """A stored array, such as an averaged attention map (heads, height, width), of its newest run.
+
+        Args:
+            name: such as ``attn-map-cls``, or ``unit:knn-top1`` for the scores of single units.
+            layer: from 1.
+            model: may be left out where there is only one.
+            data: likewise.
+            setting: likewise; else the one of all defaults comes first.
+
+        Raises:
+            TeachMattersError: there is none, or more than one; the message lists what there is.
+        """
+        import numpy as np
+
+        given = {"name": name, "model": model, "dataset": data, "setting": setting, "layer": layer}
+        chosen = self._choose(given)
+        where = " AND ".join(f"maps.{column} = {literal(value)}" for column, value in chosen.items())
+        found = query(
+            self.path,
+            f"SELECT maps.data FROM maps JOIN runs USING (run_id) WHERE {where} "
+            "ORDER BY runs.finished_at DESC, run_id LIMIT 1",
+            timeout=TIMEOUT,
+        )
+        array: np.ndarray[Any, Any] = np.load(io.BytesIO(found.rows[0][0]), allow_pickle=False)
+        return array
+
+    def _choose(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The one map that is meant: narrowed column by column, each with what is left in the message."""
+        chosen: dict[str, Any] = {}
+        for column, value in given.items():
+            where = " AND ".join(f"{one} = {literal(chosen[one])}" for one in chosen) or "TRUE"
+            sql = f"SELECT DISTINCT {column} FROM maps WHERE {where} ORDER BY 1"
+            held = [row[0] for row in query(self.path, sql, timeout=TIMEOUT).rows]
+            chosen[column] = _usual(column, held) if value is None else value
+            if chosen[column] not in held:
+                raise TeachMattersError(f"{self.path.name} has {_not_meant(column, value, held, chosen)}")
+        return chosen
+
+    def figure(self, report: str, **asked: Any) -> Figure:
+        """The drawing of a report, as ``tm report NAME --plot`` makes it; options as for ``report``.
+
+        Raises:
+            TeachMattersError: no such report, name or drawing, or nothing to show.
+        """
+        figure = self._run(report, **asked).figure()
+        figure._repr_png_ = lambda: _png(figure)  # type: ignore[attr-defined]  # a notebook shows it without pyplot
+        return figure
+
+    def report(self, name: str, **asked: Any) -> pd.DataFrame:
+        """The table of a report, rounded texts as ``tm report NAME`` prints them.
+
+        Args:
+            name: the report.
+            asked: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads`` (numbers).
+
+        Raises:
+            TeachMattersError: no such report or name, or nothing to show.
+        """
+        return self._run(name, **asked).table
+
+    def _run(
+        self,
+        name: str,
+        *,
+        metric: Names = (),
+        model: Names = (),
+        data: Names = (),
+        setting: str = "",
+        layers: int | Iterable[int] = (),
+        heads: int | Iterable[int] = (),
+    ) -> Report:
+        options = Options(
+            metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
+            layers=_numbers(layers), heads=_numbers(heads),
+        )  # fmt: skip
+        return run_report(registry.load().report(name), self.path, options)
+
+    def _catalog(self) -> Catalog:
+        return read_catalog(self.path)
+
+    def _holds(self) -> dict[str, list[str]]:
+        """What there is, by kind; nothing for a store without runs."""
+        try:
+            held = self._catalog()
+        except TeachMattersError:
+            return {}
+        return {
+            "models": list(held.models),
+            "metrics": sorted(held.facts),
+            "data sets": list(held.data),
+            "settings": [setting or "(defaults)" for setting in held.settings],
+        }
+
+    def __repr__(self) -> str:
+        held = self._holds()
+        told = [f"  {kind}: {listing(names)}" for kind, names in held.items()]
+        return "\n".join([f"results in {self.path}{'' if held else ': none yet'}", *told])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{len(names)} {kind}</th>"
+            f"<td style='text-align:left'>{html.escape(', '.join(names))}</td></tr>"
+            for kind, names in self._holds().items()
+        )
+        return f"<b>results</b> in {html.escape(str(self.path))}<table>{rows}</table>"
+
+
+def _usual(column: str, held: list[Any]) -> Any:
+    """What stands for a name that was not given."""
+    return "" if column == "setting" and "" in held else held[0] if len(held) == 1 else None
+
+
+def _not_meant(column: str, value: object, held: list[Any], chosen: dict[str, Any]) -> str:
+    what = {"name": "map", "dataset": "data"}.get(column, column)
+    told = f"no {what} {value!r}" if value is not None else f"several: say {what}="
+    of = "" if column == "name" else f" of {chosen['name']!r}"
+    return f"{told}{of}; it holds {listing([repr(one) for one in held], most=30)}"
+
+
+def _frame(found: Rows) -> pd.DataFrame:
+    """A DataFrame whose columns have types of their own, also where they hold nothing."""
+    import pandas as pd
+
+    columns = unique(found.columns)
+    frame = pd.DataFrame(found.rows, columns=columns, dtype=object)
+    for name, kind in zip(columns, kinds(columns, found.rows), strict=True):
+        if kind in _DTYPES:
+            frame[name] = frame[name].astype(_DTYPES[kind])
+    return frame
+
+
+def _names(given: Names) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _numbers(given: int | Iterable[int]) -> tuple[int, ...]:
+    return (given,) if isinstance(given, int) else tuple(given)
+
+
+def _png(figure: Figure) -> bytes:
+    from teachmatters.reports import plots
+
+    drawn = io.BytesIO()
+    with plots.look():
+        figure.savefig(drawn, format="png", dpi=120)
+    return drawn.getvalue()
