@@ -36,7 +36,7 @@ _METRICS = """
 SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summary, source FROM metrics
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
-_DTYPES = {"integer": "Int64", "real": "float64", "text": "string"}
+_DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
 
 class Results:

@@ -32,6 +32,7 @@ NOT_OURS = {
     "make": "installs from a registry; continuous integration runs its targets",
     "python -m pip": "installs from a registry",
     ". .venv": "changes the shell that it is typed into",
+    "tm browse": "serves until it is stopped; its own test runs it",
     "tm train": "is a plugin's; its own tests run it",
 }
 if shutil.which("sqlite3") is None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,8 @@ def test_reports(results: Results) -> None:
     assert len(table) == 2 or "7.0" in table.to_string()
     figure = results.figure("attention-distance", model="dino-s16")
     assert figure.axes
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    drawn: Any = figure
+    assert drawn._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(TeachMattersError, match="unknown report 'attention'"):
         results.report("attention")
     with pytest.raises(TeachMattersError, match="unknown model 'moco'"):

@@ -11,6 +11,7 @@ SUMMARIES = {
     "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
     "export": "Write results, or the rows of a query, to a CSV, JSON or Parquet file.",
+    "browse": "Open the store in Datasette: look through the views, filter, ask in SQL. Read-only.",
     "models": "List the models, or show one.",
     "datasets": "List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.",
     "metrics": "List the metrics, or show one, or an analysis with all it measures.",

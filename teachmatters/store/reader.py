@@ -42,11 +42,16 @@ class _Reader(sqlite3.Connection):
         super().close()
         wal = self.path.with_name(self.path.name + "-wal")
         if wal.exists() and wal.stat().st_size == 0:
-            with (
-                contextlib.suppress(sqlite3.Error),
-                contextlib.closing(sqlite3.connect(_uri(self.path, "rw"), uri=True)) as tidy,
-            ):
-                tidy.execute("SELECT 1 FROM sqlite_master").fetchall()
+            tidy(self.path)
+
+
+def tidy(path: Path) -> None:
+    """Let SQLite take away its files beside a store, and what was committed into them in, if nobody else is there."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(_uri(path.resolve(), "rw"), uri=True)) as connection,
+    ):
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
 
 
 def connect(path: Path, *, older: bool = False, threads: bool = False) -> sqlite3.Connection:

@@ -1,0 +1,92 @@
+"""``tm browse``: the store in a browser, through Datasette."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+from teachmatters.errors import TeachMattersError
+
+if TYPE_CHECKING:
+    from teachmatters.reports import browsing
+
+HELP = """Open the store in Datasette: look through the views, filter, plot, ask in SQL. Read-only; Ctrl-C stops it.
+
+Only this machine can reach it.
+
+Examples:
+
+  tm browse
+
+  tm browse --db results.db --port 8001 --no-open
+"""
+
+HOST = "127.0.0.1"
+
+
+def browse(
+    db: given.DbOption = None,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 takes a free one.")] = 0,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Whether to open a browser.")] = True,
+) -> None:
+    """Open the store in Datasette."""
+    from teachmatters.reports import browsing
+    from teachmatters.store import location
+
+    path, remark = location.reading_path(db)
+    if remark:
+        output.say(remark)
+    site = browsing.Site(path)
+    with _listen(port) as listening:
+        address = f"http://{HOST}:{listening.getsockname()[1]}/{browsing.NAME}"
+        output.say(f"Browse {path} at {address}   (Ctrl-C stops)")
+        if show:
+            _open(address)
+        _serve(site, listening)
+
+
+def _listen(port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise TeachMattersError(f"--port {port} is out of range; it must be from 1 to 65535, or 0 for a free one.")
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise TeachMattersError(
+            f"--port {port}: {os.strerror(error.errno or 0)}; name another, or leave it out for a free one."
+        ) from error
+
+
+def _open(address: str) -> None:
+    """Show it, unless the only browser would take over the terminal."""
+    try:
+        found = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(found) is not webbrowser.GenericBrowser:
+        found.open(address)
+
+
+def _serve(site: browsing.Site, listening: socket.socket) -> None:
+    import uvicorn
+
+    # The server passes its signals on when it is done; SIGTERM would end all before anything is tidied.
+    signal.signal(signal.SIGTERM, lambda *_: _end())
+    config = uvicorn.Config(site.datasette.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        site.close()
+
+
+def _end() -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+app = given.single(browse, HELP)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from teachmatters.cli.app import app
+from teachmatters.reports.browsing import QUERIES
+from tests.pages import DOCS, blocks
+from tests.reports.stores import TOP1, model, record, typical, values
+from tests.store.samples import beside, rows
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return typical(tmp_path / "my store?.db")
+
+
+class Server:
+    """``tm browse`` as a person would start it."""
+
+    def __init__(self, store: Path) -> None:
+        command = [sys.executable, "-m", "teachmatters", "browse", "--no-open", "--db", str(store)]
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": "error"}
+        )
+        assert self.process.stderr
+        line = self.process.stderr.readline()
+        found = re.fullmatch(
+            rf"Browse {re.escape(str(store))} at (http://127\.0\.0\.1:\d+)/results   \(Ctrl-C stops\)\n", line
+        )
+        assert found, line
+        self.address = found[1]
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def sql(self, text: str) -> Any:
+        return self.get("/results.json?" + urllib.parse.urlencode({"sql": text, "_shape": "arrays"}))
+
+    def stop(self, how: int) -> tuple[int, str]:
+        self.process.send_signal(how)
+        said = self.process.communicate(timeout=30)[1]
+        return self.process.returncode, said
+
+
+@pytest.fixture
+def server(store: Path) -> Iterator[Server]:
+    running = Server(store)
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+        running.process.communicate()
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_reads_cannot_write_and_leaves_nothing(store: Path, server: Server, how: int, code: int) -> None:
+    before = store.read_bytes()
+    front = server.get("/results.json")
+    assert sorted(view["name"] for view in front["views"]) == ["all_results", "maps", "results", "runs"]
+    assert all(table["hidden"] for table in front["tables"])
+    assert {query["name"] for query in front["queries"]} == set(QUERIES)
+    shown = server.get("/results/results.json?_shape=array&_size=max")
+    assert len(shown) == len(rows(store, "SELECT 1 FROM results"))
+    assert server.get("/results/best_layers.json?_shape=array")[0]["top1"] == 60.0
+    for sql in (
+        "DELETE FROM records",
+        "ATTACH 'other.db' AS other",
+        "CREATE TABLE t (x)",
+        "PRAGMA journal_mode = DELETE",
+    ):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            server.sql(sql)
+        assert caught.value.code == 400
+        caught.value.close()
+    assert server.stop(how) == (code, "")
+    assert store.read_bytes() == before
+    assert beside(store) == [store.name]
+
+
+def test_numbers_that_arrive_are_seen(store: Path, server: Server) -> None:
+    count = "SELECT count(*) FROM results"
+    before = server.sql(count)["rows"][0][0]
+    record(store, model("moco-s16"), TOP1, values(TOP1, [1.0, 2.0]))
+    assert server.sql(count)["rows"][0][0] == before + 2
+    assert server.stop(signal.SIGINT) == (130, "")
+    assert beside(store) == [store.name]
+
+
+def browse(*words: object) -> Result:
+    return CliRunner().invoke(app, ["browse", "--no-open", *map(str, words)])
+
+
+def test_what_bad_input_gets(store: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        bad = [
+            (["--db", store, "--port", 70000], "--port 70000 is out of range"),
+            (["--db", store, "--port", port], f"--port {port}: Address already in use; name another"),
+            (["--db", tmp_path / "none.db"], "there is no results store at"),
+        ]
+        for words, message in bad:
+            result = browse(*words)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert message in result.stderr
+            assert len(result.stderr.splitlines()) == 1
+    assert beside(store) == [store.name]
+
+
+def test_without_datasette_it_says_how_to_get_it(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasette.app", None)
+    result = browse("--db", store)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: tm browse needs Datasette; pip install 'teachmatters[browse]'\n",
+    )
+
+
+def test_the_ready_queries_are_those_of_the_page() -> None:
+    told = {block.text.strip() for block in blocks(DOCS / "store.md", "sql")}
+    assert {sql for _, sql in QUERIES.values()} <= told
