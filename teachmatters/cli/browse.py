@@ -17,7 +17,7 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     from teachmatters.reports import browsing
 
-HELP = """Open the store in Datasette: look through the views, filter, plot, ask in SQL. Read-only; Ctrl-C stops it.
+HELP = """Open the store in Datasette, for reading: look through the views, filter, ask in SQL. Ctrl-C stops it.
 
 Only this machine can reach it.
 
