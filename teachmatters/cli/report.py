@@ -9,6 +9,7 @@ import typer
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
+from teachmatters.cli.report_page import write_page
 from teachmatters.reports import formats
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ Examples:
   tm report metric --metric knn-top1 --model 'dino-*' --format markdown
 
   tm report attention-distance --layers 1,6,12 --plot distance.png
+
+  tm report page --out report.html
 """
 
 DRAWINGS = (".png", ".pdf", ".svg")
@@ -51,10 +54,14 @@ def report(
     if name is None:
         _list(list(known.reports.values()), style)
         return
+    asked = _options(metric, model, data, setting, (layers, heads))
+    if name == "page":
+        write_page(db, asked, out, {"--format": style != "table", "--plot": plot is not None, "--sql": sql})
+        return
     spec = known.report(name)
     given.check_target(plot, "--plot", DRAWINGS)
     given.check_target(out, "--out")
-    found = _run(spec, db, _options(metric, model, data, setting, (layers, heads)))
+    found = _run(spec, db, asked)
     text = found.sql if sql else report_text(found, style)
     if out is not None:
         output.write_file(out, text)
@@ -116,7 +123,10 @@ def report_text(found: Report, style: given.ReportFormat) -> str:
 
 
 def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:
-    output.emit_table(["report", "what it shows"], [[spec.name, spec.summary] for spec in specs], style)
+    from teachmatters.reports.page.build import NAME, SUMMARY
+
+    rows = [[spec.name, spec.summary] for spec in specs] + [[NAME, SUMMARY]]
+    output.emit_table(["report", "what it shows"], rows, style)
 
 
 app = given.single(report, HELP)

@@ -40,10 +40,11 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
         lines.append([model["supervision"] or model["family"] or "", model["model"], *map(_cell, own)])
         if any(_sure(row) for row in own):
             lines.append(["", SURE, *map(_sure, own)])
-    if any(_stays(scores) for scores in tasks.values()):
+    foot = int(any(_stays(scores) for scores in tasks.values()))
+    if foot:
         lines.append(["", STAYS, *map(_stays, tasks.values())])
     body = pd.DataFrame(lines, columns=["supervision", "model", *tasks])
-    body.attrs.update(bold=bold, labels=LABELS)
+    body.attrs.update(bold=bold, labels=LABELS, foot=foot)
     return body
 
 

@@ -84,11 +84,20 @@ def _without_numbers(facts: list[Facts]) -> str:
     return f"{what} gave no number for any model that was measured; '{notes}' may tell why."
 
 
+def named(fact: Facts) -> str:
+    """How people call a metric, and in what it is measured.
+
+    >>> named(Facts(name="knn-top1", title="k-NN top-1", unit="percent")), named(Facts(name="toy"))
+    ('k-NN top-1, percent', 'toy')
+    """
+    return ", ".join(filter(None, (fact.title or fact.name, fact.unit)))
+
+
 def _metrics(data: Rows, options: Options) -> str:
     """The metrics' names in the store, how they are called and in what they are measured."""
     texts = []
     for (name,) in _distinct(data, ("metric",)):
-        said = ", ".join(filter(None, (options.of(name).title, options.of(name).unit)))
+        said = named(options.of(name)) if options.of(name).title else ""
         texts.append(f"{name} ({said})" if said else str(name))
     return "Metric: " + "; ".join(texts)
 

@@ -49,7 +49,8 @@ class Report:
     @cached_property
     def table(self) -> pd.DataFrame:
         """What people read: texts, already rounded; ``attrs["bold"]`` holds the positions
-        (row, column) to stress, ``attrs["labels"]`` the number of leading columns that name the rows.
+        (row, column) to stress, ``attrs["labels"]`` the number of leading columns that name the rows, ``attrs["foot"]``
+        the number of closing lines that sum up.
         """
         if not self.spec.table:
             from teachmatters.reports.frames import rounded

@@ -38,7 +38,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     lines.append([MEAN, *(f"{place:.1f}" for place in places)])
     bold |= {(len(tasks), column) for column, place in enumerate(places, start=1) if place == min(places)}
     shown = pd.DataFrame(lines, columns=["task", *models])
-    shown.attrs.update(bold=bold, labels=1)
+    shown.attrs.update(bold=bold, labels=1, foot=1)
     return shown
 
 

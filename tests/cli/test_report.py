@@ -33,11 +33,32 @@ def test_alone_it_lists_the_reports() -> None:
 def test_the_examples_of_the_help_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(store.parent)
     commands = [line.split()[2:] for line in HELP.splitlines() if line.startswith("  tm")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         result = report(*(word.strip("'") for word in command))
         assert result.exit_code == 0, result.output
     assert (store.parent / "distance.png").read_bytes()[:4] == b"\x89PNG"
+    assert (store.parent / "report.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--format", "csv"), "report 'page' takes no --format; it takes --model, --data, --setting and --out."),
+        (("--metric", "knn-top1", "--layers", "1"), "takes no --metric, --layers;"),
+        (("--out", "page.pdf"), "must end in .html"),
+        (("--out", "nowhere/page.html"), "there is no folder"),
+        (("--model", "nobody"), "unknown model 'nobody'"),
+    ],
+)
+def test_what_a_page_cannot_be(store: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str) -> None:
+    monkeypatch.chdir(store.parent)
+    before = sorted(store.parent.iterdir())
+    result = report("page", "--db", store, *words)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(store.parent.iterdir()) == before
 
 
 def test_a_table_for_people(store: Path) -> None:

@@ -1,0 +1,1 @@
+"""``tm report page``: every report of a store as one HTML file that needs nothing else."""

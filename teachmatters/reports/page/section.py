@@ -1,0 +1,176 @@
+"""One report on the page: its figure, its table, its query and the runs behind it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from teachmatters.reports import captions
+from teachmatters.reports.engine import Report
+from teachmatters.reports.page.runs import COLUMNS, Runs
+
+Kind = Literal["lines", "pairs", "picture"]
+LONG = 20
+"""Lines of a table that is folded away at first, beside a figure that says the same."""
+DPI = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page shows of one report.
+
+    Attributes:
+        name: the report's.
+        html: all of it.
+        draws: whether its figure is drawn in the browser.
+    """
+
+    name: str
+    html: str
+    draws: bool
+
+    @property
+    def anchor(self) -> str:
+        """Where the table of contents leads."""
+        return anchor(self.name)
+
+    @classmethod
+    def of(cls, report: Report, runs: Runs) -> Section:
+        """Everything from a report that was run."""
+        kind, name = kind_of(report), report.spec.name
+        parts = [
+            f'<section id="{anchor(name)}" aria-labelledby="{anchor(name)}-title">',
+            f'<h3 id="{anchor(name)}-title">{html.escape(name)}</h3><p>{html.escape(report.spec.summary)}</p>',
+            _figure(report, kind),
+            _table(report, folded=kind is not None and len(report.table) > LONG),
+            "".join(f'<p class="caption">{html.escape(line)}</p>' for line in report.caption),
+            f"<details><summary>The query</summary><pre>{html.escape(report.sql)}</pre></details>",
+            _runs(runs.behind(report.data)),
+            "</section>",
+        ]
+        return cls(name, "".join(parts), kind in ("lines", "pairs"))
+
+
+def anchor(name: str) -> str:
+    """A name as an HTML id.
+
+    >>> anchor("best-layers"), anchor('a"b c')
+    ('best-layers', 'a-b-c')
+    """
+    return re.sub(r"[^\w-]+", "-", name)
+
+
+def kind_of(report: Report) -> Kind | None:
+    """How a report is shown: lines over the layers, squares of layers by layers, else its own drawing if it has one."""
+    columns = report.data.columns
+    if {"model", "metric", "dataset", "layer", "value"} <= set(columns):
+        rows = [dict(zip(columns, row, strict=True)) for row in report.data.rows]
+        if all(row.get("other_model") and row.get("other_layer") for row in rows):
+            return "pairs" if len({row["layer"] for row in rows}) > 1 else _drawn(report)
+        plain = [row for row in rows if row.get("head") is None and row.get("category") is None]
+        series = {(row["model"], row["metric"], row.get("protocol"), row["dataset"], row.get("split")) for row in plain}
+        if len(plain) > len(series):
+            return "lines"
+    return _drawn(report)
+
+
+def _drawn(report: Report) -> Kind | None:
+    return "picture" if report.spec.draw else None
+
+
+def embedded(value: object) -> str:
+    r"""JSON that may stand inside a script element.
+
+    >>> embedded({"a": "</script>"})
+    '{"a":"\\u003c/script>"}'
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def content(report: Report) -> dict[str, Any]:
+    """The report's rows for the browser: columns with one value throughout once, the arrays of maps not at all."""
+    columns = [name for name in report.data.columns if name != "data"]
+    places = [report.data.columns.index(name) for name in columns]
+    rows = [[_plain(row[place]) for place in places] for row in report.data.rows]
+    same = {name: rows[0][k] for k, name in enumerate(columns) if all(row[k] == rows[0][k] for row in rows)}
+    kept = [k for k, name in enumerate(columns) if name not in same]
+    names = dict.fromkeys(str(row[columns.index("metric")]) for row in rows) if "metric" in columns else {}
+    return {
+        "columns": [columns[k] for k in kept],
+        "rows": [[row[k] for k in kept] for row in rows],
+        "constant": same,
+        "titles": {name: captions.named(report.options.of(name)) for name in names},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _figure(report: Report, kind: Kind | None) -> str:
+    if kind is None:
+        return ""
+    name = anchor(report.spec.name)
+    if kind == "picture":
+        return _picture(report)
+    data = f'<script type="application/json" id="data-{name}">{embedded(content(report))}</script>'
+    charts = f'{data}<div class="charts" data-kind="{kind}" data-of="data-{name}"></div>'
+    return charts + (_picture(report) if kind == "pairs" and report.spec.draw else "")
+
+
+def _picture(report: Report) -> str:
+    """The report's own drawing."""
+    file = io.BytesIO()
+    report.figure().savefig(file, format="png", dpi=DPI)
+    picture = base64.b64encode(file.getvalue()).decode()
+    alt = html.escape(f"Drawing of {report.spec.name}: {report.spec.summary}")
+    return f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
+
+
+def _table(report: Report, *, folded: bool) -> str:
+    """A table whose columns can be sorted; lines that begin blank belong to the line above and go with it."""
+    table = report.table
+    bold, foot = table.attrs.get("bold", ()), table.attrs.get("foot", 0)
+    lines = table.to_numpy().tolist()
+    head = "".join(
+        f'<th scope="col" aria-sort="none"><button type="button">{html.escape(str(name))}</button></th>'
+        for name in table.columns
+    )
+    bodies: list[str] = []
+    for nth, line in enumerate(lines[: len(lines) - foot]):
+        text = _line(line, nth, bold)
+        if line and line[0] == "" and bodies:
+            bodies[-1] += text
+        else:
+            bodies.append(text)
+    ends = "".join(_line(line, nth, bold) for nth, line in enumerate(lines[len(lines) - foot :], len(lines) - foot))
+    body = "".join(f"<tbody>{text}</tbody>" for text in bodies) + (f"<tfoot>{ends}</tfoot>" if ends else "")
+    whole = f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{head}</tr></thead>{body}</table></div>'
+    return f"<details><summary>The numbers</summary>{whole}</details>" if folded else whole
+
+
+def _line(line: Sequence[Any], nth: int, bold: Any) -> str:
+    cells = [
+        f"<td><b>{html.escape(str(cell))}</b></td>" if (nth, k) in bold else f"<td>{html.escape(str(cell))}</td>"
+        for k, cell in enumerate(line)
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _runs(runs: Sequence[Sequence[Any]]) -> str:
+    if not runs:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape('' if cell is None else str(cell))}</td>" for cell in run) + "</tr>"
+        for run in runs
+    )
+    table = f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f"<details><summary>The runs behind it ({len(runs)})</summary>{table}</details>"

@@ -1,0 +1,169 @@
+"""The page without a browser: its numbers are its queries', its texts are texts, it needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachmatters.api import Record
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports.engine import run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.page.build import build, count
+from teachmatters.reports.page.runs import Runs
+from teachmatters.reports.page.section import kind_of
+from teachmatters.reports.specs import REPORTS
+from teachmatters.store import Store
+from teachmatters.store.reader import query
+from tests.reports.stores import CKA, DISTANCE, PURITY, TOP1, heads, model, record, rising, typical, values
+
+EVIL = "<script>document.title='owned'</script>"
+
+
+def page(path: Path, options: Options | None = None) -> str:
+    return build(path, REPORTS, options or Options(), lambda: None)
+
+
+def fill(path: Path, *labels: str) -> Path:
+    """A store with lines, heads, a table of best layers and pairs of layers."""
+    rows = [model(label, family="dino", depth=2) for label in sorted(labels)]
+    for number, row in enumerate(rows):
+        record(path, row, DISTANCE, heads(DISTANCE, rising(2)))
+        record(path, row, TOP1, values(TOP1, [10.0 + number, 20.0]), data="digits")
+        for other in rows[number:]:
+            squares = [
+                Record(metric="cka", layer=a, other_layer=b, value=1.0 if a == b else 0.25)
+                for a in (1, 2)
+                for b in (1, 2)
+            ]
+            record(path, row, CKA, squares, other=other)
+    return path
+
+
+def sections(text: str) -> dict[str, str]:
+    return dict(re.findall(r'<section id="([\w-]+)".*?>(.*?)</section>', text, re.DOTALL))
+
+
+def data_of(section: str) -> list[dict[str, Any]]:
+    (block,) = re.findall(r'<script type="application/json" id="data-[\w-]+">(.*?)</script>', section, re.DOTALL)
+    read = json.loads(block)
+    return [{**read["constant"], **dict(zip(read["columns"], row, strict=True))} for row in read["rows"]]
+
+
+def sql_of(section: str) -> str:
+    (shown,) = re.findall(r"<summary>The query</summary><pre>(.*?)</pre>", section, re.DOTALL)
+    return html.unescape(shown)
+
+
+def cells(section: str) -> list[list[str]]:
+    (table,) = re.findall(r'<table class="sortable">(.*?)</table>', section, re.DOTALL)
+    lines = re.findall(r"<tr>(<td>.*?)</tr>", table)
+    return [
+        [html.unescape(re.sub("</?b>", "", cell)) for cell in re.findall(r"<td>(.*?)</td>", line)] for line in lines
+    ]
+
+
+def test_every_number_is_what_the_query_beside_it_gives(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    found = sections(page(path))
+    assert {"attention-distance", "knn", "cka", "best-layers", "summary"} <= set(found)
+    compared = 0
+    for text in found.values():
+        asked = query(path, sql_of(text))
+        rows = [dict(zip(asked.columns, row, strict=True)) for row in asked.rows]
+        if "application/json" in text:
+            assert data_of(text) == rows
+            compared += len(rows)
+    assert compared > 30
+
+
+def test_the_tables_are_the_reports(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    found = sections(page(path))
+    for spec in REPORTS:
+        if spec.name in found:
+            report = run_report(spec, path, Options())
+            assert cells(found[spec.name]) == [[str(cell) for cell in row] for row in report.table.to_numpy().tolist()]
+
+
+def test_lines_squares_or_the_drawing(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    kinds = {
+        spec.name: kind_of(run_report(spec, path, Options())) for spec in REPORTS if spec.name in sections(page(path))
+    }
+    assert (kinds["knn"], kinds["attention-distance"], kinds["cka"]) == ("lines", "lines", "pairs")
+    assert (kinds["best-layers"], kinds["summary"], kinds["cka-last-layer"]) == ("picture", "picture", "picture")
+
+
+def test_names_stay_texts(tmp_path: Path) -> None:
+    text = page(fill(tmp_path / "r.db", EVIL, "dino-s16"))
+    assert EVIL not in text
+    assert html.escape(EVIL) in text
+    assert any(row["model"] == EVIL for row in data_of(sections(text)["knn"]))
+
+
+def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
+    text = page(fill(tmp_path / "r.db", "dino-s16", "dino-b16"))
+    own = text[: text.index("plotly.js v")] + text[text.rindex("/* Sorting") :]
+    assert not re.findall(r"(?:src|href)=[\"'](?!#|data:)", own)
+    assert "default-src 'none'" in text
+
+
+def test_the_runs_behind_a_report(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    report = next(spec for spec in REPORTS if spec.name == "cka")
+    runs = {row[0] for row in Runs(path).behind(run_report(report, path, Options()).data)}
+    assert runs == {run for (run,) in query(path, "SELECT run_id FROM runs WHERE analysis = 'cka'").rows}
+    assert all(run in sections(page(path))["cka"] for run in runs)
+
+
+def test_of_a_cell_measured_twice_the_newest_run(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    for number in (1.0, 2.0):
+        record(path, model("dino-s16", depth=2), TOP1, values(TOP1, [number, number]))
+    spec = next(spec for spec in REPORTS if spec.name == "knn")
+    ((run, *_),) = Runs(path).behind(run_report(spec, path, Options()).data)
+    assert [(run,)] == query(path, "SELECT DISTINCT run_id FROM results").rows
+
+
+def test_only_what_is_asked_for(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    found = sections(page(path, Options(models=("dino-s16",))))
+    assert {row["model"] for row in data_of(found["knn"])} == {"dino-s16"}
+
+
+def test_what_the_store_lacks_is_said(store: Path) -> None:
+    text = page(store)
+    assert "Not in this store" in text
+    assert re.search(r"<b>video</b>: .*nothing that report &#x27;video&#x27; shows", text)
+
+
+def test_one_model_and_one_layer(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a", depth=1), PURITY, values(PURITY, [0.5]))
+    assert set(sections(page(tmp_path / "r.db"))) == {"best-layers", "summary", "clusters"}
+
+
+def test_nothing_to_show_is_the_stores_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    Store.open(path).close()
+    with pytest.raises(TeachMattersError, match=r"no numbers|no results"):
+        page(path)
+    typical(path)
+    with pytest.raises(TeachMattersError, match="unknown model 'nobody'"):
+        page(path, Options(models=("nobody",)))
+
+
+def test_each_report_is_counted_once(store: Path) -> None:
+    done: list[int] = []
+    build(store, REPORTS, Options(), lambda: done.append(1))
+    assert len(done) == count(_specs()) == len(REPORTS) - 1, "all but 'metric', which is about any"
+
+
+def _specs() -> Iterable[Any]:
+    return REPORTS

@@ -1,0 +1,137 @@
+"""The page in a real browser, without a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachmatters.reports.options import Options
+from teachmatters.reports.page.build import build
+from teachmatters.reports.specs import REPORTS
+from tests.reports.test_page import EVIL, fill
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian's package 'chromium')")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    target = folder / "report.html"
+    target.write_text(
+        build(fill(folder / "r.db", "dino-s16", "dino-b16", EVIL), REPORTS, Options(), lambda: None), "utf-8"
+    )
+    return target
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page that was opened, what it asked for and what it complained about."""
+
+    def __init__(self, browser: Any, file: Path, **context: Any) -> None:
+        self.context = browser.new_context(offline=True, **context)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("#knn .main-svg")
+
+
+@pytest.fixture
+def visit(browser: Any, file: Path) -> Iterator[Visit]:
+    opened = Visit(browser, file, viewport={"width": 1280, "height": 800})
+    yield opened
+    opened.context.close()
+
+
+def test_it_draws_and_asks_for_nothing(visit: Visit, file: Path) -> None:
+    assert visit.page.locator("#knn .scatterlayer .trace").count() == 3
+    assert visit.page.locator("#cka .heatmaplayer image").count() == 1
+    assert [url for url in visit.requests if not url.startswith("data:")] == [file.as_uri()]
+    assert visit.complaints == []
+
+
+def test_a_name_stays_text(visit: Visit) -> None:
+    assert visit.page.title() == "teachmatters: r.db"
+    assert visit.page.locator("#best-layers .sortable td", has_text=EVIL).count() == 1
+    assert visit.page.locator("#knn .legend").inner_text().count("<script>") == 1
+
+
+def column(visit: Visit, of: int) -> list[str]:
+    texts: list[str] = visit.page.locator(
+        f"#best-layers .sortable tbody tr:first-child td:nth-child({of})"
+    ).all_inner_texts()
+    return texts
+
+
+def test_tables_sort_by_mouse_and_by_keyboard(visit: Visit) -> None:
+    heads = visit.page.locator("#best-layers .sortable th")
+    names = column(visit, 2)
+    heads.nth(1).locator("button").click()
+    assert column(visit, 2) == sorted(names, key=str.lower, reverse=True)
+    assert heads.nth(1).get_attribute("aria-sort") == "descending"
+    heads.nth(1).locator("button").press("Enter")
+    assert column(visit, 2) == sorted(names, key=str.lower)
+    assert [heads.nth(place).get_attribute("aria-sort") for place in (0, 1)] == ["none", "ascending"]
+
+
+def test_numbers_sort_as_numbers(visit: Visit) -> None:
+    button = visit.page.locator("#summary .sortable th button").nth(1)
+    button.click()
+    scores = [
+        float(text.split(" ")[0])
+        for text in visit.page.locator("#summary .sortable tbody td:nth-child(2)").all_inner_texts()
+    ]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_point_says_what_it_is(visit: Visit) -> None:
+    chart = visit.page.locator("#knn .chart").first
+    chart.scroll_into_view_if_needed()
+    point = chart.locator(".points path").first.bounding_box()
+    visit.page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    visit.page.wait_for_selector("#knn .hovertext")
+    assert "layer 1" in (visit.page.locator("#knn .hovertext").first.text_content() or "")
+
+
+def test_another_pair_can_be_chosen(visit: Visit) -> None:
+    picker = visit.page.locator("#cka select")
+    assert picker.locator("option").count() == 9
+    picker.select_option("0")
+    first = picker.locator("option").first.inner_text()
+    assert visit.page.locator("#cka .xtitle").text_content() == f"{first.split(' and ')[1]}, layer"
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_follows_the_readers_colours(
+    browser: Any, file: Path, width: int, height: int, scheme: str
+) -> None:
+    opened = Visit(browser, file, viewport={"width": width, "height": height}, color_scheme=scheme)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    font = opened.page.evaluate("document.querySelector('#knn .gtitle').style.fill")
+    assert (font == "rgb(27, 31, 36)") == (scheme == "light")
+    opened.context.close()
