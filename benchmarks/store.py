@@ -1,7 +1,7 @@
 """How fast is a store of five million numbers? ``python -m benchmarks.store [--rows N] [--keep FILE]``.
 
 Prints the size, the time to fill it (straight into the tables, as no user does, and one run as users do), and the time
-of typical queries through the views, with the plan of each that is slower than it should be.
+of typical queries through the views, with the plan of each that is slower than it should be, and of reports.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from teachmatters import registry
 from teachmatters.api import MetricSpec, Record, Result
+from teachmatters.reports.engine import run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.page.build import build
 from teachmatters.store import Cell, ModelRow, Run, Store, query
 from teachmatters.store.migrate import info
 
@@ -145,6 +149,24 @@ def measure(path: Path) -> None:
             print("\n".join(f"{'':20}{row[3]}" for row in plan))
 
 
+def measure_reports(path: Path) -> None:
+    """Reports, each with its limit in seconds: rows and table, as ``tm report`` makes them, and the whole page."""
+    known = registry.load().reports
+
+    def table(name: str, **options: tuple[str, ...]) -> int:
+        return len(run_report(known[name], path, Options(**options)).table)  # type: ignore[arg-type]
+
+    asked: dict[str, tuple[Callable[[], int], float]] = {
+        "best-layers": (lambda: table("best-layers"), 2),
+        "metric": (lambda: table("metric", metrics=("knn-top1",)), 2),
+        "page": (lambda: len(build(path, known.values(), Options(), lambda: None)), 20),
+    }
+    for name, (make, limit) in asked.items():
+        begun = time.perf_counter()
+        size = make()
+        print(f"{time.perf_counter() - begun:8.3f} {size:9,}  report {name} (at most {limit:g} s)", flush=True)
+
+
 def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -160,6 +182,7 @@ def main() -> None:
         facts = info(path)
         print(f"{size / 1e6:,.0f} MB; 'tm db info' {time.perf_counter() - begun:.2f} s: {facts}")
         measure(path)
+        measure_reports(path)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class ReportSpec:
         metrics: metrics it shows when none is named, in order of preference.
         directed: whether it shows only metrics that have a better.
         least: how many metrics it needs.
+        by: whether its drawing can be parted, ``--by supervision``.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ReportSpec:
     metrics: tuple[str, ...] = ()
     directed: bool = False
     least: int = 1
+    by: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from teachmatters.errors import TeachMattersError
 
 HELP = """The paper in miniature: seven models that differ in supervision alone, every analysis, every report.
 
-Bundled models on the bundled data set, offline, in about four minutes on two cores. What is there already is not
+Bundled models on the bundled data set, offline, in about a minute and a half on two cores. What is there already is not
 measured again.
 
 Examples:

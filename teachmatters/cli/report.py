@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,6 +43,9 @@ def report(
     setting: given.SettingOption = "",
     layers: given.LayersOption = None,
     heads: given.HeadsOption = None,
+    by: Annotated[
+        Literal["supervision"] | None, typer.Option("--by", help="Draw a panel for each way of training, on one scale.")
+    ] = None,
     style: given.ReportFormatOption = "table",
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .pdf or .svg.")] = None,
     out: given.OutOption = None,
@@ -54,9 +58,14 @@ def report(
     if name is None:
         _list(list(known.reports.values()), style)
         return
-    asked = _options(metric, model, data, setting, (layers, heads))
+    asked = replace(_options(metric, model, data, setting, (layers, heads)), by=by or "")
     if name == "page":
-        write_page(db, asked, out, {"--format": style != "table", "--plot": plot is not None, "--sql": sql})
+        write_page(
+            db,
+            asked,
+            out,
+            {"--format": style != "table", "--plot": plot is not None, "--sql": sql, "--by": by is not None},
+        )
         return
     spec = known.report(name)
     given.check_target(plot, "--plot", DRAWINGS)

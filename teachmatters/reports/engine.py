@@ -115,6 +115,10 @@ def read_sql(spec: ReportSpec) -> str:
 
 def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
     """An option that the query does not look at would silently do nothing."""
+    if options.by and not spec.by:
+        raise TeachMattersError(
+            f"report {spec.name!r} takes no --by; reports of lines over the layers do, such as metric."
+        )
     for name in BINDS:
         if getattr(options, name) and name not in used:
             takes = listing(f"--{_option(n)}" for n in BINDS if n in used)

@@ -30,18 +30,22 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         from teachmatters.reports import squares
 
         return squares.draw(every, options)
+    if options.by:
+        from teachmatters.reports import by_supervision
+
+        return by_supervision.draw(every, options)
     return _lines(every, options)
 
 
 def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
     from teachmatters.reports import plots
 
-    groups = _split(every, ("metric", "protocol", "dataset", "split"))
+    groups = split(every, ("metric", "protocol", "dataset", "split"))
     differ = [part for part in ("protocol", "dataset", "split") if len({row[part] for row in every}) > 1]
     looks = style.looks(every)
     figure, axes = plots.panels(len(groups), columns=3)
     for ax, panel in zip(axes, groups, strict=True):
-        _panel(ax, panel, looks, plots.same_depth(every))
+        draw_panel(ax, panel, looks, plots.same_depth(every))
         facts = options.of(panel[0]["metric"])
         title = " / ".join([facts.title or facts.name, *frames.parts(panel[0], differ)])
         ax.set_title(plots.label(title, longest=44))
@@ -51,8 +55,9 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
-    lines = _split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
+def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
+    """A line for each model, and its heads or categories as points."""
+    lines = split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
     for line in lines:
         _line(ax, line, looks[line[0]["model"]], by_number, band=len(lines) <= BANDS)
     _points(ax, [row for row in panel if row["head"] is not None or row["category"] is not None], looks, by_number)
@@ -75,13 +80,13 @@ def _line(ax: Axes, line: Line, look: style.Look, by_number: bool, band: bool) -
 def _points(ax: Axes, rows: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
     from teachmatters.reports.plots import position
 
-    for points in _split(rows, ("model",)):
+    for points in split(rows, ("model",)):
         look = looks[points[0]["model"]]
         x = [position(row, by_number) for row in points]
         ax.scatter(x, [row["value"] for row in points], s=9, color=look.colour, marker=look.marker, alpha=0.45, lw=0)
 
 
-def _split(rows: Line, keys: Sequence[str]) -> list[Line]:
+def split(rows: Line, keys: Sequence[str]) -> list[Line]:
     """The rows parted by some columns, in order of appearance."""
     parts: dict[tuple[Any, ...], Line] = {}
     for row in rows:

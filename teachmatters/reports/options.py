@@ -44,6 +44,7 @@ class Options:
         data: data sets or patterns.
         setting: the setting preferred to all others; the empty one has every parameter at its default.
         layers, heads: from 1.
+        by: ``supervision``: a panel for each way of training; empty: one for all.
         facts: of every metric shown.
     """
 
@@ -53,6 +54,7 @@ class Options:
     setting: str = ""
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
+    by: str = ""
     facts: Mapping[str, Facts] = field(default_factory=dict)
 
     def of(self, metric: str) -> Facts:

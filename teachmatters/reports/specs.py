@@ -36,6 +36,7 @@ REPORTS = (
         sql="teachmatters.reports:sql/metric.sql",
         table="teachmatters.reports.metric:table",
         draw="teachmatters.reports.metric:draw",
+        by=True,
     ),
     ReportSpec(
         name="attention-distance",
@@ -133,6 +134,7 @@ REPORTS = (
             table="teachmatters.reports.metric:table",
             draw="teachmatters.reports.metric:draw",
             metrics=metrics,
+            by=True,
         )
         for name, summary, metrics in TASKS
     ),

@@ -70,7 +70,7 @@ def anchor(name: str) -> str:
 def kind_of(report: Report) -> Kind | None:
     """How a report is shown: lines over the layers, squares of layers by layers, else its own drawing if it has one."""
     columns = report.data.columns
-    if {"model", "metric", "dataset", "layer", "value"} <= set(columns):
+    if {"model", "metric", "dataset", "layer", "value"} <= set(columns) and "other_metric" not in columns:
         rows = [dict(zip(columns, row, strict=True)) for row in report.data.rows]
         if all(row.get("other_model") and row.get("other_layer") for row in rows):
             return "pairs" if len({row["layer"] for row in rows}) > 1 else _drawn(report)

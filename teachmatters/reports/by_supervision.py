@@ -1,0 +1,52 @@
+"""The paper's appendix: a panel for each way of training, a line for each model, one scale for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.reports import frames, style
+from teachmatters.reports.metric import draw_panel, split
+from teachmatters.reports.options import Options
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = dict[str, Any]
+ROOM = 0.06
+"""Above and below the numbers, as a share of their range."""
+
+
+def draw(every: list[Row], options: Options) -> Figure:
+    """A line of panels for each metric and data set, a column for each way of training."""
+    from teachmatters.reports import plots
+
+    metrics = split(every, ("metric", "protocol", "dataset", "split"))
+    looks, ways = style.looks(every), _ways(every)
+    differ = [part for part in ("protocol", "dataset", "split") if len({row[part] for row in every}) > 1]
+    figure, axes = plots.panels(len(metrics) * len(ways), columns=len(ways), size=(2.5, 2.3))
+    for nth, metric in enumerate(metrics):
+        facts = options.of(metric[0]["metric"])
+        line = axes[nth * len(ways) : (nth + 1) * len(ways)]
+        low, high = min(row["value"] for row in metric), max(row["value"] for row in metric)
+        room = ROOM * (high - low) or 1.0
+        for ax, (key, title) in zip(line, ways.items(), strict=True):
+            draw_panel(ax, [row for row in metric if _way(row) == key], looks, plots.same_depth(every))
+            ax.set_ylim(low - room, high + room)
+            ax.set_title(plots.label(title) if nth == 0 else "")
+        name = " / ".join([facts.title or facts.name, *frames.parts(metric[0], differ)])
+        line[0].set_ylabel(plots.label(name, longest=44))
+    plots.layer_axis(axes, every, plots.bottom(axes, columns=len(ways)))
+    plots.legend(figure, looks)
+    return figure
+
+
+def _way(row: Row) -> str:
+    return style.training(row["family"], row["supervision"])
+
+
+def _ways(every: list[Row]) -> dict[str, str]:
+    """Each way of training with what it is called, in the order of the legend."""
+    found: dict[str, str] = {}
+    for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order):
+        found.setdefault(_way(row), row["supervision"] or _way(row))
+    return found

@@ -1,0 +1,48 @@
+"""A panel for each way of training, all on one scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports.engine import run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.specs import REPORTS
+from tests.reports.stores import PURITY, TOP1, model, record, values
+
+METRIC, BEST = (next(spec for spec in REPORTS if spec.name == name) for name in ("metric", "best-layers"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    for number, (label, way) in enumerate((("dino-s16", "alone"), ("dino-b16", "alone"), ("mae-b16", "pixels"))):
+        row = model(label, supervision=way, depth=3)
+        record(tmp_path / "r.db", row, TOP1, values(TOP1, [10.0 * number, 30.0, 50.0 + number]))
+        record(tmp_path / "r.db", row, PURITY, values(PURITY, [0.1, 0.2, 0.9]))
+    return tmp_path / "r.db"
+
+
+def test_a_column_for_each_training_a_line_for_each_metric(path: Path) -> None:
+    figure = run_report(METRIC, path, Options(metrics=("knn-top1", "purity-cls"), by="supervision")).figure()
+    assert [ax.get_title() for ax in figure.axes] == ["alone", "pixels", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["k-NN top-1", "", "Purity", ""]
+    assert [len(ax.lines) for ax in figure.axes] == [2, 1, 2, 1]
+    assert np.asarray(figure.axes[1].lines[0].get_ydata()).tolist() == [20.0, 30.0, 52.0]
+    for left, right, (low, high) in zip(figure.axes[::2], figure.axes[1::2], ((0, 52), (0.1, 0.9)), strict=True):
+        assert left.get_ylim() == right.get_ylim()
+        assert left.get_ylim()[0] < low
+        assert left.get_ylim()[1] > high
+
+
+def test_equal_numbers_have_room(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a", depth=2), TOP1, values(TOP1, [5.0, 5.0]))
+    (ax,) = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
+    assert ax.get_ylim() == (4.0, 6.0)
+
+
+def test_a_report_without_lines_refuses(path: Path) -> None:
+    with pytest.raises(TeachMattersError, match="'best-layers' takes no --by"):
+        run_report(BEST, path, Options(by="supervision"))
