@@ -11,6 +11,9 @@ from teachmatters.reports.catalog import Catalog
 from teachmatters.reports.options import Facts, Options
 from teachmatters.store.reader import Rows
 
+MANY = 12
+"""More metrics are counted, not explained one by one."""
+
 
 def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
@@ -30,7 +33,7 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
 def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -> list[str]:
     """For a report of any metric that was asked for none: which one this is, and what else there is."""
     rest = [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in found.metrics]
-    if asked.metrics or spec.metrics or not rest:
+    if asked.metrics or spec.metrics or spec.directed or not rest:
         return []
     return [f"This is the newest metric with numbers; --metric shows others: {listing(map(catalog.spelled, rest), 12)}"]
 
@@ -96,7 +99,10 @@ def named(fact: Facts) -> str:
 def _metrics(data: Rows, options: Options) -> str:
     """The metrics' names in the store, how they are called and in what they are measured."""
     texts = []
-    for (name,) in _distinct(data, ("metric",)):
+    names = _distinct(data, ("metric",))
+    if len(names) > MANY:
+        return f"{len(names)} metrics; 'tm metrics NAME' explains one"
+    for (name,) in names:
         said = named(options.of(name)) if options.of(name).title else ""
         texts.append(f"{name} ({said})" if said else str(name))
     return "Metric: " + "; ".join(texts)

@@ -39,7 +39,7 @@ ORDER BY run_id, name, layer
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     """The rows of best layers, with the columns COLUMNS: nothing in them where a metric has no unit scores."""
     rows: list[Row] = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
-    scores = _scores(rows, options, ask)
+    scores = unit_scores(rows, options, ask)
     tasks: dict[Task, list[int]] = {}
     for place, row in enumerate(rows):
         tasks.setdefault(tuple(str(row[name]) for name in _TASK), []).append(place)
@@ -49,11 +49,16 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     return Rows([*data.columns, *COLUMNS], values, data.truncated)
 
 
-class _Scores:
+class Scores:
     """The unit scores of one metric of one run: (units, layers); NaN where a unit has none."""
 
     def __init__(self, names: str, layers: Sequence[int], values: Floats) -> None:
         self.names, self.layers, self.values = names, list(layers), values
+
+    def of(self, layer: int) -> Floats:
+        """The scores at a layer: (units,)."""
+        column: Floats = self.values[:, self.layers.index(layer)]
+        return column
 
     @property
     def drawn(self) -> tuple[str, bytes]:
@@ -70,7 +75,7 @@ class _Scores:
         return self.values[np.isfinite(self.values).all(axis=1)]
 
 
-def _scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, _Scores]:
+def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, Scores]:
     """Of every row whose value is the mean of its unit scores."""
     import numpy as np
 
@@ -87,13 +92,13 @@ def _scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -
         arrays = kept.get((row["run_id"], f"unit:{row['metric']}"))
         if arrays:
             values = np.stack([np.load(io.BytesIO(array)) for _, _, array in arrays], axis=1).astype(np.float64)
-            scores = _Scores(arrays[0][1] or "", [layer for layer, _, _ in arrays], values)
+            scores = Scores(arrays[0][1] or "", [layer for layer, _, _ in arrays], values)
             if _is_mean(row, scores):
                 found[place] = scores
     return found
 
 
-def _is_mean(row: Row, scores: _Scores) -> bool:
+def _is_mean(row: Row, scores: Scores) -> bool:
     """Whether the score is the mean of these units: by some protocols it is pooled otherwise."""
     import numpy as np
 
@@ -103,7 +108,7 @@ def _is_mean(row: Row, scores: _Scores) -> bool:
     return bool(len(values)) and abs(float(values.mean()) - row["value"]) <= ROUNDING * size
 
 
-def _judge(rows: Sequence[Row], scores: Sequence[_Scores | None]) -> None:
+def _judge(rows: Sequence[Row], scores: Sequence[Scores | None]) -> None:
     """Fill the columns of one task's rows in."""
     from teachmatters.measures import bootstrap
 

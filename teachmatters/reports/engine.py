@@ -152,8 +152,12 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
 
 
 def _default_metrics(spec: ReportSpec, catalog: Catalog) -> tuple[str, ...]:
-    """The report's own metrics that were measured; for a report of any metric the newest with numbers."""
+    """The report's own metrics that were measured; for a report of any metric the newest with numbers, or
+    every one that has a better.
+    """
     if not spec.metrics:
+        if spec.directed:
+            return tuple(fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None)
         order = {name: place for place, name in enumerate(catalog.analyses)}
         ranked = sorted(catalog.facts.values(), key=lambda fact: (not fact.has_numbers, order[fact.analysis]))
         return tuple(fact.name for fact in ranked[:1])

@@ -70,6 +70,16 @@ REPORTS = (
         sql="teachmatters.reports:sql/summary.sql",
         table="teachmatters.reports.summary:table",
         draw="teachmatters.reports.summary:draw",
+        directed=True,
+    ),
+    ReportSpec(
+        name="compare",
+        summary="two models, or one under two settings: the difference of their best layers on every task",
+        sql="teachmatters.reports:sql/compare.sql",
+        enrich="teachmatters.reports.compare:enrich",
+        table="teachmatters.reports.compare:table",
+        draw="teachmatters.reports.compare:draw",
+        directed=True,
     ),
     ReportSpec(
         name="scatter",

@@ -23,7 +23,7 @@ NAME = "page"
 SUMMARY = "everything there is as one HTML file that works offline: sortable tables, curves with hover, maps, SQL, runs"
 
 CHAPTERS = {
-    "Which layer is best": ("best-layers", "summary", "scatter"),
+    "Which layer is best": ("best-layers", "summary", "compare", "scatter"),
     "Why: what the features are of use for": ("knn", "retrieval", "video", "keypoints"),
     "How they attend": ("attention-distance", "attention-iou", "heads", "attention-maps", "aligned-maps"),
     "What they represent": ("cka", "cka-last-layer", "residual", "clusters", "parts"),
@@ -65,7 +65,7 @@ def count(specs: Iterable[ReportSpec]) -> int:
 
 
 def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
-    known = {spec.name: spec for spec in specs if spec.metrics or spec.name == "summary"}
+    known = {spec.name: spec for spec in specs if spec.metrics or spec.directed}
     placed = [(chapter, known.pop(name)) for chapter, names in CHAPTERS.items() for name in names if name in known]
     return placed + [(MORE, spec) for spec in known.values()]
 

@@ -13,7 +13,8 @@ WITH candidates AS (
         ) AS choice,
         CASE WHEN higher_is_better = 1 THEN -value ELSE value END AS badness
     FROM results
-    WHERE higher_is_better IS NOT NULL
+    WHERE metric IN (:metrics)
+        AND higher_is_better IS NOT NULL
         AND head IS NULL
         AND category IS NULL
         AND other_model IS NULL

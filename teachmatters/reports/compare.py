@@ -1,0 +1,193 @@
+"""Two models, or one model under two settings: the difference of their best layers on every task, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.reports import certainty, frames
+from teachmatters.reports.options import Options
+from teachmatters.store.reader import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row: TypeAlias = dict[str, Any]
+Side: TypeAlias = tuple[str, str]
+"""A model's label and a setting; every setting where the model is compared with another one."""
+
+COLUMNS = (
+    "metric", "dataset", "split", "protocol", "unit", "higher_is_better", "first", "first_setting", "first_layer",
+    "first_value", "second", "second_setting", "second_layer", "second_value", "difference", "low", "high", "units",
+)  # fmt: skip
+_TASK = ("analysis", "metric", "dataset", "split", "protocol")
+
+
+def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
+    """One row for each task of both sides: first minus second, and its 95 % interval where units have scores.
+
+    Raises:
+        TeachMattersError: there are no two sides, more than two, or none that share a task.
+    """
+    every = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
+    pairs = _pairs(every, options)
+    if not pairs:
+        raise TeachMattersError(
+            f"the models {listing(dict.fromkeys(row['model'] for row in every))} share no metric that has a better on "
+            "one data set; measure both on the same, or name two others with --model"
+        )
+    rows = [row for pair in pairs for row in pair]
+    scores = certainty.unit_scores(rows, options, ask)
+    values = [
+        tuple(_compared(first, second, scores.get(2 * nth), scores.get(2 * nth + 1)).get(name) for name in COLUMNS)
+        for nth, (first, second) in enumerate(pairs)
+    ]
+    return Rows(list(COLUMNS), values, truncated=False)
+
+
+def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:
+    """The rows of both sides, task by task."""
+    names = [name for name in options.models if any(row["model"] == name for row in every)]
+    if len(names) > 2:
+        raise TeachMattersError(f"report 'compare' takes two models, not {listing(names)}; name two with --model")
+    if len(options.models) == 1 or len({row["model"] for row in every}) == 1:
+        return _settings(every)
+    if len(names) < 2:
+        names = _newest(every)
+    sides = [_preferred([row for row in every if row["model"] == name]) for name in names]
+    return [(sides[0][task], sides[1][task]) for task in sides[0] if task in sides[1]]
+
+
+def _newest(every: list[Row]) -> list[str]:
+    """The model measured last, and of the others the one measured last that shares a task with it."""
+    tasks: dict[str, set[tuple[Any, ...]]] = {}
+    for row in every:
+        tasks.setdefault(row["model"], set()).add(_task(row))
+    newest = sorted(tasks, key=lambda name: max(row["finished_at"] for row in every if row["model"] == name))[::-1]
+    others = [name for name in newest[1:] if tasks[name] & tasks[newest[0]]]
+    return [newest[0], *(others or newest[1:])[:1]]
+
+
+def _settings(every: list[Row]) -> list[tuple[Row, Row]]:
+    """One model: the setting asked for, else the defaults, against the newest of its other settings."""
+    found = []
+    for task in dict.fromkeys(map(_task, every)):
+        rows = sorted((row for row in every if _task(row) == task), key=lambda row: row["finished_at"])
+        mine = [row for row in rows if row["asked"]]
+        others = [row for row in rows if not row["asked"]]
+        if mine and others:
+            found.append((mine[-1], others[-1]))
+    if not found:
+        name = every[0]["model"]
+        raise TeachMattersError(
+            f"{name!r} alone, under one setting, has nothing to be compared with; name two models with --model, or a "
+            "setting that it was measured under with --setting"
+        )
+    return found
+
+
+def _preferred(rows: list[Row]) -> dict[tuple[Any, ...], Row]:
+    """Of a model's settings the one asked for, else the newest."""
+    ordered = sorted(rows, key=lambda row: (bool(row["asked"]), row["finished_at"]))
+    chosen = {_task(row): row for row in ordered}
+    return {_task(row): chosen[_task(row)] for row in rows}
+
+
+def _task(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _TASK)
+
+
+def _compared(first: Row, second: Row, one: certainty.Scores | None, two: certainty.Scores | None) -> Row:
+    row = {name: first[name] for name in ("metric", "dataset", "split", "protocol", "unit", "higher_is_better")}
+    for side, own in (("first", first), ("second", second)):
+        row |= {side: own["model"], f"{side}_setting": own["setting"]}
+        row |= {f"{side}_layer": own["layer"], f"{side}_value": own["value"]}
+    row["difference"] = first["value"] - second["value"]
+    if one and two and one.names == two.names:
+        row |= _interval(one.of(first["layer"]) - two.of(second["layer"]))
+    return row
+
+
+def _interval(gaps: certainty.Floats) -> Row:
+    """Of the mean of differences unit by unit."""
+    import numpy as np
+
+    from teachmatters.measures import bootstrap
+
+    gaps = gaps[np.isfinite(gaps)]
+    low, high = bootstrap.interval(bootstrap.resampled_means(gaps[:, None]))
+    return {"low": float(low[0]), "high": float(high[0]), "units": len(gaps)}
+
+
+def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
+    """A line for each task; a difference whose interval leaves 0 out is bold."""
+    import pandas as pd
+
+    every = frames.records(rows)
+    names = [_name(every, side) for side in ("first", "second")]
+    lines = [
+        [
+            f"{row['metric']} / {row['dataset']}",
+            *(f"{_number(row, row[f'{side}_value'])} ({int(row[f'{side}_layer'])})" for side in ("first", "second")),
+            _signed(row, row["difference"]),
+            "" if row["low"] is None else f"{_signed(row, row['low'])} to {_signed(row, row['high'])}",
+        ]
+        for row in every
+    ]
+    shown = pd.DataFrame(lines, columns=["task", *names, "difference", "95 %"])
+    shown.attrs.update(bold={(nth, 3) for nth, row in enumerate(every) if _is_clear(row)}, labels=1)
+    return shown
+
+
+def draw(rows: pd.DataFrame, options: Options) -> Figure:
+    """Differences with their intervals, percentages apart from other scores; what is clear is filled."""
+    from teachmatters.reports import plots
+
+    every = frames.records(rows)
+    groups = [part for part in ([row for row in every if (row["unit"] == "percent") == is_percent]
+                                for is_percent in (True, False)) if part]  # fmt: skip
+    height = 1.1 + 0.24 * max(map(len, groups))
+    figure, axes = plots.panels(len(groups), columns=2, size=(5.2, height), share=False)
+    figure.set_size_inches(5.6 * len(groups), height)
+    for ax, part in zip(axes, groups, strict=True):
+        _forest(ax, part)
+        words = [f"{_name(every, 'first')} minus {_name(every, 'second')}", part[0]["unit"]]
+        ax.set_xlabel(plots.label(", ".join(filter(None, words)), longest=70))
+    return figure
+
+
+def _forest(ax: Axes, rows: Sequence[Row]) -> None:
+    from teachmatters.reports import plots
+
+    rows = rows[::-1]
+    ax.axvline(0, color="#555555", linewidth=0.8)
+    for height, row in enumerate(rows):
+        if row["low"] is not None:
+            ax.plot([row["low"], row["high"]], [height, height], color="#0072B2", linewidth=1.2)
+        face = "#0072B2" if _is_clear(row) else "white"
+        ax.plot([row["difference"]], [height], marker="o", color="#0072B2", markerfacecolor=face, linestyle="none")
+    ax.set_yticks(range(len(rows)), [plots.label(f"{row['metric']} / {row['dataset']}", longest=40) for row in rows])
+    ax.set_ylim(-0.7, len(rows) - 0.3)
+
+
+def _is_clear(row: Row) -> bool:
+    return row["low"] is not None and not row["low"] <= 0 <= row["high"]
+
+
+def _name(every: Sequence[Row], side: str) -> str:
+    """The model; with its setting where both sides are one model."""
+    first = every[0]
+    if first["first"] != first["second"]:
+        return str(first[side])
+    return f"{first[side]}, {first[f'{side}_setting'] or 'defaults'}"
+
+
+def _number(row: Row, value: float) -> str:
+    return frames.number(value, row["unit"] or "")
+
+
+def _signed(row: Row, value: float) -> str:
+    return ("+" if value > 0 else "") + _number(row, value)

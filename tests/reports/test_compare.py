@@ -1,0 +1,102 @@
+"""Two models, or two settings of one: differences at the best layers, and their intervals against a loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachmatters.api import Record
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports.engine import run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.specs import REPORTS
+from tests.reports.stores import DISTANCE, PURITY, heads, model, record, rising, values
+from tests.reports.test_certainty import UNITS, hits, put
+
+SPEC = next(spec for spec in REPORTS if spec.name == "compare")
+
+
+def rows(path: Path, **options: object) -> list[dict[str, object]]:
+    found = run_report(SPEC, path, Options(**options)).rows  # type: ignore[arg-type]
+    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    for number, label in enumerate(("dino-s16", "mae-s16", "clip-s16")):
+        put(tmp_path / "r.db", label, hits(number, 0.3, 0.4 + 0.2 * number, 0.2))
+        if label != "clip-s16":
+            record(tmp_path / "r.db", model(label, depth=3), PURITY, values(PURITY, [0.1, 0.5 - 0.2 * number, 0.2]))
+        record(tmp_path / "r.db", model(label, depth=3), DISTANCE, heads(DISTANCE, rising(3)))
+    return tmp_path / "r.db"
+
+
+def test_first_minus_second_at_the_best_layer_of_each(path: Path) -> None:
+    purity, knn = sorted(rows(path, models=("mae-s16", "dino-s16")), key=lambda row: str(row["metric"]), reverse=True)
+    assert (purity["first"], purity["second"]) == ("mae-s16", "dino-s16")
+    assert (purity["first_layer"], purity["second_layer"]) == (2, 2)
+    assert purity["difference"] == pytest.approx(-0.2)
+    assert np.isnan(float(purity["low"]))  # type: ignore[arg-type]
+    gaps = (
+        hits(1, 0.3, 0.6, 0.2)[:, int(str(knn["first_layer"])) - 1]
+        - hits(0, 0.3, 0.4, 0.2)[:, int(str(knn["second_layer"])) - 1]
+    )
+    assert knn["difference"] == pytest.approx(gaps.mean())
+    generator = np.random.default_rng(0)
+    drawn = [gaps[generator.integers(0, len(gaps), len(gaps))].mean() for _ in range(1000)]
+    assert (knn["low"], knn["high"]) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-3)
+    assert knn["units"] == len(UNITS)
+
+
+def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> None:
+    record(path, model("beit-s16", depth=3), PURITY, values(PURITY, [0.9, 0.1, 0.1]))
+    (row,) = rows(path)
+    assert (row["metric"], row["first"], row["second"]) == ("purity-cls", "beit-s16", "mae-s16"), "not clip-s16"
+
+
+def test_one_model_under_two_settings(path: Path) -> None:
+    record(path, model("dino-s16", depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
+    (row,) = rows(path, models=("dino-s16",))
+    assert (row["first_setting"], row["second_setting"]) == ("", "limit=2")
+    assert row["difference"] == pytest.approx(0.5 - 0.9)
+    (row,) = rows(path, models=("dino-s16",), setting="limit=2")
+    assert (row["first_setting"], row["second_setting"]) == ("limit=2", "")
+    table = run_report(SPEC, path, Options(models=("dino-s16",))).table
+    assert list(table.columns[1:3]) == ["dino-s16, defaults", "dino-s16, limit=2"]
+
+
+def test_only_the_metrics_and_layers_asked_for(path: Path) -> None:
+    (row,) = rows(path, models=("mae-s16", "dino-s16"), metrics=("purity-cls",), layers=(1, 3))
+    assert (row["first_layer"], row["second_layer"]) == (3, 3)
+
+
+def test_the_table_stresses_what_is_clear(path: Path) -> None:
+    put(path, "beit-s16", hits(9, 0.0, 0.01, 0.0))
+    table = run_report(SPEC, path, Options(models=("clip-s16", "beit-s16"))).table
+    assert table["task"].tolist() == ["knn-top1 / digits"]
+    assert table["difference"][0].startswith("+")
+    assert table.attrs["bold"] == {(0, 3)}
+
+
+def test_the_drawing_has_percentages_apart(path: Path) -> None:
+    figure = run_report(SPEC, path, Options(models=("mae-s16", "dino-s16"))).figure()
+    assert [ax.get_xlabel() for ax in figure.axes] == ["mae-s16 minus dino-s16, percent", "mae-s16 minus dino-s16"]
+    assert [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes] == [
+        ["knn-top1 / digits"], ["purity-cls / photos"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (("dino-s16", "mae-s16", "clip-s16"), "takes two models, not dino-s16, mae-s16, clip-s16"),
+        (("dino-s16",), "'dino-s16' alone, under one setting"),
+        (("clip-s16", "beit-s16"), "share no metric that has a better on one data set"),
+    ],
+)
+def test_what_cannot_be_compared(path: Path, models: tuple[str, ...], said: str) -> None:
+    record(path, model("beit-s16", depth=1), PURITY, [Record(metric="purity-cls", layer=1, value=0.5)])
+    with pytest.raises(TeachMattersError, match=said):
+        run_report(SPEC, path, Options(models=models))
