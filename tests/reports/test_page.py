@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
+from teachmatters.reports.page import section
 from teachmatters.reports.page.build import build, count
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.page.section import kind_of
@@ -130,6 +132,36 @@ def test_of_a_cell_measured_twice_the_newest_run(tmp_path: Path) -> None:
     spec = next(spec for spec in REPORTS if spec.name == "knn")
     ((run, *_),) = Runs(path).behind(run_report(spec, path, Options()).data)
     assert [(run,)] == query(path, "SELECT DISTINCT run_id FROM results").rows
+
+
+def test_each_metric_has_its_own_newest_run(tmp_path: Path) -> None:
+    path, top5 = tmp_path / "r.db", replace(TOP1, name="knn-top5")
+    for metric in (top5, TOP1):  # the later run measured one of the two, and takes nothing from the other
+        record(path, model("dino-s16", depth=2), metric, values(metric, [1.0, 2.0]))
+    for name in ("knn", "scatter", "summary"):
+        spec = next(spec for spec in REPORTS if spec.name == name)
+        metrics = ("knn-top1", "knn-top5")
+        cited = {row[0] for row in Runs(path).behind(run_report(spec, path, Options(metrics=metrics)).data)}
+        assert cited == {run for (run,) in query(path, "SELECT DISTINCT run_id FROM results").rows}, name
+        assert len(cited) == 2
+
+
+def test_both_sides_of_a_comparison_have_their_runs(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    spec = next(spec for spec in REPORTS if spec.name == "compare")
+    cited = {row[0] for row in Runs(path).behind(run_report(spec, path, Options()).data)}
+    assert cited == {run for (run,) in query(path, "SELECT run_id FROM runs WHERE analysis = 'knn'").rows}
+
+
+def test_what_no_reader_could_take_in_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    monkeypatch.setattr(section, "MOST_MODELS", 1)
+    monkeypatch.setattr(section, "MOST_LINES", 1)
+    found = sections(page(path))
+    assert "2 models are too many for one drawing; --model chooses up to 1 of them." in found["cka-last-layer"]
+    assert "<img" not in found["cka-last-layer"]
+    assert len(cells(found["knn"])) == 1
+    assert "1 more lines: 'tm report knn'" in found["knn"]
 
 
 def test_only_what_is_asked_for(tmp_path: Path) -> None:

@@ -90,8 +90,13 @@ def _facts(path: Path) -> str:
     sql = "SELECT count(*), count(DISTINCT model), count(DISTINCT dataset), max(finished_at) FROM runs"
     ((runs, models, data, newest),) = query(path, sql, timeout=TIMEOUT).rows
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    said = f"{models} models on {data} data sets, {runs:,} runs, the newest of {str(newest)[:10]}. Written {now}."
+    held = ", ".join(_counted(*each) for each in ((models, "model"), (data, "data set"), (runs, "run")))
+    said = f"{held}, the newest of {str(newest)[:10]}. Written {now}."
     return html.escape(said)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _looks(path: Path) -> dict[str, dict[str, str]]:

@@ -72,7 +72,7 @@ function lines(holder, data) {
   const own = (row) => (row.head ?? null) === null && (row.category ?? null) === null;
   const depths = new Set(rows.map((row) => row.depth));
   const x = (row) => (depths.size > 1 ? row.layer / row.depth : row.layer);
-  const last = Math.max(...rows.map((row) => row.layer));
+  const last = rows.reduce((most, row) => Math.max(most, row.layer), 1);
   const axis = depths.size > 1 ? { title: { text: "Relative depth" } } : { title: { text: "Layer" }, tick0: 0, dtick: Math.ceil(last / 12) };
   legend(holder, [...new Set(rows.map((row) => row.model))]);
   const differ = ["protocol", "dataset", "split"].filter((name) => new Set(rows.map((row) => row[name])).size > 1);
@@ -113,7 +113,8 @@ function legend(holder, models) {
 }
 
 function pairs(holder, data) {
-  const parts = group(rowsOf(data), ["metric", "dataset", "split", "model", "other_model"]);
+  const rows = rowsOf(data);
+  const parts = group(rows, ["metric", "dataset", "split", "model", "other_model"]);
   const label = document.createElement("label");
   const select = document.createElement("select");
   label.className = "pick";
@@ -122,7 +123,7 @@ function pairs(holder, data) {
   holder.classList.add("square");
   parts.forEach((part, place) => select.add(new Option(`${part[0].model} and ${part[0].other_model}`, place)));
   select.value = Math.max(0, parts.findIndex((part) => part[0].model !== part[0].other_model));
-  const low = Math.min(0, ...data.rows.map((row) => row[data.columns.indexOf("value")]));
+  const low = rows.reduce((least, row) => Math.min(least, row.value), 0);
   const chart = draw(holder, ...square(parts[select.value], data, low));
   select.addEventListener("change", () => {
     const [traces, extra] = square(parts[select.value], data, low);
@@ -150,6 +151,7 @@ function refresh() {
   for (const { box, extra } of charts) Plotly.relayout(box, layout(extra));
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
-for (const details of document.querySelectorAll("details")) {
-  addEventListener("beforeprint", () => { if (details.querySelector("table.sortable")) details.open = true; });
-}
+/* On paper nothing unfolds by itself; tables of more than a page would bury the rest. */
+addEventListener("beforeprint", () => {
+  for (const table of document.querySelectorAll("details table.sortable")) if (table.rows.length <= 60) table.closest("details").open = true;
+});

@@ -10,33 +10,57 @@ from teachmatters.store.reader import Rows, query
 
 COLUMNS = (
     "run_id", "model", "other_model", "dataset", "split", "analysis", "setting", "finished_at", "seconds", "device",
-    "dtype", "seed", "git_commit", "weights", "versions",
+    "dtype", "seed", "git_commit", "parameters", "weights", "versions",
 )  # fmt: skip
-_KEY = ("model", "other_model", "dataset", "split", "analysis", "setting")
+_KEY = ("model", "other_model", "dataset", "split", "setting", "metric")
+
+# A run that measured one metric again takes nothing from the others of its analysis: what counts is each metric's own.
+_NEWEST = """
+SELECT DISTINCT fact.model, fact.other_model, fact.dataset, fact.split, fact.setting, metrics.name, fact.run_id
+FROM recorded
+JOIN run_facts AS fact ON fact.id = recorded.run_id
+JOIN metrics ON metrics.id = recorded.metric_id
+WHERE recorded.is_newest = 1
+ORDER BY fact.finished_at, fact.run_id
+"""
+
+_READINGS: tuple[dict[str, str], ...] = (
+    {},
+    {"model": "other_model", "other_model": "model"},  # a pair is stored once
+    {"metric": "other_metric", "dataset": "other_dataset"},
+    {"model": "first", "setting": "first_setting"},
+    {"model": "second", "setting": "second_setting"},
+)
+"""How rows name what was measured: the key's columns that go by another name. A row may stand on two numbers."""
 
 
 class Runs:
-    """Every run of a store, by what it measured; of several the newest.
+    """Every run of a store, by the metrics of which it is the newest.
 
     Args:
         path: the store.
     """
 
     def __init__(self, path: Path) -> None:
-        found = query(path, f"SELECT {', '.join(COLUMNS)} FROM runs ORDER BY finished_at", timeout=TIMEOUT)
-        self._runs = {self._key(dict(zip(found.columns, row, strict=True))): row for row in found.rows}
+        found = query(path, f"SELECT {', '.join(COLUMNS)} FROM runs", timeout=TIMEOUT)
+        self._runs = {row[0]: row for row in found.rows}
+        self._newest: dict[tuple[str, ...], list[str]] = {}
+        for *key, run in query(path, _NEWEST, timeout=TIMEOUT).rows:
+            self._newest.setdefault(tuple(map(str, key)), []).append(run)
 
     def behind(self, data: Rows) -> list[tuple[Any, ...]]:
         """The runs of some rows, as far as the rows' columns tell: a value of COLUMNS each."""
-        if "model" not in data.columns or "analysis" not in data.columns:
-            return []
         keys: dict[tuple[str, ...], None] = {}
-        for values in data.rows:
-            row = dict(zip(data.columns, values, strict=True))
-            keys[self._key(row)] = None
-            keys[self._key({**row, "model": row.get("other_model"), "other_model": row["model"]})] = None
-        return [self._runs[key] for key in keys if key in self._runs]
+        for other_names in _READINGS:
+            keys.update(_keys(data, other_names))
+        runs = dict.fromkeys(run for key in keys for run in self._newest.get(key, ()))
+        return [self._runs[run] for run in runs]
 
-    @staticmethod
-    def _key(row: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(str(row.get(name) or "") for name in _KEY)
+
+def _keys(data: Rows, other_names: dict[str, str]) -> dict[tuple[str, ...], None]:
+    """The values of _KEY of some rows, each once; a pair's other model is the only one that rows need not have."""
+    names = [other_names.get(name, name) for name in _KEY]
+    if not set(names) - {"other_model"} <= set(data.columns) or not set(other_names.values()) <= set(data.columns):
+        return {}
+    places = [data.columns.index(name) if name in data.columns else None for name in names]
+    return dict.fromkeys(tuple("" if k is None else str(row[k] or "") for k in places) for row in data.rows)

@@ -20,6 +20,11 @@ Kind = Literal["lines", "pairs", "picture"]
 LONG = 20
 """Lines of a table that is folded away at first, beside a figure that says the same."""
 DPI = 110
+MOST_MODELS, MOST_PAIRED = 40, 12
+"""In a drawing, and in one with a square for each pair: with more it takes minutes and cannot be read."""
+
+MOST_LINES = 2000
+"""Of a table: a page of many models must still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +124,17 @@ def _figure(report: Report, kind: Kind | None) -> str:
         return ""
     name = anchor(report.spec.name)
     if kind == "picture":
-        return _picture(report)
+        return _picture(report, MOST_MODELS)
     data = f'<script type="application/json" id="data-{name}">{embedded(content(report))}</script>'
     charts = f'{data}<div class="charts" data-kind="{kind}" data-of="data-{name}"></div>'
-    return charts + (_picture(report) if kind == "pairs" and report.spec.draw else "")
+    return charts + (_picture(report, MOST_PAIRED) if kind == "pairs" and report.spec.draw else "")
 
 
-def _picture(report: Report) -> str:
-    """The report's own drawing."""
+def _picture(report: Report, most: int) -> str:
+    """The report's own drawing, of at most that many models."""
+    models = len(report.rows["model"].unique()) if "model" in report.rows else 0
+    if models > most:
+        return f"<p>{models} models are too many for one drawing; --model chooses up to {most} of them.</p>"
     file = io.BytesIO()
     report.figure().savefig(file, format="png", dpi=DPI)
     picture = base64.b64encode(file.getvalue()).decode()
@@ -139,6 +147,8 @@ def _table(report: Report, *, folded: bool) -> str:
     table = report.table
     bold, foot = table.attrs.get("bold", ()), table.attrs.get("foot", 0)
     lines = table.to_numpy().tolist()
+    left_out = max(0, len(lines) - foot - MOST_LINES)
+    del lines[MOST_LINES : MOST_LINES + left_out]
     head = "".join(
         f'<th scope="col" aria-sort="none"><button type="button">{html.escape(str(name))}</button></th>'
         for name in table.columns
@@ -150,9 +160,11 @@ def _table(report: Report, *, folded: bool) -> str:
             bodies[-1] += text
         else:
             bodies.append(text)
-    ends = "".join(_line(line, nth, bold) for nth, line in enumerate(lines[len(lines) - foot :], len(lines) - foot))
+    ends = "".join(_line(line, nth, bold) for nth, line in enumerate(lines[len(lines) - foot :], len(table) - foot))
     body = "".join(f"<tbody>{text}</tbody>" for text in bodies) + (f"<tfoot>{ends}</tfoot>" if ends else "")
     whole = f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{head}</tr></thead>{body}</table></div>'
+    if left_out:
+        whole += f"<p>{left_out:,} more lines: 'tm report {html.escape(report.spec.name)}' prints them.</p>"
     return f"<details><summary>The numbers</summary>{whole}</details>" if folded else whole
 
 
