@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from teachmatters import registry
-from teachmatters.api import MetricSpec, Record, Result
+from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.build import build
@@ -25,6 +27,7 @@ from teachmatters.store import Cell, ModelRow, Run, Store, query
 from teachmatters.store.migrate import info
 
 LAYERS, HEADS = 12, 12
+UNITS = tuple(f"val/{number:05d}" for number in range(500))
 ENOUGH = 2.0  # seconds
 HEAD_METRICS = tuple(f"attn-{name}" for name in ("distance", "offset", "offset-x", "offset-y", "on-cls", "entropy"))
 KNN_METRICS = ("knn-top1", "knn-top5")
@@ -95,8 +98,21 @@ def run_of(number: int, dataset: str, analysis: str, names: tuple[str, ...], oth
         versions={},
         started_at=now,
         finished_at=now + timedelta(seconds=1),
-        metrics=tuple(MetricSpec(name=name, title=name, summary=name) for name in names),
+        metrics=tuple(
+            MetricSpec(name=name, title=name, summary=name, higher_is_better=True if name in KNN_METRICS else None)
+            for name in names
+        ),
     )
+
+
+def unit_scores(number: int) -> list[StoredMap]:
+    """Of every layer, such that their mean is its number."""
+    scores = np.random.default_rng(number).normal(0, 20, (LAYERS, len(UNITS)))
+    scores += 3.3 * np.arange(1, LAYERS + 1)[:, None] - scores.mean(axis=1, keepdims=True)
+    return [
+        StoredMap(name="unit:knn-top1", layer=y, axes=("unit",), array=row.astype(np.float32), units=UNITS)
+        for y, row in enumerate(scores, start=1)
+    ]
 
 
 def runs() -> Iterator[tuple[Run, Result]]:
@@ -110,7 +126,7 @@ def runs() -> Iterator[tuple[Run, Result]]:
             yield run_of(number, dataset, "attention", HEAD_METRICS), Result(records=records)
             kinds = [(m, y, c) for m in KNN_METRICS for y in layers for c in CATEGORIES]
             records = [Record(metric=m, layer=y, category=c, value=y * 3.3, n=50000) for m, y, c in kinds]
-            yield run_of(number, dataset, "knn", KNN_METRICS), Result(records=records)
+            yield run_of(number, dataset, "knn", KNN_METRICS), Result(records=records, maps=unit_scores(number))
             for other in range(max(0, number - 5), number + 1):
                 pairs = [(m, y, z) for m in PAIR_METRICS for y in layers for z in layers]
                 records = [Record(metric=m, layer=y, other_layer=z, value=y / z, n=78) for m, y, z in pairs]

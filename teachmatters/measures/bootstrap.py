@@ -54,13 +54,18 @@ def interval(means: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     return low, high
 
 
-def tied(means: Floats, best: int) -> NDArray[np.bool_]:
-    """Columns that cannot be told from the column ``best``: 0 lies within the interval of the paired difference.
+def tied(means: Floats, best: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Columns that cannot be told from another: 0 lies within the interval of the paired difference.
 
-    >>> tied(resampled_means(np.array([[0.0, 0.0, 9.0], [1.0, 1.0, 9.0], [2.0, 1.0, 9.0]])), best=0).tolist()
+    Args:
+        means: (resamples, columns).
+        best: (columns,), the column that each is compared with.
+
+    >>> means = resampled_means(np.array([[0.0, 0.0, 9.0], [1.0, 1.0, 9.0], [2.0, 1.0, 9.0]]))
+    >>> tied(means, best=np.array([0, 0, 0])).tolist()
     [True, True, False]
     """
-    low, high = interval(means - means[:, best, None])
+    low, high = interval(means - means[:, best])
     found: NDArray[np.bool_] = (low <= 0) & (high >= 0)
     return found
 

@@ -110,24 +110,33 @@ def _is_mean(row: Row, scores: Scores) -> bool:
 
 def _judge(rows: Sequence[Row], scores: Sequence[Scores | None]) -> None:
     """Fill the columns of one task's rows in."""
+    alike: dict[tuple[str, bytes], list[tuple[Row, Scores]]] = {}
+    for row, own in zip(rows, scores, strict=True):
+        if own is not None:
+            alike.setdefault(own.drawn, []).append((row, own))
+    for group in alike.values():
+        _judge_alike(group)
+        if len(group) < len(rows) or len(rows) == 1:  # other units, or nobody to win against
+            for row, _ in group:
+                row["wins"] = None
+
+
+def _judge_alike(group: Sequence[tuple[Row, Scores]]) -> None:
+    """Models with the same units: drawn once for all, so that models are compared on the same units too."""
+    import numpy as np
+
     from teachmatters.measures import bootstrap
 
-    bests: list[Floats] = []
-    for row, own in zip(rows, scores, strict=True):
-        if own is None:
-            continue
-        values = own.complete
-        sign = 1 if row["higher_is_better"] else -1
-        means = bootstrap.resampled_means(values)
-        best = own.layers.index(row["layer"])
-        low, high = bootstrap.interval(means)
-        same = bootstrap.tied(means, best)
-        row["low"], row["high"], row["units"] = float(low[best]), float(high[best]), len(values)
-        row["tied_layers"] = ",".join(str(layer) for layer, tie in zip(own.layers, same, strict=True) if tie)
-        bests.append((sign * means).max(axis=1))
-    known = [own for own in scores if own is not None]
-    if len(known) == len(rows) > 1 and len({own.drawn for own in known}) == 1:  # the same units for all
-        import numpy as np
-
-        for row, share in zip(rows, bootstrap.wins(np.stack(bests, axis=1)), strict=True):
-            row["wins"] = float(share)
+    every = [own for _, own in group]
+    means = bootstrap.resampled_means(np.concatenate([own.complete for own in every], axis=1))
+    starts = np.cumsum([0, *(len(own.layers) for own in every)])
+    best = np.array([start + own.layers.index(row["layer"]) for (row, own), start in zip(group, starts, strict=False)])
+    low, high = bootstrap.interval(means[:, best])
+    same = bootstrap.tied(means, np.repeat(best, np.diff(starts)))
+    signs = np.repeat([1 if row["higher_is_better"] else -1 for row, _ in group], np.diff(starts))
+    wins = bootstrap.wins(np.maximum.reduceat(signs * means, starts[:-1], axis=1))
+    for nth, (row, own) in enumerate(group):
+        ties = zip(own.layers, same[starts[nth] : starts[nth + 1]], strict=True)
+        row["tied_layers"] = ",".join(str(layer) for layer, tie in ties if tie)
+        row["low"], row["high"], row["units"] = float(low[nth]), float(high[nth]), len(own.complete)
+        row["wins"] = float(wins[nth])

@@ -51,7 +51,7 @@ def test_pairing_tells_apart_what_intervals_cannot() -> None:
     means = resampled_means(np.stack([noise, noise - 0.1, noise + np.random.default_rng(1).normal(0, 5, 200)], axis=1))
     low, high = interval(means)
     assert low[0] < high[1], "their intervals overlap"
-    assert tied(means, 0).tolist() == [True, False, True]
+    assert tied(means, np.array([0, 0, 0])).tolist() == [True, False, True]
 
 
 def test_wins_are_shares_of_the_resamples() -> None:
