@@ -28,7 +28,8 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
     every = frames.records(rows)
     models = _models(every)
-    pairs = _asked(models, options) or [(a, b) for i, a in enumerate(models) for b in models[i:]]
+    asked = _asked(models, options) or [(a, b) for i, a in enumerate(models) for b in models[i:]]
+    pairs = {pair: place for place, pair in enumerate(asked)}
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in every:
         if (row["model"], row["other_model"]) in pairs:
@@ -36,7 +37,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
             key = row["metric"], row["model"], row["other_model"], mine
             lines.setdefault(key, {})[other] = frames.number(round(row["value"], EXACT))
     wide = sorted({other for cells in lines.values() for other in cells}, key=_natural)
-    order = sorted(lines, key=lambda key: (key[0], pairs.index((key[1], key[2])), _natural(key[3])))
+    order = sorted(lines, key=lambda key: (key[0], pairs[key[1], key[2]], _natural(key[3])))
     shown = [name for name in ("metric", "model", "other_model", "layer") if name != "metric" or _several(every)]
     body = [[*key[4 - len(shown) :], *(lines[key].get(other, "") for other in wide)] for key in order]
     frame = pd.DataFrame(body, columns=[*shown, *wide])

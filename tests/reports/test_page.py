@@ -16,6 +16,7 @@ from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
+from teachmatters.reports.page import build as building
 from teachmatters.reports.page import section
 from teachmatters.reports.page.build import build, count
 from teachmatters.reports.page.runs import Runs
@@ -162,6 +163,15 @@ def test_what_no_reader_could_take_in_is_left_out_and_said(tmp_path: Path, monke
     assert "<img" not in found["cka-last-layer"]
     assert len(cells(found["knn"])) == 1
     assert "1 more lines: 'tm report knn'" in found["knn"]
+
+
+def test_too_many_pairs_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+    monkeypatch.setattr(building, "MOST_PAIRED", 1)
+    text = page(path)
+    assert "cka" not in sections(text)
+    assert "<b>cka</b>: 2 models make too many pairs for one page; --model chooses up to 1 of them" in text
+    assert "cka" in sections(page(path, Options(models=("dino-s16",))))
 
 
 def test_only_what_is_asked_for(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from string import Template
 from teachmatters.api import ReportSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports import style
-from teachmatters.reports.catalog import TIMEOUT
+from teachmatters.reports.catalog import TIMEOUT, read_catalog
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
@@ -29,6 +29,20 @@ CHAPTERS = {
     "What they represent": ("cka", "cka-last-layer", "residual", "clusters", "parts"),
 }
 MORE = "More"
+PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
+"""Reports of all pairs of models, and of how many models a page can hold them."""
+
+# Not by way of the view of all results, which would be a walk through millions of them.
+_MODELS = """
+SELECT run.model, models.family, models.supervision
+FROM run_facts AS run
+JOIN models ON models.id = run.model_id
+UNION
+SELECT run.other_model, models.family, models.supervision
+FROM run_facts AS run
+JOIN models ON models.id = run.other_model_id
+WHERE run.other_model <> ''
+"""
 
 
 def build(path: Path, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
@@ -48,6 +62,7 @@ def build(path: Path, specs: Iterable[ReportSpec], options: Options, advance: Ca
     silent: dict[str, TeachMattersError] = {}
     for chapter, spec in _in_order(specs):
         try:
+            _refuse_too_many(spec, path, options)
             report = run_report(spec, path, options)
         except TeachMattersError as error:
             silent[spec.name] = error
@@ -62,6 +77,19 @@ def build(path: Path, specs: Iterable[ReportSpec], options: Options, advance: Ca
 def count(specs: Iterable[ReportSpec]) -> int:
     """How many reports the page will ask for."""
     return len(_in_order(specs))
+
+
+def _refuse_too_many(spec: ReportSpec, path: Path, options: Options) -> None:
+    """Pairs grow with the square of the models."""
+    if spec.name not in PAIRED:
+        return
+    catalog = read_catalog(path)
+    models = len(catalog.find_models(options.models) or catalog.models)
+    if models > MOST_PAIRED:
+        raise TeachMattersError(
+            f"{models} models make too many pairs for one page; --model chooses up to {MOST_PAIRED} of them, and 'tm "
+            f"report {spec.name}' shows them all."
+        )
 
 
 def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
@@ -101,10 +129,9 @@ def _counted(count: int, what: str) -> str:
 
 def _looks(path: Path) -> dict[str, dict[str, str]]:
     """Each model's colour and line, the same as in the drawings."""
-    sql = "SELECT DISTINCT model, family, supervision FROM results"
     rows = [
         dict(zip(("model", "family", "supervision"), row, strict=True))
-        for row in query(path, sql, timeout=TIMEOUT).rows
+        for row in query(path, _MODELS, timeout=TIMEOUT).rows
     ]
     dashes = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
     return {name: {"colour": look.colour, "dash": dashes[look.line]} for name, look in style.looks(rows).items()}
