@@ -1,0 +1,38 @@
+"""What this package adds to teachmatters: one spec, since every ``tm --help`` imports it."""
+
+from __future__ import annotations
+
+from teachmatters import hookimpl
+from teachmatters.api import DatasetSpec, Parameter
+
+# --8<-- [start:spec]
+FLOWERS = DatasetSpec(
+    name="flowers",
+    summary="Oxford 102 Flowers: 8,189 pictures of 102 kinds of flowers",
+    kinds=frozenset({"pictures", "labels"}),
+    factory="teachmatters_flowers.dataset:open_flowers",
+    folder="flowers",
+    requires=("jpg", "imagelabels.mat", "setid.mat"),
+    layout="jpg/image_00001.jpg ..., imagelabels.mat and setid.mat in a folder called flowers",
+    source="robots.ox.ac.uk/~vgg/data/flowers/102: 102flowers.tgz, imagelabels.mat, setid.mat",
+    licence="none stated: the pictures belong to their photographers; research",
+    citation="Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008",
+    parameters=(
+        Parameter(
+            name="split",
+            kind="str",
+            default="test",
+            choices=("test", "val"),
+            summary="whom the numbers are about; the gallery is train and val, or train alone",
+        ),
+    ),
+)
+
+
+@hookimpl
+def register_datasets() -> list[DatasetSpec]:
+    """The data set ``flowers``."""
+    return [FLOWERS]
+
+
+# --8<-- [end:spec]
