@@ -45,7 +45,7 @@ class Halves:
         self.read = functools.lru_cache(maxsize=2)(load_state)
 
     def find(self, todo: Todo, model: LabelledModel, weights: str) -> tuple[ModelInfo, Half] | None:
-        """The half of a model with these weights, and the model's shape, if a pass has left it."""
+        """The half of a model with these weights, and the model's shape, if a pass has left it whole."""
         entry = self._entry(todo.task, model, weights)
         try:
             holds = entry.holds() or {}
@@ -54,12 +54,21 @@ class Halves:
         except (KeyError, TypeError):  # never made, or not as we make it
             return None
         path = entry.path / FILE
-        if not path.is_file() or not enough:
+        if not path.is_file() or not enough or not self._sound(path):
             return None
         entry.touch()
         _, context = self.bench.start(info, todo)
         sitting = Sitting(datetime.now(UTC), self.bench.device, holds["skipped"])
         return info, Half(context, sitting, lambda: self.read(path))
+
+    def _sound(self, path: Path) -> bool:
+        """Whether a state is as it was written; one that is not is said, and the pass to come replaces it."""
+        try:
+            self.read(path)
+        except TeachMattersError:
+            self.bench.listener.say(f"{path} is damaged or cannot be read: its model is passed over anew")
+            return False
+        return True
 
     def keep(self, gathered: Gathered, model: LabelledModel, weights: str) -> Half:
         """Save what a pass has gathered; where that is impossible it lives as long as the command."""

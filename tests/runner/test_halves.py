@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from teachmatters.cache.states import load_state
 from tests.runner.test_analyze import Runs, forwards, run, statuses
+from tests.runner.test_features import Said
 
 pytestmark = pytest.mark.usefixtures("toys")
 __all__ = ["forwards", "run"]  # fixtures
@@ -68,8 +72,30 @@ def test_a_folder_that_cannot_be_written_only_costs_passes(run: Runs, forwards: 
     assert forwards["2"] == 42
 
 
-def test_a_damaged_state_is_told_with_its_file(run: Runs) -> None:
+def _cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _changed(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3] + b"abc")
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [_cut_off, _changed, _emptied])
+def test_a_damaged_state_is_said_once_and_made_anew(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
+) -> None:
     run("toy-b", "toy-similarity")
     (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*/state.safetensors")
-    path.write_bytes(path.read_bytes()[:-3])
-    assert f"{path} cannot be read as a saved state" in run.fails("x=toy-b", "toy-similarity")
+    whole = load_state(path)
+    harm(path)
+    forwards.clear()
+    said = Said()
+    monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
+    assert set(statuses(run("x=toy-b y=toy-b toy-b", "toy-similarity"))) == {"done", "reused"}
+    assert said.lines == [f"{path} is damaged or cannot be read: its model is passed over anew"]
+    assert forwards == {"2": 21}
+    np.testing.assert_equal(load_state(path), whole)
