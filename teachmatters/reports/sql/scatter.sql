@@ -33,7 +33,9 @@ paired AS (
         x.metric, x.value, x.unit,
         y.metric AS other_metric, y.dataset AS other_dataset, y.value AS other_value, y.unit AS other_unit, y.place,
         MAX(x.dataset = y.dataset) OVER (PARTITION BY x.model, y.metric) AS shared
-    FROM numbers AS x JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND x.place = 0 AND y.place > 0
+    FROM numbers AS x
+    -- Without "likely" SQLite takes these for few rows, makes no index, and goes through all of them for each.
+    JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND likely(x.place = 0) AND likely(y.place > 0)
 )
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, layer, metric, value, unit,
