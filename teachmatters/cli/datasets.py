@@ -11,7 +11,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.errors import listing as listed
 
 if TYPE_CHECKING:
-    from teachmatters.api import DatasetSpec
+    from teachmatters.api import DatasetSpec, Kind
     from teachmatters.runner.data import OpenDataset
 
 HELP = """List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.
@@ -79,11 +79,23 @@ def _open(spec: DatasetSpec, data_root: Path | None) -> OpenDataset:
 
 def _found(opened: OpenDataset) -> str:
     """What a folder holds, in words."""
+    counts = [_count(opened, kind) for kind in sorted(opened.dataset.kinds)]
+    classes = f"; {len(opened.dataset.classes)} classes" if opened.dataset.classes else ""
+    return "; ".join(counts) + classes
+
+
+def _count(opened: OpenDataset, kind: Kind) -> str:
+    """The pictures of a kind; how many videos or pairs they are of; how a gallery and its queries divide them."""
     from teachmatters.runner.data import items_of
 
-    counts = {kind: len(items_of(opened, kind, ("all",), None)["all"]) for kind in sorted(opened.dataset.kinds)}
-    classes = f"; {len(opened.dataset.classes)} classes" if opened.dataset.classes else ""
-    return "; ".join(f"{count:,} for {kind}" for kind, count in counts.items()) + classes
+    every = items_of(opened, kind, ("all",), None)["all"]
+    if units := {unit for item in every for unit in item.units or ()}:
+        return f"{len(every):,} for {kind} ({len(units):,} {kind if len(units) > 1 else kind.removesuffix('s')})"
+    queries, gallery = (opened.dataset.items(kind, role) for role in ("queries", "gallery"))
+    if kind == "pictures" or not queries or not gallery or queries == gallery:
+        return f"{len(every):,} for {kind}"
+    whole = f"{len(queries) + len(gallery):,} for {kind}"
+    return f"{whole} ({len(queries):,} queries, {len(gallery):,} in the gallery)"
 
 
 def _missing(opened: OpenDataset) -> str | None:
