@@ -17,6 +17,7 @@ from teachmatters.cli.report import report_text
 from teachmatters.errors import NothingToShowError, listing
 
 if TYPE_CHECKING:
+    from teachmatters.api import MetricSpec
     from teachmatters.runner.request import Outcome
 
 HELP = """Measure models on data and record every number in the store.
@@ -137,10 +138,25 @@ def show_numbers(path: Path, outcomes: Sequence[Outcome], style: given.ListForma
         columns = answers[0][0] if answers else ["model", "metric", "layer", "value"]
         output.emit_table(columns, [row for _, rows in answers for row in rows], "json")
         return
-    about = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in told for metric in sorted(o.metrics))
-    for dataset, setting, analysis, metric in about:
+    for dataset, setting, analysis, metric in _shown(told):
         models = {label for o in told if metric in o.metrics for label in (o.model, o.other) if label}
         output.emit(_table(path, f"{analysis}:{metric}", dataset, setting, tuple(sorted(models))))
+
+
+def _shown(told: Sequence[Outcome]) -> list[tuple[str, str, str, str]]:
+    """Data set, setting, analysis and metric of each table; metrics without a layer's own number only by themselves."""
+    from teachmatters.registry import load
+
+    about = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in told for metric in sorted(o.metrics))
+    finer = {metric.name for spec in load().analyses.values() for metric in spec.metrics if _finer(metric)}
+    shown = [each for each in about if each[-1] not in finer]
+    if left := sorted({each[-1] for each in about} & finer if shown else ()):
+        output.say(f"not shown, having many numbers a layer: {listing(left)} (tm report metric --metric {left[0]})")
+    return shown or list(about)
+
+
+def _finer(metric: MetricSpec) -> bool:
+    return not metric.headline and metric.level != "map"
 
 
 def _table(path: Path, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:

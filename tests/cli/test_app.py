@@ -91,6 +91,18 @@ def test_analyze_then_read(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("toys")
+def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None:
+    asked = ("analyze", "--model", "toy-a", "--data", "toys", "--metric")
+    among_others = tm(*asked, "attention")
+    assert "Metric: attn-distance " in among_others.stdout
+    assert "attn-head-type" not in among_others.stdout
+    assert "attn-head-type (tm report metric --metric attn-head-type)" in among_others.stderr
+    alone = tm(*asked, "attn-head-type")
+    assert "Metric: attn-head-type " in alone.stdout
+    assert "not shown" not in alone.stderr
+
+
+@pytest.mark.usefixtures("toys")
 def test_the_default_data_set_is_named_with_its_size() -> None:
     answer = tm("analyze", "--model", "toy-a", "--metric", "toy-motion")
     assert "no --data given: toy-video uses 'toys' (20 pictures)" in answer.stderr
