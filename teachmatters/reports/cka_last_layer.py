@@ -47,7 +47,9 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     figure, axes = plots.panels(len(metrics), columns=3, size=(side, side), share=False)
     names = [plots.label(name, longest=LONGEST) for name in models]
     room, lines = 0.07 * max(map(len, names)), -(-len(axes) // 3)
-    figure.set_size_inches(len(axes[:3]) * side + room + 1.0, lines * (side + room))
+    figure.set_size_inches(len(axes[:3]) * side + room + 1.0, lines * (side + room) + 0.3)
+    # Squares leave some of their panels empty, which the plain layout takes for room of the labels.
+    figure.set_layout_engine("compressed")
     image, low = None, min(0.0, *(value for values in metrics.values() for value in values.values()))
     for place, (ax, (metric, values)) in enumerate(zip(axes, metrics.items(), strict=True)):
         image = _matrix(ax, values, models, low)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+import teachmatters
 from teachmatters.api import Record, ReportSpec
 from teachmatters.reports import plots
 from teachmatters.reports.engine import run_report
@@ -131,9 +132,13 @@ def test_last_layers_with_blanks_where_there_is_no_number(pairs: Path) -> None:
     assert len(axes[1].texts) == 4
 
 
+SHIPPED = Path(teachmatters.__file__).with_name("results.db")
+
+
+@pytest.mark.parametrize("shipped", [False, True])
 @pytest.mark.parametrize("spec", [GRID, LAST], ids=lambda spec: spec.name)
-def test_nothing_is_cut_off(spec: ReportSpec, pairs: Path) -> None:
-    figure = run_report(spec, pairs, Options()).figure()
+def test_nothing_is_cut_off(spec: ReportSpec, shipped: bool, pairs: Path) -> None:
+    figure = run_report(spec, SHIPPED if shipped else pairs, Options()).figure()
     with plots.look():
         figure.draw_without_rendering()
         box = figure.get_tightbbox()
