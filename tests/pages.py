@@ -12,11 +12,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
 
 _FENCE = re.compile(
     r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
+
+
+SNIPPET = "--8<--"
+"""Begins a line in whose place the named piece of a file is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,12 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def install_example_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The package of docs/plugins.md, written from the page's blocks; found by its metadata, as after pip."""
+    """The package of docs/plugins/, written from the pages' blocks; found by its metadata, as after pip."""
     from teachmatters import registry
 
-    for block in blocks(DOCS / "plugins.md"):
-        if block.title:
+    pages = [DOCS / "plugins" / name for name in ("index.md", "model.md", "testing.md")]
+    for block in [block for page in pages for block in blocks(page)]:
+        if block.title and not block.text.startswith(SNIPPET):
             path = folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")

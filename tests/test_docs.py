@@ -21,7 +21,17 @@ from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.cli.app import LazyCommand, app
 from teachmatters.registry.plugins import Plugin, _load
 from teachmatters.store import VIEWS, Store, query
-from tests.pages import DOCS, PAGES, ROOT, blocks, forget_example_plugin, install_example_plugin, prose, section
+from tests.pages import (
+    DOCS,
+    PAGES,
+    ROOT,
+    SNIPPET,
+    blocks,
+    forget_example_plugin,
+    install_example_plugin,
+    prose,
+    section,
+)
 from tests.store import samples
 
 
@@ -60,7 +70,7 @@ def test_every_option_in_the_tables_exists() -> None:
 def test_every_hook_is_documented_with_what_it_returns() -> None:
     hooks = {name: function for name, function in vars(hookspecs).items() if name.startswith("register_")}
     assert hooks.keys() == registry.HOOKS.keys()
-    text = section(DOCS / "plugins.md", "## The five hooks")
+    text = section(DOCS / "plugins" / "index.md", "## The five hooks")
     for name, function in hooks.items():
         assert f"`{name}() -> {function.__annotations__['return']}`" in text
 
@@ -145,7 +155,7 @@ BROKEN: list[Callable[[], object]] = [
 def test_what_tm_plugins_says_of_a_broken_one() -> None:
     """The words on the page are those of the registry, in the order of BROKEN."""
     told = re.findall(
-        r"^\| .*? \| `(.*)` \|$", section(DOCS / "plugins.md", "## When a plugin is broken"), re.MULTILINE
+        r"^\| .*? \| `(.*)` \|$", section(DOCS / "plugins" / "index.md", "## When a plugin is broken"), re.MULTILINE
     )
     assert len(told) == len(BROKEN) + 2
     for words, load in zip(told, BROKEN, strict=False):  # the names offered twice come after these
@@ -173,15 +183,27 @@ def test_relative_links_resolve(page: Path) -> None:
         path = page.parent / name if name else page
         assert path.is_file(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(path), f"{page.name}: {target}"
-        if page.parent == DOCS:  # mkdocs publishes nothing else
+        if DOCS in page.parents:  # mkdocs publishes nothing else
             assert path.resolve().is_relative_to(DOCS)
 
 
 def test_every_page_is_in_the_navigation_or_does_not_exist() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
-    told = re.findall(r": ([\w-]+\.md)$", text, re.MULTILINE)
+    told = re.findall(r"[-:] ([\w/-]+\.md)$", text, re.MULTILINE)
     assert all((DOCS / name).is_file() for name in told)
-    assert set(told) >= {path.name for path in DOCS.glob("*.md")} - {"performance.md"}
+    assert set(told) >= {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"performance.md"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if SNIPPET in page.read_text("utf-8")], ids=lambda p: p.name)
+def test_every_piece_of_a_file_that_a_page_shows_exists(page: Path) -> None:
+    for block in blocks(page):
+        if SNIPPET not in block.text:
+            continue
+        name, _, part = block.text.removeprefix(SNIPPET).strip(' "\n').partition(":")
+        assert name == block.title, "on a code host the heading is all that tells where the code lies"
+        lines = [line.strip() for line in (ROOT / name).read_text("utf-8").splitlines()]
+        places = [lines.index(f"# {SNIPPET} [{end}:{part}]") for end in ("start", "end") if part]
+        assert places == sorted(places), block.text
 
 
 # ---------------------------------------------------------------- the store's page

@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from teachmatters import registry
 from teachmatters.api import Item, Kind, Role
 from teachmatters.cli import demo
 from teachmatters.cli.app import app
 from teachmatters.models import sources, timm_ids
 from teachmatters.models.sources import create
 from tests import fixtures
-from tests.pages import PAGES, commands, forget_example_plugin, install_example_plugin
+from tests.pages import PAGES, ROOT, commands, forget_example_plugin, install_example_plugin
 from tests.test_docs import COMMANDS
 
 NOT_OURS = {
@@ -146,19 +147,41 @@ def check(line: str) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=lambda page: page.name)
 def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(page.name, tmp_path, monkeypatch)
+    prepare(page.relative_to(ROOT).as_posix(), tmp_path, monkeypatch)
     for line in commands(page):
         check(line)
 
 
 def prepare(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page's reader has done before."""
-    if page == "plugins.md":
+    if page in ("docs/plugins/index.md", "docs/plugins/model.md"):
         install_example_plugin(folder / "tm-token-norm", monkeypatch)
-    if page == "data.md":
+    if page in REAL_PLUGINS:
+        monkeypatch.setenv("TM_LOAD_PLUGINS", REAL_PLUGINS[page])
+        registry.load.cache_clear()
+        flowers(folder / "data" / "flowers")
+    if page == "docs/data.md":
         from teachmatters.datasets.imagenet50 import fifty_classes
 
         fixtures.imagenet50(folder / "data" / "imagenet", 1, list(fifty_classes()))
+
+
+REAL_PLUGINS = {
+    "docs/plugins/analysis.md": "teachmatters-head-specialisation",
+    "docs/plugins/dataset.md": "teachmatters-flowers",
+}
+
+
+def flowers(folder: Path) -> None:
+    """Twelve pictures in the layout of Oxford 102 Flowers."""
+    from scipy.io import savemat
+
+    (folder / "jpg").mkdir(parents=True)
+    for number in range(12):
+        picture = fixtures.picture(f"flower {number}", label=number % 3)
+        picture.save(folder / "jpg" / f"image_{number + 1:05}.jpg")
+    savemat(folder / "imagelabels.mat", {"labels": [[1, 2, 3] * 4]})
+    savemat(folder / "setid.mat", {"trnid": [[1, 2, 3]], "valid": [[4, 5, 6]], "tstid": [[7, 8, 9, 10, 11, 12]]})
 
 
 HELP = {name: command.help for name, command in COMMANDS.items() if "Examples:" in (command.help or "")}
