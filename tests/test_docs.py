@@ -310,3 +310,15 @@ def test_the_example_plugin_is_what_the_page_says(
 
 def spec_of(path: Path) -> Any:
     return importlib.util.spec_from_file_location(path.stem, path)
+
+
+def test_the_tutorials_code_is_included_from_the_packages() -> None:
+    """A line that only resembles an inclusion would be shown as it is."""
+    lines = [line for page in (DOCS / "plugins").glob("*.md") for line in page.read_text("utf-8").splitlines()]
+    included = [line for line in lines if re.match(r"\s*--\s*8", line)]
+    assert len(included) > 15
+    for line in included:
+        found = re.fullmatch(r'--8<-- "([^":]+)(?::([\w-]+))?"', line)
+        assert found, line
+        text = (ROOT / found[1]).read_text("utf-8")
+        assert not found[2] or f"--8<-- [start:{found[2]}]" in text, line
