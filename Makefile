@@ -35,6 +35,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 docs: $(VENV)/.docs
+	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 bench: $(VENV)/.user

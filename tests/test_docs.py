@@ -119,7 +119,7 @@ def test_every_report_is_documented() -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_column_of_a_view_is_documented_and_no_other(view: str) -> None:
-    told = re.findall(r"^\| `(\w+)` \|", section(DOCS / "store.md", f"## {view}"), re.MULTILINE)
+    told = re.findall(r"^\| `(\w+)` \|", section(DOCS / "reference/views.md", f"## {view}"), re.MULTILINE)
     columns = list(VIEWS[view])
     assert told == (columns[-1:] if view == "all_results" else columns)
 
@@ -249,13 +249,6 @@ def accuracies(shift: float) -> Result:
         for layer in range(1, 13)
     ]
     return Result(records=records, maps=maps)
-
-
-def test_the_stores_queries_run_and_find_something(store: Path) -> None:
-    queries = blocks(DOCS / "store.md", "sql")
-    assert len(queries) == 12
-    for block in queries:  # pairs of models are in the results that are shipped
-        assert query(store, block.text).rows or query(ROOT / "results.db", block.text).rows, block.text
 
 
 def test_the_stores_python_runs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

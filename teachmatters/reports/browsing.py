@@ -33,18 +33,19 @@ ABOUT = {
 QUERIES = {
     "best_layers": (
         "Which layer is best, and how deep does it lie?",
-        """SELECT model, arch, layer, round(1.0 * layer / depth, 2) AS relative_depth, max(value) AS top1
+        """SELECT model, arch, dataset, setting, layer, round(1.0 * layer / depth, 2) AS relative_depth,
+    max(value) AS top1
 FROM results
-WHERE metric = 'knn-top1' AND category IS NULL AND setting = ''
-GROUP BY model
-ORDER BY top1 DESC""",
+WHERE metric = 'knn-top1' AND category IS NULL
+GROUP BY model, dataset, setting
+ORDER BY dataset, setting, top1 DESC""",
     ),
     "how_far": (
         "How far does each layer look?",
-        """SELECT model, layer, value, std, n
+        """SELECT model, dataset, setting, layer, value, std, n
 FROM results
-WHERE metric = 'attn-distance' AND head IS NULL AND setting = ''
-ORDER BY model, layer""",
+WHERE metric = 'attn-distance' AND head IS NULL
+ORDER BY dataset, setting, model, layer""",
     ),
     "measured": (
         "What has been measured, and under which settings?",

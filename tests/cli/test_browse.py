@@ -131,5 +131,5 @@ def test_without_datasette_it_says_how_to_get_it(store: Path, monkeypatch: pytes
 
 
 def test_the_ready_queries_are_those_of_the_page() -> None:
-    told = {block.text.strip() for block in blocks(DOCS / "store.md", "sql")}
+    told = {block.text.strip() for block in blocks(DOCS / "reference/views.md", "sql")}
     assert {sql for _, sql in QUERIES.values()} <= told

@@ -1,0 +1,139 @@
+"""Writes docs/reference/: every command as its code declares it, the views as the store declares them, the queries.
+
+``make docs`` runs it; a test compares what it would write with what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from teachmatters.cli.app import LazyCommand, app
+from teachmatters.cli.specs import register_commands
+from teachmatters.store.columns import COLUMNS
+
+DOCS = Path(__file__).parent
+MADE = "<!-- Written by docs/generate.py: change the code that it reads instead. -->\n"
+PLAIN = ("str", "list[str]", "list[Path]")
+"""What the help calls a value of any kind."""
+
+COMMANDS = f"""{MADE}
+# Every command
+
+What `--help` says, command by command, without those of plugins. [Commands](../commands.md) is the guide: what the
+options mean in use, and which exit code says what.
+"""
+VIEWS = f"""{MADE}
+# The views
+
+The four views of [the results store](../store.md), column by column, and twelve queries to begin with.
+"""
+ABOUT = {
+    "results": "One row for each number: for each (model, data set, split, analysis, setting, protocol, metric, other "
+    "model) the rows of the newest run that recorded the metric.",
+    "all_results": "The columns of `results`, and one more. Rows that a newer run of the same key replaced (after "
+    "`--force`, or because weights, data or the analysis's version changed) stay here.",
+    "runs": "One row for each run: where its numbers come from.",
+    "maps": "Arrays, one row for each (run, name, layer): averaged attention maps, and under `unit:<metric>` the "
+    "scores of single units. `tm metrics` lists the maps beside the metrics.",
+}
+QUERIES = """## Twelve queries
+
+They lie in `docs/queries/` and find something on every store that holds what they ask for; on the one that comes with
+the package that is all but the last. `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one in a checkout. Where a
+query has `max(value)` and names other columns without grouping by them, SQLite takes these from the row of the maximum.
+"""
+
+
+def pages() -> dict[str, str]:
+    """The text of each page by its path below ``docs/``."""
+    return {"reference/commands.md": commands_page(), "reference/views.md": views_page()}
+
+
+# ---------------------------------------------------------------- commands
+def commands_page() -> str:
+    """Every built-in command: help, arguments, options, examples."""
+    parts = [COMMANDS, *_command("tm", typer.main.get_command(app))]
+    for spec in register_commands():
+        for name, command in _leaves(f"tm {spec.name}", LazyCommand(spec).real()):
+            parts += _command(name, command)
+    return "\n".join(parts)
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(command, TyperGroup):
+        yield name, command
+        return
+    for part, below in command.commands.items():
+        yield from _leaves(f"{name} {part}", below)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    told, _, examples = (command.help or "").partition("Examples:")
+    yield f"## {name}\n\n{_safe(told.strip())}\n"
+    context = typer.Context(command)
+    records = [parameter.get_help_record(context) for parameter in command.params if not parameter.hidden]
+    rows = [_option(*record) for record in records if record]
+    if rows:
+        yield _table(("option", "default", "meaning"), rows)
+    lines = [line.strip() for line in examples.splitlines() if line.strip()]
+    yield "\n".join(["```sh", *lines, "```", ""])
+
+
+def _option(names: str, told: str) -> tuple[str, str, str]:
+    """Cells of ``-m, --model NAME`` and ``Which one.  [default: all]``, as the help has them."""
+    names, _, kind = names.removesuffix(">").partition(" <")
+    if kind in PLAIN:
+        names = f"{names} TEXT" if names.startswith("-") else names.upper()
+    told, _, extra = told.partition("  [")
+    if kind not in ("", *PLAIN):
+        told += " Allowed: " + ", ".join(f"`{one}`" for one in kind.split("|")) + "."
+    default = extra.removesuffix("]").removeprefix("default: ")
+    return f"`{names}`", default if default in ("", "required") else f"`{default}`", _safe(told, table=True)
+
+
+# ---------------------------------------------------------------- views
+def views_page() -> str:
+    """Every view with its columns, and the queries."""
+    parts = [VIEWS]
+    for view, columns in COLUMNS.items():
+        shown = columns if view != "all_results" else {"is_newest": columns["is_newest"]}
+        parts += [f"## {view}\n\n{ABOUT[view]}\n"]
+        parts += [_table(("column", "meaning"), [(f"`{name}`", meaning) for name, meaning in shown.items()])]
+    return "\n".join([*parts, QUERIES, *(_query(path) for path in sorted((DOCS / "queries").glob("*.sql")))])
+
+
+def _query(path: Path) -> str:
+    title, _, sql = path.read_text("utf-8").partition("\n")
+    heading = title.removeprefix("/* ").removesuffix(" */")
+    return f'### {heading}\n\n```sql title="docs/queries/{path.name}"\n{sql.strip()}\n```\n'
+
+
+# ---------------------------------------------------------------- Markdown
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = tuple(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _safe(text: str, *, table: bool = False) -> str:
+    for character in "<*" + "|" * table:
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def main() -> None:
+    """Write the pages that have changed."""
+    for name, text in pages().items():
+        path = DOCS / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.is_file() or path.read_text("utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

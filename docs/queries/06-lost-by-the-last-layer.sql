@@ -1,0 +1,7 @@
+/* How much does the last layer lose against the best one, for every task? */
+SELECT model, metric, protocol, dataset, max(value) AS best, max(value) FILTER (WHERE layer = depth) AS last,
+    max(value) - max(value) FILTER (WHERE layer = depth) AS lost, unit
+FROM results
+WHERE higher_is_better = 1 AND head IS NULL AND category IS NULL AND other_model IS NULL
+GROUP BY model, metric, protocol, dataset, setting
+ORDER BY unit, lost DESC
