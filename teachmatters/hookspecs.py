@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 GROUP = "teachmatters"
 
+API_VERSION = 1
+"""Of what plugins are written against, the hooks and ``teachmatters.api``: raised when a plugin that was made for the
+version before may break. What is merely added does not raise it."""
+
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 

@@ -8,6 +8,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -148,6 +149,7 @@ BROKEN: list[Callable[[], object]] = [
     lambda: Hooks(register_models=lambda: registry.load().models["dino-b16"]),
     lambda: Hooks(register_models=lambda: ["dino"]),
     lambda: Hooks(register_models=lambda: [dataclasses.replace(registry.load().models["dino-b16"], name="my model")]),
+    lambda: SimpleNamespace(TEACHMATTERS_API=2),
     lambda: Hooks(register_models=nothing),
 ]
 

@@ -77,6 +77,7 @@ def _plugin(plugin: Plugin, most: int) -> dict[str, object]:
         "distribution": plugin.distribution,
         "version": plugin.version,
         "built_in": plugin.built_in,
+        "api": plugin.api,
         "offers": offers,
         "problems": plugin.problems,
     }

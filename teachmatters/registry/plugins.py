@@ -17,6 +17,7 @@ from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, 
 from teachmatters.errors import did_you_mean
 from teachmatters.registry.references import words
 from teachmatters.registry.validate import problem
+from teachmatters.registry.versions import declared_by, declared_in_source, mismatch
 
 BUILT_IN = (
     "teachmatters.models.specs",
@@ -46,6 +47,8 @@ class Plugin:
         built_in: whether it is one of ours.
         specs: by hook, what it offers.
         problems: what is wrong with it, in plain words.
+        module: that its entry point names.
+        api: the version of the plugin API that it says it is made for; None if it says nothing.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Plugin:
     built_in: bool = False
     specs: dict[str, list[Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    module: str = ""
+    api: object = None
 
 
 def discover() -> list[Plugin]:
@@ -69,14 +74,13 @@ def discover() -> list[Plugin]:
     plugins = []
     for module in BUILT_IN:
         room = module.split(".")[1]
-        plugin = Plugin(room, "teachmatters", __version__, built_in=True)
+        plugin = Plugin(room, "teachmatters", __version__, built_in=True, module=module, api=hookspecs.API_VERSION)
         _load(manager, plugin, lambda module=module: importlib.import_module(module))  # type: ignore[misc]
         plugins.append(plugin)
     for entry in _entries():
         distribution = entry.dist
-        plugin = Plugin(
-            entry.name, distribution.name if distribution else "unknown", distribution.version if distribution else ""
-        )
+        about = (distribution.name, distribution.version) if distribution else ("unknown", "")
+        plugin = Plugin(entry.name, *about, module=entry.module)
         _load(manager, plugin, entry.load)
         plugins.append(plugin)
     return plugins
@@ -97,9 +101,15 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], obje
     name = f"{plugin.distribution}:{plugin.name}"  # entry points of two distributions may share a name
     try:
         module = load()
+        plugin.api = plugin.api or declared_by(module)
+        if (other := mismatch(plugin.api, plugin.distribution)) is not None:
+            plugin.problems.append(other)
+            return
         manager.register(module, name)
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's import does, the host lives on
-        plugin.problems.append(f"cannot be loaded: {words(error)}")
+        plugin.api = declared_in_source(plugin.module)
+        other = mismatch(plugin.api, plugin.distribution) if plugin.api is not None else None
+        plugin.problems.append(f"cannot be loaded: {words(error)}" + (f"; {other}" if other else ""))
         return
     for caller in manager.get_hookcallers(module) or []:
         if not caller.has_spec():

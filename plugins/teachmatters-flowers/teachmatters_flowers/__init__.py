@@ -5,6 +5,10 @@ from __future__ import annotations
 from teachmatters import hookimpl
 from teachmatters.api import DatasetSpec, Parameter
 
+# --8<-- [start:api]
+TEACHMATTERS_API = 1
+# --8<-- [end:api]
+
 # --8<-- [start:spec]
 FLOWERS = DatasetSpec(
     name="flowers",

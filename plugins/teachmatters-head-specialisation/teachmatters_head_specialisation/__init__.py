@@ -5,6 +5,10 @@ from __future__ import annotations
 from teachmatters import hookimpl
 from teachmatters.api import AnalysisSpec, MetricSpec, ReportSpec
 
+# --8<-- [start:api]
+TEACHMATTERS_API = 1
+# --8<-- [end:api]
+
 # --8<-- [start:metric]
 METRIC = MetricSpec(
     name="head-specialisation",

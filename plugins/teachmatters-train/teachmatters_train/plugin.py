@@ -5,6 +5,8 @@ from __future__ import annotations
 from teachmatters.api import CommandSpec
 from teachmatters.hookspecs import hookimpl
 
+TEACHMATTERS_API = 1
+
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
