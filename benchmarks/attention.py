@@ -94,7 +94,7 @@ class Contest:
 
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
         """The pass that ``tm analyze`` makes; all metrics by default."""
-        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, limit=None, listener=Silence())
+        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence())
         started, _ = bench.start(self.adapter.info, Todo(self.task, frozenset(metrics) or self.task.metrics))
         feeding = Feeding(
             started.analysis, started.feed, ("pictures",), dataset, {"all": dataset.items("pictures", "all") or ()}

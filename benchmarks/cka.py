@@ -54,7 +54,7 @@ class Both:
     def compared(self) -> None:
         """Two passes of the analysis, and every pair of layers."""
         states = []
-        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, limit=None, listener=Silence())
+        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence())
         for contest in self.contests:
             items: dict[Role, Sequence[Item]] = {"all": contest.ready.items("pictures", "all") or ()}
             started, context = bench.start(contest.adapter.info, Todo(self.task, frozenset({"cka-norm"})))

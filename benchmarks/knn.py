@@ -62,7 +62,7 @@ def layers(name: str, device: torch.device, pictures: int, folder: Path) -> Mapp
 
     def measured(cache: Path) -> None:
         bench = Bench(
-            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, limit=None, listener=Silence(),
+            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, listener=Silence(),
             cache=cache,
         )  # fmt: skip
         (gathered,) = bench.gather(model, contest.adapter, [Todo(task, task.metrics)])

@@ -110,7 +110,7 @@ class Contest:
         """The pass that ``tm analyze`` makes, its cache of features empty."""
         with tempfile.TemporaryDirectory() as cache:
             bench = Bench(
-                device=self.device, dtype=torch.float32, batch_size=None, seed=0, limit=None, listener=Silence(),
+                device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence(),
                 cache=Path(cache),
             )  # fmt: skip
             (gathered,) = bench.gather(self.model, self.adapter, [Todo(self.task, self.task.metrics)])

@@ -34,12 +34,12 @@ def task(metric: str, data: str, *parameters: str, root: Path | None = None, lim
     return plan(registry.load(), request)[0][0]
 
 
-def measure(wanted: Task, batch_size: int = 4, seed: int = 0, limit: int | None = None) -> Result:
+def measure(wanted: Task, batch_size: int = 4, seed: int = 0) -> Result:
     """The result of toy-a; raises what the analysis raised."""
     cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as cache:
         bench = Bench(
-            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, limit=limit, listener=Silence(),
+            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, listener=Silence(),
             cache=Path(cache),
         )  # fmt: skip
         (gathered,) = bench.gather(measured("toy-a"), adapter(), [Todo(wanted, wanted.metrics)])

@@ -46,14 +46,13 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
         dtype=DTYPES[request.dtype],
         batch_size=request.batch_size,
         seed=request.seed,
-        limit=request.limit,
         listener=listener,
         cache=cache_folder(request.db),
         anew=request.force,
     )
-    with Work(request, bench, said) as work:
+    with Work(request.db, bench, said) as work:
         work.run(models, tasks)
-    return _in_order(work.outcomes, [model.label for model in models], tasks)
+    return in_order(work.ended, [model.label for model in models], tasks)
 
 
 def _check_numbers(request: AnalyzeRequest) -> None:
@@ -70,11 +69,13 @@ def _check_numbers(request: AnalyzeRequest) -> None:
         raise TeachMattersError("nothing to do: name at least one --model and one --metric ('tm models', 'tm metrics')")
 
 
-def _in_order(outcomes: Sequence[Outcome], labels: Sequence[str], tasks: Sequence[Task]) -> list[Outcome]:
-    places = {(task.dataset, task.spec.name): number for number, task in enumerate(tasks)}
+def in_order(ended: Sequence[tuple[Task, Outcome]], labels: Sequence[str], tasks: Sequence[Task]) -> list[Outcome]:
+    """Outcomes by model, task and other model, as they were asked for."""
+    places = {label: number for number, label in enumerate(labels)}
+    steps = {task: number for number, task in enumerate(tasks)}
 
-    def place(outcome: Outcome) -> tuple[int, int, int]:
-        other = labels.index(outcome.other) if outcome.other else 0
-        return labels.index(outcome.model), places[outcome.dataset, outcome.analysis], other
+    def place(one: tuple[Task, Outcome]) -> tuple[int, int, int]:
+        task, outcome = one
+        return places[outcome.model], steps[task], places.get(outcome.other, 0)
 
-    return sorted(outcomes, key=place)
+    return [outcome for _, outcome in sorted(ended, key=place)]

@@ -67,7 +67,6 @@ class Bench:
     dtype: torch.dtype
     batch_size: int | None
     seed: int
-    limit: int | None
     listener: Listener
     cache: Path = Path("tm.cache")
     anew: bool = False
@@ -90,7 +89,7 @@ class Bench:
         collector = Collector(self.kept(), model)
         for todo in todos:
             feeding, context = self.start(adapter.info, todo, model.asked.label)
-            shared = together.setdefault((todo.task.dataset, feeding.feed.preparation), {})
+            shared = together.setdefault((todo.task.pool, feeding.feed.preparation), {})
             shared[feeding] = todo, context
             if feeding.feed.collect:
                 collector.want(feeding, todo.task, context)
@@ -134,7 +133,7 @@ class Bench:
             items=task.items,
             dataset=task.opened.dataset,
             device=self.device,
-            limit=self.limit,
+            limit=task.template.limit,
             seed=self.seed,
             label=label,
             features=CollectedFeatures(task.items),

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import Registry, Request, call
 from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
+from teachmatters.runner.pairings import Pairing, paired
 from teachmatters.runner.parameters import Given, effective, given_parameters, setting_of
-from teachmatters.runner.request import AnalyzeRequest
+from teachmatters.runner.request import AnalyzeRequest, Dtype
 from teachmatters.store import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Some metrics, of all models or (``labels``) of some."""
+
+    metrics: frozenset[str]
+    labels: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,7 +36,9 @@ class Task:
         items: by role, limit applied.
         template: the cell, without the model.
         setting: what is not at its default.
+        pool: what tasks have in common whose pictures are the same, so that they may share a pass.
         anew: whether a parameter was given whose effect is no number, so that nothing stored can stand for it.
+        asks: which metrics are wanted of which models, where that is not all of all.
     """
 
     spec: AnalysisSpec
@@ -37,7 +49,9 @@ class Task:
     items: Mapping[Role, Sequence[Item]]
     template: Cell
     setting: str
+    pool: Hashable
     anew: bool = False
+    asks: tuple[Ask, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -48,6 +62,13 @@ class Task:
     def keys(self) -> set[str]:
         """The pictures of all roles, each once."""
         return {item.key for items in self.items.values() for item in items}
+
+    def wanted(self, *labels: str) -> frozenset[str]:
+        """The metrics that are wanted of a model, or of a pair."""
+        if not self.asks:
+            return self.metrics
+        asked = (ask.metrics for ask in self.asks if ask.labels is None or ask.labels.issuperset(labels))
+        return self.metrics & frozenset[str]().union(*asked)
 
     def new_analysis(self) -> Analysis:
         """A fresh instance."""
@@ -72,85 +93,59 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     Raises:
         TeachMattersError: an unknown name or parameter, a data set that is not there or does not fit.
     """
-    requests = merged(each for name in request.metrics for each in registry.requests(name))
-    pairings = [(wanted, data) for wanted in requests for data in _data_for(registry, wanted.analysis, request.data)]
-    fitting = [(wanted, data) for wanted, data in pairings if _fits(wanted, data)]
-    said = _misfits(registry, requests, pairings)
+    fitting, said = paired(registry, request.metrics, request.data)
     if request.data_root is not None and fitting and all(data.bundled for _, data in fitting):
         names = listing(dict.fromkeys(data.name for _, data in fitting))
         raise TeachMattersError(f"--data-root {request.data_root}: {names} needs none; name your data set with --data")
-    opener = _Opener(request, _given(request, fitting))
-    tasks = [opener.task(wanted, data) for wanted, data in fitting]
+    terms = Terms(
+        given=given_parameters(request.parameters, parties(fitting)),
+        data_root=request.data_root,
+        limit=request.limit,
+        seed=request.seed,
+        dtype=request.dtype,
+    )
+    opener = Opener()
+    tasks = [opener.task(wanted, data, terms) for wanted, data in fitting]
     if not request.data:
         said += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} pictures)" for t in tasks]
     return tasks, said
 
 
-def _given(request: AnalyzeRequest, fitting: Sequence[tuple[Request, DatasetSpec]]) -> Given:
+def parties(fitting: Sequence[Pairing]) -> list[AnalysisSpec | DatasetSpec]:
+    """Every analysis and every data set, each once: those whose parameters may be given."""
     analyses = {wanted.analysis.name: wanted.analysis for wanted, _ in fitting}
     datasets = {data.name: data for _, data in fitting}
-    return given_parameters(request.parameters, [*analyses.values(), *datasets.values()])
+    return [*analyses.values(), *datasets.values()]
 
 
-def _fits(wanted: Request, data: DatasetSpec) -> bool:
-    return bool(wanted.metrics & wanted.analysis.metrics_on(data.kinds))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms an analysis meets a data set: parameters that were given, and what else a cell depends on."""
+
+    given: Given
+    data_root: Path | None
+    limit: int | None
+    seed: int
+    dtype: Dtype
 
 
-def merged(requests: Iterable[Request]) -> list[Request]:
-    """Each analysis once, with all metrics that were asked of it."""
-    together: dict[str, Request] = {}
-    for each in requests:
-        before = together.get(each.analysis.name, each)
-        metrics = before.metrics | each.metrics
-        together[each.analysis.name] = Request(each.analysis, metrics, before.suite and each.suite)
-    return list(together.values())
-
-
-def _data_for(registry: Registry, analysis: AnalysisSpec, data: Sequence[str]) -> list[DatasetSpec]:
-    names = dict.fromkeys(
-        name
-        for given in data or [analysis.default_data]
-        for name in (analysis.paper_data if given == "paper" else (given,))
-    )
-    return [registry.dataset(name) for name in names]
-
-
-def _misfits(
-    registry: Registry, requests: Sequence[Request], pairings: Sequence[tuple[Request, DatasetSpec]]
-) -> list[str]:
-    """Sentences about pairings that cannot be; an error if an analysis that was asked for is left with nothing."""
-    said = []
-    anything = any(_fits(wanted, data) for wanted, data in pairings)
-    for wanted in requests:
-        spec, mine = wanted.analysis, [data for other, data in pairings if other is wanted]
-        if any(_fits(wanted, data) for data in mine) or (wanted.suite and anything):
-            said += [f"{spec.name} cannot use {data.name!r}: left out" for data in mine if not _fits(wanted, data)]
-            continue
-        needs = " or ".join(spec.kinds)
-        able = listing(name for name, data in registry.datasets.items() if _fits(wanted, data))
-        if not mine:
-            raise TeachMattersError(f"the paper has no data set for {spec.name}; give --data: {able}")
-        raise TeachMattersError(
-            f"{spec.name} needs {needs}, which {listing(data.name for data in mine)} does not offer; "
-            f"data sets that do: {able}"
-        )
-    return said
-
-
-class _Opener:
+class Opener:
     """Opens each data set once, however many analyses use it."""
 
-    def __init__(self, request: AnalyzeRequest, given: Given) -> None:
-        self.request, self.given = request, given
-        self.opened: dict[tuple[str, str], OpenDataset] = {}
+    def __init__(self) -> None:
+        self.opened: dict[object, OpenDataset] = {}
 
-    def task(self, wanted: Request, data: DatasetSpec) -> Task:
-        """One analysis on one data set."""
-        spec, request = wanted.analysis, self.request
-        of_data, of_analysis = effective(data, spec.name, self.given), effective(spec, data.name, self.given)
-        opened = self._open(data, of_data)
+    def task(self, wanted: Request, data: DatasetSpec, terms: Terms) -> Task:
+        """One analysis on one data set.
+
+        Raises:
+            TeachMattersError: the data set is not there, or lacks what is needed; a value that a parameter cannot have.
+        """
+        spec = wanted.analysis
+        of_data, of_analysis = effective(data, spec.name, terms.given), effective(spec, data.name, terms.given)
+        opened = self._open(data, of_data, terms)
         kinds, metrics = _offered(wanted, opened)
-        items = _items(spec, opened, kinds[0], of_analysis, request.limit)
+        items = _items(spec, opened, kinds[0], of_analysis, terms.limit)
         values = _told(spec, data, of_analysis, of_data)
         defaults = _told(spec, data, effective(spec, data.name, {}), effective(data, spec.name, {}))
         return Task(
@@ -169,19 +164,26 @@ class _Opener:
                 analysis=spec.name,
                 analysis_version=spec.version,
                 parameters=values,
-                limit=request.limit,
-                seed=request.seed,
-                dtype=request.dtype,
+                limit=terms.limit,
+                seed=terms.seed,
+                dtype=terms.dtype,
             ),
-            setting=setting_of(values, defaults, request.limit, request.seed, request.dtype),
-            anew=any({p.name, f"{spec.name}.{p.name}"} & set(self.given) for p in spec.parameters if not p.in_setting),
+            setting=setting_of(values, defaults, terms.limit, terms.seed, terms.dtype),
+            pool=_pool(data, terms),
+            anew=any({p.name, f"{spec.name}.{p.name}"} & set(terms.given) for p in spec.parameters if not p.in_setting),
         )
 
-    def _open(self, data: DatasetSpec, values: Mapping[str, Value]) -> OpenDataset:
-        key = data.name, repr(sorted(values.items()))
+    def _open(self, data: DatasetSpec, values: Mapping[str, Value], terms: Terms) -> OpenDataset:
+        key = data.name, repr(sorted(values.items())), terms.data_root, terms.seed
         if key not in self.opened:
-            self.opened[key] = open_dataset(data, self.request.data_root, values, self.request.seed)
+            self.opened[key] = open_dataset(data, terms.data_root, values, terms.seed)
         return self.opened[key]
+
+
+def _pool(data: DatasetSpec, terms: Terms) -> Hashable:
+    """A data set as it was asked for. What analyses choose of it by their own defaults makes no other pictures."""
+    names = {name for p in data.parameters for name in (p.name, f"{data.name}.{p.name}")}
+    return data.name, terms.data_root, tuple(sorted((n, v) for n, v in terms.given.items() if n in names))
 
 
 def _offered(wanted: Request, opened: OpenDataset) -> tuple[tuple[Kind, ...], frozenset[str]]:

@@ -96,7 +96,6 @@ def visualize(request: VisualizeRequest, listener: Listener | None = None) -> It
         dtype=DTYPES[request.dtype],
         batch_size=None,
         seed=request.seed,
-        limit=None,
         listener=listener,
     )
     return _all(request, models, bench)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import combinations_with_replacement
+from pathlib import Path
 
 from teachmatters.api import ModelRequest, ModelSource, Result
 from teachmatters.registry import call
@@ -14,27 +14,37 @@ from teachmatters.runner.check import UNIT
 from teachmatters.runner.device import out_of_memory
 from teachmatters.runner.halves import Half, Halves
 from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.lacking import Lacking, Pairs, needed
 from teachmatters.runner.measure import Bench, Gathered, Todo
 from teachmatters.runner.plan import Task
-from teachmatters.runner.record import Measured, Sitting, cell_of, describe
-from teachmatters.runner.request import AnalyzeRequest, Outcome
+from teachmatters.runner.record import Measured, Sitting, describe
+from teachmatters.runner.request import Outcome
 from teachmatters.store import Cell, Store
 
 
 class Work:
-    """One analyze command under way.
+    """One command under way.
+
+    Args:
+        db: the store to write.
+        bench: where and how forward passes are made.
+        said: sentences for the moment when it is clear that something is measured.
+        tell: is told how each task of each model ended, at once.
 
     Attributes:
-        outcomes: how everything ended so far.
+        ended: how everything ended so far, with its task.
     """
 
-    def __init__(self, request: AnalyzeRequest, bench: Bench, said: Sequence[str]) -> None:
-        self.request, self.bench, self.said = request, bench, list(said)
+    def __init__(
+        self, db: Path, bench: Bench, said: Sequence[str] = (), tell: Callable[[Outcome], None] | None = None
+    ) -> None:
+        self.db, self.bench, self.said, self.tell = db, bench, list(said), tell
         # A store that does not exist yet is made only when there is something to put into it.
-        self.store = Store.open(request.db) if request.db.exists() else None
-        self.outcomes: list[Outcome] = []
+        self.store = Store.open(db) if db.exists() else None
+        self.lacking = Lacking(self._recorded, anew=bench.anew)
+        self.ended: list[tuple[Task, Outcome]] = []
         self.measured: dict[str, Measured] = {}
-        self.kept = Halves(request.db, bench)
+        self.kept = Halves(db, bench)
         self.halves: dict[tuple[Task, str], Half] = {}
         self.broken: dict[tuple[Task, str], Exception] = {}
 
@@ -50,19 +60,22 @@ class Work:
         sources: dict[str, tuple[LabelledModel, ModelSource]] = {}
         for model in models:
             with self._guarded(model.label, tasks):
-                asked = ModelRequest(spec=model.spec, weights=model.weights, seed=self.request.seed)
+                asked = ModelRequest(spec=model.spec, weights=model.weights, seed=self.bench.seed)
                 sources[model.label] = model, call(model.spec.factory, asked)
-        pairs = self._pairs([m.label for m in models], sources, [task for task in tasks if task.spec.pairs])
+        weights = {label: source.weights for label, (_, source) in sources.items()}
+        pairs = self.lacking.pairs([model.label for model in models], weights, tasks)
+        self._reuse_pairs(pairs)
         for label, (model, source) in sources.items():
-            todos = self._singles(label, source, [task for task in tasks if not task.spec.pairs])
-            needed = [Todo(task, missing) for task, missing in _needed(pairs, label).items()]
-            todos += [todo for todo in needed if not self._at_hand(todo, model, source)]
+            todos = self._singles(label, source, tasks)
+            halves = [Todo(task, missing) for task, missing in needed(pairs, label).items()]
+            todos += [todo for todo in halves if not self._at_hand(todo, model, source)]
             if todos:
                 with self._guarded(label, [todo.task for todo in todos]):
                     self._measure(model, source, todos)
         for (task, first, second), missing in pairs.items():
-            with self._guarded(first, [task], second):
-                self._compare(Todo(task, missing), first, second)
+            if missing:
+                with self._guarded(first, [task], second):
+                    self._compare(Todo(task, missing), first, second)
 
     @contextmanager
     def _guarded(self, label: str, tasks: Sequence[Task], other: str = "") -> Iterator[None]:
@@ -71,60 +84,42 @@ class Work:
             with out_of_memory():
                 yield
         except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
-            ended = {(o.dataset, o.analysis) for o in self.outcomes if (o.model, o.other) == (label, other) and o.ended}
+            ended = {task for task, o in self.ended if (o.model, o.other) == (label, other) and o.ended}
             for task in tasks:
                 if task.spec.pairs and not other:
                     self.broken[task, label] = error  # told by every pair that it is a half of
-                elif (task.dataset, task.spec.name) not in ended:
+                elif task not in ended and task.wanted(label, other or label):
                     self._tell(task, Outcome(model=label, other=other, status="failed", error=error))
 
     def _tell(self, task: Task, outcome: Outcome) -> None:
         about = replace(outcome, dataset=task.dataset, analysis=task.spec.name, setting=task.setting)
-        self.outcomes.append(about)
+        self.ended.append((task, about))
+        if self.tell is not None:
+            self.tell(about)
+
+    # --- what is missing
+
+    def _recorded(self, cell: Cell) -> frozenset[str]:
+        return frozenset() if self.store is None else self.store.recorded(cell)
 
     def _reused(self, task: Task, metrics: frozenset[str], model: str, other: str = "") -> None:
         if metrics:
             items = len(task.keys)
             self._tell(task, Outcome(model=model, other=other, status="reused", metrics=metrics, items=items))
 
-    # --- what is missing
-
-    def _missing(self, task: Task, cell: Cell) -> frozenset[str]:
-        if self.request.force or task.anew or self.store is None:
-            return task.metrics
-        return task.metrics - self.store.recorded(cell)
+    def _reuse_pairs(self, pairs: Pairs) -> None:
+        for (task, first, second), missing in pairs.items():
+            self._reused(task, task.wanted(first, second) - missing, first, second)
 
     def _singles(self, label: str, source: ModelSource, tasks: Sequence[Task]) -> list[Todo]:
-        todos = []
-        for task in tasks:
-            missing = self._missing(task, cell_of(task, label, source.weights))
-            if missing:
-                todos.append(Todo(task, missing))
-            self._reused(task, task.metrics - missing, label)
-        return todos
-
-    def _pairs(
-        self,
-        labels: Sequence[str],
-        sources: dict[str, tuple[LabelledModel, ModelSource]],
-        tasks: Sequence[Task],
-    ) -> dict[tuple[Task, str, str], frozenset[str]]:
-        """Every pair with what is missing of it, labels in their canonical order."""
-        pairs = {}
-        for task in tasks:
-            for first, second in combinations_with_replacement(sorted(labels), 2):
-                missing = task.metrics
-                if first in sources and second in sources:
-                    weights = [sources[label][1].weights for label in (first, second)]
-                    missing = self._missing(task, cell_of(task, first, weights[0], second, weights[1]))
-                if missing:
-                    pairs[task, first, second] = missing
-                self._reused(task, task.metrics - missing, first, second)
-        return pairs
+        missing = self.lacking.singles(label, source.weights, tasks)
+        for task, metrics in missing.items():
+            self._reused(task, task.wanted(label) - metrics, label)
+        return [Todo(task, metrics) for task, metrics in missing.items() if metrics]
 
     def _at_hand(self, todo: Todo, model: LabelledModel, source: ModelSource) -> bool:
         """Whether an earlier command has passed over the model for this comparison."""
-        found = None if self.request.force or todo.task.anew else self.kept.find(todo, model, source.weights)
+        found = None if self.bench.anew or todo.task.anew else self.kept.find(todo, model, source.weights)
         if found is not None:
             info, self.halves[todo.task, model.label] = found
             self.measured.setdefault(model.label, Measured(model, source.weights, info))
@@ -184,7 +179,7 @@ class Work:
             result.notes["not applicable without a class token"] = sorted(todo.metrics - applicable)
         run = describe(todo.task, todo.metrics, models, sitting, result)
         if self.store is None:
-            self.store = Store.open(self.request.db)
+            self.store = Store.open(self.db)
         self.store.record(run, result)
         outcome = Outcome(
             model=run.cell.model,
@@ -197,12 +192,3 @@ class Work:
             notes=dict(run.notes),
         )
         self._tell(todo.task, outcome)
-
-
-def _needed(pairs: dict[tuple[Task, str, str], frozenset[str]], label: str) -> dict[Task, frozenset[str]]:
-    """The pair tasks that a model has to be passed over for."""
-    needed: dict[Task, frozenset[str]] = {}
-    for (task, *labels), missing in pairs.items():
-        if label in labels:
-            needed[task] = needed.get(task, frozenset()) | missing
-    return needed

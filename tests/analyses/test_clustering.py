@@ -68,7 +68,7 @@ def test_pictures_by_class_token_and_by_the_mean_of_patches(clusters: int | None
 def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words: str) -> None:
     wanted = measuring.task("clustering", "toys", *([parameter] if parameter else []), limit=limit)
     with pytest.raises(TeachMattersError, match=words):
-        measuring.measure(wanted, limit=limit)
+        measuring.measure(wanted)
 
 
 def test_only_what_is_asked_for_is_read_and_recorded() -> None:

@@ -55,7 +55,7 @@ def task_of(name: str, *parameters: str) -> Task:
 
 def bench_of(batch_size: int, cache: Path) -> Bench:
     return Bench(
-        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, limit=None, listener=Silence(), cache=cache
+        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, listener=Silence(), cache=cache
     )  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def test_when_nothing_can_be_matched_it_says_so() -> None:
 def test_limit_counts_pairs_and_needs_only_their_pictures() -> None:
     wanted = task("keypoints", "toy-tasks", limit=3)
     assert [item.key for item in wanted.items["all"]] == [f"insect {i}" for i in (0, 1, 2, 4, 5)]
-    result = measure(wanted, limit=3)
+    result = measure(wanted)
     assert counts(result, "", "official") == {3}
     whole = measure(task("keypoints", "toy-tasks"))
     first = [each.array[:3].tolist() for each in whole.maps]
