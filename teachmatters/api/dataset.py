@@ -61,7 +61,7 @@ class DatasetSpec:
         parameters: what ``--param`` may set.
         bundled: needs no data root.
         folder: its folder under TM_DATA or ``--data-root``.
-        requires: files or folders that show a directory to be this data set (any one of each ``a|b``).
+        requires: files or folders that show a directory to be this data set: patterns, any one of each ``a|b``.
         layout: the expected layout in words, for messages.
         source, licence, citation: where to get it, and on what terms.
     """

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.arrow import ArrowFolder, is_arrow
 from teachmatters.datasets.listing import files_below, folders_in, has_own_pictures, has_pictures, size_of
+from teachmatters.datasets.parts import DIVIDED
 from teachmatters.datasets.pictures import read_picture
+from teachmatters.datasets.shards import Shards, tars_below
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-DIVIDED: Mapping[Role, str] = {"all": "val", "queries": "val", "gallery": "train"}
 
 
 class ImageFolder(Dataset):
@@ -86,25 +87,31 @@ def _found(root: Path) -> str:
     return listing(sorted(entry.name for entry in root.iterdir()))
 
 
-def open_folder(request: DatasetRequest) -> ImageFolder:
-    """Any folder of pictures.
+Pictures: TypeAlias = ImageFolder | Shards | ArrowFolder
+
+
+def open_folder(request: DatasetRequest) -> Pictures:
+    """Any folder of pictures: as files, else in tar files, else in a table of Hugging Face ``datasets``.
 
     Raises:
         TeachMattersError: there is none, or it holds no picture.
     """
-    if request.root is None:
+    root = request.root
+    if root is None:
         raise TeachMattersError(f"{request.spec.name} needs a folder of pictures; name it with --data-root DIR")
-    return ImageFolder(request.root)
+    if is_arrow(root):
+        return ArrowFolder(root)
+    return Shards(root) if tars_below(root) and not has_pictures(root) else ImageFolder(root)
 
 
-def open_imagenet(request: DatasetRequest) -> ImageFolder:
+def open_imagenet(request: DatasetRequest) -> Pictures:
     """ImageNet, which must be divided and labelled.
 
     Raises:
         TeachMattersError: train/ or val/ has no folder per class, the usual state of val/ after unpacking.
     """
     dataset = open_folder(request)
-    if "gallery" not in dataset.parts:
+    if "gallery" not in dataset.parts or "labels" not in dataset.kinds:
         raise TeachMattersError(
             f"{dataset.root} has no pictures in a folder per class in both train/ and val/; expected "
             f"{request.spec.layout} (sort val's pictures into their classes first)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -26,22 +27,27 @@ def is_picture(name: str) -> bool:
     return not name.startswith(".") and name[name.rfind(".") :].lower() in EXTENSIONS
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_picture(file: Path | BinaryIO, name: str = "") -> Image.Image:
     """The whole picture, RGB: a transparent one on white, 16-bit grey scaled to 8 bits, of several frames the first.
+
+    Args:
+        file: a path, or an open file.
+        name: for messages; of a path it is known.
 
     Raises:
         OSError: no such file, or it is truncated.
         ValueError, SyntaxError: damaged, too large, or of a kind that has no RGB form.
     """
+    name = name or str(file)
     try:
-        with Image.open(path) as picture:
+        with Image.open(file) as picture:
             if picture.width * picture.height > LARGEST:
-                raise ValueError(f"{path}: {picture.width} x {picture.height} pixels are too many")
+                raise ValueError(f"{name}: {picture.width} x {picture.height} pixels are too many")
             return to_rgb(picture)
     except (OSError, ValueError, SyntaxError):
         raise
     except Exception as error:
-        raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

@@ -69,7 +69,8 @@ FOLDER = DatasetSpec(
     summary="any folder of pictures, labelled when each class has a folder of its own",
     kinds=LABELLED,
     factory="teachmatters.datasets.image_folder:open_folder",
-    layout="pictures; or a folder per class; or train/ and val/ with a folder per class each",
+    layout="pictures; or a folder per class; or train/ and val/ with a folder per class each; or these in tar files "
+    "(webdataset); or a table of Hugging Face datasets",
     source="your own, named by --data-root",
     licence="your own",
     citation="none",
@@ -81,8 +82,11 @@ IMAGENET = DatasetSpec(
     kinds=LABELLED,
     factory="teachmatters.datasets.image_folder:open_imagenet",
     folder="imagenet",
-    requires=("train", "val"),
-    layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG",
+    requires=(
+        "train|*train*.tar|data/train*.parquet|dataset_dict.json",
+        "val|*val*.tar|data/val*.parquet|dataset_dict.json",
+    ),
+    layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; or these in tar files; or a table of Hugging Face datasets",
     source=IMAGENET_SOURCE,
     licence=IMAGENET_LICENCE,
     citation=IMAGENET_CITATION,

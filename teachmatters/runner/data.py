@@ -64,11 +64,12 @@ def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
 
 def _lacking(spec: DatasetSpec, root: Path) -> list[str]:
     """What a directory would have to hold to be this data set, and does not."""
-    return [needed.replace("|", " or ") for needed in spec.requires if not _has(root, needed)]
+    lacking = [needed.split("|") for needed in spec.requires if not _has(root, needed)]
+    return [" or ".join(name for name in names if "*" not in name) for names in lacking]
 
 
 def _has(root: Path, needed: str) -> bool:
-    return any((root / name).exists() for name in needed.split("|"))
+    return any(next(root.glob(name), None) is not None for name in needed.split("|"))
 
 
 def _expected(spec: DatasetSpec) -> str:

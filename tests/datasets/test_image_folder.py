@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from teachmatters.api import DatasetRequest
+from teachmatters.api import Dataset, DatasetRequest
 from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
@@ -21,7 +21,7 @@ def draw(root: Path, *names: str) -> Path:
     return root
 
 
-def keys(dataset: ImageFolder, role: str = "all") -> list[tuple[str, int | None]]:
+def keys(dataset: Dataset, role: str = "all") -> list[tuple[str, int | None]]:
     items = dataset.items("pictures", role)  # type: ignore[arg-type]
     assert items is not None
     return [(item.key, item.label) for item in items]

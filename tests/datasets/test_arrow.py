@@ -1,0 +1,120 @@
+"""Tables of Hugging Face ``datasets``, written by that package and compared with what went in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachmatters.api import Dataset, DatasetRequest, Role
+from teachmatters.datasets.arrow import ArrowFolder
+from teachmatters.datasets.image_folder import open_folder, open_imagenet
+from teachmatters.datasets.specs import FOLDER, IMAGENET
+from teachmatters.errors import TeachMattersError
+from tests.fixtures import picture
+
+NAMES = ["cat", "dog", "eel"]
+
+
+def table(count: int, seed: str = "", column: str = "image") -> Any:
+    import datasets
+
+    features = datasets.Features({column: datasets.Image(), "label": datasets.ClassLabel(names=NAMES)})
+    pictures = [picture(f"{seed}{number}", label=number % 3) for number in range(count)]
+    rows = {column: pictures, "label": [number % 3 for number in range(count)]}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train and validation, as ``save_to_disk`` writes them."""
+    import datasets
+
+    root = tmp_path_factory.mktemp("saved")
+    datasets.DatasetDict({"train": table(7, "t"), "validation": table(4, "v")}).save_to_disk(str(root))
+    return root
+
+
+def opened(root: Path) -> Dataset:
+    return open_folder(DatasetRequest(spec=FOLDER, root=root))
+
+
+def labels(dataset: Dataset, role: Role = "all") -> list[tuple[str, int | None]]:
+    return [(item.key, item.label) for item in dataset.items("labels", role) or ()]
+
+
+def check_pictures(dataset: Dataset, role: Role, seed: str) -> None:
+    for number, item in enumerate(dataset.items("labels", role) or ()):
+        assert dataset.picture(item).tobytes() == picture(f"{seed}{number}", label=number % 3).tobytes()
+
+
+def test_train_and_validation_are_gallery_and_queries(saved: Path) -> None:
+    dataset = opened(saved)
+    assert isinstance(dataset, ArrowFolder)
+    assert list(dataset.classes) == NAMES
+    assert labels(dataset, "gallery") == [(f"train/{n:08d}", n % 3) for n in range(7)]
+    assert labels(dataset) == labels(dataset, "queries") == [(f"val/{n:08d}", n % 3) for n in range(4)]
+    assert dataset.split("labels") == "val"
+    check_pictures(dataset, "gallery", "t")
+    check_pictures(dataset, "queries", "v")
+    assert open_imagenet(DatasetRequest(spec=IMAGENET, root=saved)).classes == NAMES
+
+
+def test_sizes_are_those_of_the_encoded_pictures(saved: Path) -> None:
+    import datasets
+
+    raw = datasets.load_from_disk(str(saved))["train"].cast_column("image", datasets.Image(decode=False))
+    sizes = [item.size for item in opened(saved).items("pictures", "gallery") or ()]
+    assert sizes == [len(row["image"]["bytes"]) for row in raw]
+
+
+def test_rows_that_were_chosen_keep_their_order(tmp_path: Path) -> None:
+    table(6).select([4, 1, 5]).save_to_disk(str(tmp_path))
+    dataset = opened(tmp_path)
+    assert labels(dataset) == [("/00000000", 1), ("/00000001", 1), ("/00000002", 2)]
+    for number, item in zip((4, 1, 5), dataset.items("labels", "all") or (), strict=True):
+        assert dataset.picture(item).tobytes() == picture(str(number), label=number % 3).tobytes()
+
+
+def test_parquet_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    root = tmp_path / "there"
+    (root / "data").mkdir(parents=True)
+    table(5, "t").to_parquet(str(root / "data" / "train-00000-of-00001.parquet"))
+    table(3, "e", column="img").rename_column("img", "image").to_parquet(
+        str(root / "data" / "test-00000-of-00001.parquet")
+    )
+    dataset = opened(root)
+    assert [key for key, _ in labels(dataset, "gallery")] == [f"train/{n:08d}" for n in range(5)]
+    assert labels(dataset) == [(f"val/{n:08d}", n % 3) for n in range(3)]
+    check_pictures(dataset, "queries", "e")
+
+
+def test_any_name_of_the_column_and_no_labels(tmp_path: Path) -> None:
+    table(2, column="photo").remove_columns("label").save_to_disk(str(tmp_path))
+    dataset = opened(tmp_path)
+    assert dataset.kinds == {"pictures"}
+    assert [item.label for item in dataset.items("pictures", "all") or ()] == [None, None]
+
+
+def test_a_table_without_pictures_is_one_line(tmp_path: Path) -> None:
+    table(2).remove_columns("image").save_to_disk(str(tmp_path))
+    with pytest.raises(TeachMattersError, match="no column of pictures; its columns are label"):
+        opened(tmp_path)
+
+
+def test_a_damaged_table_is_one_line(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}")
+    with pytest.raises(TeachMattersError, match="cannot be read by the package datasets") as error:
+        opened(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_without_the_package_it_says_what_to_install(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[hf\]'"):
+        opened(saved)

@@ -1,0 +1,185 @@
+"""Tar shards: written by webdataset and by tarfile, compared with the folder that they were made of."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from teachmatters.api import Dataset, DatasetRequest, Role
+from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
+from teachmatters.datasets.shards import Shards
+from teachmatters.datasets.specs import FOLDER, IMAGENET
+from teachmatters.errors import TeachMattersError
+from tests.fixtures import imagenet, picture
+
+
+def opened(root: Path) -> Dataset:
+    return open_folder(DatasetRequest(spec=FOLDER, root=root))
+
+
+def listed(dataset: Dataset, role: Role = "all") -> list[tuple[str, int, int | None]]:
+    return [(item.key, item.size, item.label) for item in dataset.items("pictures", role) or ()]
+
+
+def pack(folder: Path, tar: Path, *parts: str) -> None:
+    """A tar of a folder, or of some folders in it, its files in no particular order."""
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    files = [path for part in parts or (".",) for path in (folder / part).rglob("*") if path.is_file()]
+    with tarfile.open(tar, "w") as written:
+        for path in sorted(files, key=lambda path: path.name[::-1]):
+            written.add(path, f"./{path.relative_to(folder)}")
+
+
+def jpeg(number: int) -> bytes:
+    file = io.BytesIO()
+    picture(f"shard {number}", label=number % 3).save(file, "JPEG")
+    return file.getvalue()
+
+
+def samples(folder: Path, pattern: str, count: int, *, first: int = 0, **more: str) -> None:
+    """Shards as webdataset's own writer makes them."""
+    import webdataset
+
+    folder.mkdir(exist_ok=True, parents=True)
+    with webdataset.ShardWriter(str(folder / pattern), maxcount=4, verbose=0) as writer:
+        for number in range(first, first + count):
+            label = {"cls": number % 3} | more
+            writer.write({"__key__": f"{number:05d}", "jpg": jpeg(number), **label})
+
+
+@pytest.mark.parametrize("parts", [(), ("train",)])
+def test_a_tar_of_a_folder_is_that_folder(parts: tuple[str, ...], tmp_path: Path) -> None:
+    folder, tars = tmp_path / "folder", tmp_path / "tars"
+    imagenet(folder, classes=3, train=4, val=2)
+    pack(folder, tars / "one.tar", *parts)
+    if parts:
+        pack(folder, tars / "two.tar", "val")
+    whole, packed = ImageFolder(folder), opened(tars)
+
+    assert isinstance(packed, Shards)
+    assert packed.classes == whole.classes
+    assert packed.kinds == whole.kinds
+    for role in ("all", "gallery", "queries"):
+        assert listed(packed, role) == listed(whole, role)
+    for item in packed.items("labels", "gallery") or ():
+        assert packed.picture(item).tobytes() == whole.picture(item).tobytes()
+
+
+def test_a_tar_in_a_folder_is_unpacked_there(tmp_path: Path) -> None:
+    imagenet(tmp_path / "folder", classes=2, train=2, val=1)
+    for part in ("train", "val"):
+        for number, name in enumerate(sorted(path.name for path in (tmp_path / "folder" / part).iterdir())):
+            pack(tmp_path / "folder" / part, tmp_path / "tars" / part / f"{number:04d}.tar", name)
+    whole, packed = ImageFolder(tmp_path / "folder"), opened(tmp_path / "tars")
+    assert listed(packed) == listed(whole)
+    assert listed(packed, "gallery") == listed(whole, "gallery")
+
+
+def test_samples_of_webdataset_have_the_class_that_their_cls_says(tmp_path: Path) -> None:
+    samples(tmp_path, "imagenet1k-train-%04d.tar", 8)
+    samples(tmp_path, "imagenet1k-validation-%02d.tar", 5, first=20)
+    dataset = opened(tmp_path)
+
+    assert dataset.classes == ["0", "1", "2"]
+    assert [(key, label) for key, _, label in listed(dataset, "gallery")] == [
+        (f"train/{number:05d}.jpg", number % 3) for number in range(8)
+    ]
+    assert [(key, label) for key, _, label in listed(dataset)] == [
+        (f"val/{number:05d}.jpg", number % 3) for number in range(20, 25)
+    ]
+    assert dataset.split("labels") == "val"
+    for item in dataset.items("labels", "all") or ():
+        number = int(item.key[4:9])
+        assert item.size == len(jpeg(number))
+        assert dataset.picture(item).tobytes() == Image.open(io.BytesIO(jpeg(number))).convert("RGB").tobytes()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # its own
+def test_webdataset_reads_the_same_from_them(tmp_path: Path) -> None:
+    import webdataset
+
+    samples(tmp_path, "s-%04d.tar", 8)
+    theirs = webdataset.WebDataset([str(path) for path in sorted(tmp_path.glob("*.tar"))], shardshuffle=False)
+    told = {f"{sample['__key__']}.jpg": (len(sample["jpg"]), int(sample["cls"])) for sample in theirs}
+    assert {key: (size, label) for key, size, label in listed(opened(tmp_path))} == told
+
+
+def test_classes_get_their_names_from_a_list(tmp_path: Path) -> None:
+    samples(tmp_path, "s-%04d.tar", 3)
+    (tmp_path / "classnames.txt").write_text("cat\ndog\neel\nfox\n")
+    dataset = opened(tmp_path)
+    assert dataset.classes == ["cat", "dog", "eel", "fox"]
+    assert [label for *_, label in listed(dataset)] == [0, 1, 2]
+    (tmp_path / "classnames.txt").write_text("cat\ndog\n")
+    with pytest.raises(TeachMattersError, match=r"names 2 classes, but a \.cls says 2"):
+        opened(tmp_path)
+
+
+def test_names_of_classes_may_be_words(tmp_path: Path) -> None:
+    samples(tmp_path, "s-%04d.tar", 3, cls="wild cat")
+    assert opened(tmp_path).classes == ["wild cat"]
+
+
+def test_equal_names_in_two_tars_are_two_pictures(tmp_path: Path) -> None:
+    samples(tmp_path, "a-%04d.tar", 2)
+    samples(tmp_path, "b-%04d.tar", 2)
+    dataset = opened(tmp_path)
+    assert [key for key, *_ in listed(dataset)] == [f"{s}-0000/0000{n}.jpg" for s in "ab" for n in (0, 1)]
+    assert len({dataset.picture(item).tobytes() for item in dataset.items("pictures", "all") or ()}) == 2
+
+
+def test_pictures_without_a_class_are_not_labelled(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    picture("a").save(tmp_path / "in" / "a.png")
+    pack(tmp_path / "in", tmp_path / "tars" / "x.tar")
+    dataset = opened(tmp_path / "tars")
+    assert dataset.kinds == {"pictures"}
+    assert [(key, label) for key, _, label in listed(dataset)] == [("a.png", None)]
+    with pytest.raises(TeachMattersError, match="no pictures in a folder per class"):
+        open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path / "tars"))
+
+
+def test_pictures_outside_of_tars_come_first(tmp_path: Path) -> None:
+    samples(tmp_path, "s-%04d.tar", 2)
+    picture("a").save(tmp_path / "a.png")
+    assert isinstance(opened(tmp_path), ImageFolder)
+
+
+def test_a_cut_tar_loses_its_last_picture_only(tmp_path: Path) -> None:
+    samples(tmp_path, "s-%04d.tar", 3)
+    (tar,) = tmp_path.glob("*.tar")
+    dataset = opened(tmp_path)
+    *_, last = dataset.items("pictures", "all") or ()
+    with tarfile.open(tar) as whole:
+        end = max(member.offset_data for member in whole if member.name == last.key)
+    tar.write_bytes(tar.read_bytes()[: end + 100])
+    with pytest.raises(OSError, match="ends within 00002"):
+        dataset.picture(last)
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "no tar"])
+def test_what_is_no_plain_tar_is_one_line(mode: str, tmp_path: Path) -> None:
+    if mode == "no tar":
+        (tmp_path / "x.tar").write_bytes(b"something else" * 100)
+    else:
+        tarfile.open(tmp_path / "x.tar", mode).close()  # type: ignore[call-overload]
+    with pytest.raises(TeachMattersError, match=r"x\.tar cannot be read as a tar file .* unpack it"):
+        opened(tmp_path)
+
+
+def test_tars_without_pictures_are_one_line(tmp_path: Path) -> None:
+    tarfile.open(tmp_path / "x.tar", "w").close()
+    with pytest.raises(TeachMattersError, match="no pictures in the tar files below"):
+        opened(tmp_path)
+
+
+def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples(tmp_path, "s-%04d.tar", 2)
+    monkeypatch.setitem(sys.modules, "webdataset.tariterators", None)
+    with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[shards\]'"):
+        opened(tmp_path)
