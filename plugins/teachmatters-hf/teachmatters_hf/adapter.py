@@ -1,0 +1,136 @@
+"""The adapter: one forward pass of a network of transformers that hands over what happens inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from teachmatters.api import ModelAdapter, ModelInfo, Sink, Tap
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.models.attention import AttentionCapture
+from teachmatters.models.taps import Layer
+from teachmatters_hf.families import Family
+from teachmatters_hf.shape import pair
+
+LISTS = ("layers", "encoder.layers", "encoder.layer")
+"""Where a tower keeps its blocks."""
+
+
+class TransformersViT(ModelAdapter):
+    """A vision transformer of transformers that tells what happens inside it.
+
+    Args:
+        network: the tower, weights loaded, with attention through ``scaled_dot_product_attention``.
+        family: what its parts are called.
+        info: see shape.describe.
+        name: for messages.
+
+    Raises:
+        TeachMattersError: its blocks are not made of the parts that the family names.
+    """
+
+    def __init__(self, network: nn.Module, family: Family, info: ModelInfo, name: str) -> None:
+        self.info, self.network, self._family = info, network, family
+        self._native = pair(network.config.image_size)  # type: ignore[union-attr]  # every tower has one
+        self._blocks = blocks_of(network, family, name)
+        self._like = torch.empty(0)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.network.to(device=device, dtype=dtype)
+        self._like = torch.empty(0, device=device, dtype=dtype)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        last: list[Tensor] = []
+        with ExitStack() as hooks:
+            _after(self._blocks[-1], last.append, hooks)
+            self._run(pixels)
+        return last[0]
+
+    def stream(self, pixels: Tensor, taps: frozenset[Tap], sink: Sink) -> None:
+        layers = [Layer(number, taps, sink) for number in range(1, self.info.depth + 1)]
+        with ExitStack() as hooks:
+            capture = AttentionCapture(lambda number, attention: layers[number - 1].offer("attention", attention))
+            for layer, block in zip(layers, self._blocks, strict=True):
+                attach(layer, block, self._family, hooks)
+                if "attention" in taps:
+                    attention = getattr(block, self._family.attention)
+                    _before(attention, lambda _, number=layer.number: capture.enter_block(number), hooks)  # type: ignore[misc]
+                    _after(attention, lambda _: capture.leave_block(), hooks)
+            if "attention" in taps:
+                hooks.enter_context(capture)
+            self._run(pixels)
+
+    def _run(self, pixels: Tensor) -> None:
+        told: dict[str, Any] = {}
+        height, width = pixels.shape[-2:]
+        if self._family.asks and (height, width) != self._native:
+            told["interpolate_pos_encoding"] = True
+        if self._family.shuffles:  # patches are sorted by this "noise": in order, then
+            patches = (height // self.info.patch_size) * (width // self.info.patch_size)
+            told["noise"] = torch.arange(patches, device=self._like.device).expand(len(pixels), -1)
+        with torch.inference_mode():
+            self.network(pixel_values=pixels.to(self._like), **told)
+
+
+def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> None:
+    """Offer a layer all that its block shows beside attention; the layer takes what it was asked for.
+
+    Args:
+        layer: receives the tensors.
+        block: one of blocks_of.
+        family: what the parts are called.
+        hooks: closing it removes every hook.
+    """
+    norm1, norm2 = (getattr(block, norm) for norm in family.norms)
+    _before(block, lambda value: layer.offer("attn_skip", value), hooks)
+    _after(norm1, lambda value: layer.offer("norm1", value), hooks)
+    _before(norm2, lambda value: layer.offer("mlp_skip", value), hooks)
+    _after(norm2, lambda value: layer.offer("norm2", value), hooks)
+    branches: list[Tap] = ["attn_branch", "mlp_branch"]  # they come to exist in this order, whoever makes them
+    for part in dict.fromkeys(family.branches):
+        _after(getattr(block, part), lambda value: layer.offer(branches.pop(0), value), hooks)
+    _after(block, layer.leave, hooks)
+
+
+def blocks_of(network: nn.Module, family: Family, name: str) -> list[nn.Module]:
+    """The blocks of a tower, each with the parts that are read.
+
+    Raises:
+        TeachMattersError: it has none, or they lack a part.
+    """
+    blocks: list[nn.Module] = []
+    for path in LISTS:
+        with suppress(AttributeError):
+            blocks = blocks or list(network.get_submodule(path).children())
+    parts = (*family.norms, family.attention, *family.branches)
+    lacking = [part for part in dict.fromkeys(parts) if any(not hasattr(block, part) for block in blocks)]
+    if lacking or not blocks:
+        raise TeachMattersError(
+            f"{name} cannot be read layer by layer: transformers {transformers.__version__} builds a {family.tower} "
+            f"{f'whose blocks have no {listing(lacking)}' if blocks else 'without blocks'}; install a version that "
+            "teachmatters-hf names, or choose another model"
+        )
+    return blocks
+
+
+def _before(module: nn.Module, then: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    """Before the module runs, with its first argument, however it was passed."""
+
+    def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        then(given[0] if given else named["hidden_states"])
+
+    hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+
+
+def _after(module: nn.Module, then: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    """After it has run, with its output; attention returns its weights too, as the second."""
+
+    def hook(_: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        then(output[0] if isinstance(output, tuple) else output)
+
+    hooks.callback(module.register_forward_hook(hook).remove)

@@ -1,0 +1,143 @@
+"""The networks that can be read: how transformers calls their parts, and how such networks are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from teachmatters.errors import TeachMattersError
+
+Colours: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and deviation of the three channels, in 0..1."""
+
+HALF: Colours = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OPENAI: Colours = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One kind of vision transformer as transformers lays it out.
+
+    Attributes:
+        name: what reports group by.
+        tower: transformers' class of the network that makes the tokens.
+        options: what that class is told, so that it leaves out what it would build behind the last block.
+        settings: what replaces the config's own values.
+        norms: the two norms of a block.
+        attention: its attention.
+        branches: the modules whose outputs are added to what came before; a module called twice is named twice.
+        colours: of pictures, where no image processor's config tells.
+        trained: by the class that the config names, how its weights were trained; a class that leaves it open is not
+            in here.
+        asks: whether it takes pictures of another size only when it is told to interpolate its positions.
+        shuffles: whether it shuffles its patches unless it is given their order.
+    """
+
+    name: str
+    tower: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    norms: tuple[str, str] = ("layernorm_before", "layernorm_after")
+    attention: str = "attention"
+    branches: tuple[str, str] = ("dropout", "dropout")
+    colours: Colours = HALF
+    trained: Mapping[str, str] = field(default_factory=dict)
+    asks: bool = False
+    shuffles: bool = False
+
+
+def _dinov2(tower: str) -> Family:
+    prefix = tower.removesuffix("Model")
+    return Family(
+        name="hf-dinov2",
+        tower=tower,
+        norms=("norm1", "norm2"),
+        branches=("drop_path", "drop_path"),
+        colours=IMAGENET,
+        trained=dict.fromkeys((tower, f"{prefix}Backbone"), "self-distillation"),
+    )
+
+
+def _contrastive(name: str, prefix: str, colours: Colours) -> Family:
+    own = [f"{prefix}{what}" for what in ("Model", "VisionModel", "VisionModelWithProjection")]
+    return Family(
+        name=name,
+        tower=f"{prefix}VisionModel",
+        norms=("layer_norm1", "layer_norm2"),
+        attention="self_attn",
+        branches=("self_attn", "mlp"),
+        colours=colours,
+        trained=dict.fromkeys(own, "image-text contrast"),
+        asks=True,
+    )
+
+
+VIT = Family(
+    name="hf-vit",
+    tower="ViTModel",
+    options={"add_pooling_layer": False},
+    trained={"ViTForImageClassification": "labels", "ViTForMaskedImageModeling": "masked reconstruction"},
+    asks=True,
+)
+BEIT = Family(
+    name="hf-beit",
+    tower="BeitModel",
+    options={"add_pooling_layer": False},
+    branches=("drop_path", "drop_path"),
+    trained={"BeitForMaskedImageModeling": "masked token prediction"},
+)
+MAE = Family(
+    name="hf-mae",
+    tower="ViTMAEModel",
+    settings={"mask_ratio": 0.0},
+    colours=IMAGENET,
+    trained=dict.fromkeys(("ViTMAEModel", "ViTMAEForPreTraining"), "masked reconstruction"),
+    asks=True,
+    shuffles=True,
+)
+CLIP = _contrastive("hf-clip", "CLIP", OPENAI)
+SIGLIP = _contrastive("hf-siglip", "Siglip", HALF)
+
+FAMILIES = {
+    "vit": VIT,
+    "dinov2": _dinov2("Dinov2Model"),
+    "dinov2_with_registers": _dinov2("Dinov2WithRegistersModel"),
+    "beit": BEIT,
+    "clip": CLIP,
+    "clip_vision_model": CLIP,
+    "siglip": SIGLIP,
+    "siglip_vision_model": SIGLIP,
+    "vit_mae": MAE,
+}
+"""By ``model_type`` of the config."""
+
+
+def family_of(config: Mapping[str, Any], name: str) -> Family:
+    """The family of a config.
+
+    Raises:
+        TeachMattersError: another kind of model; says which kinds are read.
+
+    >>> family_of({"model_type": "vit_mae"}, "hf/mine").tower
+    'ViTMAEModel'
+    """
+    kind = config.get("model_type")
+    if isinstance(kind, str) and kind in FAMILIES:
+        return FAMILIES[kind]
+    what = f"is a {kind!r}" if kind else "does not say its model_type in config.json"
+    raise TeachMattersError(
+        f"{name} {what}; of transformers' models these can be read: {', '.join(FAMILIES)}. 'tm models' lists others, "
+        "and timm/<id> may have it"
+    )
+
+
+def tower_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that is about the vision tower: of CLIP and SigLIP the ``vision_config``.
+
+    >>> tower_config({"model_type": "clip", "vision_config": {"patch_size": 32}})
+    {'patch_size': 32}
+    """
+    nested = config.get("vision_config")
+    return dict(nested if isinstance(nested, Mapping) else config)

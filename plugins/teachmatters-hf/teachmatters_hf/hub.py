@@ -1,0 +1,89 @@
+"""Getting a model's files from the Hugging Face hub: from the cache, else fetched, else a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from logging import CRITICAL
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+from teachmatters_hf.pictures import PROCESSORS
+from teachmatters_hf.places import CONFIG, weights_in
+
+TIMEOUT = 5.0
+"""Seconds to wait for an answer: whoever has no network should learn it at once."""
+
+SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
+OLD = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
+
+
+def fetch(repository: str, *, weights: bool) -> Path:
+    """The folder of a repository's files in the hub's cache; what is missing there is downloaded.
+
+    Args:
+        repository: ``facebook/dinov2-base``.
+        weights: whether the weights are wanted too, beside the two configs.
+
+    Raises:
+        TeachMattersError: they are not in the cache and cannot be had; says why, and what else can be done.
+    """
+    here = cached(repository)
+    usable = here is not None and _complete(here, weights=weights)
+    if here is not None and usable and any((here / name).is_file() for name in PROCESSORS):
+        return here
+    try:
+        with _quiet():
+            return _download(repository, weights=weights)
+    except Exception as error:  # noqa: BLE001  what the transport raises differs between its releases
+        if here is not None and usable:  # it may have no image processor at all
+            return here
+        line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise TeachMattersError(
+            f"hf/{repository}: there is no such folder, it is not in the hub's cache, and it cannot be had from "
+            f"huggingface.co/{repository} ({line}). Check the id, set HF_HOME to a filled cache, or save the model "
+            "with save_pretrained and name that folder, hf/<folder>"
+        ) from None
+
+
+def cached(repository: str) -> Path | None:
+    """The folder of what the cache has of a repository; asks no network."""
+    import huggingface_hub
+
+    found = huggingface_hub.try_to_load_from_cache(repository, CONFIG)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _complete(folder: Path, *, weights: bool) -> bool:
+    try:
+        return not weights or bool(weights_in(folder))
+    except TeachMattersError:
+        return False
+
+
+def _download(repository: str, *, weights: bool) -> Path:
+    import huggingface_hub
+
+    # asked once and first: the download itself would retry for half a minute without a network
+    huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, CONFIG), timeout=TIMEOUT)
+
+    def snapshot(names: Sequence[str]) -> Path:
+        return Path(huggingface_hub.snapshot_download(repository, allow_patterns=list(names), etag_timeout=TIMEOUT))
+
+    folder = snapshot([CONFIG, *PROCESSORS, *(SAFE if weights else ())])
+    if weights and not _complete(folder, weights=True):
+        folder = snapshot(OLD)
+    return folder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Warnings of the hub's client stay out of our one line; its progress bar, on standard error, is welcome."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

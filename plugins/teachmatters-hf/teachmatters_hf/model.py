@@ -1,0 +1,119 @@
+"""From a name to a spec, and from a request to weights that are found and identified."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec
+from teachmatters_hf import hub
+from teachmatters_hf.families import Family, family_of, tower_config
+from teachmatters_hf.pictures import PROCESSORS, Pictures, read_pictures
+from teachmatters_hf.places import CONFIG, Place, locate, read_config, weights_in
+from teachmatters_hf.shape import expected
+
+if TYPE_CHECKING:
+    from teachmatters_hf.adapter import TransformersViT
+
+LOG = logging.getLogger(__name__)
+
+
+def resolve(name: str) -> ModelSpec:
+    """The spec of ``hf/<id>`` or ``hf/<folder>``: what its config says, as far as it is here. Asks no network.
+
+    Raises:
+        TeachMattersError: no such folder and no id; a folder without a config; a model that cannot be read.
+
+    >>> resolve("hf/nobody/has-this").source
+    'huggingface.co/nobody/has-this'
+    """
+    place = locate(name)
+    folder = place.folder or hub.cached(place.given)
+    config = {} if folder is None else read_config(folder)
+    facts: dict[str, Any] = {"family": "hf", "supervision": "", "summary": "a vision transformer of transformers"}
+    if folder is not None:
+        family = family_of(config, place.name)
+        pictures = read_pictures(folder, family)
+        facts |= {
+            "family": family.name,
+            "supervision": supervision(config, family),
+            "summary": f"transformers' {family.tower}",
+        } | expected(tower_config(config), pictures)
+    return ModelSpec(
+        name=place.name,
+        factory="teachmatters_hf.model:open_model",
+        licence="" if place.folder else "as its model card says",
+        source=f"the folder {place.given}" if place.folder else f"huggingface.co/{place.given}",
+        **facts,
+    )
+
+
+def supervision(config: Mapping[str, Any], family: Family) -> str:
+    """How a model was trained, as far as the class that its config names tells.
+
+    >>> from teachmatters_hf.families import CLIP, VIT
+    >>> supervision({"architectures": ["CLIPModel"]}, CLIP), supervision({"architectures": ["ViTModel"]}, VIT)
+    ('image-text contrast', '')
+    """
+    classes = config.get("architectures")
+    told = [family.trained.get(each, "") for each in classes] if isinstance(classes, list) else []
+    return told[0] if told else ""
+
+
+def open_model(request: ModelRequest) -> ModelSource:
+    """The weights of a folder or of the hub, or a file of weights for that network.
+
+    Raises:
+        TeachMattersError: they are not here and cannot be had, or are for another kind of network.
+    """
+    place = locate(request.spec.name)
+    folder = place.folder or hub.fetch(place.given, weights=request.weights is None)
+    config = read_config(folder)
+    family = family_of(config, place.name)
+    files = [request.weights] if request.weights is not None else weights_in(folder)
+    pictures = read_pictures(folder, family)
+    if pictures.file is None:
+        LOG.warning(
+            "%s has no %s: its pictures are normalised as is usual for a %s (mean %s, deviation %s)",
+            place.name, PROCESSORS[1], family.tower, *pictures.colours,
+        )  # fmt: skip
+    others = [folder / CONFIG] + ([pictures.file] if pictures.file else [])
+    return ModelSource(identify([*files, *others]), partial(_build, place, family, config, files, pictures))
+
+
+def identify(files: Iterable[Path]) -> str:
+    """One sha256 for all that decides the numbers: weights, config, and the image processor's config.
+
+    The same weights under another config are another network, so the files' sha256 are sorted, written one a line, and
+    hashed: ``sha256sum FILE... | cut -c1-64 | sort | sha256sum``.
+
+    Raises:
+        TeachMattersError: a file that is not there, cannot be read, or is empty.
+    """
+    from teachmatters.models import checkpoints
+
+    lines = "".join(f"{digest}\n" for digest in sorted(map(checkpoints.identify, files)))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _build(
+    place: Place, family: Family, config: Mapping[str, Any], files: Sequence[Path], pictures: Pictures
+) -> TransformersViT:
+    from torch import Tensor
+
+    from teachmatters.models import checkpoints
+    from teachmatters.models.recognise import unwrap
+    from teachmatters_hf.adapter import TransformersViT
+    from teachmatters_hf.network import build
+    from teachmatters_hf.shape import describe
+
+    state: dict[str, Tensor] = {}
+    for file in files:
+        _, content = unwrap(checkpoints.read(file))
+        state |= {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    network = build(family, config, state, place.name)
+    return TransformersViT(network, family, describe(network, pictures, place.name), place.name)

@@ -1,0 +1,119 @@
+"""Where a model lies: a folder here, or a repository of the Hugging Face hub; and the JSON files in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from teachmatters.errors import TeachMattersError
+
+PREFIX = "hf/"
+
+CONFIG = "config.json"
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What a folder's weights are called, best first; an index names the files that they were cut into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What follows ``hf/``.
+
+    Attributes:
+        given: the id or the folder as it was written.
+        folder: None for an id.
+    """
+
+    given: str
+    folder: Path | None
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return PREFIX + self.given
+
+
+def locate(name: str) -> Place:
+    """What a name means: a folder if there is one, else an id of the hub.
+
+    Raises:
+        TeachMattersError: no folder, and nothing that could be an id; or a folder whose name no model can have.
+
+    >>> locate("hf/facebook/dinov2-base")
+    Place(given='facebook/dinov2-base', folder=None)
+    """
+    given = name.removeprefix(PREFIX)
+    given = given.rstrip("/") or given
+    folder = Path(given).expanduser()
+    if folder.is_dir():
+        if re.search(r"[\s=:]", given) or given.startswith("-"):
+            raise TeachMattersError(
+                f"{name}: the name of a model holds no space, '=' or ':' and begins with no '-'; rename the folder, or "
+                "link to it ('ln -s')"
+            )
+        return Place(given, folder)
+    if folder.is_file():
+        raise TeachMattersError(f"{name}: {given} is a file; name the folder that it lies in, with its {CONFIG}")
+    if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", given, re.ASCII):
+        raise TeachMattersError(
+            f"{name}: there is no folder {given}, and it is no id of the Hugging Face hub; write hf/<folder>, or "
+            "hf/<owner>/<name> such as hf/facebook/dinov2-base"
+        )
+    return Place(given, None)
+
+
+def read_config(folder: Path) -> Mapping[str, Any]:
+    """The model's config.
+
+    Raises:
+        TeachMattersError: there is none, or it cannot be read.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise TeachMattersError(
+            f"{folder} has no {CONFIG}, so it holds no model of transformers; name a folder that save_pretrained wrote"
+        )
+    return read_json(path)
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        TeachMattersError: it holds something else, or cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise TeachMattersError(f"cannot read {path} ({error}); get it anew") from None
+    if not isinstance(content, dict):
+        raise TeachMattersError(f"{path} holds a {type(content).__name__} where a JSON object is expected; get it anew")
+    return content
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The files of a folder's weights: one, or the parts that an index names.
+
+    Raises:
+        TeachMattersError: there are none, or a part is missing.
+    """
+    found = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if found is None:
+        raise TeachMattersError(
+            f"{folder} has no {WEIGHTS[0]} or {WEIGHTS[2]}; save the model there with save_pretrained, or give "
+            "--weights FILE"
+        )
+    if found.suffix != ".json":
+        return [found]
+    named = read_json(found).get("weight_map")
+    parts = sorted(set(map(str, named.values()))) if isinstance(named, dict) else []
+    missing = [part for part in parts if part != Path(part).name or not (folder / part).is_file()]
+    if missing or not parts:
+        raise TeachMattersError(
+            f"{found} names {missing[0] if missing else 'no file'}, which is not there; get it anew"
+        )
+    return [folder / part for part in parts]

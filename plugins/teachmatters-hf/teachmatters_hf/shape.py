@@ -1,0 +1,84 @@
+"""The shape of a network: told from its config before it is built, and read off its parameters afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from teachmatters.api import ModelInfo
+from teachmatters.errors import TeachMattersError
+from teachmatters_hf.pictures import Pictures
+
+LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
+"""What the field calls a plain ViT of that width."""
+
+
+def arch(width: int, patch: int) -> str:
+    """The field's name of a shape.
+
+    >>> arch(768, 16), arch(1152, 14)
+    ('ViT-B/16', 'ViT-1152/14')
+    """
+    return f"ViT-{LETTERS.get(width, width)}/{patch}"
+
+
+def expected(config: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
+    """What a config tells of a model's shape, as fields of a ModelSpec; what it does not tell is left out.
+
+    >>> from teachmatters_hf.families import IMAGENET
+    >>> expected({"hidden_size": 384, "patch_size": 14, "num_hidden_layers": 12}, Pictures(IMAGENET))
+    {'patch_size': 14, 'depth': 12, 'arch': 'ViT-S/14'}
+    """
+    names = {"patch_size": "patch_size", "image_size": "image_size", "num_hidden_layers": "depth"}
+    names |= {"num_attention_heads": "heads", "hidden_size": "width"}
+    told = {names[key]: value for key, value in config.items() if key in names and isinstance(value, int) and value > 0}
+    width = told.pop("width", 0)
+    if pictures.size is not None:
+        told["image_size"] = min(pictures.size)
+    return told | ({"arch": arch(width, told["patch_size"])} if width and "patch_size" in told else {})
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Rows and columns, from one number for both or from the two.
+
+    >>> pair(224), pair([224, 112])
+    ((224, 224), (224, 112))
+    """
+    rows, columns = (value, value) if isinstance(value, int) else value
+    return int(rows), int(columns)
+
+
+def describe(network: Any, pictures: Pictures, name: str) -> ModelInfo:
+    """The shape of a built tower.
+
+    Args:
+        network: a tower of transformers.
+        pictures: how it wants its pictures.
+        name: for messages.
+
+    Raises:
+        TeachMattersError: patches that are no squares, or pictures of other than three channels.
+    """
+    config, embeddings = network.config, network.embeddings
+    (patch, other), native = pair(config.patch_size), pair(config.image_size)
+    if patch != other or config.num_channels != 3:
+        raise TeachMattersError(
+            f"{name} has patches of {patch} x {other} pixels of {config.num_channels} channels; square patches of "
+            "pictures in colour are needed"
+        )
+    # positions of a rectangle cannot be interpolated: transformers takes them for a square
+    size = pictures.size if pictures.size is not None and native[0] == native[1] else native
+    registers = getattr(embeddings, "register_tokens", None)
+    return ModelInfo(
+        arch=arch(config.hidden_size, patch),
+        depth=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        width=config.hidden_size,
+        patch_size=patch,
+        image_size=min(size),
+        grid=(size[0] // patch, size[1] // patch),
+        class_token=any(hasattr(embeddings, token) for token in ("cls_token", "class_embedding")),
+        registers=0 if registers is None else registers.shape[1],
+        mean=pictures.colours[0],
+        std=pictures.colours[1],
+    )

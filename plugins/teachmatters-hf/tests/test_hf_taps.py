@@ -1,0 +1,198 @@
+"""What is read is what transformers itself returns, and what a textbook makes of its parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+import transformers
+from hf_networks import NETWORKS, ORDER, edit, opened, pictures, save, streamed, traces
+from torch import Tensor
+from torch.nn import functional as F
+
+from teachmatters.api import DERIVED, TAPS, Tap
+from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.gate import gate
+
+TOWERS = {
+    "vit": "ViTModel", "vit-classifier": "ViTModel", "vit-rectangle": "ViTModel", "dinov2": "Dinov2Model",
+    "dinov2-swiglu": "Dinov2Model", "dinov2-registers": "Dinov2WithRegistersModel", "beit": "BeitModel",
+    "beit-shared": "BeitModel", "clip": "CLIPVisionModel", "clip-vision": "CLIPVisionModel",
+    "siglip": "SiglipVisionModel", "siglip-vision": "SiglipVisionModel", "mae": "ViTMAEModel",
+}  # fmt: skip
+PREFIX = {"siglip": (False, 0), "siglip-vision": (False, 0), "dinov2-registers": (True, 3)}
+"""Class token and registers, where these are not one and none."""
+
+
+NORMS = ("norm1", "layer_norm1", "layernorm_before"), ("norm2", "layer_norm2", "layernorm_after")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: save(name, tmp_path_factory.mktemp(name)) for name in NETWORKS}
+
+
+def own(name: str, folder: Path, pixels: Tensor, **how: Any) -> tuple[Any, list[Tensor], list[Tensor]]:
+    """Transformers' own eager network, the input and the outputs of its blocks, and its attention, tokens in order."""
+    network = getattr(transformers, TOWERS[name]).from_pretrained(folder, attn_implementation="eager", dtype="float32")
+    network.config.mask_ratio = 0.0
+    with torch.no_grad():
+        found = network(pixel_values=pixels, output_hidden_states=True, output_attentions=True, **how)
+    hidden, attentions = list(found.hidden_states), list(found.attentions)
+    if name == "mae":  # its patches are shuffled anew in every pass; it tells how to put them back
+        order = F.pad(found.ids_restore + 1, (1, 0))
+        hidden = [torch.stack([h[i] for h, i in zip(each, order, strict=True)]) for each in hidden]
+        attentions = [torch.stack([a[:, i][:, :, i] for a, i in zip(each, order, strict=True)]) for each in attentions]
+    return network, hidden, attentions
+
+
+def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]:
+    """A pre-norm block, step by step, from the parameters and the attention that transformers returns."""
+    part = {name.rpartition(".")[2]: child for name, child in block.named_modules()}
+    norm1, norm2 = (next(part[name] for name in names if name in part) for names in NORMS)
+    scales = [getattr(block, f"lambda_{i}", None) for i in (1, 2)]
+    if "layer_scale1" in part:
+        scales = [part[f"layer_scale{i}"].lambda1 for i in (1, 2)]
+    first, second = (1 if scale is None else scale for scale in scales)
+    taps = {"attn_skip": hidden, "norm1": F.layer_norm(hidden, hidden.shape[-1:], norm1.weight, norm1.bias, norm1.eps)}
+    values = part["v_proj"](taps["norm1"]).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
+    mixed = (attention @ values).transpose(1, 2).flatten(2)
+    taps["attn_branch"] = part["o_proj" if "o_proj" in part else "out_proj"](mixed) * first
+    taps["mlp_skip"] = hidden + taps["attn_branch"]
+    middle = taps["mlp_skip"]
+    taps["norm2"] = F.layer_norm(middle, hidden.shape[-1:], norm2.weight, norm2.bias, norm2.eps)
+    taps["mlp_branch"] = part["mlp"](taps["norm2"]) * second
+    return taps | {"block": middle + taps["mlp_branch"]}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, Path]) -> None:
+    model = opened(saved[name]).build()
+    pixels = pictures(model)
+    before = traces(model.network)
+    taken = streamed(model, pixels)
+    assert traces(model.network) == before
+    assert list(taken) == [(layer, tap) for layer in (1, 2) for tap in ORDER]
+
+    network, hidden, attentions = own(name, saved[name], pixels)
+    blocks = [module for module in network.modules() if type(module).__name__.endswith("Layer")]
+    assert len(hidden) == 3
+    assert len(attentions) == len(blocks) == 2
+    for number, (block, start, end, attention) in enumerate(
+        zip(blocks, hidden, hidden[1:], attentions, strict=False), 1
+    ):
+        truth = {"attention": attention} | textbook(block, start, attention)
+        torch.testing.assert_close(truth["block"], end, rtol=1e-4, atol=1e-5)
+        for tap in ORDER:
+            torch.testing.assert_close(taken[number, tap], truth[tap], rtol=1e-4, atol=1e-5, msg=f"{number} {tap}")
+        assert attention.std(dim=-1).min() > 1e-4, "attention that is uniform would prove nothing"
+    torch.testing.assert_close(model.forward(pixels), hidden[-1], rtol=1e-4, atol=1e-5)
+    assert traces(model.network) == before
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_gate_lets_it_in_with_the_tokens_it_has(name: str, saved: dict[str, Path]) -> None:
+    model = opened(saved[name]).build()
+    gate(model, torch.device("cpu"), torch.float32)
+    class_token, registers = PREFIX.get(name, (True, 0))
+    grid = (4, 2) if name == "vit-rectangle" else (4, 4)
+    assert (model.info.class_token, model.info.registers, model.info.grid) == (class_token, registers, grid)
+    assert (model.info.depth, model.info.heads, model.info.width, model.info.patch_size) == (2, 4, 32, 8)
+    assert not any(parameter.requires_grad for parameter in model.network.parameters())
+
+
+SIZES = [name for name in NETWORKS if name not in ("vit-rectangle", "clip-vision", "siglip-vision", "vit-classifier")]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_pictures_of_the_image_processors_size_get_interpolated_positions(name: str, tmp_path: Path) -> None:
+    edit(save(name, tmp_path) / "preprocessor_config.json", size={"shortest_edge": 64}, crop_size=48)
+    model = opened(tmp_path).build()
+    assert (model.info.image_size, model.info.grid) == (48, (6, 6))
+    gate(model, torch.device("cpu"), torch.float32)
+    pixels = pictures(model)
+    asked = {} if name.startswith(("dinov2", "beit")) else {"interpolate_pos_encoding": True}
+    _, hidden, attentions = own(name, tmp_path, pixels, **asked)
+    taken = streamed(model, pixels)
+    torch.testing.assert_close(taken[2, "block"], hidden[-1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(taken[2, "attention"], attentions[-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("tap", ORDER)
+def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap, saved: dict[str, Path]) -> None:
+    model = opened(saved["clip"]).build()
+    pixels = pictures(model)
+    everything, alone = streamed(model, pixels), streamed(model, pixels, frozenset({tap}))
+    assert list(alone) == [(1, tap), (2, tap)]
+    for place, value in alone.items():
+        torch.testing.assert_close(value, everything[place], rtol=1e-4, atol=1e-5)
+
+
+def test_the_network_is_left_as_found_even_by_a_sink_that_fails(saved: dict[str, Path]) -> None:
+    model = opened(saved["dinov2"]).build()
+    before = traces(model.network)
+
+    def sink(layer: int, tap: Tap, value: Tensor) -> None:
+        if (layer, tap) == (2, "attention"):
+            raise RuntimeError("sink")
+
+    with pytest.raises(RuntimeError, match="sink"):
+        model.stream(pictures(model), TAPS - DERIVED, sink)
+    assert traces(model.network) == before
+    assert len(streamed(model, pictures(model))) == 2 * len(ORDER)
+
+
+@pytest.mark.parametrize("name", ["dinov2", "beit", "siglip", "mae"])
+def test_in_bfloat16_attention_is_still_softmaxed_in_float32(name: str, saved: dict[str, Path]) -> None:
+    model = opened(saved[name]).build()
+    pixels = pictures(model)
+    exact = streamed(model, pixels)
+    model.to(torch.device("cpu"), torch.bfloat16)
+    gate(model, torch.device("cpu"), torch.bfloat16)
+    taken = streamed(model, pixels)
+    for (layer, tap), value in taken.items():
+        assert value.dtype == (torch.float32 if tap == "attention" else torch.bfloat16)
+        torch.testing.assert_close(value.float(), exact[layer, tap], rtol=0.1, atol=0.1)
+    sums = taken[1, "attention"].sum(-1)
+    torch.testing.assert_close(sums, torch.ones_like(sums), rtol=0, atol=1e-5)
+
+
+def test_timm_reads_the_same_from_the_same_weights(tmp_path: Path) -> None:
+    edit(save("vit", tmp_path) / "config.json", layer_norm_eps=1e-6)
+    model = opened(tmp_path).build()
+    twin = timm.create_model(
+        "vit_tiny_patch16_224",
+        img_size=32,
+        patch_size=8,
+        embed_dim=32,
+        depth=2,
+        num_heads=4,
+        mlp_ratio=2,
+        num_classes=0,
+    )
+    twin.load_state_dict(in_timms_naming(model.network.state_dict()))
+    pixels = pictures(model)
+    others = streamed(TimmViT(twin, "twin"), pixels)
+    for place, value in streamed(model, pixels).items():
+        torch.testing.assert_close(value, others[place], rtol=1e-4, atol=1e-5)
+
+
+def in_timms_naming(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    names = {
+        "embeddings.cls_token": "cls_token", "embeddings.position_embeddings": "pos_embed",
+        "embeddings.patch_embeddings.projection": "patch_embed.proj", "layernorm_before": "norm1",
+        "layernorm_after": "norm2", "attention.o_proj": "attn.proj", "attention.q_proj": "attn.qkv",
+        "layernorm": "norm", "layers": "blocks",
+    }  # fmt: skip
+    found = {}
+    for key in state:
+        parts = [key.replace("q_proj", f"{each}_proj") for each in "qkv"] if "q_proj" in key else [key]
+        name = key
+        for old, new in names.items():
+            name = name.replace(old, new)
+        if "k_proj" not in key and "v_proj" not in key:
+            found[name] = torch.cat([state[part] for part in parts])
+    return found
