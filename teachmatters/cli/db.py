@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Annotated
+
 import typer
 
 from teachmatters.cli import options as given
@@ -41,9 +44,26 @@ Examples:
 
   tm db compact --db results.db
 """
+MERGE_HELP = """Join stores of several machines: every run once, with its origin, all of them or none.
+
+The files are only read; the target is made if there is none, else added to. Runs that are there already are left as
+they are. Where two stores differ about the same thing both numbers stay, results shows those of the run that finished
+later, and it is said.
+
+Examples:
+
+  tm analyze --model random-s16 --metric attn-distance --limit 2 --db second.db
+
+  tm db merge results.db second.db --into all.db
+
+  tm db merge second.db --into results.db --format json
+"""
+
+MOST_CONFLICTS = 20
+"""That are told as sentences."""
 
 app = typer.Typer(
-    help="Where the results store is, what it holds, bring it up to date, make it small.",
+    help="Where the results store is, what it holds, bring it up to date, make it small, join several.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -97,3 +117,28 @@ def compact(db: given.DbOption = None) -> None:
     found = location.writing_path(db)
     before, after = compact.compact(found)
     output.say(f"{found} is one file of {in_words(after)}; it took {in_words(before)}")
+
+
+@app.command(help=MERGE_HELP)
+def merge(
+    paths: Annotated[list[str], typer.Argument(metavar="FILE", help="The stores to join.", show_default=False)],
+    into: Annotated[str, typer.Option("--into", metavar="FILE", help="The store that they go into.")],
+    style: given.ListFormatOption = "table",
+) -> None:
+    """Join stores of several machines."""
+    from teachmatters.store.location import plain_path
+    from teachmatters.store.merge import merge
+
+    target = plain_path(into)
+    with output.progress() as display:
+        merged = merge([plain_path(path) for path in paths], target, display)
+    conflicts = [conflict for one in merged for conflict in one.conflicts]
+    rows = []
+    for one in merged:
+        told = [asdict(conflict) for conflict in one.conflicts] if style == "json" else len(one.conflicts)
+        rows.append((str(one.path), one.runs, one.added, one.runs - one.added, told))
+    output.emit_table(("file", "runs", "added", "already_there", "conflicts"), rows, style)
+    for conflict in conflicts[:MOST_CONFLICTS]:
+        output.say(f"conflict: {conflict.what}: {conflict.why}")
+    if len(conflicts) > MOST_CONFLICTS:
+        output.say(f"{len(conflicts) - MOST_CONFLICTS:,} more conflicts; --format json lists them all")

@@ -31,7 +31,8 @@ def writing_engine(path: Path, patience: float, *, tables_only: bool = False) ->
         tables_only: for migrations: without foreign keys, so that tables may be remade, and the journal left as it is.
     """
     url = URL.create("sqlite", database=str(path.absolute()))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": STEP})
+    how = {"isolation_level": None, "timeout": STEP, "uri": True}  # a URI is what other files are attached by
+    engine = create_engine(url, poolclass=NullPool, connect_args=how)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:

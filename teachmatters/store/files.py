@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
@@ -32,6 +33,15 @@ def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | 
     code: int = getattr(error, "sqlite_errorcode", 0)
     reason = _REASONS.get(code) or _REASONS.get(code & 0xFF)  # the low byte is the primary code
     return None if reason is None else TeachMattersError(f"{path} {reason}")
+
+
+@contextlib.contextmanager
+def named_by(option: str) -> Iterator[None]:
+    """Let messages name the option that the file was given by, such as ``--into``; none where it was given by none."""
+    try:
+        yield
+    except TeachMattersError as error:
+        raise TeachMattersError(str(error).replace(" with --db", f" with {option}" if option else "")) from error
 
 
 def check_readable(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,16 @@ def migrate(path: Path) -> str | None:
 
 def prepare(path: Path, patience: float) -> str | None:
     """Make a store of a new or empty file, bring an older one up to date; see migrate."""
+    with prepared(path, patience) as (_, before):
+        return before
+
+
+@contextlib.contextmanager
+def prepared(path: Path, patience: float) -> Iterator[tuple[Connection, str | None]]:
+    """One transaction on a store that is up to date in it: made, or migrated, if the transaction is.
+
+    Gives the connection, and the revision that the store had. A file that was not there is not left behind empty.
+    """
     from teachmatters.store.engine import plain_errors, writing_engine
 
     check_writable(path)
@@ -61,11 +72,11 @@ def prepare(path: Path, patience: float) -> str | None:
             before = _recorded_revision(connection)
             if before != head():
                 _upgrade(connection)
+            yield connection, before
     except BaseException:
         if new and path.exists() and path.stat().st_size == 0:
             path.unlink()
         raise
-    return before
 
 
 def info(path: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def connect(path: Path, *, older: bool = False, threads: bool = False) -> sqlite
     connection = None
     try:
         connection = sqlite3.connect(
-            _uri(real, _mode(real)),
+            uri(real),
             uri=True,
             timeout=WAIT,
             factory=_Reader,
@@ -210,6 +210,12 @@ def _explained(path: Path, error: Exception, denied: list[int], timeout: float) 
     if "one statement" in str(error):
         return TeachMattersError("a query is exactly one statement. Run the statements one at a time")
     return plain_error(path, error) or TeachMattersError(f"{error}. The views are {listing(public.VIEWS)}")
+
+
+def uri(path: Path) -> str:
+    """By which SQLite opens, or attaches, a file to read only."""
+    real = path.resolve()
+    return _uri(real, _mode(real))
 
 
 def _uri(path: Path, mode: str) -> str:

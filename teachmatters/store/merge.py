@@ -1,0 +1,139 @@
+"""Joining stores of several machines: every run once, with its origin, whole or not at all.
+
+- Two runs are **equal** when their id and everything recorded with it are; they are stored once.
+- Two runs with one id and different content both stay: the one that finished later keeps the id, the other gets one
+  that is made of the id and its content, the same on every machine (see merge_content.py).
+- In every place of ``results`` stands the run that finished later, of two at the same moment that with the larger id.
+
+So what a merged store holds depends on the runs alone, not on the order of the files nor on how often they are merged.
+Files are taken by the age of their runs, so that even the integer keys of a new store come out the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import files
+from teachmatters.store.merge_conflicts import Conflict, Side, of_ids, of_metrics, of_places
+from teachmatters.store.merge_content import Clash, resolve
+from teachmatters.store.merge_copy import copy
+from teachmatters.store.merge_order import settle
+from teachmatters.store.merge_sources import Source, opened
+from teachmatters.store.migrate import WAIT, prepared
+
+
+class Watch(Protocol):
+    """Who is shown how far the work is."""
+
+    def begin(self, label: str, total: int) -> None:
+        """A file with ``total`` runs begins."""
+
+    def advance(self, n: int) -> None:
+        """So many more of its runs are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of one file.
+
+    Attributes:
+        path: the file.
+        runs: how many it holds.
+        added: how many of them the target did not hold yet.
+        conflicts: where it and what was there before say different things.
+    """
+
+    path: Path
+    runs: int
+    added: int
+    conflicts: list[Conflict]
+
+
+def merge(paths: Sequence[Path], into: Path, watch: Watch) -> list[Merged]:
+    """Take the runs of stores into another, in one transaction; the target is made if there is none.
+
+    Args:
+        paths: the stores; they are read only. The target among them is passed over.
+        into: the target.
+        watch: is told of every file and of its runs.
+
+    Returns:
+        One for each file, in the order in which they were taken: the file with the oldest run first.
+
+    Raises:
+        TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
+    """
+    with contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(opened(path)) for path in others(paths, into)]
+        sources.sort(key=lambda source: source.runs)
+        with files.named_by("--into"), prepared(into, WAIT) as (connection, _):
+            target = connection.connection.driver_connection
+            assert isinstance(target, sqlite3.Connection)
+            target.execute(f"PRAGMA busy_timeout = {1000 * WAIT:.0f}")  # for a reader at the moment of the commit
+            target.execute("PRAGMA cache_size = -100000")  # kB: pages that are still changing should not go to the disk
+            found = [_take(source, target, watch) for source in sources]
+            settle(target)
+    return found
+
+
+def others(paths: Sequence[Path], into: Path) -> list[Path]:
+    """The files without the target, so that ``*.db`` may be merged into one of them.
+
+    Raises:
+        TeachMattersError: nothing is left.
+
+    >>> others([Path("a.db"), Path("all.db")], Path("all.db"))
+    [PosixPath('a.db')]
+    """
+    left = [path for path in paths if path.resolve() != into.resolve() and not _same(path, into)]
+    if not left:
+        raise TeachMattersError(f"there is nothing to merge into {into} but itself. Name other stores")
+    return left
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def _take(source: Source, target: sqlite3.Connection, watch: Watch) -> Merged:
+    watch.begin(f"merging {source.path.name}", len(source.runs))
+    names, clashes = _named(source, target, watch)
+    here = _keys(target)
+    added = {name: key for name, key in names.items() if name not in here}
+    clashes = [clash for clash in clashes if clash.incoming in added]
+    conflicts = [of_ids(clash) for clash in clashes]
+    if added:
+        told = {run_id for clash in clashes for run_id in (clash.run_id, clash.own)}
+        sides = (Side(target, _turned(here)), Side(source.connection, _turned(names)))
+        conflicts += of_places(*sides, told)
+        conflicts += of_metrics(source.connection, target, added.values())
+        copy(source, target, added, watch.advance)
+    return Merged(source.path, len(names), len(added), conflicts)
+
+
+def _named(source: Source, target: sqlite3.Connection, watch: Watch) -> tuple[dict[str, int], list[Clash]]:
+    """The keys of the source's runs by the ids that they have in the target from now on."""
+    here = _keys(target)
+    names: dict[str, int] = {}
+    clashes: list[Clash] = []
+    for _, run_id, key in source.runs:
+        clash = resolve(source.connection, target, run_id) if run_id in here else None
+        if clash:
+            clashes.append(clash)
+        names[clash.incoming if clash else run_id] = key
+        watch.advance(int(run_id in here))
+    return names, clashes
+
+
+def _keys(target: sqlite3.Connection) -> dict[str, int]:
+    return dict(target.execute("SELECT run_id, id FROM run_facts").fetchall())
+
+
+def _turned(names: dict[str, int]) -> dict[int, str]:
+    return {key: name for name, key in names.items()}

@@ -1,0 +1,81 @@
+"""The stores that are merged into another: opened, found sound, never altered."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import files
+from teachmatters.store.migrate import head, migrate
+from teachmatters.store.reader import connect, uri
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A store at one moment.
+
+    Attributes:
+        path: the file that was named.
+        connection: reads it, or an up-to-date copy of it.
+        uri: by which SQLite may attach the same, to read only.
+        runs: when each finished, its id and its key, by age.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+    uri: str
+    runs: tuple[tuple[str, str, int], ...]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """A store to be merged, found sound; one of an older revision is copied, and the copy brought up to date.
+
+    Raises:
+        TeachMattersError: not a store, empty, damaged, newer than this code.
+    """
+    with contextlib.ExitStack() as stack:
+        with files.named_by(""):
+            connection, file = stack.enter_context(contextlib.closing(connect(path, older=True))), path
+            found = files.revision_of(path, connection)
+        if found is None:
+            raise TeachMattersError(f"{path} is empty. Leave it out")
+        if found != head():
+            file = _updated(path, connection, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            connection = stack.enter_context(contextlib.closing(connect(file)))
+        runs = _runs(path, connection)
+        yield Source(path, connection, uri(file), runs)
+
+
+def _updated(path: Path, connection: sqlite3.Connection, folder: Path) -> Path:
+    copied = folder / path.name
+    try:
+        with contextlib.closing(sqlite3.connect(copied)) as empty:
+            connection.backup(empty)
+        migrate(copied)
+    except (TeachMattersError, sqlite3.Error) as error:
+        raise TeachMattersError(
+            f"{path} was written by an older teachmatters, and a copy of it in {folder.parent} could not be brought up "
+            f"to date: {error}"
+        ) from error
+    return copied
+
+
+def _runs(path: Path, connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
+    """By age, of a store that is whole: what is found wrong later is the target's."""
+    fits: object = "its rows do not fit together"
+    try:
+        connection.execute("BEGIN")  # every query sees the store of this moment
+        (fits,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if fits == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone() is None:
+            return tuple(connection.execute("SELECT finished_at, run_id, id FROM run_facts ORDER BY 1, 2"))
+    except sqlite3.Error as error:
+        if reason := files.plain_error(path, error):
+            raise reason from error
+        fits = error
+    raise TeachMattersError(f"{path} is damaged ({fits}). Restore a copy, or leave it out")
