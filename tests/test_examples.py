@@ -165,10 +165,22 @@ def prepare(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TM_LOAD_PLUGINS", REAL_PLUGINS[page])
         registry.load.cache_clear()
         flowers(folder / "data" / "flowers")
+    if page == "docs/models.md":
+        monkeypatch.setenv("TM_LOAD_PLUGINS", "teachmatters-hf")
+        registry.load.cache_clear()
+        small_vit(folder / "my-vit")
     if page == "docs/data.md":
         from teachmatters.datasets.imagenet50 import fifty_classes
 
         fixtures.imagenet50(folder / "data" / "imagenet", 1, list(fifty_classes()))
+
+
+def small_vit(folder: Path) -> None:
+    """A network of transformers as its users save it."""
+    from transformers import ViTConfig, ViTModel
+
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    ViTModel(ViTConfig(**shape, image_size=32, patch_size=8)).save_pretrained(folder)
 
 
 REAL_PLUGINS = {

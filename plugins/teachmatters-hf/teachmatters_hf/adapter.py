@@ -77,6 +77,7 @@ class TransformersViT(ModelAdapter):
             self.network(pixel_values=pixels.to(self._like), **told)
 
 
+# --8<-- [start:attach]
 def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> None:
     """Offer a layer all that its block shows beside attention; the layer takes what it was asked for.
 
@@ -95,6 +96,9 @@ def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> 
     for part in dict.fromkeys(family.branches):
         _after(getattr(block, part), lambda value: layer.offer(branches.pop(0), value), hooks)
     _after(block, layer.leave, hooks)
+
+
+# --8<-- [end:attach]
 
 
 def blocks_of(network: nn.Module, family: Family, name: str) -> list[nn.Module]:

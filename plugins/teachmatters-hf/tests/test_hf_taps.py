@@ -28,6 +28,8 @@ PREFIX = {"siglip": (False, 0), "siglip-vision": (False, 0), "dinov2-registers":
 
 
 NORMS = ("norm1", "layer_norm1", "layernorm_before"), ("norm2", "layer_norm2", "layernorm_after")
+PROJECTIONS = ("v_proj", "value"), ("o_proj", "out_proj", "dense")
+"""What one release or another of transformers calls them."""
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,10 @@ def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]
         scales = [part[f"layer_scale{i}"].lambda1 for i in (1, 2)]
     first, second = (1 if scale is None else scale for scale in scales)
     taps = {"attn_skip": hidden, "norm1": F.layer_norm(hidden, hidden.shape[-1:], norm1.weight, norm1.bias, norm1.eps)}
-    values = part["v_proj"](taps["norm1"]).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
+    value, project = (next(part[name] for name in names if name in part) for names in PROJECTIONS)
+    values = value(taps["norm1"]).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
     mixed = (attention @ values).transpose(1, 2).flatten(2)
-    taps["attn_branch"] = part["o_proj" if "o_proj" in part else "out_proj"](mixed) * first
+    taps["attn_branch"] = project(mixed) * first
     taps["mlp_skip"] = hidden + taps["attn_branch"]
     middle = taps["mlp_skip"]
     taps["norm2"] = F.layer_norm(middle, hidden.shape[-1:], norm2.weight, norm2.bias, norm2.eps)
