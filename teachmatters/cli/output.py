@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports import formats
 from teachmatters.reports.formats import Bold, Format
+from teachmatters.reports.whole import draft
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -84,15 +85,13 @@ def render(
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that was asked for, and say so.
+    """Write a file that was asked for, whole or not at all, and say so.
 
     Raises:
         TeachMattersError: it cannot be written.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TeachMattersError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+    with draft(path) as part:
+        part.write_text(text, encoding="utf-8")
     say(f"Wrote {path}")
 
 

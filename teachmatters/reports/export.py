@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from teachmatters.errors import TeachMattersError
 from teachmatters.reports import formats, parquet
+from teachmatters.reports.whole import draft
 from teachmatters.store.reader import Stream, stream
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -34,14 +32,14 @@ def export(path: Path, sql: str, target: Path, timeout: float, alive: Callable[[
     suffix = target.suffix.lower()
     if suffix == ".parquet":
         parquet.check_installed()
-    with stream(path, sql, timeout=timeout) as found, _draft(target) as draft:
+    with stream(path, sql, timeout=timeout) as found, draft(target) as part:
         rows = _Counted(found, "writing", alive)
         if suffix == ".parquet":
-            with draft.open("wb") as binary:
+            with part.open("wb") as binary:
                 parquet.write(binary, found.columns, _Counted(found, "reading", alive), rows)
             return rows.count
         write = formats.write_csv if suffix == ".csv" else formats.write_json
-        with draft.open("w", encoding="utf-8", newline="") as text:
+        with part.open("w", encoding="utf-8", newline="") as text:
             write(text, found.columns, rows)
         return rows.count
 
@@ -59,21 +57,3 @@ class _Counted:
             if self.count % STEP == 0:
                 self._alive(self._label, self.count)
             yield row
-
-
-@contextlib.contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A file beside the target that takes its place in one step, or leaves no trace."""
-    real = target.resolve()  # a link stays one
-    draft = real.with_name(f".{real.name}.{os.getpid()}.part")
-    try:
-        yield draft
-        os.replace(draft, real)  # noqa: PTH105 (one call, atomic)
-    except OSError as error:
-        reason = error.strerror or error
-        raise TeachMattersError(
-            f"cannot write {str(target)!r}: {reason}. Make room, or name a file elsewhere with --out"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context
 
-from teachmatters.errors import TeachMattersError
 from teachmatters.reports.style import Look
+from teachmatters.reports.whole import draft
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
@@ -52,7 +52,7 @@ def look() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a drawing in the format that its suffix names.
+    """Write a drawing in the format that its suffix names, whole or not at all.
 
     Raises:
         TeachMattersError: the file cannot be written.
@@ -61,11 +61,8 @@ def save(figure: Figure, path: Path) -> None:
     metadata = {".png": {"Software": SOFTWARE}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[
         path.suffix.lower()
     ]
-    try:
-        with look():
-            figure.savefig(path, dpi=160, format=path.suffix.lower()[1:], metadata=metadata)
-    except OSError as error:
-        raise TeachMattersError(f"cannot write the drawing to {str(path)!r}: {error.strerror or error}.") from error
+    with draft(path) as part, look():
+        figure.savefig(part, dpi=160, format=path.suffix.lower()[1:], metadata=metadata)
 
 
 def label(text: str, longest: int = LONGEST) -> str:

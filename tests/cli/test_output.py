@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,20 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == f"Wrote {tmp_path / 'a.txt'}\n"
     with pytest.raises(TeachMattersError, match=r"cannot write .*: Is a directory"):
         output.write_file(tmp_path, "text")
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    with pytest.raises(UnicodeEncodeError):
+        output.write_file(tmp_path / "link.txt", "half a text\udce9")
+    output.write_file(tmp_path / "link.txt", "another")
+    assert (tmp_path / "a.txt").read_text() == "another", "a link stays one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "link.txt"]
+
+
+def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit((tmp_path / "pipe").read_text)
+        output.write_file(tmp_path / "pipe", "text")
+        assert read.result(timeout=10) == "text"
 
 
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,5 +122,22 @@ def test_one_layer_of_one_model(tmp_path: Path) -> None:
 
 def test_a_drawing_that_cannot_be_written(store: Path, tmp_path: Path) -> None:
     figure = run_report(METRIC, store, Options()).figure()
-    with pytest.raises(TeachMattersError, match=r"cannot write the drawing to .*No such file"):
+    with pytest.raises(TeachMattersError, match=r"cannot write .*No such file"):
         plots.save(figure, tmp_path / "none" / "a.png")
+
+
+def test_a_drawing_that_breaks_off_leaves_the_old_one(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = run_report(METRIC, store, Options()).figure()
+    plots.save(figure, tmp_path / "a.svg")
+    before = (tmp_path / "a.svg").read_bytes()
+
+    def broken(path: Path, **_: object) -> None:
+        path.write_bytes(b"<svg half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure, "savefig", broken)
+    with pytest.raises(KeyboardInterrupt):
+        plots.save(figure, tmp_path / "a.svg")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.svg", before)]
