@@ -30,12 +30,13 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     every = frames.records(rows)
     models = sorted({row["model"]: row for row in every}.values(), key=style.model_order)
     tasks = _tasks(every, options)
+    bests = [_best(scores) for scores in tasks.values()]
     lines: list[list[str]] = []
     bold: set[tuple[int, int]] = set()
     for model in models:
         own = [scores.get(model["model"]) for scores in tasks.values()]
-        for column, (row, scores) in enumerate(zip(own, tasks.values(), strict=True), start=LABELS):
-            if row and row["value"] == _best(scores):
+        for column, (row, best) in enumerate(zip(own, bests, strict=True), start=LABELS):
+            if row and row["value"] == best:
                 bold.add((len(lines), column))
         lines.append([model["supervision"] or model["family"] or "", model["model"], *map(_cell, own)])
         if any(_sure(row) for row in own):
@@ -139,6 +140,7 @@ def _ranges(layers: str) -> str:
 
 def _stays(scores: dict[str, dict[str, Any]]) -> str:
     """How often the best model of a task stays the best; of several as good the sum."""
-    shares = [row.get("wins") for row in scores.values() if row["value"] == _best(scores)]
+    best = _best(scores)
+    shares = [row.get("wins") for row in scores.values() if row["value"] == best]
     known = [share for share in shares if share is not None]
     return f"{sum(known):.2f}" if known else ""

@@ -16,18 +16,16 @@ from teachmatters.store.reader import query
 TIMEOUT = 300.0
 """Seconds for a query of ours: patience for a store of many millions of rows."""
 
-# One row a run and model. A family is looked up by the run's key: never a walk through all results.
+# One row a run and model. The tables know the family without a walk through results.
 _RUNS = """
-WITH seen AS (
-    SELECT run_id, model, name, dataset, setting, analysis, finished_at FROM runs
-    UNION ALL
-    SELECT run_id, other_model, other_model, dataset, setting, analysis, finished_at
-    FROM runs
-    WHERE other_model <> '' AND other_model <> model
-)
-SELECT model, name, dataset, setting, analysis,
-    (SELECT family FROM results WHERE results.run_id = seen.run_id AND results.model = seen.model LIMIT 1) AS family
-FROM seen
+SELECT run.model, model.name, run.dataset, run.setting, run.analysis, model.family, run.finished_at
+FROM run_facts AS run
+JOIN models AS model ON model.id = run.model_id
+UNION ALL
+SELECT run.other_model, run.other_model, run.dataset, run.setting, run.analysis, model.family, run.finished_at
+FROM run_facts AS run
+JOIN models AS model ON model.id = run.other_model_id
+WHERE run.other_model <> '' AND run.other_model <> run.model
 ORDER BY finished_at
 """
 _FACTS = """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters.reports.binding import literal
@@ -27,12 +27,12 @@ Task: TypeAlias = tuple[str, ...]
 Row: TypeAlias = dict[str, Any]
 
 _TASK = ("metric", "dataset", "split", "protocol")
-# The names of the units are long, and one list serves all layers of a run.
+# A list of units may be long: its number says as well which units they are.
 _UNITS = """
-SELECT run_id, name, layer, CASE WHEN layer = MIN(layer) OVER (PARTITION BY run_id, name) THEN units END AS units, data
-FROM maps
-WHERE run_id IN ({runs}) AND name IN ({names})
-ORDER BY run_id, name, layer
+SELECT run.run_id, array.name, array.layer, array.unit_list_id, array.data
+FROM run_facts AS run
+JOIN map_arrays AS array ON array.run_id = run.id
+WHERE run.run_id IN ({runs}) AND array.name IN ({names})
 """
 
 
@@ -52,8 +52,11 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
 class Scores:
     """The unit scores of one metric of one run: (units, layers); NaN where a unit has none."""
 
-    def __init__(self, names: str, layers: Sequence[int], values: Floats) -> None:
+    def __init__(self, names: int | None, layers: Sequence[int], values: Floats) -> None:
+        import numpy as np
+
         self.names, self.layers, self.values = names, list(layers), values
+        self._whole = np.isfinite(values).all(axis=1)
 
     def of(self, layer: int) -> Floats:
         """The scores at a layer: (units,)."""
@@ -61,29 +64,23 @@ class Scores:
         return column
 
     @property
-    def drawn(self) -> tuple[str, bytes]:
-        """Which units the bootstrap draws from."""
-        import numpy as np
-
-        return self.names, np.isfinite(self.values).all(axis=1).tobytes()
+    def drawn(self) -> tuple[int | None, bytes]:
+        """Which units the bootstrap draws from: those that have a score at every layer."""
+        return self.names, self._whole.tobytes()
 
     @property
     def complete(self) -> Floats:
-        """The units that have a score at every layer."""
-        import numpy as np
-
-        return self.values[np.isfinite(self.values).all(axis=1)]
+        """Their scores."""
+        return self.values if self._whole.all() else self.values[self._whole]
 
 
 def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, Scores]:
     """Of every row whose value is the mean of its unit scores."""
-    import numpy as np
-
     if not rows:
         return {}
     runs = tuple(sorted({row["run_id"] for row in rows}))
     names = tuple(sorted({f"unit:{row['metric']}" for row in rows}))
-    kept: dict[tuple[str, str], list[tuple[int, str | None, bytes]]] = {}
+    kept: dict[tuple[str, str], list[tuple[int, int | None, bytes]]] = {}
     for run, name, layer, units, array in ask(_UNITS.format(runs=literal(runs), names=literal(names))).rows:
         if not options.layers or layer in options.layers:
             kept.setdefault((run, name), []).append((layer, units, array))
@@ -91,11 +88,20 @@ def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows
     for place, row in enumerate(rows):
         arrays = kept.get((row["run_id"], f"unit:{row['metric']}"))
         if arrays:
-            values = np.stack([np.load(io.BytesIO(array)) for _, _, array in arrays], axis=1).astype(np.float64)
-            scores = Scores(arrays[0][1] or "", [layer for layer, _, _ in arrays], values)
+            scores = _stacked(sorted(arrays, key=lambda each: each[0]))
             if _is_mean(row, scores):
                 found[place] = scores
     return found
+
+
+def _stacked(arrays: Sequence[tuple[int, int | None, bytes]]) -> Scores:
+    """Layer, list of units and array of each layer, in order."""
+    import numpy as np
+
+    from teachmatters.reports.arrays import read
+
+    layers = np.stack([read(array) for _, _, array in arrays]).astype(np.float64)
+    return Scores(arrays[0][1], [layer for layer, _, _ in arrays], layers.T)
 
 
 def _is_mean(row: Row, scores: Scores) -> bool:
@@ -110,7 +116,7 @@ def _is_mean(row: Row, scores: Scores) -> bool:
 
 def _judge(rows: Sequence[Row], scores: Sequence[Scores | None]) -> None:
     """Fill the columns of one task's rows in."""
-    alike: dict[tuple[str, bytes], list[tuple[Row, Scores]]] = {}
+    alike: dict[tuple[int | None, bytes], list[tuple[Row, Scores]]] = {}
     for row, own in zip(rows, scores, strict=True):
         if own is not None:
             alike.setdefault(own.drawn, []).append((row, own))
@@ -134,7 +140,8 @@ def _judge_alike(group: Sequence[tuple[Row, Scores]]) -> None:
     low, high = bootstrap.interval(means[:, best])
     same = bootstrap.tied(means, np.repeat(best, np.diff(starts)))
     signs = np.repeat([1 if row["higher_is_better"] else -1 for row, _ in group], np.diff(starts))
-    wins = bootstrap.wins(np.maximum.reduceat(signs * means, starts[:-1], axis=1))
+    signed = signs * means
+    wins = bootstrap.wins(np.stack([signed[:, a:b].max(axis=1) for a, b in pairwise(starts)], axis=1))
     for nth, (row, own) in enumerate(group):
         ties = zip(own.layers, same[starts[nth] : starts[nth + 1]], strict=True)
         row["tied_layers"] = ",".join(str(layer) for layer, tie in ties if tie)

@@ -6,6 +6,7 @@ import colorsys
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart; what learnt nothing is grey.
@@ -35,6 +36,7 @@ class Look:
     marker: str
 
 
+@lru_cache(maxsize=1024)
 def training(family: str | None, supervision: str | None) -> str:
     """The colour key of a model; an unknown way of training is its own key.
 

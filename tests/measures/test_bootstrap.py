@@ -37,8 +37,41 @@ def test_the_same_units_for_every_column_one_resample_after_the_other(scores: np
 
 def test_chunks_change_nothing(scores: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = resampled_means(scores, resamples=120)
-    monkeypatch.setattr(bootstrap, "CHUNK", 7)
+    monkeypatch.setattr(bootstrap, "WEIGHTS", 7 * len(scores))
     assert resampled_means(scores, resamples=120) == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize("most", [100, 1 << 23])
+def test_whole_numbers_are_exact(most: int) -> None:
+    """Up to sums of 2^24 they are added in single precision; above it that would lose units."""
+    hits = most * (np.random.default_rng(0).random((500, 40)) < 0.7).astype(np.float64)
+    generator = np.random.default_rng(0)
+    slow = [hits[generator.integers(0, 500, 500)].sum(axis=0) / 500 for _ in range(30)]
+    assert np.array_equal(resampled_means(hits, resamples=30), slow)
+
+
+def test_fractions_are_not_added_in_single_precision() -> None:
+    """One alone among whole numbers is enough."""
+    mixed = np.full((1000, 2), 100.0)
+    mixed[500, 1] += 1e-7
+    generator = np.random.default_rng(0)
+    slow = [mixed[generator.integers(0, 1000, 1000)].mean(axis=0) for _ in range(50)]
+    assert resampled_means(mixed, resamples=50) == pytest.approx(np.array(slow), rel=1e-14)
+
+
+def test_tied_is_0_within_the_interval() -> None:
+    """Of gaps about 0 and far from it, whichever way it is found out."""
+    generator = np.random.default_rng(1)
+    for resamples in (2, 41, 161, 1000, 1001):
+        centres = np.concatenate([[0], np.linspace(-3, 3, 999)])
+        means = generator.normal(centres, 1, (resamples, 1000))
+        means[:, 0] = 0
+        means[: resamples // 2, 1:50] = 0
+        best = np.zeros(1000, dtype=np.int64)
+        low, high = np.quantile(means, [0.025, 0.975], axis=0)
+        found = tied(means, best)
+        assert found.tolist() == ((low <= 0) & (high >= 0)).tolist()
+        assert resamples == 2 or 0 < found.sum() < 1000
 
 
 def test_no_unit_is_no_mean() -> None:
