@@ -179,7 +179,12 @@ def small_vit(folder: Path) -> None:
     """A network of transformers as its users save it."""
     from transformers import ViTConfig, ViTModel
 
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     ViTModel(ViTConfig(**shape, image_size=32, patch_size=8)).save_pretrained(folder)
 
 

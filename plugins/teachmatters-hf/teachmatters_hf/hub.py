@@ -9,7 +9,7 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 from teachmatters_hf.pictures import PROCESSORS
-from teachmatters_hf.places import CONFIG, weights_in
+from teachmatters_hf.places import CONFIG, near, weights_in
 
 TIMEOUT = 5.0
 """Seconds to wait for an answer: whoever has no network should learn it at once."""
@@ -41,8 +41,8 @@ def fetch(repository: str, *, weights: bool) -> Path:
         line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise TeachMattersError(
             f"hf/{repository}: there is no such folder, it is not in the hub's cache, and it cannot be had from "
-            f"huggingface.co/{repository} ({line}). Check the id, set HF_HOME to a filled cache, or save the model "
-            "with save_pretrained and name that folder, hf/<folder>"
+            f"huggingface.co/{repository} ({line}). {near(repository)}Check the id, set HF_HOME to a filled cache, or "
+            "save the model with save_pretrained and name that folder, hf/<folder>"
         ) from None
 
 

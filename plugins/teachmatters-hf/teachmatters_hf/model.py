@@ -115,5 +115,6 @@ def _build(
     for file in files:
         _, content = unwrap(checkpoints.read(file))
         state |= {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    network = build(family, config, state, place.name)
+    origin = files[0] if len(files) == 1 else files[0].parent
+    network = build(family, config, state, (place.name, origin))
     return TransformersViT(network, family, describe(network, pictures, place.name), place.name)

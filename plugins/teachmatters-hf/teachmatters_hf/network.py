@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from logging import CRITICAL
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,18 +35,19 @@ UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|rela
 """Weights of that kind that a tower does not have: another network's, or nothing that a whole picture meets."""
 
 
-def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> nn.Module:
+def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor], told: tuple[str, Path]) -> nn.Module:
     """The network in float32 and eval mode.
 
     Args:
         family: whose.
         config: the content of config.json.
         state: the weights, in any naming that transformers knows for this class.
-        name: for messages.
+        told: for messages, the model's name and where the weights lie.
 
     Raises:
         TeachMattersError: a config that makes no network, or weights that are not exactly this network's.
     """
+    name, origin = told
     if "quantization_config" in config:
         raise TeachMattersError(f"{name} is quantised, and its weights are no plain numbers; choose its original")
     settings = {key: value for key, value in tower_config(config).items() if key not in NOT_OURS} | {**family.settings}
@@ -67,32 +69,30 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
         raise TeachMattersError(
             f"{WHERE} cannot build a {family.tower} for {name} from its config.json ({line})"
         ) from None
-    _check(report, family, name)
     module: nn.Module = network.eval().requires_grad_(False)
+    _check(report, f"{len(module.state_dict())} weights of a {family.tower}", origin)
     return module
 
 
-def _check(report: Mapping[str, Collection[Any]], family: Family, name: str) -> None:
+def _check(report: Mapping[str, Collection[Any]], wanted: str, origin: Path) -> None:
     """Refuse what transformers would fill with random numbers, and what it would leave out."""
     missing = sorted(report["missing_keys"])
     if missing:
         raise TeachMattersError(
-            f"the weights for {name} lack {len(missing)} of those of a {family.tower}: {listing(missing, 4)}; they "
-            "would be random numbers. Give the weights of the whole network, or the config that belongs to them"
+            f"{origin} lacks {len(missing)} of the {wanted}: {listing(missing, 3)}; they would be random numbers. "
+            "Give the weights of the whole network, or the config.json that belongs to them"
         )
-    wrong = [
-        f"{key} ({_shape(given)}, not {_shape(wanted)})" for key, given, wanted in sorted(report["mismatched_keys"])
-    ]
+    wrong = [f"{key} ({_shape(given)}, not {_shape(asked)})" for key, given, asked in sorted(report["mismatched_keys"])]
     if wrong:
         raise TeachMattersError(
-            f"the weights for {name} have other shapes than its config.json says: {listing(wrong, 3)}; give the config "
-            "that belongs to them"
+            f"{origin} has weights of other shapes than config.json says: {listing(wrong, 3)}; give the "
+            "config.json that belongs to them"
         )
     extra = sorted(key for key in report["unexpected_keys"] if INSIDE.match(key) and not UNREAD.match(key))
     if extra:
         raise TeachMattersError(
-            f"the weights for {name} hold more than the {family.tower} of its config.json: {listing(extra, 4)}; give "
-            "the config that belongs to them (of an adapter such as LoRA: merge it first)"
+            f"{origin} holds more than the {wanted} that config.json says: {listing(extra, 3)}; give the "
+            "config.json that belongs to them (of an adapter such as LoRA: merge it first)"
         )
 
 

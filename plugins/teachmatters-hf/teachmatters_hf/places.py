@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import TeachMattersError, did_you_mean
 
 PREFIX = "hf/"
 
@@ -60,10 +60,21 @@ def locate(name: str) -> Place:
         raise TeachMattersError(f"{name}: {given} is a file; name the folder that it lies in, with its {CONFIG}")
     if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", given, re.ASCII):
         raise TeachMattersError(
-            f"{name}: there is no folder {given}, and it is no id of the Hugging Face hub; write hf/<folder>, or "
-            "hf/<owner>/<name> such as hf/facebook/dinov2-base"
+            f"{name}: there is no folder {given}, and it is no id of the Hugging Face hub. {near(given)}Write "
+            "hf/<folder>, or hf/<owner>/<name> such as hf/facebook/dinov2-base"
         )
     return Place(given, None)
+
+
+def near(given: str) -> str:
+    """``"Did you mean 'hf/my-vit'? "`` for a folder with a model whose name is like the one given, or nothing."""
+    wanted = Path(given).expanduser()
+    try:
+        folders = [each.name for each in wanted.parent.iterdir() if (each / CONFIG).is_file()]
+    except OSError:
+        return ""
+    parent = given[: -len(wanted.name)] if given.endswith(wanted.name) else ""
+    return did_you_mean(PREFIX + given, [PREFIX + parent + folder for folder in folders])
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:

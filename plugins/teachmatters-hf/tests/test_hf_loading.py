@@ -91,8 +91,9 @@ def test_a_file_of_weights_takes_the_place_of_the_folders(wrapped: bool, folder:
 
 
 def test_the_random_numbers_of_others_stay_as_they_were(folder: Path) -> None:
+    without(folder, "cls_token")
     before = torch.get_rng_state()
-    opened(folder).build()
+    told(opened(folder).build)  # after transformers has filled it with random numbers
     assert torch.equal(torch.get_rng_state(), before)
     assert transformers.utils.logging.get_verbosity() == logging.WARNING
 
@@ -102,6 +103,9 @@ def test_what_a_config_asks_of_attention_and_of_other_code_changes_nothing(folde
     edit(folder / "config.json", attn_implementation="flash_attention_2", _attn_implementation="flash_attention_2",
          dtype="bfloat16", auto_map={"AutoModel": "evil.Model"}, fusion_config={"patch_embeddings": True})  # fmt: skip
     torch.testing.assert_close(last(opened(folder)), expected, rtol=0, atol=0)
+    left = opened(folder).build().network.config
+    assert (left._attn_implementation, left.dtype) == ("sdpa", torch.float32)
+    assert not hasattr(left, "fusion_config")
 
 
 # ---------------------------------------------------------------- colours and size
@@ -210,20 +214,20 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda f: (f / WEIGHTS).unlink(), r"has no model\.safetensors or pytorch_model\.bin"),
     "empty weights": (lambda f: (f / WEIGHTS).write_bytes(b""), "is empty"),
     "cut off weights": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:5000]), "not a readable"),
-    "a weight missing": (lambda f: without(f, "layer.1.attention.attention.query"), "lack 1 of those of a ViTModel"),
+    "a weight missing": (lambda f: without(f, "layer.1.attention.attention.query"), "lacks 1 of the 38 weights"),
     "a token missing": (lambda f: without(f, "cls_token"), r"cls_token; they would be random"),
     "the last norm missing": (lambda f: without(f, "layernorm.weight"), "would be random numbers"),
-    "a deeper network": (config(num_hidden_layers=3), r"lack 16 of those of a ViTModel"),
-    "fewer layers": (config(num_hidden_layers=1), "hold more than the ViTModel"),
-    "no layers": (config(num_hidden_layers=0), "hold more than the ViTModel"),
-    "a wider network": (config(hidden_size=48), r"have other shapes .* \(1 x 1 x 32, not"),
+    "a deeper network": (config(num_hidden_layers=3), "lacks 16 of the 54 weights of a ViTModel"),
+    "fewer layers": (config(num_hidden_layers=1), "holds more than the 22 weights of a ViTModel"),
+    "no layers": (config(num_hidden_layers=0), "holds more than the 6 weights of a ViTModel"),
+    "a wider network": (config(hidden_size=48), r"weights of other shapes .* \(1 x 1 x 32, not"),
     "larger pictures": (config(image_size=64), "position_embeddings"),
-    "heads that do not divide": (config(num_attention_heads=5), "cannot build a ViTModel|other"),
+    "heads that do not divide": (config(num_attention_heads=5), "weights of other shapes"),
     "no heads": (config(num_attention_heads=0), "cannot build a ViTModel for .*ZeroDivision"),
     "a width in words": (config(hidden_size="wide"), "cannot build a ViTModel for"),
     "an unknown activation": (config(hidden_act="magic"), "cannot build a ViTModel for"),
     "grey pictures": (grey, "of 1 channels"),
-    "an adapter's weights": (lambda f: extra(f, "encoder.layer.0.attention.query.lora_A"), r"hold more .*merge it"),
+    "an adapter's weights": (lambda f: extra(f, "encoder.layer.0.attention.query.lora_A"), "holds more .*merge it"),
     "quantised": (config(quantization_config={"bits": 4}), "is quantised"),
     "a mean of two": (processor(image_mean=[1, 2]), "holds 2 numbers"),
     "a deviation of 0": (processor(image_std=[0, 1, 1]), "must be above 0"),
@@ -233,12 +237,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_folder_is_refused_in_one_line(damage: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_folder_is_refused_in_one_line(
+    damage: str, folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     act, words = DAMAGES[damage]
     act(folder)
     message = told(lambda: opened(folder).build())
     assert re.search(words, message), message
     assert capfd.readouterr() == ("", "")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
@@ -308,6 +315,14 @@ def test_what_is_no_folder_and_no_id_is_told_with_what_could_be(
     (folder.parent / "inner").mkdir()
     monkeypatch.chdir(folder.parent / "inner" if given == ".." else folder.parent)
     assert words in told(lambda: resolve(f"hf/{given}"))
+
+
+def test_the_nearest_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert "Did you mean 'hf/vit'? " in told(lambda: opened(Path("vti")))
+    assert "Did you mean 'hf/./vit'? " in told(lambda: resolve("hf/./vti"))
+    assert f"Did you mean 'hf/{folder}'? " in told(lambda: resolve(f"hf/{folder}s"))
+    assert "Did you mean" not in told(lambda: resolve("hf/./somewhere-else/x"))
 
 
 def test_a_folder_whose_name_no_model_can_have_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
