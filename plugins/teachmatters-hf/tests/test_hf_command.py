@@ -74,6 +74,8 @@ def test_a_user_measures_two_folders_and_compares_them(caplog: pytest.LogCapture
     db = Path("results.db")
     ours = "SELECT family, supervision, arch, image_size, depth FROM results WHERE model = 'hf/b' LIMIT 1"
     assert query(db, ours).rows == [("hf-siglip", "image-text contrast", "ViT-32/8", 32, 2)]
+    ((versions,),) = query(db, "SELECT DISTINCT versions FROM runs").rows
+    assert '"transformers":' in versions.replace(": ", ":")
     distances = query(db, "SELECT value FROM results WHERE metric = 'attn-distance' AND head IS NULL").rows
     assert len(distances) == 4
     assert all(0 < value < 1 for (value,) in distances)
