@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,8 +70,10 @@ def render(
     style: Format = "table",
     bold: Bold = (),
     labels: int = 1,
+    *,
+    to_file: bool = False,
 ) -> str:
-    """The text of a table as ``emit_table`` would print it."""
+    """The text of a table as ``emit_table`` would print it; for a file without regard to the terminal."""
     match style:
         case "csv":
             return formats.to_csv(columns, rows)
@@ -80,8 +83,17 @@ def render(
             return formats.markdown(columns, rows, bold)
         case "latex":
             return formats.latex(columns, rows, bold)
-    width, strong = _terminal()
+    width, strong = (None, ("", "")) if to_file else _terminal()
     return formats.table(columns, rows, bold, width=width, labels=labels, strong=strong)
+
+
+def paragraphs(lines: Iterable[str], *, to_file: bool = False) -> str:
+    """Lines of prose, folded between words where a terminal is narrower than they are."""
+    width = None if to_file else _terminal()[0]
+    return "\n".join(
+        line if width is None else textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+        for line in map(formats.visible, lines)
+    )
 
 
 def write_file(path: Path, text: str) -> None:

@@ -71,7 +71,7 @@ def report(
     given.check_target(plot, "--plot", DRAWINGS)
     given.check_target(out, "--out")
     found = _run(spec, db, asked)
-    text = found.sql if sql else report_text(found, style)
+    text = found.sql if sql else report_text(found, style, to_file=out is not None)
     if out is not None:
         output.write_file(out, text)
     else:
@@ -112,8 +112,8 @@ def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
     return run_report(spec, path, asked)
 
 
-def report_text(found: Report, style: given.ReportFormat) -> str:
-    """The report in a format. Programs get the rows as they are, people a rounded table with its caption."""
+def report_text(found: Report, style: given.ReportFormat, *, to_file: bool = False) -> str:
+    """The report in a format. Programs get the rows as they are, people a rounded table with its notes and caption."""
     if style in ("csv", "json"):
         for line in found.caption:
             output.say(line)
@@ -125,10 +125,13 @@ def report_text(found: Report, style: given.ReportFormat) -> str:
         style,
         table.attrs.get("bold", ()),
         table.attrs.get("labels", 1),
+        to_file=to_file,
     )
-    mark = {"latex": "% ", "markdown": ""}.get(style, "")
-    gap = "  \n" if style == "markdown" else "\n"
-    return text + "\n" + gap.join(mark + formats.visible(line) for line in found.caption) + "\n"
+    beneath = [*table.attrs.get("notes", ()), *found.caption]
+    if style == "table":
+        return f"{text}\n{output.paragraphs(beneath, to_file=to_file)}\n"
+    mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
+    return text + "\n" + gap.join(mark + formats.visible(line) for line in beneath) + "\n"
 
 
 def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:

@@ -20,7 +20,7 @@ BESIDE = 0.25
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """The mean over heads, and beside it the heads that were asked for: layers by models."""
     means = rows[rows["head"].isna()]
-    return frames.wide(rows if options.heads or means.empty else means, options, ("layer", "head"))
+    return frames.stacked(rows if options.heads or means.empty else means, options, ("layer", "head"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:

@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Layers by models, one data set and metric after the other."""
-    named = {name: f"of {name}" for name in ("dataset", "split", "metric") if rows[name].nunique() > 1}
-    copies = {copy: rows[name] for name, copy in named.items()}
-    # What names the rows need not name the columns again.
-    blank = {name: rows[name].iloc[0] for name in named}
-    wide = frames.wide(rows.assign(**copies, **blank), options, (*named.values(), "layer"))
-    return wide.rename(columns={copy: name for name, copy in named.items()})
-
-
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """A row of panels for each data set, a panel for each metric, a line for each model; all on the same axes."""
     from teachmatters.reports import plots

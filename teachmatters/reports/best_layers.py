@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 LABELS = 2
-SURE = "  95 %, tied layers"
-STAYS = "P(best)"
+SURE, TIED, STAYS = "  95 %", "  tied layers", "P(best)"
+NOTE = (
+    "Beneath a score (layer): its 95 % interval, and the layers tied with it; P(best): how often the best model stays "
+    "it. Computed beside the query, from the scores of single units"
+)
 _TASK = ("metric", "protocol", "dataset", "split")
 
 
@@ -23,7 +26,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Models by tasks, cells ``score (layer)``, beneath them the 95 % interval and the layers that are as good.
 
     The last line says how often the best of a column stays the best; ``attrs["bold"]`` holds the positions of each
-    column's best.
+    column's best, ``attrs["notes"]`` what the lines beneath mean.
     """
     import pandas as pd
 
@@ -40,12 +43,12 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
                 bold.add((len(lines), column))
         lines.append([model["supervision"] or model["family"] or "", model["model"], *map(_cell, own)])
         if any(_sure(row) for row in own):
-            lines.append(["", SURE, *map(_sure, own)])
+            lines += [["", SURE, *map(_sure, own)], ["", TIED, *map(_tied, own)]]
     foot = int(any(_stays(scores) for scores in tasks.values()))
     if foot:
         lines.append(["", STAYS, *map(_stays, tasks.values())])
     body = pd.DataFrame(lines, columns=["supervision", "model", *tasks])
-    body.attrs.update(bold=bold, labels=LABELS, foot=foot)
+    body.attrs.update(bold=bold, labels=LABELS, foot=foot, notes=[NOTE] if foot or len(lines) > len(models) else [])
     return body
 
 
@@ -92,21 +95,11 @@ def _mark(ax: Axes, row: dict[str, Any], height: int, look: style.Look) -> None:
 def _tasks(every: list[dict[str, Any]], options: Options) -> dict[str, dict[str, dict[str, Any]]]:
     """Each column's name with its rows by model: metrics in the order asked for, then data sets by name."""
     order = {name: place for place, name in enumerate(options.metrics)}
-    several = [part for part in ("protocol", "split") if _differs(every, part)]
     tasks: dict[str, dict[str, dict[str, Any]]] = {}
     ranked = sorted(every, key=lambda row: (order.get(row["metric"], 0), *(str(row[part] or "") for part in _TASK)))
-    for row in ranked:
-        name = " / ".join([row["metric"], row["dataset"], *(row[part] for part in several if row[part])])
+    for name, row in zip(frames.tasks(ranked), ranked, strict=True):
         tasks.setdefault(name, {})[row["model"]] = row
     return tasks
-
-
-def _differs(every: list[dict[str, Any]], part: str) -> bool:
-    """Whether one metric on one data set has several of them."""
-    seen: dict[tuple[str, str], set[Any]] = {}
-    for row in every:
-        seen.setdefault((row["metric"], row["dataset"]), set()).add(row[part])
-    return any(len(values) > 1 for values in seen.values())
 
 
 def _best(scores: dict[str, dict[str, Any]]) -> float:
@@ -119,11 +112,15 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def _sure(row: dict[str, Any] | None) -> str:
-    """The interval of the best layer, and the layers that are as good; nothing where there are no unit scores."""
+    """The interval of the best layer; nothing where there are no unit scores."""
     if not row or row.get("low") is None:
         return ""
-    low, high = (frames.number(row[name], row["unit"] or "") for name in ("low", "high"))
-    return f"{low} to {high}; {_ranges(row['tied_layers'])}"
+    return " to ".join(frames.number(row[name], row["unit"] or "") for name in ("low", "high"))
+
+
+def _tied(row: dict[str, Any] | None) -> str:
+    """The layers that are as good as the best, itself among them."""
+    return "" if not row or row.get("low") is None else _ranges(row["tied_layers"])
 
 
 def _ranges(layers: str) -> str:

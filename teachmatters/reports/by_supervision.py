@@ -20,9 +20,9 @@ def draw(every: list[Row], options: Options) -> Figure:
     """A line of panels for each metric and data set, a column for each way of training."""
     from teachmatters.reports import plots
 
-    metrics = split(every, ("metric", "protocol", "dataset", "split"))
+    metrics = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
     looks, ways = style.looks(every), _ways(every)
-    differ = [part for part in ("protocol", "dataset", "split") if len({row[part] for row in every}) > 1]
+    differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(every)]
     figure, axes = plots.panels(len(metrics) * len(ways), columns=len(ways), size=(2.5, 2.3))
     for nth, metric in enumerate(metrics):
         facts = options.of(metric[0]["metric"])

@@ -11,16 +11,14 @@ from teachmatters.reports.catalog import Catalog
 from teachmatters.reports.options import Facts, Options
 from teachmatters.store.reader import Rows
 
-MANY = 12
-"""More metrics are counted, not explained one by one."""
+MANY, NAMED = 4, 6
+"""More metrics are counted, not explained one by one; of those in percent so many are named."""
 
 
 def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
     lines = [_metrics(data, options)] if "metric" in data.columns else []
-    sets = _distinct(data, ("dataset", "split"))
-    if sets:
-        lines.append("Data: " + ", ".join(name if split == "all" else f"{name} ({split})" for name, split in sets))
+    lines += _sets(data)
     lines += _settings(data, options.setting)
     shown = {model for (model,) in _distinct(data, ("model",))}
     wanted = options.models or tuple(catalog.models)
@@ -98,14 +96,28 @@ def named(fact: Facts) -> str:
 
 def _metrics(data: Rows, options: Options) -> str:
     """The metrics' names in the store, how they are called and in what they are measured."""
-    texts = []
-    names = _distinct(data, ("metric",))
+    held = {name for column in ("metric", "other_metric") for (name,) in _distinct(data, (column,))}
+    names = sorted(held, key=lambda name: (options.metrics.index(name) if name in options.metrics else -1, name))
     if len(names) > MANY:
-        return f"{len(names)} metrics; 'tm metrics NAME' explains one"
-    for (name,) in names:
+        percent = [name for name in names if options.of(name).unit == "percent"]
+        units = f"; in percent: {listing(percent, NAMED)}" if percent else ""
+        return f"{len(names)} metrics, 'tm metrics NAME' explains one{units}"
+    texts = []
+    for name in names:
         said = named(options.of(name)) if options.of(name).title else ""
         texts.append(f"{name} ({said})" if said else str(name))
     return "Metric: " + "; ".join(texts)
+
+
+def _sets(data: Rows) -> list[str]:
+    """Each data set once, with its splits unless it has none."""
+    splits: dict[str, list[str]] = {}
+    for name, split in sorted(_distinct(data, ("dataset", "split"))):
+        splits.setdefault(name, []).append(split)
+    for (name,) in _distinct(data, ("other_dataset",)):
+        splits.setdefault(name, ["all"])
+    texts = [name if each == ["all"] else f"{name} ({', '.join(each)})" for name, each in splits.items()]
+    return [f"Data: {', '.join(texts)}"] if texts else []
 
 
 def _settings(data: Rows, asked: str) -> list[str]:
@@ -135,5 +147,4 @@ def _distinct(data: Rows, columns: Iterable[str]) -> list[tuple[Any, ...]]:
     """Distinct values of some columns in order of appearance; nothing when one of them is not there."""
     if not set(columns) <= set(data.columns):
         return []
-    places = [data.columns.index(name) for name in columns]
-    return list(dict.fromkeys(tuple(row[place] for place in places) for row in data.rows))
+    return data.distinct(columns)

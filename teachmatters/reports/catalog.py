@@ -29,7 +29,7 @@ WHERE run.other_model <> '' AND run.other_model <> run.model
 ORDER BY finished_at
 """
 _FACTS = """
-SELECT name, analysis, title, unit, higher_is_better, lower, upper, level,
+SELECT name, analysis, title, unit, higher_is_better, lower, upper, main_protocol, level,
     EXISTS (SELECT 1 FROM results WHERE metric = metrics.name AND results.analysis = metrics.analysis) AS has_numbers
 FROM metrics
 ORDER BY id

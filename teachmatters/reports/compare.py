@@ -19,11 +19,16 @@ Row: TypeAlias = dict[str, Any]
 Side: TypeAlias = tuple[str, str]
 """A model's label and a setting; every setting where the model is compared with another one."""
 
+COLOUR = "#0072B2"
 COLUMNS = (
     "metric", "dataset", "split", "protocol", "unit", "higher_is_better", "first", "first_setting", "first_layer",
     "first_value", "second", "second_setting", "second_layer", "second_value", "difference", "low", "high", "units",
 )  # fmt: skip
 _TASK = ("analysis", "metric", "dataset", "split", "protocol")
+NOTE = (
+    "Score (layer). Bold: 0 is not in the 95 % interval, which is computed beside the query, from the scores of single "
+    "units; blank where a metric has none"
+)
 
 
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
@@ -130,15 +135,15 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     names = [_name(every, side) for side in ("first", "second")]
     lines = [
         [
-            f"{row['metric']} / {row['dataset']}",
+            name,
             *(f"{_number(row, row[f'{side}_value'])} ({int(row[f'{side}_layer'])})" for side in ("first", "second")),
             _signed(row, row["difference"]),
             "" if row["low"] is None else f"{_signed(row, row['low'])} to {_signed(row, row['high'])}",
         ]
-        for row in every
+        for name, row in zip(frames.tasks(every), every, strict=True)
     ]
     shown = pd.DataFrame(lines, columns=["task", *names, "difference", "95 %"])
-    shown.attrs.update(bold={(nth, 3) for nth, row in enumerate(every) if _is_clear(row)}, labels=1)
+    shown.attrs.update(bold={(nth, 3) for nth, row in enumerate(every) if _is_clear(row)}, labels=1, notes=[NOTE])
     return shown
 
 
@@ -147,30 +152,47 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports import plots
 
     every = frames.records(rows)
-    groups = [part for part in ([row for row in every if (row["unit"] == "percent") == is_percent]
+    named = list(zip(frames.tasks(every), every, strict=True))
+    groups = [part for part in ([(name, row) for name, row in named if (row["unit"] == "percent") == is_percent]
                                 for is_percent in (True, False)) if part]  # fmt: skip
-    height = 1.1 + 0.24 * max(map(len, groups))
-    figure, axes = plots.panels(len(groups), columns=2, size=(5.2, height), share=False)
-    figure.set_size_inches(5.6 * len(groups), height)
+    longest = max(map(len, groups))
+    figure, axes = plots.panels(len(groups), columns=2, size=(5.2, 2.0), share=False)
+    figure.set_size_inches(5.6 * len(groups), 1.4 + 0.24 * longest)
     for ax, part in zip(axes, groups, strict=True):
-        _forest(ax, part)
-        words = [f"{_name(every, 'first')} minus {_name(every, 'second')}", part[0]["unit"]]
+        _forest(ax, part, longest)
+        words = [f"{_name(every, 'first')} minus {_name(every, 'second')}", part[0][1]["unit"]]
         ax.set_xlabel(plots.label(", ".join(filter(None, words)), longest=70))
+    _key(figure)
     return figure
 
 
-def _forest(ax: Axes, rows: Sequence[Row]) -> None:
+def _key(figure: Figure) -> None:
+    """What bars and fillings mean."""
+    from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
+
+    marks: list[Artist] = [
+        Line2D([], [], color=COLOUR, marker="o"),
+        Line2D([], [], color=COLOUR, marker="o", markerfacecolor="white"),
+        Line2D([], [], color=COLOUR, marker="o", markerfacecolor="white", linestyle="none"),
+    ]
+    words = ("95 % interval without 0", "0 is in it", "no scores of single units, no interval")
+    figure.legend(marks, words, loc="outside lower center", ncols=3)
+
+
+def _forest(ax: Axes, tasks: Sequence[tuple[str, Row]], longest: int) -> None:
+    """Tasks beneath each other, as far apart as in the longest panel."""
     from teachmatters.reports import plots
 
-    rows = rows[::-1]
+    names, rows = zip(*tasks[::-1], strict=True)
     ax.axvline(0, color="#555555", linewidth=0.8)
     for height, row in enumerate(rows):
         if row["low"] is not None:
-            ax.plot([row["low"], row["high"]], [height, height], color="#0072B2", linewidth=1.2)
-        face = "#0072B2" if _is_clear(row) else "white"
-        ax.plot([row["difference"]], [height], marker="o", color="#0072B2", markerfacecolor=face, linestyle="none")
-    ax.set_yticks(range(len(rows)), [plots.label(f"{row['metric']} / {row['dataset']}", longest=40) for row in rows])
-    ax.set_ylim(-0.7, len(rows) - 0.3)
+            ax.plot([row["low"], row["high"]], [height, height], color=COLOUR, linewidth=1.2)
+        face = COLOUR if _is_clear(row) else "white"
+        ax.plot([row["difference"]], [height], marker="o", color=COLOUR, markerfacecolor=face, linestyle="none")
+    ax.set_yticks(range(len(rows)), [plots.label(name, longest=40) for name in names])
+    ax.set_ylim(len(rows) - longest - 0.7, len(rows) - 0.3)
 
 
 def _is_clear(row: Row) -> bool:
@@ -190,4 +212,6 @@ def _number(row: Row, value: float) -> str:
 
 
 def _signed(row: Row, value: float) -> str:
-    return ("+" if value > 0 else "") + _number(row, value)
+    """A difference: as fine as the scores, and no finer near 0."""
+    text = f"{value:+.{1 if row['unit'] == 'percent' else 4}f}"
+    return text if float(text) else text[1:]

@@ -50,7 +50,7 @@ class Report:
     def table(self) -> pd.DataFrame:
         """What people read: texts, already rounded; ``attrs["bold"]`` holds the positions
         (row, column) to stress, ``attrs["labels"]`` the number of leading columns that name the rows, ``attrs["foot"]``
-        the number of closing lines that sum up.
+        the number of closing lines that sum up, ``attrs["notes"]`` lines to go beneath it.
         """
         if not self.spec.table:
             from teachmatters.reports.frames import rounded
@@ -77,8 +77,8 @@ class Report:
         return figure
 
 
-def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
-    """Run a report on a store.
+def run_report(spec: ReportSpec, path: Path, options: Options, catalog: Catalog | None = None) -> Report:
+    """Run a report on a store; ``catalog`` is what it holds, for whoever runs several.
 
     Raises:
         TeachMattersError: a name that the store does not hold, an option that the report does not take, or nothing to
@@ -86,7 +86,7 @@ def run_report(spec: ReportSpec, path: Path, options: Options) -> Report:
     """
     text = read_sql(spec)
     _refuse_unused(spec, binding.names(text), options)
-    catalog = read_catalog(path)
+    catalog = catalog or read_catalog(path)
     found = _resolve(spec, binding.names(text), catalog, options)
     sql = binding.bind(text, found, spec.name)
     data = query(path, sql, timeout=TIMEOUT)

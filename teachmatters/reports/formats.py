@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+import re
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, TextIO, TypeAlias
@@ -17,8 +18,11 @@ Format: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]
 Bold: TypeAlias = Collection[tuple[int, int]]
 """Positions (row, column), from 0, of cells to stress."""
 
-PROSE = 24
-"""A column of text that is wider may be folded."""
+PROSE, NAME = 24, 12
+"""Letters: a column of text that is wider may be folded, down to that; names of rows of a table in parts further."""
+
+NAMES = 0.4
+"""Of the width: what the names of rows may take of every part."""
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -139,7 +143,8 @@ def table(
 ) -> str:  # fmt: skip
     """A plain table; one wider than ``width`` comes in parts that each begin with the first ``labels`` columns.
 
-    ``strong`` is what goes around a stressed cell (a terminal's codes), and around the heading.
+    ``strong`` is what goes around a stressed cell (a terminal's codes), and around the heading. A line that begins
+    blank goes with the one above it; a part in which it says nothing does without it.
 
     >>> print(table(["layer", "a"], [[1, 0.5], [12, 0.25]]), end="")
     layer     a
@@ -151,25 +156,49 @@ def table(
     head = [visible(name) for name in columns]
     right = _right(columns, cells)
     sizes = [max([cell_len(name), *(cell_len(row[j]) for row in cells)]) for j, name in enumerate(head)]
-    sizes = _narrowed(sizes, right, head, width)
+    if width and _total(sizes) > width:
+        words = [max([cell_len(name), *(_longest_word(row[j]) for row in cells)]) for j, name in enumerate(head)]
+        sizes = _narrowed(sizes, [size if right[j] else words[j] for j, size in enumerate(sizes)], width, labels)
     parts = []
     for part in _parts(sizes, width, labels):
         lines = [_line(head, part, sizes, right, strong, set(part)), "  ".join("-" * sizes[j] for j in part)]
         for i, row in enumerate(cells):
+            if row[0] == "" and not any(row[j] for j in part[labels:]):
+                continue
             stressed = {j for j in part if (i, j) in bold}
             lines += [_line(one, part, sizes, right, strong, stressed) for one in _folded(row, part, sizes)]
         parts.append("".join(line.rstrip() + "\n" for line in lines))
     return "\n".join(parts)
 
 
-def _narrowed(sizes: Sequence[int], right: Sequence[bool], head: Sequence[str], width: int | None) -> list[int]:
-    """Columns of prose give way where the table is wider than the terminal; numbers and short names never do."""
+def _total(sizes: Sequence[int]) -> int:
+    return sum(size + 2 for size in sizes) - 2
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, re.findall(r"[^ -]+-?", text)), default=0)
+
+
+def _narrowed(sizes: Sequence[int], least: Sequence[int], width: int, labels: int) -> list[int]:
+    """Columns of prose give way if the table then fits; else it comes in parts, and names of rows give way.
+
+    Numbers and short names never do; ``least`` is what each column cannot do without.
+    """
+    narrow = _shrunk(sizes, [max(PROSE, size) for size in least], width)
+    if _total(narrow) <= width:
+        return narrow
+    names = _shrunk(sizes[:labels], [max(NAME, size) for size in least[:labels]], int(NAMES * width))
+    room = max(PROSE, width - _total(names) - 2)
+    return names + [min(size, max(room, least[j])) for j, size in enumerate(sizes[labels:], start=labels)]
+
+
+def _shrunk(sizes: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """The widest first gives way, down to what it needs at least, until all fit."""
     narrow = list(sizes)
-    excess = sum(size + 2 for size in sizes) - 2 - (width or math.inf)
     for j in sorted(range(len(sizes)), key=lambda j: -sizes[j]):
-        if excess > 0 and not right[j] and sizes[j] > PROSE:
-            narrow[j] = int(max(PROSE, cell_len(head[j]), sizes[j] - excess))
-            excess -= sizes[j] - narrow[j]
+        excess = _total(narrow) - width
+        if excess > 0:
+            narrow[j] = min(narrow[j], max(least[j], narrow[j] - excess))
     return narrow
 
 

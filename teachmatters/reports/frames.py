@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports import style
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PARTS = ("metric", "protocol", "dataset", "split")
+_STACKED = ("dataset", "split", "metric", "protocol")
 _WHOLE = ("layer", "other_layer", "head", "depth", "n")
 
 
@@ -25,7 +26,8 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None or math.isnan(value):
         return ""
     if unit == "percent":
-        return f"{value:.1f}"
+        text = f"{value:.1f}"
+        return "0.0" if text == "-0.0" else text
     if value == 0 or math.isinf(value):
         return f"{value:g}".lstrip("-") if value == 0 else f"{value:g}"
     power = math.floor(math.log10(abs(value)))
@@ -34,25 +36,41 @@ def number(value: float | None, unit: str = "") -> str:
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as dicts: None where there is nothing, and whole numbers whole again."""
-    plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    every = [{str(key): value for key, value in row.items()} for row in plain]
-    for row in every:
-        row.update({name: int(row[name]) for name in _WHOLE if row.get(name) is not None})
-    return every
+    names = [str(name) for name in rows.columns]
+    columns = [_plain(rows[name], whole=name in _WHOLE) for name in rows.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _plain(column: pd.Series[Any], *, whole: bool) -> list[Any]:
+    values: list[Any] = column.astype(object).where(column.notna(), None).tolist()
+    return [None if value is None else int(value) for value in values] if whole else values
 
 
 def wide(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
     """One row for each value of ``index``, one column for each model (and metric, data set, ... where several)."""
+    every = records(rows)
+    return _pivot(every, column_labels(every), options, index)
+
+
+def stacked(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
+    """As ``wide``, but several data sets, metrics or protocols stand beneath each other: columns are models alone."""
+    every = records(rows)
+    above = [name for name in _STACKED if name in differing(every)]
+    return _pivot(every, column_labels(every, named=above), options, (*above, *index))
+
+
+def _pivot(every: list[dict[str, Any]], labels: list[str], options: Options, index: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
-    every = records(rows)
-    labels = column_labels(every)
-    index = [name for name in index if any(row[name] is not None for row in every)]
+    index = [name for name in index if any(row.get(name) is not None for row in every)]
     cells: dict[tuple[Any, ...], dict[str, str]] = {}
     for row, label in zip(every, labels, strict=True):
         place = tuple(row[name] for name in index)
         cells.setdefault(place, {})[label] = number(row["value"], row["unit"] or "")
-    places = sorted(cells, key=lambda place: [(value is not None, value) for value in place])
+    rank = _ranks(options, every)
+    places = sorted(
+        cells, key=lambda place: [(v is not None, rank(name, v), v) for name, v in zip(index, place, strict=True)]
+    )
     order = list(dict.fromkeys(label for _, label in sorted(_ranked(every, labels, options))))
     head = pd.DataFrame([["" if v is None else str(v) for v in place] for place in places], columns=list(index))
     body = pd.DataFrame([[cells[place].get(label, "") for label in order] for place in places], columns=order)
@@ -61,11 +79,62 @@ def wide(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataF
     return table
 
 
-def column_labels(every: list[dict[str, Any]]) -> list[str]:
-    """Each row's model, and of the rest whatever differs between the rows."""
-    differ = [part for part in _PARTS if len({row.get(part) for row in every}) > 1]
+def _ranks(options: Options, every: Sequence[Mapping[str, Any]]) -> Callable[[str, Any], int]:
+    """Metrics in the order asked for, of their protocols the one that counts first; all else by itself."""
+    metrics = {name: place for place, name in enumerate(options.metrics)}
+    main = {None, "", *(options.of(row["metric"]).main_protocol for row in every)}
+
+    def rank(name: str, value: Any) -> int:
+        return {"metric": metrics.get(value, 0), "protocol": int(value not in main)}.get(name, 0)
+
+    return rank
+
+
+def in_order(every: Iterable[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
+    """Rows as panels follow each other: the protocol that counts first, metrics in the order asked for, then data."""
+    rows = list(every)
+    rank = _ranks(options, rows)
+
+    def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        ranks = rank("protocol", row["protocol"]), rank("metric", row["metric"])
+        return (*ranks, *(str(row[name] or "") for name in ("metric", "dataset", "split", "protocol")))
+
+    return sorted(rows, key=place)
+
+
+def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What of metric, protocol, data set and split has to be said for rows to be told apart.
+
+    A protocol or split that goes with its metric and data set need not be named.
+
+    >>> both = [{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "m", "dataset": "b", "split": "val"}]
+    >>> differing(both), differing(both[:1])
+    (['dataset'], [])
+    """
+    seen: dict[str, dict[tuple[Any, ...], set[Any]]] = {name: {} for name in _PARTS}
+    for values_of in dict.fromkeys(tuple(row.get(name) for name in _PARTS) for row in every):
+        row = dict(zip(_PARTS, values_of, strict=True))
+        for name, values in seen.items():
+            place = (row["metric"], row["dataset"]) if name in ("protocol", "split") else ()
+            values.setdefault(place, set()).add(row[name])
+    return [name for name, values in seen.items() if any(len(each) > 1 for each in values.values())]
+
+
+def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> list[str]:
+    """Each row's model, and of the rest whatever differs between the rows and is not ``named`` elsewhere."""
+    differ = [part for part in differing(every) if part not in named]
     versus = [f" vs {row['other_model']}" if row.get("other_model") else "" for row in every]
     return [" / ".join([row["model"] + other, *parts(row, differ)]) for row, other in zip(every, versus, strict=True)]
+
+
+def tasks(every: list[dict[str, Any]]) -> list[str]:
+    """What each row was measured on: its metric, and of data set, protocol and split what tells rows apart.
+
+    >>> tasks([{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "n", "dataset": "a", "split": "all"}])
+    ['m', 'n']
+    """
+    several = [part for part in ("dataset", "protocol", "split") if part in differing(every)]
+    return [" / ".join([row["metric"], *parts(row, several)]) for row in every]
 
 
 def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:

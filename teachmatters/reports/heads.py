@@ -35,18 +35,21 @@ Rows = list[dict[str, Any]]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """For each model and layer the number of heads of each type, and the offset heads as [layer, head]."""
+    """For each model and layer the number of heads of each type there is, and the offset heads as [layer, head]."""
     import pandas as pd
 
     every = frames.records(rows)
-    types = [*LOOKS, *sorted({row["type"] for row in every} - set(LOOKS))]
+    held = {row["type"] for row in every}
+    types = [kind for kind in (*LOOKS, *sorted(held - set(LOOKS))) if kind in held]
     lines = []
     for name, panel in _models(every).items():
         layers = sorted({row["layer"] for row in panel})
         lines += [[name, str(y), *_line([row for row in panel if row["layer"] == y], types)] for y in layers]
         lines.append([name, "all", *_line(panel, types)[:-1], ""])
     found = pd.DataFrame(lines, columns=["model", "layer", *types, "offset heads"])
-    found.attrs["labels"] = 2
+    absent = [kind for kind in LOOKS if kind not in held]
+    found = found if OFFSET in held else found.drop(columns="offset heads")
+    found.attrs.update(labels=2, notes=[f"No head is {' or '.join(absent)}"] if absent else [])
     return found
 
 

@@ -20,13 +20,13 @@ BANDS = 3
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Layers (heads, categories) by models."""
-    return frames.wide(rows, options, ("layer", "other_layer", "head", "category"))
+    return frames.stacked(rows, options, ("layer", "other_layer", "head", "category"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """A panel for each metric and data set with a line for each model; pairs of layers are shown as squares."""
     every = frames.records(rows)
-    if any(row["other_layer"] is not None for row in every):
+    if any(row.get("other_layer") is not None for row in every):
         from teachmatters.reports import squares
 
         return squares.draw(every, options)
@@ -40,8 +40,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
     from teachmatters.reports import plots
 
-    groups = split(every, ("metric", "protocol", "dataset", "split"))
-    differ = [part for part in ("protocol", "dataset", "split") if len({row[part] for row in every}) > 1]
+    groups = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
+    differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(every)]
     looks = style.looks(every)
     figure, axes = plots.panels(len(groups), columns=3)
     for ax, panel in zip(axes, groups, strict=True):

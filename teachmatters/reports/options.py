@@ -16,6 +16,7 @@ class Facts:
         unit: ``percent``, or empty for a pure number.
         higher_is_better: None where there is no better.
         lower, upper: bounds of the value, None where open.
+        main_protocol: of its protocols the one that counts; empty for the unnamed one.
         level: ``layer``, ``head``, ``category``, ``layer-pair``, or ``map`` for arrays without rows.
         has_numbers: whether the view ``results`` holds any of it: not every metric applies to every model.
     """
@@ -27,6 +28,7 @@ class Facts:
     higher_is_better: bool | None = None
     lower: float | None = None
     upper: float | None = None
+    main_protocol: str = ""
     level: str = "layer"
     has_numbers: bool = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import frames, style
+from teachmatters.reports import captions, frames, style
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Points = list[dict[str, Any]]
+SIDES = ("", "other_")
 _PANEL = ("other_metric", "dataset", "split", "other_dataset")
 
 
@@ -20,13 +21,15 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Layers by models, both numbers in a cell, a block of lines for each pair of metrics."""
     import pandas as pd
 
-    panels = _panels(frames.records(rows))
-    models = list(style.looks(frames.records(rows)))
-    lines = [
-        [_title(points), str(layer), *(_cell(points, model, layer) for model in models)]
-        for points in panels
-        for layer in sorted({row["layer"] for row in points})
-    ]
+    every = frames.records(rows)
+    panels, models = _panels(every), list(style.looks(every))
+    several = len({_place(row, side) for row in every for side in SIDES}) > 1
+    lines = []
+    for points in panels:
+        found = {(row["model"], row["layer"]): row for row in reversed(points)}
+        for layer in sorted({row["layer"] for row in points}):
+            cells = (_cell(found.get((model, layer))) for model in models)
+            lines.append([_title(points, several), str(layer), *cells])
     shown = pd.DataFrame(lines, columns=["metrics", "layer", *models])
     shown.attrs["labels"] = 2
     return shown
@@ -38,12 +41,13 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
     every = frames.records(rows)
     looks, panels = style.looks(every), _panels(every)
+    several = len({_place(row, side) for row in every for side in SIDES}) > 1
     figure, axes = plots.panels(len(panels), columns=3, size=(3.4, 3.0), share=False)
     for ax, points in zip(axes, panels, strict=True):
         for model, look in looks.items():
             _path(ax, [row for row in points if row["model"] == model], look)
-        ax.set_xlabel(plots.label(_axis(points[0], "", options), longest=44))
-        ax.set_ylabel(plots.label(_axis(points[0], "other_", options), longest=44))
+        ax.set_xlabel(plots.label(_axis(points[0], "", options, several), longest=44))
+        ax.set_ylabel(plots.label(_axis(points[0], "other_", options, several), longest=44))
         ax.margins(0.08)
     plots.legend(figure, looks)
     return figure
@@ -68,23 +72,23 @@ def _panels(every: Points) -> list[Points]:
     return list(parts.values())
 
 
-def _title(points: Points) -> str:
+def _title(points: Points, several: bool) -> str:
     first = points[0]
-    where = dict.fromkeys((_place(first, ""), _place(first, "other_")))
-    return f"{first['metric']}, {first['other_metric']} ({', '.join(where)})"
+    where = ", ".join(dict.fromkeys(_place(first, side) for side in SIDES))
+    return f"{first['metric']}, {first['other_metric']}" + (f" ({where})" if several else "")
 
 
 def _place(row: dict[str, Any], side: str) -> str:
     return str(row[f"{side}dataset"])
 
 
-def _axis(row: dict[str, Any], side: str, options: Options) -> str:
-    facts = options.of(row[f"{side}metric"])
-    return " / ".join(filter(None, (facts.title or facts.name, _place(row, side), row[f"{side}unit"])))
+def _axis(row: dict[str, Any], side: str, options: Options, several: bool) -> str:
+    """What is measured, in what, and where on several data sets: on which."""
+    said = captions.named(options.of(row[f"{side}metric"]))
+    return " / ".join([said, *([_place(row, side)] if several else [])])
 
 
-def _cell(points: Points, model: str, layer: int) -> str:
-    for row in points:
-        if row["model"] == model and row["layer"] == layer:
-            return ", ".join(frames.number(row[f"{side}value"], row[f"{side}unit"] or "") for side in ("", "other_"))
-    return ""
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return ", ".join(frames.number(row[f"{side}value"], row[f"{side}unit"] or "") for side in SIDES)

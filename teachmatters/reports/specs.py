@@ -50,7 +50,7 @@ REPORTS = (
         name="attention-iou",
         summary="how well attention covers objects: class token beside patches, each picture's best head",
         sql="teachmatters.reports:sql/attention_iou.sql",
-        table="teachmatters.reports.attention_iou:table",
+        table="teachmatters.reports.metric:table",
         draw="teachmatters.reports.attention_iou:draw",
         metrics=("attn-iou-cls-best", "attn-iou-spatial-best", "attn-iou-center-best"),
     ),
@@ -110,8 +110,8 @@ REPORTS = (
         name="residual",
         summary="skip connections against branches: CKA and norm ratios over the layers",
         sql="teachmatters.reports:sql/residual.sql",
-        table="teachmatters.reports.residual:table",
-        draw="teachmatters.reports.residual:draw",
+        table="teachmatters.reports.metric:table",
+        draw="teachmatters.reports.metric:draw",
         metrics=RESIDUAL_METRICS,
     ),
     *(
@@ -119,7 +119,7 @@ REPORTS = (
             name=name,
             summary=summary,
             sql="teachmatters.reports:sql/clusters.sql",
-            table="teachmatters.reports.attention_iou:table",
+            table="teachmatters.reports.metric:table",
             draw="teachmatters.reports.clusters:draw",
             metrics=tuple(f"{score}-{of}" for score in ("purity", "nmi", "ari") for of in sides),
         )

@@ -77,8 +77,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 def _read(rows: pd.DataFrame) -> tuple[list[str], dict[str, Task]]:
     every = frames.records(rows)
     tasks: dict[str, dict[str, Row]] = {}
-    for row in every:
-        tasks.setdefault(f"{row['metric']} / {row['dataset']}", {})[row["model"]] = row
+    for name, row in zip(frames.tasks(every), every, strict=True):
+        tasks.setdefault(name, {})[row["model"]] = row
     return list(style.looks(every)), dict(tasks)
 
 

@@ -49,6 +49,9 @@ def test_a_terminal_gets_its_width_and_bold(monkeypatch: pytest.MonkeyPatch) -> 
     assert text.count("layer") > 1
     stressed = text.count("layer") + 9 + 1  # every heading, and one cell
     assert text.count("\x1b[1m") == text.count("\x1b[0m") == stressed
+    assert output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)}, to_file=True).count("layer") == 1
+    assert output.paragraphs(["word " * 12, "x\x1b[1m"]) == "word " * 7 + "word\n  word word word word\nx\\x1b[1m"
+    assert output.paragraphs(["word " * 12], to_file=True) == "word " * 12
     monkeypatch.setenv("TERM", "dumb")
     assert "\x1b" not in output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)})
 

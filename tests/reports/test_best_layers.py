@@ -45,7 +45,7 @@ def test_of_several_protocols_the_first_declared_is_shown(tmp_path: Path) -> Non
     spec = replace(PCK, protocols=("zeta", "alpha"))
     both = [Record(metric="pck-0.10", protocol=name, layer=1, value=v) for name, v in (("alpha", 9.0), ("zeta", 2.0))]
     record(path, row, spec, both)
-    assert run_report(SPEC, path, Options()).table.iloc[:, 2:].to_dict("list") == {"pck-0.10 / photos": ["2.0 (1)"]}
+    assert run_report(SPEC, path, Options()).table.iloc[:, 2:].to_dict("list") == {"pck-0.10": ["2.0 (1)"]}
     record(path, row, replace(spec, protocols=("zeta",)), both[1:], data="spair")
     record(path, row, replace(spec, name="davis-jf", protocols=("alpha",)), [replace(both[0], metric="davis-jf")])
     table = run_report(SPEC, path, Options()).table
@@ -65,14 +65,14 @@ def test_less_can_be_better(report: Report, tmp_path: Path) -> None:
     for label, numbers in (("a", [3.0, 1.0, 1.0, 2.0]), ("b", [0.5, 0.7, 0.9, 0.8])):
         record(path, model(label), LOSS, values(LOSS, numbers))
     table = run_report(SPEC, path, Options(metrics=("toy-loss",))).table
-    assert table["toy-loss / photos"].tolist() == ["1.000 (2)", "0.5000 (1)"]
+    assert table["toy-loss"].tolist() == ["1.000 (2)", "0.5000 (1)"]
     assert table.attrs["bold"] == {(1, 2)}
 
 
 def test_the_best_of_some_layers(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [1.0, 9.0, 3.0]))
     table = run_report(SPEC, tmp_path / "r.db", Options(layers=(1, 3))).table
-    assert table["knn-top1 / photos"].tolist() == ["3.0 (3)"]
+    assert table["knn-top1"].tolist() == ["3.0 (3)"]
 
 
 def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report: Report) -> None:

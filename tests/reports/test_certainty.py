@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from teachmatters.api import Record, StoredMap
-from teachmatters.reports.best_layers import STAYS, SURE
+from teachmatters.reports.best_layers import STAYS, SURE, TIED
 from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS
@@ -76,16 +76,17 @@ def test_against_a_loop(path: Path, scores: dict[str, Scores]) -> None:
 
 def test_the_table_says_it_beneath_the_scores(path: Path) -> None:
     table = run_report(SPEC, path, Options()).table
-    lines = table["knn-top1 / digits"].tolist()
-    assert table["model"].tolist() == ["dino-s16", SURE, "mae-s16", SURE, STAYS]
+    lines = table["knn-top1"].tolist()
+    assert table["model"].tolist() == ["dino-s16", SURE, TIED, "mae-s16", SURE, TIED, STAYS]
+    assert "Computed beside the query" in table.attrs["notes"][0]
     rows = found(run_report(SPEC, path, Options()))
     dino, mae = rows["dino-s16"], rows["mae-s16"]
     assert lines[0] == f"{dino['value']:.1f} ({dino['layer']})"
-    assert lines[1] == f"{dino['low']:.1f} to {dino['high']:.1f}; 2-3"
-    assert lines[3].startswith(f"{mae['low']:.1f} to {mae['high']:.1f}; ")
+    assert lines[1:3] == [f"{dino['low']:.1f} to {dino['high']:.1f}", "2-3"]
+    assert lines[4] == f"{mae['low']:.1f} to {mae['high']:.1f}"
     ((line, column),) = table.attrs["bold"]
     assert (table["model"][line], column) == (max(rows, key=lambda label: float(str(rows[label]["value"]))), 2)
-    assert lines[4] == f"{rows[table['model'][line]]['wins']:.2f}"
+    assert lines[6] == f"{rows[table['model'][line]]['wins']:.2f}"
 
 
 def test_units_without_a_score_are_not_drawn(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
+from teachmatters.reports import compare
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS
@@ -75,9 +76,18 @@ def test_only_the_metrics_and_layers_asked_for(path: Path) -> None:
 def test_the_table_stresses_what_is_clear(path: Path) -> None:
     put(path, "beit-s16", hits(9, 0.0, 0.01, 0.0))
     table = run_report(SPEC, path, Options(models=("clip-s16", "beit-s16"))).table
-    assert table["task"].tolist() == ["knn-top1 / digits"]
+    assert table["task"].tolist() == ["knn-top1"]
     assert table["difference"][0].startswith("+")
     assert table.attrs["bold"] == {(0, 3)}
+    assert "0 is not in the 95 % interval" in table.attrs["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [("percent", -0.04, "0.0"), ("percent", 2.25, "+2.2"), ("", -0.00004, "0.0000"), ("", -0.12345, "-0.1235")],
+)
+def test_a_difference_is_as_fine_as_the_scores(unit: str, value: float, text: str) -> None:
+    assert compare._signed({"unit": unit}, value) == text
 
 
 def test_the_drawing_has_percentages_apart(path: Path) -> None:

@@ -155,6 +155,18 @@ def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path:
     assert "Data: imagenet (val)" in run("metric", tmp_path / "r.db").caption
 
 
+def test_many_metrics_are_counted_and_those_in_percent_named(tmp_path: Path) -> None:
+    for metric in (DISTANCE, TOP1, PURITY, NEAREST, replace(TOP1, name="map-hard")):
+        record(tmp_path / "r.db", model(), metric, values(metric, [1.0]), analysis="toy", data="imagenet")
+    record(tmp_path / "r.db", model(), PURITY, values(PURITY, [1.0]), analysis="toy", data="digits")
+    names = ("map-hard", "toy")
+    assert run("metric", tmp_path / "r.db", metrics=names).caption[:2] == [
+        "5 metrics, 'tm metrics NAME' explains one; in percent: map-hard, knn-top1", "Data: digits, imagenet (val)",
+    ]  # fmt: skip
+    few = run("metric", tmp_path / "r.db", metrics=("purity-cls", "knn-top1"))
+    assert few.caption[0] == "Metric: purity-cls (Purity); knn-top1 (k-NN top-1, percent)", "as asked for"
+
+
 def test_without_a_metric_the_newest_is_shown_and_the_others_are_named(store: Path) -> None:
     report = run("metric", store)
     assert set(report.rows["metric"]) == {"purity-cls"}
@@ -213,9 +225,11 @@ def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
     assert len([ax for ax in report.figure().axes if ax.images]) == 2
 
 
-def test_protocols_stand_side_by_side(tmp_path: Path) -> None:
+def test_protocols_stand_beneath_each_other_the_one_that_counts_first(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a"), PCK, values(PCK, [10.0]))
-    assert list(run("metric", tmp_path / "r.db").table.columns) == ["layer", "a / official", "a / paper"]
+    table = run("metric", tmp_path / "r.db").table
+    assert list(table.columns) == ["protocol", "layer", "a"]
+    assert table["protocol"].tolist() == ["paper", "official"]
 
 
 class TestErrors:

@@ -83,6 +83,18 @@ def test_prose_is_folded_before_columns_part() -> None:
     assert " ".join(line.removeprefix("x").strip() for line in text.splitlines()[2:-1]) == prose
 
 
+def test_where_a_table_comes_in_parts_the_names_of_rows_give_way() -> None:
+    columns = ["supervision", "model", *(f"metric-{n}" for n in range(6))]
+    rows = [["masked token prediction", "mini-beit", *["41.2 to 49.0"] * 6], ["", "95 %", "1 to 2", *[""] * 5]]
+    text = formats.table(columns, rows, width=60, labels=2)
+    assert max(map(len, text.splitlines())) <= 60
+    first, second, third = text.split("\n\n")
+    assert first.splitlines()[2].split()[:3] == ["masked", "token", "mini-beit"]
+    assert first.splitlines()[3].split() == ["prediction"]
+    assert ("95 %" in first, "95 %" in second + third) == (True, False), "a line that says nothing there is left out"
+    assert "masked token prediction  mini-beit  41.2" in formats.table(columns, rows, labels=2)
+
+
 def test_stressed_cells_keep_their_place() -> None:
     text = formats.table(["a", "b"], [["x", "0.5"], ["y", "0.25"]], bold={(0, 1)}, strong=("<", ">"))
     assert text.splitlines()[2:] == ["x   <0.5>", "y  0.25"]

@@ -51,9 +51,12 @@ def test_metrics_without_a_common_data_set_meet_all_the_same(tmp_path: Path) -> 
 def test_the_first_metric_is_the_one_beside_the_others(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db")
     axes = run_report(SCATTER, path, Options(metrics=("purity-cls", "attn-distance"))).figure().axes
-    assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in axes] == [
-        ("Purity / photos", "Mean attention distance / photos")
+    assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in axes] == [("Purity", "Mean attention distance")]
+    report = run_report(SCATTER, path, Options(metrics=("pck-0.10", "purity-cls")))
+    assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in report.figure().axes] == [
+        ("PCK, percent / spair", "Purity / photos")
     ]
+    assert report.caption[:2] == ["Metric: pck-0.10 (PCK, percent); purity-cls (Purity)", "Data: spair, photos"]
     assert sorted(text.get_text() for text in axes[0].texts) == ["1", "1", "3", "3"]
 
 

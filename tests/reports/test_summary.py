@@ -31,9 +31,9 @@ def test_places_and_their_means(tmp_path: Path) -> None:
     table = report.table
     assert list(table.columns) == ["task", "dino-s16", "mae-s16", "beit-s16"]
     assert table.to_numpy().tolist() == [
-        ["pck-0.10 / photos", "", "4.0 (2)", ""],
-        ["purity-cls / photos", "0.7000 (2)", "0.7000 (1)", "0.6000 (2)"],
-        ["toy-loss / photos", "0.3000 (1)", "0.1000 (1)", ""],
+        ["pck-0.10", "", "4.0 (2)", ""],
+        ["purity-cls", "0.7000 (2)", "0.7000 (1)", "0.6000 (2)"],
+        ["toy-loss", "0.3000 (1)", "0.1000 (1)", ""],
         ["mean place", "1.5", "1.0", "3.0"],
     ]
     assert table.attrs["bold"] == {(0, 2), (1, 1), (1, 2), (2, 2), (3, 2)}

@@ -30,9 +30,14 @@ def test_a_task_shows_its_metrics_over_the_layers(name: str, metrics: tuple[str,
     report = run_report(SPECS[name], path, Options())
     assert set(report.rows["metric"]) == set(metrics)
     assert report.rows["category"].isna().all()
-    assert len(report.table) == 2, "two layers"
-    panels = sum(len(METRICS[metric].protocols) for metric in metrics)
-    assert sum(ax.get_visible() for ax in report.figure().axes) == panels
+    panels = [(protocol, metric) for protocol in METRICS[metrics[0]].protocols for metric in metrics]
+    assert [ax.get_title() for ax in report.figure().axes] == [
+        " / ".join([METRICS[metric].title, *([protocol] if len(panels) > len(metrics) else [])])
+        for protocol, metric in panels
+    ], "of the protocols the one that counts first, metrics in the paper's order"
+    assert report.table.columns.tolist()[-3:] == ["layer", "dino-s16", "mae-b16"]
+    assert [row[0] for row in report.table.to_numpy()][:: len(report.table) // len(metrics)] == list(metrics)
+    assert len(report.table) == 2 * len(panels), "two layers of each"
 
 
 def test_what_was_not_measured_is_left_out_and_nothing_is_one_line(tmp_path: Path) -> None:

@@ -55,7 +55,10 @@ class Section:
             f'<h3 id="{anchor(name)}-title">{html.escape(name)}</h3><p>{html.escape(report.spec.summary)}</p>',
             _figure(report, kind),
             _table(report, folded=kind is not None and len(report.table) > LONG),
-            "".join(f'<p class="caption">{html.escape(line)}</p>' for line in report.caption),
+            "".join(
+                f'<p class="caption">{html.escape(line)}</p>'
+                for line in (*report.table.attrs.get("notes", ()), *report.caption)
+            ),
             f"<details><summary>The query</summary><pre>{html.escape(report.sql)}</pre></details>",
             _runs(runs.behind(report.data)),
             "</section>",
@@ -101,17 +104,15 @@ def embedded(value: object) -> str:
 
 def content(report: Report) -> dict[str, Any]:
     """The report's rows for the browser: columns with one value throughout once, the arrays of maps not at all."""
-    columns = [name for name in report.data.columns if name != "data"]
-    places = [report.data.columns.index(name) for name in columns]
-    rows = [[_plain(row[place]) for place in places] for row in report.data.rows]
-    same = {name: rows[0][k] for k, name in enumerate(columns) if all(row[k] == rows[0][k] for row in rows)}
-    kept = [k for k, name in enumerate(columns) if name not in same]
-    names = dict.fromkeys(str(row[columns.index("metric")]) for row in rows) if "metric" in columns else {}
+    columns = dict(zip(report.data.columns, zip(*report.data.rows, strict=True), strict=True))
+    columns.pop("data", None)
+    same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
+    kept = {name: [_plain(value) for value in values] for name, values in columns.items() if name not in same}
     return {
-        "columns": [columns[k] for k in kept],
-        "rows": [[row[k] for k in kept] for row in rows],
+        "columns": list(kept),
+        "rows": list(zip(*kept.values(), strict=True)) if kept else [[] for _ in report.data.rows],
         "constant": same,
-        "titles": {name: captions.named(report.options.of(name)) for name in names},
+        "titles": {name: captions.named(report.options.of(name)) for name in dict.fromkeys(columns.get("metric", ()))},
     }
 
 
