@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import frames, style
+from teachmatters.reports import captions, frames, style
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
@@ -36,15 +36,16 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     for row, name in ordered:
         groups.setdefault(name, []).append(row)
     looks = style.looks(every)
-    figure, axes = plots.panels(len(groups), columns=COLUMNS)
+    columns = plots.across(every, COLUMNS)
+    figure, axes = plots.panels(len(groups), columns=columns)
     for ax, (name, panel) in zip(axes, groups.items(), strict=True):
         _panel(ax, panel, looks[panel[0]["model"]], plots.same_depth(every))
         ax.set_title(plots.label(name))
         ax.set_ylim(_limits([row["value"] for row in every]))
     facts = options.of(every[0]["metric"])
-    for ax in axes[::COLUMNS]:
-        ax.set_ylabel(plots.label(facts.title or facts.name))
-    plots.layer_axis(axes, every, plots.bottom(axes, columns=COLUMNS))
+    for ax in axes[::columns]:
+        ax.set_ylabel(plots.label(captions.named(facts), longest=44))
+    plots.layer_axis(axes, every, plots.bottom(axes, columns=columns))
     grey: list[Artist] = [
         Line2D([], [], color="#555555", marker="o", markerfacecolor="white"),
         Line2D([], [], color="#555555", marker="o", linestyle="none", markersize=3.5, alpha=0.5),

@@ -31,7 +31,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         ax.set_title(plots.label(facts.title or facts.name, longest=44))
         ax.set_ylim(0, top)
     for ax, (dataset, _) in zip(axes[::columns], places, strict=True):
-        ax.set_ylabel(plots.label(dataset))
+        ax.set_ylabel(plots.label(dataset) if len(places) > 1 else "")
     plots.layer_axis(axes, every, plots.bottom(axes, columns=columns))
     plots.legend(figure, looks)
     return figure

@@ -117,13 +117,14 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """A panel for each model; every map has its own scale, aligned maps have red mid-lines."""
     from teachmatters.reports import plots
 
+    columns = plots.across(frames.records(rows[["dataset", "split"]]), COLUMNS)
     panels: dict[str, dict[Place, Tile]] = {}
     for tile in tiles(rows, options):
         panels.setdefault(tile.model, {})[tile.layer, tile.head] = tile
     layouts = {name: Layout.of(panel) for name, panel in panels.items()}
     room = max(layout.inches[0] for layout in layouts.values()), max(layout.inches[1] for layout in layouts.values())
-    across = min(COLUMNS, len(panels))
-    figure, axes = plots.panels(len(panels), columns=COLUMNS, share=False)
+    across = min(columns, len(panels))
+    figure, axes = plots.panels(len(panels), columns=columns, share=False)
     width, height = (room[0] + 0.15) * across, 0.65 + (room[1] + 0.3) * math.ceil(len(panels) / across)
     figure.set_size_inches(max(NARROWEST, width), height)
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
@@ -181,6 +182,7 @@ def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[f
     ax.set_xlim(-0.5, room[0] * right / TILE - 0.5)
     ax.set_ylim(room[1] * right / TILE - 0.5, -0.5)
     ax.set_axis_off()
+    ax.set_anchor("NW")
 
 
 def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import frames, style
+from teachmatters.reports import captions, frames, style
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
@@ -53,43 +53,74 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each task: how deep in each model the best layer lies, with its score and number."""
+    """A panel for each task: where in each model the best layer lies, which are tied with it, the score beside."""
     from teachmatters.reports import plots
 
     every = frames.records(rows)
     looks, tasks = style.looks(every), _tasks(every, options)
     names = list(looks)[::-1]
     height = 1.0 + 0.3 * len(names)
-    figure, axes = plots.panels(len(tasks), columns=COLUMNS, size=(2.9, height))
+    figure, axes = plots.panels(len(tasks), columns=COLUMNS, size=(3.2, height))
     if len(tasks) == 1:
-        figure.set_size_inches(6.0, 0.4 + height)
-    for nth, (ax, (task, scores)) in enumerate(zip(axes, tasks.items(), strict=True)):
-        ax.set_title(plots.label(task, longest=40))
+        figure.set_size_inches(6.0, 0.6 + height)
+    by_number = plots.same_depth(every)
+    for nth, (ax, scores) in enumerate(zip(axes, tasks.values(), strict=True)):
+        ax.set_title(plots.label(_title(next(iter(scores.values())), every, options), longest=48))
         ax.set_yticks(
             range(len(names)), [plots.label(name) for name in names] if nth % COLUMNS == 0 else [""] * len(names)
         )
         ax.set_ylim(-0.6, len(names) - 0.4)
-        for height_of, name in enumerate(names):
+        for level, name in enumerate(names):
             if name in scores:
-                _mark(ax, scores[name], height_of, looks[name])
-        ax.set_xlim(0, 1.05)
+                _mark(ax, scores[name], level, looks[name], by_number)
+        _depth_axis(ax, every, by_number)
     for ax in plots.bottom(axes, columns=COLUMNS):
-        ax.set_xlabel("Relative depth of the best layer")
+        ax.set_xlabel("Best layer" if by_number else "Relative depth of the best layer")
+    if any(row.get("tied_layers") for row in every):
+        _key(figure)
     return figure
 
 
-def _mark(ax: Axes, row: dict[str, Any], height: int, look: style.Look) -> None:
-    depth = row["layer"] / (row["depth"] or row["layer"])
-    ax.plot([0, depth], [height, height], color=look.colour, linewidth=1.0, alpha=0.5)
-    tied = [int(layer) / (row["depth"] or row["layer"]) for layer in (row.get("tied_layers") or "").split(",") if layer]
-    ax.plot(tied, [height] * len(tied), color=look.colour, marker="|", markersize=7, linestyle="none", alpha=0.7)
-    ax.plot([depth], [height], color=look.colour, marker=look.marker, markersize=6, linestyle="none")
-    left = depth > 0.5
-    ax.annotate(
-        _cell(row), (depth, height), xytext=(-7 if left else 7, 0), textcoords="offset points",
-        ha="right" if left else "left", va="center", fontsize=7.5,
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
-    )  # fmt: skip
+def _title(row: dict[str, Any], every: list[dict[str, Any]], options: Options) -> str:
+    """What is measured in what, and of data set, protocol and split what tells panels apart."""
+    several = [part for part in ("dataset", "protocol", "split") if part in frames.differing(every)]
+    return " / ".join([captions.named(options.of(row["metric"])), *frames.parts(row, several)])
+
+
+def _depth_axis(ax: Axes, every: list[dict[str, Any]], by_number: bool) -> None:
+    from teachmatters.reports.plots import whole_ticks
+
+    deepest = max(row["depth"] or row["layer"] for row in every)
+    ax.set_xlim(0, 1.04 * (deepest if by_number else 1))
+    if by_number:
+        ax.set_xticks(whole_ticks(1, deepest, most=6))
+
+
+def _mark(ax: Axes, row: dict[str, Any], level: int, look: style.Look, by_number: bool) -> None:
+    from teachmatters.reports.plots import position
+
+    place = position(row, by_number)
+    ax.plot([0, place], [level, level], color=look.colour, linewidth=1.0, alpha=0.5)
+    tied = [int(layer) for layer in (row.get("tied_layers") or "").split(",") if layer]
+    where = [position({**row, "layer": layer}, by_number) for layer in tied]
+    ax.plot(where, [level] * len(tied), color=look.colour, marker="|", markersize=7, linestyle="none", alpha=0.8)
+    ax.plot([place], [level], color=look.colour, marker=look.marker, markersize=6, linestyle="none")
+    # Within the panel it would hide layers that are tied.
+    beside = ("axes fraction", "data")
+    ax.annotate(_cell(row), (1.02, level), xycoords=beside, va="center", fontsize=7.5, annotation_clip=False)
+
+
+def _key(figure: Figure) -> None:
+    """What the marks mean."""
+    from matplotlib.artist import Artist
+    from matplotlib.lines import Line2D
+
+    marks: list[Artist] = [
+        Line2D([], [], color="#555555", marker=marker, linestyle="none", markersize=size)
+        for marker, size in (("o", 6), ("|", 7))
+    ]
+    words = ("best layer; its score and its number beside", "layer that cannot be told from the best")
+    figure.legend(marks, words, loc="outside lower center", ncols=2)
 
 
 def _tasks(every: list[dict[str, Any]], options: Options) -> dict[str, dict[str, dict[str, Any]]]:

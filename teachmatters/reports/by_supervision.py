@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import frames, style
+from teachmatters.reports import captions, frames, style
 from teachmatters.reports.metric import draw_panel, split
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = dict[str, Any]
+UNTRAINED = ("none", "")
 ROOM = 0.06
-"""Above and below the numbers, as a share of their range."""
+"""Above and below the numbers and their deviations, as a share of their range."""
 
 
 def draw(every: list[Row], options: Options) -> Figure:
@@ -27,17 +30,25 @@ def draw(every: list[Row], options: Options) -> Figure:
     for nth, metric in enumerate(metrics):
         facts = options.of(metric[0]["metric"])
         line = axes[nth * len(ways) : (nth + 1) * len(ways)]
-        low, high = min(row["value"] for row in metric), max(row["value"] for row in metric)
-        room = ROOM * (high - low) or 1.0
         for ax, (key, title) in zip(line, ways.items(), strict=True):
             draw_panel(ax, [row for row in metric if _way(row) == key], looks, plots.same_depth(every))
-            ax.set_ylim(low - room, high + room)
             ax.set_title(plots.label(title) if nth == 0 else "")
-        name = " / ".join([facts.title or facts.name, *frames.parts(metric[0], differ)])
+        _share(line)
+        name = " / ".join([captions.named(facts), *frames.parts(metric[0], differ)])
         line[0].set_ylabel(plots.label(name, longest=44))
     plots.layer_axis(axes, every, plots.bottom(axes, columns=len(ways)))
     plots.legend(figure, looks)
     return figure
+
+
+def _share(line: Sequence[Axes]) -> None:
+    """One scale for all, named once; a panel without a line has no say in it."""
+    limits = [ax.dataLim.intervaly for ax in line if ax.has_data()]
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    room = ROOM * (high - low) or 1.0
+    for ax in line:
+        ax.set_ylim(low - room, high + room)
+        ax.tick_params(labelleft=ax is line[0])
 
 
 def _way(row: Row) -> str:
@@ -48,5 +59,6 @@ def _ways(every: list[Row]) -> dict[str, str]:
     """Each way of training with what it is called, in the order of the legend."""
     found: dict[str, str] = {}
     for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order):
-        found.setdefault(_way(row), row["supervision"] or _way(row))
+        trained = (row["supervision"] or "").lower() not in UNTRAINED
+        found.setdefault(_way(row), row["supervision"] if trained else "no training")
     return found

@@ -87,15 +87,16 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         )
     panels = _models(every)
     limit = 1.08 * max(LEAST_LIMIT, *(max(abs(row["x"]), abs(row["y"])) for row in every))
-    figure, axes = plots.panels(len(panels), columns=COLUMNS, size=(3.0, 3.1), share=False)
+    columns = plots.across(every, COLUMNS)
+    figure, axes = plots.panels(len(panels), columns=columns, size=(3.0, 3.1), share=False)
     if len(panels) == 1:
-        figure.set_size_inches(3.6, 4.1)
+        figure.set_size_inches(3.6, 3.9)
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
         _panel(ax, panel, limit)
         ax.set_title(plots.label(name))
-    for ax in axes[::COLUMNS]:
+    for ax in axes[::columns]:
         ax.set_ylabel("Offset downwards, sides of the grid")
-    for ax in plots.bottom(axes, columns=COLUMNS):
+    for ax in plots.bottom(axes, columns=columns):
         ax.set_xlabel("Offset to the right, sides of the grid")
     kinds = [kind for kind in LOOKS if any(row["type"] == kind for row in every)]
     handles: list[Artist] = [
@@ -106,6 +107,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _panel(ax: Axes, panel: Rows, limit: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for middle in (ax.axhline, ax.axvline):
         middle(0, color="#999999", linewidth=0.8, zorder=1)
     for kind in dict.fromkeys(row["type"] for row in panel):
@@ -119,6 +122,8 @@ def _panel(ax: Axes, panel: Rows, limit: float) -> None:
         ax.annotate("\n".join(names), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, linespacing=0.9)
     ax.set_xlim(-limit, limit)
     ax.set_ylim(limit, -limit)  # downwards, as in the picture
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.set_box_aspect(1)
 
 

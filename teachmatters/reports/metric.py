@@ -50,6 +50,10 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
         title = " / ".join([facts.title or facts.name, *frames.parts(panel[0], differ)])
         ax.set_title(plots.label(title, longest=44))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
+        if not any(row["value"] for row in panel):
+            # A line at 0 alone would get an axis of some hundredths about it.
+            top = facts.upper or 1.0
+            ax.set_ylim(-0.05 * top, top)
     plots.layer_axis(axes, every, plots.bottom(axes, columns=3))
     plots.legend(figure, looks)
     return figure

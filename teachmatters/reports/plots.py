@@ -106,6 +106,17 @@ def panels(
     return figure, flat[:count]
 
 
+def across(rows: Iterable[Mapping[str, Any]], most: int) -> int:
+    """How many panels stand side by side, about ``most``: a model's data sets never part.
+
+    >>> two = [{"dataset": "a", "split": "all"}, {"dataset": "b", "split": "all"}]
+    >>> across(two, 3), across(two[:1], 3)
+    (4, 3)
+    """
+    sets = len({(row["dataset"], row["split"]) for row in rows})
+    return sets * max(1, math.floor(most / sets + 0.5)) if sets <= most else most
+
+
 def same_depth(rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether layers can be compared by their number."""
     return len({row.get("depth") for row in rows}) <= 1

@@ -9,32 +9,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from teachmatters.reports import plots
-from teachmatters.reports.frames import column_labels
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports import captions, frames, plots
 from teachmatters.reports.options import Options
+
+MOST = 100
+"""Squares in a drawing."""
 
 
 def draw(every: list[dict[str, Any]], options: Options) -> Figure:
-    """A square for each model or pair of models; layers of the first to the right, of the second upwards."""
-    pairs = [row for row in every if row["other_layer"] is not None]
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row, name in zip(pairs, column_labels(pairs), strict=True):
-        groups.setdefault(" / ".join(filter(None, (name, row["category"]))), []).append(row)
-    figure, axes = plots.panels(len(groups), columns=4, size=(2.3, 2.5), share=False)
-    values = [row["value"] for row in pairs]
+    """A square for each metric and model or pair of models; layers of the first to the right, of the second upwards.
+
+    Raises:
+        TeachMattersError: more than MOST would have to be drawn.
+    """
+    pairs = frames.in_order((row for row in every if row["other_layer"] is not None), options)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row, name in zip(pairs, _names(pairs), strict=True):
+        groups.setdefault(name, []).append(row)
+    if len(groups) > MOST:
+        raise TeachMattersError(
+            f"{len(groups)} squares are too many for one drawing; --metric, --model and --data choose up to {MOST}."
+        )
+    metrics = {row["metric"] for row in pairs}
+    figure, axes = plots.panels(len(groups), columns=4, size=(2.3 if len(metrics) == 1 else 2.7, 2.5), share=False)
     image: AxesImage | None = None
-    for ax, (name, rows) in zip(axes, groups.items(), strict=True):
+    for ax, (names, rows) in zip(axes, groups.items(), strict=True):
+        values = [row["value"] for row in pairs if row["metric"] == rows[0]["metric"]]
         image = _square(ax, rows, (min(values), max(values)))
-        ax.set_title(plots.label(name))
-    first = pairs[0]
+        ax.set_title("\n".join(plots.label(name, longest=34) for name in names if name), fontsize=8)
+        if len(metrics) > 1:
+            figure.colorbar(image, ax=ax, shrink=0.8)
     for ax in axes[::4]:
-        ax.set_ylabel("Layer of the second" if first["other_model"] else "Other layer")
+        ax.set_ylabel("Layer of the second" if pairs[0]["other_model"] else "Other layer")
     for ax in plots.bottom(axes):
         ax.set_xlabel("Layer")
-    facts = options.of(first["metric"])
-    if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.8, label=plots.label(facts.title or facts.name))
+    if image is not None and len(metrics) == 1:
+        figure.colorbar(image, ax=axes, shrink=0.8, label=plots.label(captions.named(options.of(*metrics))))
     return figure
+
+
+def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """What stands above a square: the models, and beneath them what else tells squares apart."""
+    several = frames.differing(pairs)
+    return [
+        (
+            " vs ".join(filter(None, (row["model"], row["other_model"]))),
+            " / ".join(filter(None, (*frames.parts(row, several), row["category"]))),
+        )
+        for row in pairs
+    ]
 
 
 def _square(ax: Axes, rows: list[dict[str, Any]], limits: tuple[float, float]) -> AxesImage:

@@ -50,16 +50,17 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports import plots
 
     models, tasks = _read(rows)
-    share = np.array([[_share(task.get(model)) for model in models] for task in tasks.values()])
-    names = [plots.label(name, longest=40) for name in tasks]
-    heads = [f"{plots.label(model)}\n{_mean_place(tasks, model):.1f}" for model in models]
+    none = [[float("nan")] * len(models)]
+    share = np.array([[_share(task.get(model)) for model in models] for task in tasks.values()] + none)
+    names = [*(plots.label(name, longest=40) for name in tasks), MEAN]
+    places = [_mean_place(tasks, model) for model in models]
     room = 0.4 + 0.07 * max(map(len, names))
-    figure = Figure(figsize=(room + WIDE * len(models) + 0.9, 0.9 + HIGH * len(tasks)), layout="constrained")
+    figure = Figure(figsize=(room + WIDE * len(models) + 0.9, 0.9 + HIGH * len(names)), layout="constrained")
     ax = figure.subplots()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
-    ax.set_xticks(range(len(models)), heads, fontsize=8)
+    ax.set_xticks(range(len(models)), [plots.label(model) for model in models], fontsize=8)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
-    ax.set_yticks(range(len(tasks)), names)
+    ax.set_yticks(range(len(names)), names)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     for nth, task in enumerate(tasks.values()):
@@ -69,6 +70,9 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
                 column, nth, _cell(task.get(model)), ha="center", va="center", fontsize=7.5,
                 weight="bold" if first else "normal", color="white" if share[nth, column] > 0.8 else "black",
             )  # fmt: skip
+    for column, place in enumerate(places):
+        weight = "bold" if place == min(places) else "normal"
+        ax.text(column, len(tasks), f"{place:.1f}", ha="center", va="center", fontsize=7.5, weight=weight)
     bar = figure.colorbar(image, ax=ax, shrink=0.6, boundaries=np.linspace(0, 1, 101), ticks=[0, 1])
     bar.ax.set_yticklabels(["last", "first"])
     return figure

@@ -3,7 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.text import Annotation
 
 from teachmatters.api import Record
 from teachmatters.reports.engine import Report, run_report
@@ -77,6 +79,28 @@ def test_the_best_of_some_layers(tmp_path: Path) -> None:
 
 def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report: Report) -> None:
     axes = report.figure().axes
-    assert [ax.get_title() for ax in axes] == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
+    assert [ax.get_title() for ax in axes] == [
+        "k-NN top-1, percent / digits",
+        "PCK, percent / spair",
+        "Purity / photos",
+    ]
     assert [len(ax.texts) for ax in axes] == [6, 1, 1]
     assert [tick.get_text() for tick in axes[0].get_yticklabels()][-1] == "clip-b16", "the first model is on top"
+    assert {ax.get_xlabel() for ax in axes} == {"Best layer"}
+
+
+def test_scores_stand_beside_the_panel_where_they_hide_no_tied_layer(report: Report) -> None:
+    for ax in report.figure().axes:
+        assert {text.xy[0] for text in ax.texts if isinstance(text, Annotation)} == {1.02}  # of the panel's width
+        assert len(ax.texts) == sum(isinstance(text, Annotation) for text in ax.texts)
+
+
+def test_depths_that_differ_share_a_relative_axis(tmp_path: Path) -> None:
+    for label, depth in (("dino-b16", 4), ("mae-l16", 8)):
+        record(tmp_path / "r.db", model(label, depth=depth), TOP1, values(TOP1, [1.0, 9.0, *[1.0] * (depth - 2)]))
+    (ax,) = run_report(SPEC, tmp_path / "r.db", Options()).figure().axes
+    assert ax.get_xlabel() == "Relative depth of the best layer"
+    assert sorted(float(np.asarray(line.get_xdata())[-1]) for line in ax.lines if line.get_marker() == "o") == [
+        0.25,
+        0.5,
+    ]

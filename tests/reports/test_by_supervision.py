@@ -11,7 +11,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS
-from tests.reports.stores import PURITY, TOP1, model, record, values
+from tests.reports.stores import DISTANCE, PURITY, TOP1, model, record, values
 
 METRIC, BEST = (next(spec for spec in REPORTS if spec.name == name) for name in ("metric", "best-layers"))
 
@@ -28,13 +28,25 @@ def path(tmp_path: Path) -> Path:
 def test_a_column_for_each_training_a_line_for_each_metric(path: Path) -> None:
     figure = run_report(METRIC, path, Options(metrics=("knn-top1", "purity-cls"), by="supervision")).figure()
     assert [ax.get_title() for ax in figure.axes] == ["alone", "pixels", "", ""]
-    assert [ax.get_ylabel() for ax in figure.axes] == ["k-NN top-1", "", "Purity", ""]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["k-NN top-1, percent", "", "Purity", ""]
     assert [len(ax.lines) for ax in figure.axes] == [2, 1, 2, 1]
     assert np.asarray(figure.axes[1].lines[0].get_ydata()).tolist() == [20.0, 30.0, 52.0]
     for left, right, (low, high) in zip(figure.axes[::2], figure.axes[1::2], ((0, 52), (0.1, 0.9)), strict=True):
         assert left.get_ylim() == right.get_ylim()
         assert left.get_ylim()[0] < low
         assert left.get_ylim()[1] > high
+
+
+def test_deviations_are_within_the_scale_and_only_the_first_panel_is_numbered(tmp_path: Path) -> None:
+    for label, level in (("dino-s16", 0.2), ("random-s16", 0.3)):
+        row = model(label, supervision="none" if label == "random-s16" else "alone", depth=2)
+        record(tmp_path / "r.db", row, DISTANCE, values(DISTANCE, [level, level], std=0.5))
+    left, right = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_ylim()[0] < -0.3
+    assert left.get_ylim()[1] > 0.8
+    assert [ax.yaxis.get_tick_params()["labelleft"] for ax in (left, right)] == [True, False]
+    assert [ax.get_title() for ax in (left, right)] == ["alone", "no training"]
 
 
 def test_equal_numbers_have_room(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def test_the_drawing_has_percentages_apart(path: Path) -> None:
     assert [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes] == [
         ["knn-top1 / digits"], ["purity-cls / photos"],
     ]  # fmt: skip
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()][0] == "95 % interval without 0"
 
 
 @pytest.mark.parametrize(

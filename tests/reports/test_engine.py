@@ -9,6 +9,7 @@ import pytest
 
 from teachmatters.api import Record, ReportSpec
 from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError
+from teachmatters.reports import squares
 from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.specs import REPORTS, register_reports
@@ -223,6 +224,14 @@ def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
     report = run("metric", path)
     assert list(report.table.columns) == ["layer", "other_layer", "a vs b", "b vs a"]
     assert len([ax for ax in report.figure().axes if ax.images]) == 2
+
+
+def test_squares_of_several_metrics_have_a_scale_each(alike: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    squares_ = [ax for ax in run("metric", alike, metrics=("cka",)).figure().axes if ax.images]
+    assert [ax.get_title() for ax in squares_] == ["a vs a\ncka", "a vs a\nmknn"]
+    monkeypatch.setattr(squares, "MOST", 1)
+    with pytest.raises(TeachMattersError, match="2 squares are too many for one drawing; --metric, --model and"):
+        run("metric", alike, metrics=("cka",)).figure()
 
 
 def test_protocols_stand_beneath_each_other_the_one_that_counts_first(tmp_path: Path) -> None:

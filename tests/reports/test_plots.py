@@ -113,6 +113,11 @@ def test_distance_panels_share_their_axes_and_hold_heads_and_mean(deep: Path) ->
     assert [len(np.asarray(ax.lines[0].get_xdata())) for ax in axes] == [12, 24]
 
 
+def test_a_line_at_zero_has_an_axis_to_stand_on(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [0.0, 0.0]))
+    assert run_report(METRIC, tmp_path / "r.db", Options()).figure().axes[0].get_ylim() == (-5.0, 100.0)
+
+
 def test_one_layer_of_one_model(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("random-s16", depth=1), DISTANCE, heads(DISTANCE, [0.5]))
     for spec in (METRIC, DISTANCES):

@@ -59,9 +59,10 @@ def test_the_drawing_says_every_score_and_stresses_the_first(tmp_path: Path) -> 
     texts = {text.get_text(): text.get_fontweight() for text in ax.texts if text.get_text()}
     assert texts == {
         "4.0 (2)": "bold", "0.7000 (2)": "bold", "0.7000 (1)": "bold", "0.6000 (2)": "normal",
-        "0.3000 (1)": "normal", "0.1000 (1)": "bold",
+        "0.3000 (1)": "normal", "0.1000 (1)": "bold", "1.5": "normal", "1.0": "bold", "3.0": "normal",
     }  # fmt: skip
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dino-s16\n1.5", "mae-s16\n1.0", "beit-s16\n3.0"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dino-s16", "mae-s16", "beit-s16"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()][-1] == "mean place"
 
 
 def test_one_model(tmp_path: Path) -> None:
