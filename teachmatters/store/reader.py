@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ class Rows:
     columns: list[str]
     rows: list[tuple[Any, ...]]
     truncated: bool
+
+    def distinct(self, names: Iterable[str]) -> list[tuple[Any, ...]]:
+        """Distinct values of some columns in order of appearance.
+
+        >>> Rows(["a", "b"], [(1, 2), (1, 3), (1, 2)], truncated=False).distinct(["b"])
+        [(2,), (3,)]
+        """
+        places = [self.columns.index(name) for name in names]
+        if len(places) == 1:
+            return [(value,) for value in dict.fromkeys(map(itemgetter(*places), self.rows))]
+        return list(dict.fromkeys(map(itemgetter(*places), self.rows)))
 
 
 class _Reader(sqlite3.Connection):

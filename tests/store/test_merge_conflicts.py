@@ -78,6 +78,14 @@ def test_what_one_store_says_itself_is_no_conflict(tmp_path: Path) -> None:
     assert [one.conflicts for one in join(a, b).values()] == [[]], "the newest of both agree"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_a_store_says_is_its_latest_run_not_the_one_stored_last(tmp_path: Path, turned: bool) -> None:
+    late, early, other = (run(DISTANCE, **at(minutes)) for minutes in (5, 2, 3))
+    a = store_at(tmp_path / "a.db", (late, numbers("attn-distance", 1)), (early, numbers("attn-distance", 2)))
+    b = store_at(tmp_path / "b.db", (other, numbers("attn-distance", 1)))
+    assert [one.conflicts for one in join(*((b, a) if turned else (a, b))).values()] == [[]]
+
+
 def test_one_id_with_two_contents(tmp_path: Path) -> None:
     """Nobody's UUIDs do that; a store that was tampered with does."""
     contents = [(n, value) for n in (1, 2) for value in (5, 6)]
@@ -150,5 +158,8 @@ def test_facts_of_metrics_that_differ(tmp_path: Path) -> None:
         f"metric knn-top1: unit 'percent' and '', higher_is_better 1 and None, upper 100.0 and 1.0: {rule}",
         f"metric attn-distance, pck-0.10: title, summary or source reads differently: {rule}",
     ]
+    own = store_at(tmp_path / "d.db", (run(DISTANCE, dataset="3", **at(0)), numbers("attn-distance", 1)))
+    store_at(own, (run(replace(DISTANCE, unit="patches"), dataset="3", **at(3)), numbers("attn-distance", 1)))
+    assert join(a, own)["d.db"].conflicts == [], "it differs from itself, not from the other"
     sql = "SELECT dataset, unit, higher_is_better FROM results WHERE metric = 'knn-top1' ORDER BY 1"
     assert rows(tmp_path / "c.db", sql) == [("1", "percent", 1), ("2", "", None)]

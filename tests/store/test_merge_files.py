@@ -10,11 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from teachmatters.api import Result, StoredMap
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect, query, revision
 from teachmatters.store.merge import merge
+from teachmatters.store.merge_sources import opened
 from tests.store.merging import Silent, at, dump, join
 from tests.store.samples import DISTANCE, beside, finish, model, numbers, rows, run, start, store_at, values
 from tests.store.test_files import BAD
@@ -25,6 +28,13 @@ __all__ = ["old", "scripts"]
 
 def print_of(path: Path) -> tuple[str, int, list[str]]:
     return hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns, beside(path)
+
+
+def test_a_source_cannot_be_written(three: list[Path]) -> None:
+    with opened(three[0]) as source:
+        for connection in (source.connection, sqlite3.connect(source.uri, uri=True)):
+            with closing(connection), pytest.raises(sqlite3.OperationalError, match="readonly"):
+                connection.execute("UPDATE main.recorded SET is_newest = 0")
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
@@ -148,7 +158,19 @@ def no_column(path: Path) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize("damage", [break_page, orphan, no_column])
+def cut_array(path: Path) -> None:
+    """One of the pages that a large array goes on on."""
+    large = StoredMap(name="large", layer=1, axes=("y",), array=np.full(30_000, 1.5))
+    store_at(path, (run(DISTANCE, dataset="large"), Result(maps=[large])))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    content = bytearray(path.read_bytes())
+    start = content.index(large.array[:400].tobytes()) // 4096 * 4096 + 10 * 4096
+    content[start : start + 4096] = bytes(4096)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [break_page, orphan, no_column, cut_array])
 def test_a_damaged_source_is_named_and_nothing_is_taken(three: list[Path], tmp_path: Path, damage: Any) -> None:
     damage(three[1])
     before = dump(three[0])

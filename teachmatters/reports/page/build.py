@@ -12,7 +12,7 @@ from string import Template
 from teachmatters.api import ReportSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports import style
-from teachmatters.reports.catalog import TIMEOUT, read_catalog
+from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
@@ -57,13 +57,13 @@ def build(path: Path, specs: Iterable[ReportSpec], options: Options, advance: Ca
     Raises:
         TeachMattersError: no report has anything to show; the message is the first one's.
     """
-    runs = Runs(path)
+    runs, catalog = Runs(path), read_catalog(path)
     chapters: dict[str, list[Section]] = {name: [] for name in (*CHAPTERS, MORE)}
     silent: dict[str, TeachMattersError] = {}
     for chapter, spec in _in_order(specs):
         try:
-            _refuse_too_many(spec, path, options)
-            report = run_report(spec, path, options)
+            _refuse_too_many(spec, catalog, options)
+            report = run_report(spec, path, options, catalog)
         except TeachMattersError as error:
             silent[spec.name] = error
         else:
@@ -79,11 +79,10 @@ def count(specs: Iterable[ReportSpec]) -> int:
     return len(_in_order(specs))
 
 
-def _refuse_too_many(spec: ReportSpec, path: Path, options: Options) -> None:
+def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> None:
     """Pairs grow with the square of the models."""
     if spec.name not in PAIRED:
         return
-    catalog = read_catalog(path)
     models = len(catalog.find_models(options.models) or catalog.models)
     if models > MOST_PAIRED:
         raise TeachMattersError(

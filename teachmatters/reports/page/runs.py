@@ -62,5 +62,6 @@ def _keys(data: Rows, other_names: dict[str, str]) -> dict[tuple[str, ...], None
     names = [other_names.get(name, name) for name in _KEY]
     if not set(names) - {"other_model"} <= set(data.columns) or not set(other_names.values()) <= set(data.columns):
         return {}
-    places = [data.columns.index(name) if name in data.columns else None for name in names]
-    return dict.fromkeys(tuple("" if k is None else str(row[k] or "") for k in places) for row in data.rows)
+    held = [name for name in names if name in data.columns]
+    found = (dict(zip(held, values, strict=True)) for values in data.distinct(held))
+    return dict.fromkeys(tuple(str(values.get(name) or "") for name in names) for values in found)
