@@ -41,7 +41,8 @@ def query(
     found = reader.query(path, sql, limit=limit, timeout=timeout)
     output.emit_table(found.columns, found.rows, style)
     if found.truncated:
-        output.say(f"Only the first {limit} rows are shown; --limit N shows more.")
+        shown = "row is" if limit == 1 else f"{limit:,} rows are"
+        output.say(f"Only the first {shown} shown; --limit N shows more.")
 
 
 app = given.single(query, HELP)

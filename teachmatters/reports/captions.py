@@ -36,8 +36,14 @@ def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -
     return [f"This is the newest metric with numbers; --metric shows others: {listing(map(catalog.spelled, rest), 12)}"]
 
 
-def nothing(spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Rows | None = None) -> str:
-    """Why there is nothing to show, and the command that would change it; ``elsewhere``: other layers and heads."""
+def nothing(
+    spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Rows | None = None, *, fits: bool = True
+) -> str:
+    """Why there is nothing to show, and the command that would change it.
+
+    ``elsewhere`` is what there is of other layers and heads; ``fits`` tells whether the report can show anything of
+    these metrics, of whatever models and data.
+    """
     metrics = options.metrics or spec.metrics
     facts = [options.of(name) for name in metrics]
     of_arrays = bool(spec.metrics) and all(options.of(name).level == "map" for name in spec.metrics)
@@ -52,6 +58,9 @@ def nothing(spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Row
             f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} these "
             f"have: {listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it as it is."
         )
+    if not fits and metrics and all(name in options.facts and options.of(name).has_numbers for name in metrics):
+        shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
+        return f"{listing(metrics)} is nothing that report {spec.name!r} can show; 'tm report metric {shown}' can."
     wanted = [f"report {spec.name!r}"]
     for word, values in (
         ("metric", metrics),
@@ -61,7 +70,8 @@ def nothing(spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Row
         ("heads", options.heads),
     ):
         wanted += [f"{word} {listing(map(str, values))}"] if values else []
-    advice = f"; '{catalog.command(metrics[0])}' would measure it" if metrics else ""
+    command = catalog.command(metrics[0], options.models, options.data) if metrics else ""
+    advice = f"; '{command}' would measure it" if metrics else ""
     if elsewhere and elsewhere.rows:
         advice = f"; there are {', '.join(_extent(elsewhere))}"
     return f"{catalog.path} has no numbers for {', '.join(wanted)}{advice}."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.reports.options import Facts
+from teachmatters.store import location
 from teachmatters.store.public import storable
 from teachmatters.store.reader import query
 
@@ -87,14 +88,18 @@ class Catalog:
         """
         given = storable(given)
         if given and given not in self.settings:
-            held = listing(repr(setting) for setting in self.settings)
-            raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; it holds {held}.")
+            named = [repr(setting) for setting in self.settings if setting]
+            held = f"it holds {listing(named)}, and defaults" if named else "every run there has all defaults"
+            raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; {held}.")
         return given
 
-    def command(self, metric: str) -> str:
-        """The command that would measure a metric."""
-        model = next(iter(self.names.values()), "random-s16")
-        return f"tm analyze --model {shlex.quote(model)} --metric {shlex.quote(self.spelled(metric))}"
+    def command(self, metric: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
+        """The command that would measure a metric of the models and data sets named, else of any there is."""
+        names = dict.fromkeys(self.names.get(label, label) for label in models)
+        chosen = list(names)[:1] or list(self.names.values())[:1] or ["random-s16"]
+        options = [("--model", chosen), ("--metric", [self.spelled(metric)]), ("--data", data)]
+        words = [f" {option} {shlex.quote(value)}" for option, values in options for value in values]
+        return f"tm analyze{''.join(words)}{db_option(self.path)}"
 
     def spelled(self, metric: str) -> str:
         """What ``--metric`` takes for this metric alone: the bare name may be that of a whole analysis."""
@@ -114,6 +119,15 @@ class Catalog:
         return tuple(found)
 
 
+def db_option(path: Path) -> str:
+    """What a command needs to mean this store: nothing where it would without."""
+    try:
+        usual = location.reading_path(None)[0]
+    except TeachMattersError:
+        usual = None
+    return "" if path == usual else f" --db {shlex.quote(str(path))}"
+
+
 def read_catalog(path: Path) -> Catalog:
     """Look into a store.
 
@@ -124,7 +138,8 @@ def read_catalog(path: Path) -> Catalog:
     runs = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     if not runs:
         raise TeachMattersError(
-            f"{path} holds no results yet; 'tm analyze --model random-s16 --metric knn-top1' measures the first ones."
+            f"{path} holds no results yet; 'tm analyze --model random-s16 --metric knn-top1{db_option(path)}' measures "
+            "the first ones."
         )
     families = {run["model"]: run["family"] for run in runs if run["family"]}
     return Catalog(

@@ -91,13 +91,36 @@ def run_report(spec: ReportSpec, path: Path, options: Options, catalog: Catalog 
     sql = binding.bind(text, found, spec.name)
     data = query(path, sql, timeout=TIMEOUT)
     if not data.rows:
-        every = binding.bind(text, replace(found, layers=(), heads=()), spec.name)
-        elsewhere = query(path, every, timeout=TIMEOUT) if found.layers or found.heads else None
-        raise NothingToShowError(captions.nothing(spec, found, catalog, elsewhere))
+        raise _nothing(spec, text, found, catalog)
+    _refuse_absent_heads(data, found, path)
     if spec.enrich:
         data = call(spec.enrich, data, found, lambda text: query(path, text, timeout=TIMEOUT))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
+
+
+def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> NothingToShowError:
+    """Why a report is empty: its layers, its models and data, or metrics that are not for it."""
+
+    def of(options: Options) -> Rows:
+        return query(catalog.path, binding.bind(text, options, spec.name), timeout=TIMEOUT)
+
+    whole = replace(found, layers=(), heads=())
+    elsewhere = of(whole) if found.layers or found.heads else None
+    fits = not (spec.metrics or spec.directed) or bool(of(replace(whole, models=(), data=())).rows)
+    return NothingToShowError(captions.nothing(spec, found, catalog, elsewhere, fits=fits))
+
+
+def _refuse_absent_heads(data: Rows, found: Options, path: Path) -> None:
+    """Heads that were asked for, where only layers as a whole have numbers."""
+    if not found.heads or "head" not in data.columns or any(head for (head,) in data.distinct(["head"])):
+        return
+    sql = f"SELECT max(head) FROM results WHERE metric IN ({binding.literal(found.metrics)})"
+    most = query(path, sql, timeout=TIMEOUT).rows[0][0]
+    held = f"there are heads 1 to {most}" if most else "they have no numbers of single heads: leave out --heads"
+    raise NothingToShowError(
+        f"{path.name} has no heads {listing(map(str, found.heads))} of {listing(found.metrics)}; {held}."
+    )
 
 
 def read_sql(spec: ReportSpec) -> str:

@@ -66,7 +66,7 @@ def test_an_unknown_setting(several: Path) -> None:
     assert catalog.find_setting("limit=2") == "limit=2"
     assert catalog.find_setting("") == ""
     with pytest.raises(
-        TeachMattersError, match=r"no run in results.db has the setting 'limit=3'; it holds '', 'limit=2'"
+        TeachMattersError, match=r"no run in results.db has the setting 'limit=3'; it holds 'limit=2', and defaults"
     ):
         catalog.find_setting("limit=3")
 
@@ -74,9 +74,27 @@ def test_an_unknown_setting(several: Path) -> None:
 def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
     Store.open(tmp_path / "new.db").close()
     with pytest.raises(
-        TeachMattersError, match=r"new.db holds no results yet; 'tm analyze --model random-s16 --metric"
+        TeachMattersError,
+        match=r"new.db holds no results yet; 'tm analyze --model random-s16 --metric knn-top1 --db /.*/new.db'",
     ):
         read_catalog(tmp_path / "new.db")
+
+
+def test_a_command_measures_what_was_asked_for_in_the_store_that_was_asked(
+    several: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = read_catalog(several)
+    assert catalog.command("knn-top1", ("zeta", "mine"), ("a b",)) == (
+        f"tm analyze --model zeta --metric knn-top1 --data 'a b' --db {several}"
+    )
+    monkeypatch.setenv("TM_DB", str(several))
+    assert catalog.command("cka") == "tm analyze --model mini-a --metric cka:cka"
+
+
+def test_where_all_is_at_its_default_a_setting_is_told_so(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
+    with pytest.raises(TeachMattersError, match=r"no run in r.db has the setting 'k=1'; every run there has all"):
+        read_catalog(tmp_path / "r.db").find_setting("k=1")
 
 
 def test_the_latest_facts_count(tmp_path: Path) -> None:

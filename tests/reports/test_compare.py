@@ -97,7 +97,7 @@ def test_the_drawing_has_percentages_apart(path: Path) -> None:
         ["knn-top1 / digits"], ["purity-cls / photos"],
     ]  # fmt: skip
     (key,) = figure.legends
-    assert [text.get_text() for text in key.get_texts()][0] == "95 % interval without 0"
+    assert key.get_texts()[0].get_text() == "95 % interval without 0"
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,22 @@ def test_layers_and_heads_that_there_are_not(store: Path) -> None:
         run("attention-distance", store, layers=(99,))
 
 
+def test_heads_that_there_are_not(store: Path) -> None:
+    with pytest.raises(NothingToShowError, match=r"has no heads 7, 99 of attn-distance; there are heads 1 to 6\.$"):
+        run("attention-distance", store, heads=(7, 99))
+    assert len(run("attention-distance", store, heads=(6, 7)).rows["head"].dropna().unique()) == 1
+    with pytest.raises(NothingToShowError, match=r"no heads 1 of knn-top1; they have no numbers of single heads"):
+        run("metric", store, metrics=("knn-top1",), heads=(1,))
+
+
+@pytest.mark.parametrize("models", [(), ("dino-s16",)])
+def test_a_metric_that_is_not_for_a_report(store: Path, models: tuple[str, ...]) -> None:
+    """To measure it again would not bring it about."""
+    said = "knn-top1 is nothing that report 'cka' can show; 'tm report metric --metric knn-top1' can"
+    with pytest.raises(NothingToShowError, match=said):
+        run("cka", store, metrics=("knn-top1",), models=models)
+
+
 def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path: Path) -> None:
     assert run("metric", store, metrics=("purity-cls",)).caption == [
         "Metric: purity-cls (Purity)", "Data: imagenet50, photos", "Without these numbers: mae-b16",
@@ -213,7 +229,7 @@ def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -
     with pytest.raises(TeachMattersError, match="'tm report metric --metric cka:cka' shows it as it is"):
         run("best-layers", alike, metrics=("cka:cka",))
     record(tmp_path / "r.db", model("mae-b16"), TOP1, values(TOP1, [1.0]))
-    with pytest.raises(TeachMattersError, match="'tm analyze --model dino-s16 --metric cka:cka' would measure it"):
+    with pytest.raises(TeachMattersError, match=r"'tm analyze --model mae-b16 --metric cka:cka --db .*r.db' would"):
         run("metric", tmp_path / "r.db", metrics=("cka:cka",), models=("mae-b16",))
 
 
@@ -251,13 +267,14 @@ class TestErrors:
             run("metric", store, data=("digit",))
 
     def test_nothing_measured_names_the_command(self, store: Path, tmp_path: Path) -> None:
-        with pytest.raises(TeachMattersError, match=r"no numbers for .*model mae-b16.*'tm analyze --model dino-s16"):
+        with pytest.raises(TeachMattersError, match=r"no numbers for .*model mae-b16.*'tm analyze --model mae-b16"):
             run("metric", store, metrics=("purity-cls",), models=("mae-b16",))
         record(tmp_path / "r.db", model("o'neil"), DISTANCE, heads(DISTANCE, [0.1]))
         with pytest.raises(TeachMattersError) as error:
             run("best-layers", tmp_path / "r.db")
         assert "r.db holds attn-distance, but nothing that report 'best-layers' shows (knn-top1, " in str(error.value)
-        assert "'tm analyze --model 'o'\"'\"'neil' --metric knn-top1' measures the first." in str(error.value)
+        assert "'tm analyze --model 'o'\"'\"'neil' --metric knn-top1 --db " in str(error.value)
+        assert str(error.value).endswith("r.db' measures the first.")
 
     def test_a_metric_without_direction_has_no_best_layer(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"attn-distance has no better or worse.*: knn-top1, purity-cls\."):
@@ -265,7 +282,7 @@ class TestErrors:
 
     def test_direction_is_what_the_spec_says(self, store: Path) -> None:
         aimless = replace(SPECS["best-layers"], directed=False)
-        with pytest.raises(TeachMattersError, match="no numbers for report 'best-layers', metric attn-distance"):
+        with pytest.raises(TeachMattersError, match="attn-distance is nothing that report 'best-layers' can show"):
             run_report(aimless, store, Options(metrics=("attn-distance",)))
 
     def test_a_metric_without_a_number_says_why(self, tmp_path: Path) -> None:

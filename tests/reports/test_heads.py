@@ -102,7 +102,7 @@ def test_types_without_offsets_are_a_table_without_directions(tmp_path: Path) ->
 
 def test_a_store_without_types_says_what_to_run(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16"), DISTANCE, heads(DISTANCE, [0.5]))
-    with pytest.raises(NothingToShowError, match=r"'tm analyze --model dino-s16 --metric attn-head-type' would"):
+    with pytest.raises(NothingToShowError, match=r"'tm analyze --model dino-s16 --metric attn-head-type --db .*'"):
         run_report(SPEC, tmp_path / "r.db", Options())
 
 
