@@ -16,7 +16,7 @@ HF = ModelSpec(
     resolve="teachmatters_hf.model:resolve",
     arch="as its config.json says",
     licence="as its model card says",
-    source="huggingface.co, or a folder here",
+    source="huggingface.co or a folder",
     citation="Wolf et al., Transformers: State-of-the-Art Natural Language Processing, EMNLP 2020",
 )
 

@@ -33,7 +33,10 @@ def expected(config: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     names |= {"num_attention_heads": "heads", "hidden_size": "width"}
     told = {names[key]: value for key, value in config.items() if key in names and isinstance(value, int) and value > 0}
     width = told.pop("width", 0)
-    if pictures.size is not None:
+    native = config.get("image_size")
+    if isinstance(native, list) and len(set(native)) > 1:  # a rectangle, which stays what it is
+        told["image_size"] = min(map(int, native))
+    elif pictures.size is not None:
         told["image_size"] = min(pictures.size)
     return told | ({"arch": arch(width, told["patch_size"])} if width and "patch_size" in told else {})
 

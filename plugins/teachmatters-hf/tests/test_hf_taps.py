@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from teachmatters.api import DERIVED, TAPS, Tap
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.gate import gate
+from teachmatters_hf.model import resolve
 
 TOWERS = {
     "vit": "ViTModel", "vit-classifier": "ViTModel", "vit-rectangle": "ViTModel", "dinov2": "Dinov2Model",
@@ -122,6 +123,14 @@ def test_pictures_of_the_image_processors_size_get_interpolated_positions(name: 
     taken = streamed(model, pixels)
     torch.testing.assert_close(taken[2, "block"], hidden[-1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(taken[2, "attention"], attentions[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_rectangles_keeps_its_own_size(tmp_path: Path) -> None:
+    edit(save("vit-rectangle", tmp_path) / "preprocessor_config.json", size=48)
+    model = opened(tmp_path).build()
+    assert (model.info.input_size, model.info.grid) == ((32, 16), (4, 2))
+    assert resolve(f"hf/{tmp_path}").image_size == model.info.image_size == 16
+    gate(model, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("tap", ORDER)
