@@ -25,8 +25,9 @@ FLOORS = {
     "registry": 4,
     "runner": 5,
     "reports": 5,
-    "cli": 6,
-    "results": 6,
+    "plugin": 6,
+    "cli": 7,
+    "results": 7,
 }
 BASEMENT = {"errors", "hookspecs"}
 """Single modules that rooms of their own floor may use too."""

@@ -45,7 +45,7 @@ def command_tree(command: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from command_tree(command.get_command(typer.Context(command), part), f"{name} {part}")
 
 
-GROUPS = {"tm db", "tm cache"}
+GROUPS = {"tm db", "tm cache", "tm plugin"}
 COMMANDS = dict(command_tree(typer.main.get_command(app), "tm"))
 
 

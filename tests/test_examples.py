@@ -214,7 +214,7 @@ def examples(text: str) -> list[str]:
 
 
 def test_every_command_shows_examples() -> None:
-    groups = {"tm db", "tm cache"}
+    groups = {"tm db", "tm cache", "tm plugin"}
     assert set(COMMANDS) - groups == set(HELP)
     assert all(examples(text) for text in HELP.values())
 

@@ -35,6 +35,7 @@ def _metrics(of: str, title: str, words: tuple[str, str], kind: Kind | None = No
             name=f"{score}-{of}",
             title=f"{score_title}, {title}",
             summary=summary.format(*words),
+            unit="",
             higher_is_better=True,
             bounds=bounds,
             kind=kind,

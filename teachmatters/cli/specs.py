@@ -16,6 +16,7 @@ SUMMARIES = {
     "datasets": "List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.",
     "metrics": "List the metrics, or show one, or an analysis with all it measures.",
     "plugins": "List the plugins, what they offer and what is wrong with them.",
+    "plugin": "Write a plugin that works from the first minute, and check what installed ones promise.",
     "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
     "demo": "The paper in miniature: seven models that differ in supervision alone, every analysis, every report.",
     "cache": "What passes have left beside the store for later commands: list it, drop it.",

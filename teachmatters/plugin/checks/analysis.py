@@ -1,0 +1,149 @@
+"""An analysis: whatever way the pictures are cut into batches and parts, its numbers are the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from teachmatters.api import AnalysisSpec, DatasetSpec, Result
+from teachmatters.errors import TeachMattersError
+from teachmatters.plugin.checks.guarded import Declared
+from teachmatters.plugin.checks.metrics import check_metrics
+from teachmatters.plugin.checks.trial import Trial
+from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.registry import load, load_object
+from teachmatters.runner.plan import Task, new_analysis, plan
+from teachmatters.runner.request import AnalyzeRequest
+
+LIMIT = 9
+"""Items, with any gallery whole: several batches of each size, the last not full."""
+
+SCENES = "scenes"
+SMALLER = ("scenes.train=40", "scenes.val=40")
+
+LOOSE = {"rtol": 1e-4, "atol": 1e-7}
+"""What sums in another order may differ by."""
+
+
+def check_analysis(sheet: Sheet, spec: AnalysisSpec, data_root: Path | None) -> None:
+    """Its metrics, and its numbers on a few pictures of a small network."""
+    check_metrics(sheet, spec)
+    if (made := _class(spec)) is not None:
+        sheet.home = sheet.package.place_of(made) or sheet.home
+    trial, whole = None, None
+    with tempfile.TemporaryDirectory() as folder:
+        with sheet.check("measures"):
+            new_analysis(spec)
+            trial = Trial(_task(spec, data_root), Path(folder))
+            whole = trial.result()
+            trial.check(whole)
+        if trial is not None and whole is not None and not sheet.not_ok("measures"):
+            _compare(sheet, trial, whole)
+
+
+def _compare(sheet: Sheet, trial: Trial, whole: Result) -> None:
+    with sheet.check("batches"):
+        for size in (1, 5):
+            _same(
+                whole, trial.result(batch_size=size), f"in batches of {size}", "its numbers change with the batch size"
+            )
+    with sheet.check("parts"):
+        for parts in (2, 3):
+            merged = trial.result(batch_size=3, parts=parts)
+            _same(whole, merged, f"merged from {parts} parts", "its numbers change where states of parts are merged")
+        _same(*trial.with_nothing(), "merged with empty states", "a state that has seen nothing changes the numbers")
+    with sheet.check("order of arrival"):
+        if trial.grouped:
+            raise Unchecked("its items come in groups, and so in their own order")
+        backwards = trial.result(batch_size=4, backwards=True)
+        _same(whole, backwards, "last to first", "its numbers depend on the order in which pictures arrive")
+    with sheet.check("tensors"):
+        told = "it keeps a tensor that it was handed, or a view of it, which is gone when its layer is over: copy it"
+        _same(whole, trial.result(guarded=True), "where what was handed over is gone", told)
+    with sheet.check("other models"):
+        trial.of_other_shape()
+
+
+def _class(spec: AnalysisSpec) -> Any:
+    try:
+        return load_object(spec.factory)
+    except TeachMattersError:
+        return None
+
+
+def _task(spec: AnalysisSpec, data_root: Path | None) -> Task:
+    """The analysis on its default data if that is here, else on the bundled scenes.
+
+    Raises:
+        Unchecked: no data that is here can be measured by it.
+    """
+    registry = load()
+    if registry.analyses.get(spec.name) is not spec:
+        raise Unchecked("its name is taken, so that nothing can ask for it ('tm plugins' says by whom)")
+    why = ""
+    for name in dict.fromkeys((spec.default_data, SCENES)):
+        data = registry.datasets.get(name)
+        if data is None or not spec.metrics_on(data.kinds):
+            continue
+        try:
+            (task,), _ = plan(registry, _request(spec, data, data_root))
+        except TeachMattersError as error:
+            why = why or str(error)
+            continue
+        return dataclasses.replace(task, parameters=Declared(task.parameters))
+    raise Unchecked(f"there are no pictures here that it could measure: {why or 'no bundled data set offers its kind'}")
+
+
+def _request(spec: AnalysisSpec, data: DatasetSpec, data_root: Path | None) -> AnalyzeRequest:
+    return AnalyzeRequest(
+        models=["trial"],
+        metrics=[spec.name],
+        db=Path("unused.db"),
+        data=[data.name],
+        data_root=None if data.bundled else data_root,
+        limit=LIMIT,
+        parameters=SMALLER if data.name == SCENES else (),
+    )
+
+
+def _same(one: Result, other: Result, how: str, told: str) -> None:
+    """Two results are the same, or the first difference is told."""
+    rows, others = _rows(one), _rows(other)
+    for key in rows.keys() | others.keys():
+        if key not in rows or key not in others:
+            raise Wrong(f"{told}: {_named(key)} is {'not ' if key in rows else ''}recorded {how}")
+    for key, values in rows.items():
+        if not np.allclose(values, others[key], equal_nan=True, **LOOSE):
+            raise Wrong(f"{told}: {_named(key)} is {values[0]:.6g}, and {others[key][0]:.6g} {how}")
+    arrays, other_arrays = _arrays(one), _arrays(other)
+    for name, array in arrays.items():
+        if name not in other_arrays or array.shape != other_arrays[name].shape:
+            raise Wrong(f"{told}: the map {name[0]} of layer {name[1]} is another {how}")
+        if not np.allclose(array, other_arrays[name], equal_nan=True, **LOOSE):
+            raise Wrong(f"{told}: the map {name[0]} of layer {name[1]} holds other numbers {how}")
+
+
+def _rows(result: Result) -> Mapping[tuple[Any, ...], list[float]]:
+    """Value, deviation and count of each row; what is missing is NaN."""
+    nan = float("nan")
+    return {
+        (r.metric, r.protocol, r.layer, r.head, r.other_layer, r.category): [
+            r.value, nan if r.std is None else r.std, nan if r.n is None else r.n
+        ]
+        for r in result.records
+    }  # fmt: skip
+
+
+def _arrays(result: Result) -> Mapping[tuple[str, int], Any]:
+    return {(each.name, each.layer): np.asarray(each.array, dtype=float) for each in result.maps}
+
+
+def _named(key: tuple[Any, ...]) -> str:
+    metric, protocol, layer, head, other, category = key
+    parts = [f"head {head}" * bool(head), f"other layer {other}" * bool(other), category, protocol]
+    return ", ".join([f"{metric} of layer {layer}", *filter(None, parts)])

@@ -1,0 +1,152 @@
+"""A data set: opened where it lies, its items listed twice, some pictures read, every kind of data looked at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from PIL import Image
+
+from teachmatters.api import Dataset, DatasetRequest, DatasetSpec, Item, Kind
+from teachmatters.errors import TeachMattersError
+from teachmatters.plugin.checks.annotations import check_annotations
+from teachmatters.plugin.checks.offline import Attempts, offline
+from teachmatters.plugin.checks.specs import made
+from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.runner.data import find_root
+from teachmatters.runner.parameters import effective
+from teachmatters.runner.preview.source import spread
+
+FEW = 6
+"""Pictures of each kind that are read."""
+
+
+def check_dataset(sheet: Sheet, spec: DatasetSpec, data_root: Path | None) -> None:
+    """All that can be seen of a data set without fetching it."""
+    opened: list[Dataset] = []
+    with offline() as attempts, sheet.check("opens"):
+        root = None if spec.bundled else _root(spec, data_root)
+        opened = [_opened(spec, root, attempts) for _ in range(2)]
+    if len(opened) < 2:
+        return
+    dataset, again = opened
+    sheet.home = sheet.package.place_of(type(dataset)) or sheet.home
+    with sheet.check("kinds"):
+        _check_kinds(spec, dataset)
+    for kind in [kind for kind in get_args(Kind) if kind in dataset.kinds & spec.kinds]:
+        with sheet.check(kind) as tell:
+            told = _of_items(dataset, again, kind)
+            for message in told:
+                tell(message)
+            if not told:
+                _check_pictures(dataset, kind)
+                check_annotations(dataset, kind, _some(dataset, kind))
+
+
+def _root(spec: DatasetSpec, data_root: Path | None) -> Path:
+    try:
+        return find_root(spec, data_root)
+    except TeachMattersError as error:
+        raise Unchecked(f"it is not on this disk: {error}") from error
+
+
+def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset:
+    request = DatasetRequest(spec=spec, root=root, parameters=effective(spec, "", {}))
+    try:
+        dataset: Dataset = made(spec.factory, Dataset, request)
+    except Exception as error:
+        if attempts.explain(error):
+            raise Unchecked("it would be fetched") from error
+        if isinstance(error, TeachMattersError) and root is not None:  # its own words about what lies there
+            raise Unchecked(str(error)) from error
+        raise
+    return dataset
+
+
+def _check_kinds(spec: DatasetSpec, dataset: Dataset) -> None:
+    """What it offers is what it declares; a folder may turn out to lack something, a bundled data set may not."""
+    if extra := sorted(dataset.kinds - spec.kinds):
+        raise Wrong(
+            f"it offers {', '.join(extra)}, which its spec does not declare in kinds: no analysis will ask for it"
+        )
+    if missing := sorted(spec.kinds - dataset.kinds):
+        told = f"its spec declares {', '.join(missing)}, which it does not offer"
+        if spec.bundled:
+            raise Wrong(told)
+        raise Unchecked(f"{told} as it lies there")
+
+
+def _of_items(dataset: Dataset, again: Dataset, kind: Kind) -> list[str]:
+    """Listed in one order, each named once; roles both or neither; what the kind needs of them is there."""
+    items = dataset.items(kind, "all")
+    if not items:
+        return [f"items({kind!r}, 'all') is {'empty' if items is not None else 'None'}: there must be some"]
+    told = []
+    if list(items) != list(dataset.items(kind, "all") or ()) or list(items) != list(again.items(kind, "all") or ()):
+        told.append("its items come in another order, or are others, the second time: --limit takes the first ones")
+    roles = [dataset.items(kind, role) for role in ("queries", "gallery")]
+    if (roles[0] is None) != (roles[1] is None):
+        told.append(
+            f"of queries and gallery, items({kind!r}, ...) gives one and None for the other: give both or neither"
+        )
+    for name, members in (("all", items), ("queries", roles[0]), ("gallery", roles[1])):
+        told += [f"{name}: {message}" for message in _of_members(dataset, kind, members or ())]
+    return told
+
+
+def _of_members(dataset: Dataset, kind: Kind, items: Sequence[Any]) -> list[str]:
+    strange = [item for item in items if not isinstance(item, Item)]
+    if strange:
+        return [f"it lists a {type(strange[0]).__name__}, not an Item"]
+    told = []
+    key, count = Counter(item.key for item in items).most_common(1)[0] if items else ("", 0)
+    if count > 1:
+        told.append(f"the key {key!r} is given to {count} items: a key names one picture")
+    if odd := next((item for item in items if item.size < 0), None):
+        told.append(f"{odd.key!r} has the size {odd.size}: its bytes on disk, or 0 where it is drawn")
+    if kind == "labels" and (odd := next((item for item in items if not _labelled(item, dataset)), None)):
+        told.append(
+            f"{odd.key!r} has the label {odd.label!r}: labels count from 0 in its {len(dataset.classes)} classes"
+        )
+    return told
+
+
+def _labelled(item: Item, dataset: Dataset) -> bool:
+    return isinstance(item.label, int | np.integer) and 0 <= item.label < len(dataset.classes)
+
+
+def _some(dataset: Dataset, kind: Kind) -> list[Item]:
+    """A few items that are there, first and last among them, of every role."""
+    roles = [dataset.items(kind, role) or () for role in ("all", "queries", "gallery")]
+    there = [[item for item in items if item.size or _drawn(items)] for items in roles]
+    return list({item.key: item for items in there for item in spread(items, FEW)}.values())
+
+
+def _drawn(items: Sequence[Item]) -> bool:
+    return not any(item.size for item in items)
+
+
+def _check_pictures(dataset: Dataset, kind: Kind) -> None:
+    """Some are read, one after the other and in threads: RGB, and the same each time."""
+    items = _some(dataset, kind)
+    first: list[Any] = [dataset.picture(item) for item in items]
+    with ThreadPoolExecutor(4) as pool:
+        second = list(pool.map(dataset.picture, items))
+    for item, picture, again in zip(items, first, second, strict=True):
+        if not isinstance(picture, Image.Image) or picture.mode != "RGB":
+            what = f"of mode {picture.mode}" if isinstance(picture, Image.Image) else f"a {type(picture).__name__}"
+            raise Wrong(f"the picture {item.key!r} is {what}: a PIL image of mode RGB is needed")
+        if picture.size != again.size or not np.array_equal(np.asarray(picture), np.asarray(again)):
+            raise Wrong(f"the picture {item.key!r} is another when it is read again by a thread")
+    texts: dict[str, Any] = {
+        "split": dataset.split(kind),
+        **{f"caption of {item.key!r}": dataset.caption(item) for item in items},
+    }
+    if odd := next((name for name, text in texts.items() if not isinstance(text, str)), None):
+        raise Wrong(f"the {odd} is no text")
+    if gone := next((path for path in dataset.annotation_files(kind) if not Path(path).is_file()), None):
+        raise Wrong(f"annotation_files names {gone}, which is not there: its bytes belong to the fingerprint")

@@ -1,0 +1,59 @@
+"""Guards around an analysis: it may not change or keep what it is handed, nor read undeclared parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
+from teachmatters.plugin.findings import Wrong
+
+
+class Guarded(Analysis):
+    """Hands an analysis copies, which are spoilt when ``update`` returns: what it has kept of them becomes NaN.
+
+    Args:
+        inner: the analysis, started.
+    """
+
+    def __init__(self, inner: Analysis) -> None:
+        self.inner = inner
+
+    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+        return self.inner.feed(parameters, metrics)
+
+    def start(self, context: Context) -> None:
+        self.inner.start(context)
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        values = batch.values.clone()
+        self.inner.update(layer, tap, dataclasses.replace(batch, values=values))
+        if not torch.equal(values, batch.values):
+            raise Wrong(f"update changes the tensor that it is handed ({tap} of layer {layer}): others read it too")
+        values.fill_(torch.nan)
+
+    def end_group(self) -> None:
+        self.inner.end_group()
+
+    def state(self) -> State:
+        return self.inner.state()
+
+    def merge(self, states: Sequence[State]) -> State:
+        return self.inner.merge(states)
+
+    def compute(self, state: State) -> Result:
+        return self.inner.compute(state)
+
+
+class Declared(dict[str, Any]):
+    """Parameters by name, of which only declared ones may be asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        raise Wrong(f"it reads the parameter {name!r}, which it does not declare: --param {name}=... would be refused")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Also with a default: what is not declared can never be set."""
+        return self[name]

@@ -1,0 +1,68 @@
+"""What is said of metrics: tables, axes and checks read it, so that nothing may be left to a default."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from teachmatters.api import AnalysisSpec, MetricSpec
+from teachmatters.plugin.findings import Sheet
+from teachmatters.plugin.source import place
+from teachmatters.registry import load
+
+SAID = {
+    "higher_is_better": "its direction: True, False, or None where there is no better",
+    "unit": "its unit, such as 'percent'; '' for a pure number",
+}
+"""What a default of MetricSpec would answer in the author's place. Only the source tells whether somebody meant it."""
+
+
+def check_metrics(sheet: Sheet, spec: AnalysisSpec) -> None:
+    """Title, summary, direction, unit, bounds; and the data that the analysis is measured on by default."""
+    with sheet.check("metrics") as tell:
+        for metric in spec.metrics:
+            for message in _of_metric(metric):
+                tell(f"{metric.name}: {message}", sheet.package.place_of_spec("MetricSpec", metric.name))
+            for message, where in _unsaid(sheet, metric):
+                tell(f"{metric.name}: {message}", where)
+    with sheet.check("default data") as tell:
+        for name in (spec.default_data, *spec.paper_data):
+            data = load().datasets.get(name)
+            if data is None:
+                tell(f"the data set {name!r} does not exist")
+            elif not spec.metrics_on(data.kinds):
+                tell(f"the data set {name!r} offers no {' or '.join(spec.kinds)}")
+
+
+def _of_metric(metric: MetricSpec) -> Iterator[str]:
+    for field in ("title", "summary"):
+        if not getattr(metric, field).strip():
+            yield f"its {field} is empty"
+    low, high = metric.bounds
+    if low is not None and high is not None and low >= high:
+        yield f"its bounds {metric.bounds} leave no room"
+    if len(set(metric.protocols)) < len(metric.protocols):
+        yield f"its protocols {metric.protocols} are not all different"
+    if metric.level == "map" and metric.headline:
+        yield "it is of level map, which has no headline: headline=False"
+
+
+def _unsaid(sheet: Sheet, metric: MetricSpec) -> Iterator[tuple[str, str]]:
+    """What no call that may have made the metric says."""
+    calls = list(sheet.package.calls("MetricSpec"))
+    own = [(file, call) for file, call in calls if _name(call) == metric.name]
+    own = own or [(file, call) for file, call in calls if _name(call) is None]
+    for field, what in SAID.items():
+        if own and not any(_says(call, field) for _, call in own):
+            file, call = own[0]
+            yield f"nothing says {what} ({field}=)", place(file, call.lineno)
+
+
+def _name(call: ast.Call) -> str | None:
+    """The name that a call gives, None where it is not written out."""
+    value = next((word.value for word in call.keywords if word.arg == "name"), None)
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+
+def _says(call: ast.Call, field: str) -> bool:
+    return any(word.arg in (field, None) for word in call.keywords)  # None: **more, which may

@@ -1,0 +1,138 @@
+"""A model: found, built, tried on noise as ``tm analyze`` tries it, and held to what its plain forward pass gives."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, ModelSpec
+from teachmatters.errors import TeachMattersError
+from teachmatters.plugin.checks.honesty import check_honesty, noise
+from teachmatters.plugin.checks.offline import Attempts, offline
+from teachmatters.plugin.checks.specs import made
+from teachmatters.plugin.checks.traces import Traces
+from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.registry import load_object
+from teachmatters.registry.validate import problem
+from teachmatters.runner.device import full_precision
+from teachmatters.runner.gate import gate
+
+CPU = torch.device("cpu")
+
+SHAPE = ("arch", "patch_size", "image_size", "depth", "heads")
+"""What a spec may tell beforehand of the network."""
+
+NOBODY = "tm-plugin-check/no-such-model"
+"""What a prefix is asked for: it must refuse it in a sentence, or make a spec of it."""
+
+
+def check_model(sheet: Sheet, spec: ModelSpec) -> None:
+    """All that can be seen of a model without a network connection."""
+    if spec.name.endswith("/"):
+        _check_prefix(sheet, spec)
+        return
+    adapter = None
+    with offline() as attempts, sheet.check("weights"):
+        source = _source(spec, attempts)
+        adapter = _built(source)
+    if adapter is None:
+        return
+    sheet.home = sheet.package.place_of(type(adapter)) or sheet.home
+    with sheet.check("shape") as tell, torch.inference_mode(), full_precision():
+        for message in _differences(spec, adapter.info):
+            tell(message)
+        _check_tokens(adapter)
+    if sheet.not_ok("shape"):
+        return
+    before = Traces(adapter)
+    stream = sheet.package.place_of(type(adapter).stream)
+    with sheet.check("gate"), full_precision():
+        _gate(adapter, torch.float32, stream)
+    if not sheet.not_ok("gate"):
+        check_honesty(sheet, adapter, stream, before)
+        with sheet.check("half precision"):
+            adapter.to(CPU, torch.bfloat16)
+            _gate(adapter, torch.bfloat16, stream)
+
+
+def _check_prefix(sheet: Sheet, spec: ModelSpec) -> None:
+    with sheet.check("resolve") as tell, offline():
+        name = spec.name + NOBODY
+        try:
+            answer = load_object(spec.resolve)(name)
+        except TeachMattersError:
+            answer = None  # a sentence for the user
+        if answer is not None and not isinstance(answer, ModelSpec):
+            tell(f"{spec.resolve!r} makes a {type(answer).__name__} of {name!r}: it must make a ModelSpec, or refuse")
+        elif answer is not None and (wrong := problem(answer)):
+            tell(f"{spec.resolve!r} makes a faulty spec of {name!r}: {wrong}")
+    with sheet.check("its models"):
+        raise Unchecked(
+            f"a prefix stands for names that only its users know; 'tm plugin check {sheet.plugin.name} --model "
+            f"{spec.name}...' checks one"
+        )
+
+
+def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
+    """What the factory makes, twice the same.
+
+    Raises:
+        Unchecked: the weights are not here.
+        Wrong: it is no source, or not the same twice.
+    """
+    request = ModelRequest(spec=spec)
+    try:
+        source: ModelSource = made(spec.factory, ModelSource, request)
+        again: ModelSource = made(spec.factory, ModelSource, request)
+    except Exception as error:
+        if attempts.explain(error):
+            raise Unchecked("its weights are not on this machine; 'tm fetch' gets them") from error
+        if isinstance(error, TeachMattersError):  # its own words, such as: give --weights
+            raise Unchecked(str(error)) from error
+        raise
+    if not re.fullmatch(r"[0-9a-f]{64}", str(source.weights)):
+        raise Wrong(f"ModelSource.weights is {source.weights!r}: it must be a sha256 in hex, 64 digits of 0-9 and a-f")
+    if source.weights != again.weights:
+        raise Wrong("ModelSource.weights is another text each time: what the store holds would never be found again")
+    return source
+
+
+def _built(source: ModelSource) -> ModelAdapter:
+    with full_precision():
+        adapter = source.build()
+    if not isinstance(adapter, ModelAdapter):
+        raise Wrong(f"ModelSource.build must make a ModelAdapter, not a {type(adapter).__name__}")
+    if not isinstance(getattr(adapter, "info", None), ModelInfo):
+        raise Wrong("the adapter has no info: a ModelInfo with the shape of the network")
+    adapter.to(CPU, torch.float32)
+    return adapter
+
+
+def _differences(spec: ModelSpec, info: ModelInfo) -> list[str]:
+    facts: list[tuple[str, Any, Any]] = [(name, getattr(spec, name), getattr(info, name)) for name in SHAPE]
+    return [
+        f"{name} is {said!r} in the spec and {is_!r} in the network"
+        for name, said, is_ in facts
+        if said not in ("", 0, is_)
+    ]
+
+
+def _check_tokens(adapter: ModelAdapter) -> None:
+    """The plain forward pass gives as many tokens, of such a width, as the info says."""
+    info, pixels = adapter.info, noise(adapter.info, 2)
+    found, expected = tuple(adapter.forward(pixels).shape), (2, info.tokens, info.width)
+    if found != expected:
+        first = "a class token" if info.class_token else "no class token"
+        raise Wrong(
+            f"forward gives {found} where its info says {expected}: {info.tokens} tokens ({first}, {info.registers} "
+            f"registers, {info.grid[0]} x {info.grid[1]} patches) of {info.width} channels"
+        )
+
+
+def _gate(adapter: ModelAdapter, dtype: torch.dtype, where: str) -> None:
+    try:
+        gate(adapter, CPU, dtype)
+    except TeachMattersError as error:
+        raise Wrong(str(error).removesuffix("; plain vision transformers can ('tm models')"), where) from error

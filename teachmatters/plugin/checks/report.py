@@ -1,0 +1,70 @@
+"""A report: run without options on a store that holds what it shows, its table made and its drawing drawn."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from teachmatters.api import ReportSpec
+from teachmatters.errors import NothingToShowError, TeachMattersError
+from teachmatters.plugin.checks.specs import made
+from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.registry import load
+from teachmatters.reports import plots
+from teachmatters.reports.engine import read_sql, run_report
+from teachmatters.reports.options import Options
+from teachmatters.runner.analyze import analyze
+from teachmatters.runner.request import AnalyzeRequest
+
+PACKAGED = Path(__file__).parents[2] / "results.db"
+MODEL, LIMIT = "mini-random", 4
+
+
+def check_report(sheet: Sheet, spec: ReportSpec) -> None:
+    """The query, the table and the drawing."""
+    with sheet.check("query"):
+        read_sql(spec)
+    if sheet.not_ok("query"):
+        return
+    with sheet.check("runs"), tempfile.TemporaryDirectory() as folder:
+        report = run_report(spec, _store(spec, Path(folder)), Options())
+        table: Any = report.table
+        if not isinstance(table, pd.DataFrame) or table.empty:
+            what = "an empty DataFrame" if isinstance(table, pd.DataFrame) else f"a {type(table).__name__}"
+            raise Wrong(
+                f"its table is {what}: a DataFrame with rows is needed", sheet.package.place_of_function("table")
+            )
+        if spec.draw:
+            with plots.look():
+                made(spec.draw, Figure, report.rows, report.options)
+
+
+def _store(spec: ReportSpec, folder: Path) -> Path:
+    """One that holds what the report shows: that of the package, or one that is measured for it.
+
+    Raises:
+        Unchecked: nothing here can measure what it shows.
+    """
+    if PACKAGED.exists():
+        try:
+            run_report(spec, PACKAGED, Options())
+        except NothingToShowError:
+            pass
+        except TeachMattersError:
+            if not spec.metrics:
+                raise
+        else:
+            return PACKAGED
+    known = {metric.name for analysis in load().analyses.values() for metric in analysis.metrics}
+    wanted = [name for name in spec.metrics if name in known]
+    if not wanted:
+        raise Unchecked("no store here holds what it shows, and it names no metric (metrics=) that could be measured")
+    request = AnalyzeRequest(models=[MODEL], metrics=wanted, db=folder / "trial.db", limit=LIMIT, device="cpu")
+    failed = [outcome for outcome in analyze(request) if outcome.status == "failed"]
+    if failed:
+        raise Unchecked(f"what it shows could not be measured: {failed[0].reason}")
+    return request.db

@@ -1,0 +1,74 @@
+"""What ``tm --help`` imports of a plugin: seen in a process of its own, where nothing is imported yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from teachmatters.plugin.findings import Sheet, Wrong
+from teachmatters.plugin.source import place
+
+HEAVY = [
+    *("torch", "torchvision", "timm", "transformers", "lightly", "tensorflow", "jax"),
+    *("numpy", "scipy", "sklearn", "skimage", "cv2", "pandas", "matplotlib", "plotly", "sqlalchemy"),
+]
+"""What takes a noticeable part of a second, or several, and is not needed to list what there is."""
+
+CODE = """
+import json, sys, traceback
+
+heavy, met = set(sys.argv[1:]), {}
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in heavy and name not in met:
+            met[name] = [(frame.filename, frame.lineno) for frame in traceback.extract_stack()]
+
+sys.meta_path.insert(0, Watch())
+from teachmatters.registry.plugins import discover
+discover()
+print()
+print(json.dumps({name: frames for name, frames in met.items() if name in sys.modules}))
+"""
+
+HEAVY_AT_START = (
+    "is imported at start, so every tm command, --help too, waits for it: import it in the module that a spec names, "
+    "or in the function that needs it"
+)
+TIMEOUT = 120
+
+
+def check_start(sheet: Sheet) -> None:
+    """Start anew with this plugin alone, and see what was imported on whose behalf."""
+    with sheet.check("start") as tell:
+        printed, met = _started(sheet)
+        told: set[str] = set()
+        for name, lines in met.items():  # in the order of meeting: what the first brings along is not told
+            own = [place(Path(file), line) for file, line in lines if sheet.package.has(file)]
+            if own and own[-1] not in told:
+                told.add(own[-1])
+                tell(f"{name} {HEAVY_AT_START}", own[-1])
+        if printed.strip():
+            line = printed.strip().splitlines()[0][:60]
+            tell(f"it prints when it is imported ({line!r}), which every command's output begins with then")
+
+
+def _started(sheet: Sheet) -> tuple[str, dict[str, list[tuple[str, int]]]]:
+    """What is printed, and by name the lines that lead to the import of each heavy package."""
+    alone = "" if sheet.plugin.built_in else sheet.plugin.distribution
+    surroundings = {**os.environ, "TM_LOAD_PLUGINS": alone, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-P", "-c", CODE, *HEAVY]
+    try:
+        answer = subprocess.run(  # noqa: S603  (this Python, and a program of ours)
+            command, env=surroundings, capture_output=True, text=True, check=False, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise Wrong(f"it does not come to an end of being imported within {TIMEOUT} s") from None
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["no word"])[-1]
+        raise Wrong(f"a process that imports it ends with exit code {answer.returncode} ({last})")
+    printed, _, told = answer.stdout.rstrip("\n").rpartition("\n")
+    return printed, json.loads(told)

@@ -1,0 +1,74 @@
+"""What a pass may leave behind in a network, and in PyTorch itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from teachmatters.api import ModelAdapter
+
+PLAIN = (bool, int, float, str, type(None))
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class Traces:
+    """A picture of the modules that an adapter holds, taken before and after.
+
+    Args:
+        adapter: its attributes are looked through, lists and dicts too.
+    """
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        modules = dict(_modules(adapter))
+        self.hooks = {name: sum(len(getattr(m, hooks, ())) for hooks in HOOKS) for name, m in modules.items()}
+        self.settings = {
+            f"the attribute {attribute} of {name}": value
+            for name, module in modules.items()
+            for attribute, value in vars(module).items()
+            if isinstance(value, PLAIN) or (callable(value) and not attribute.startswith("_"))
+        } | dict(_of_torch())
+        self.values = {
+            f"the parameter or buffer {attribute} of {name}": value.clone()
+            for name, module in modules.items()
+            for attribute, value in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        }
+
+    def differences(self, after: Traces) -> Iterator[str]:
+        """What was changed between this picture and a later one: verbs and objects."""
+        left = {name: after.hooks.get(name, 0) - count for name, count in self.hooks.items()}
+        behind = {name: count for name, count in left.items() if count}
+        if behind:
+            yield f"leaves {sum(behind.values())} hooks behind, the first on {next(iter(behind))}"
+        names = self.settings.keys() | after.settings.keys()
+        changed = sorted(name for name in names if self.settings.get(name) is not after.settings.get(name)
+                         and self.settings.get(name) != after.settings.get(name))  # fmt: skip
+        changed += [name for name, value in self.values.items() if not _equal(value, after.values.get(name))]
+        if changed:
+            yield f"changes {changed[0]}" + (f", and {len(changed) - 1} more" if changed[1:] else "")
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    return other is not None and one.dtype == other.dtype and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _modules(adapter: ModelAdapter) -> Iterator[tuple[str, nn.Module]]:
+    for attribute, value in vars(adapter).items():
+        parts: list[Any] = [value]
+        if isinstance(value, list | tuple | dict):
+            parts = list(value.values() if isinstance(value, dict) else value)
+        for part in parts:
+            if isinstance(part, nn.Module):
+                yield from ((f"{attribute}.{name}".rstrip("."), module) for name, module in part.named_modules())
+
+
+def _of_torch() -> Iterator[tuple[str, Any]]:
+    """What concerns every network in the process."""
+    yield "torch.nn.functional.scaled_dot_product_attention", F.scaled_dot_product_attention
+    yield "torch.nn.functional.softmax", F.softmax
+    yield "torch.softmax", torch.softmax
+    yield "torch.get_default_dtype()", torch.get_default_dtype()
+    yield "torch.get_num_threads()", torch.get_num_threads()

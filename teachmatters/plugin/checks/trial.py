@@ -1,0 +1,167 @@
+"""One analysis on a few pictures of a small network, as often and in as many ways as a check needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from teachmatters.api import Analysis, ModelAdapter, ModelSpec, Result, State
+from teachmatters.cache.states import load_state, save_state
+from teachmatters.models.sources import create
+from teachmatters.models.timm_vit import TimmViT
+from teachmatters.plugin.checks.guarded import Guarded
+from teachmatters.plugin.findings import Unchecked
+from teachmatters.runner.check import check_result
+from teachmatters.runner.collect import Collector
+from teachmatters.runner.device import full_precision
+from teachmatters.runner.engine import Pass
+from teachmatters.runner.harvest import harvesting
+from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.measure import Bench, Todo
+from teachmatters.runner.plan import Task
+from teachmatters.runner.record import Measured
+from teachmatters.runner.request import Silence
+from teachmatters.runner.seats import Entry, Feeding, seating, split
+
+CPU = torch.device("cpu")
+
+SMALL: dict[str, Any] = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "num_heads": 3, "depth": 3}
+MODELS: dict[str, dict[str, Any]] = {
+    "with a class token": {},
+    "of two layers": {"depth": 2},
+    "without a class token and with registers": {"class_token": False, "global_pool": "avg", "reg_tokens": 2},
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class How:
+    """The way of a pass, as Trial.result takes it."""
+
+    batch_size: int = 8
+    parts: int = 1
+    backwards: bool = False
+    guarded: bool = False
+
+
+class Trial:
+    """An analysis that can be run again and again.
+
+    Args:
+        task: the analysis on its data, the items few.
+        folder: for its states and features.
+    """
+
+    def __init__(self, task: Task, folder: Path) -> None:
+        self.task, self.folder = task, folder
+        self.adapters: dict[str, ModelAdapter] = {}
+        self.runs = 0
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the order of its items is fixed."""
+        return self._start("with a class token", self._bench(4))[0].feed.group is not None
+
+    def result(self, *, batch_size: int = 8, parts: int = 1, backwards: bool = False, guarded: bool = False) -> Result:
+        """The numbers after a pass.
+
+        Args:
+            batch_size: pictures at a time.
+            parts: into so many parts the pictures are cut, whose states are saved, loaded and merged last to first.
+            backwards: the pictures arrive last to first.
+            guarded: what the analysis is handed is spoilt as soon as its layer is over.
+        """
+        how = How(batch_size, parts, backwards, guarded)
+        analysis, state = self._gathered("with a class token", how)
+        if not self.task.spec.pairs:
+            return analysis.compute(state)
+        return analysis.compare(state, self._gathered("of two layers", how)[1])
+
+    def of_other_shape(self) -> Result:
+        """The numbers of a model without a class token, with registers, held to what was declared."""
+        name = "without a class token and with registers"
+        if not Todo(self.task, self.task.metrics).applicable(self._adapter(name).info):
+            raise Unchecked("none of its metrics applies to a model without a class token")
+        analysis, state = self._gathered(name)
+        result = analysis.compare(state, state) if self.task.spec.pairs else analysis.compute(state)
+        self.check(result, name, name)
+        return result
+
+    def with_nothing(self) -> tuple[Result, Result]:
+        """The numbers of a state, and of the same merged with one that has seen nothing."""
+        name = "with a class token"
+        analysis, state = self._gathered(name)
+        empty = self._saved(self._start(name, self._bench(4))[0].analysis.state())
+        merged = analysis.merge([empty, state, empty])
+        finish = (lambda s: analysis.compare(s, s)) if self.task.spec.pairs else analysis.compute
+        return finish(state), finish(merged)
+
+    def check(self, result: Result, model: str = "with a class token", other: str = "of two layers") -> None:
+        """Hold a result to what the analysis declares."""
+        info = self._adapter(model).info
+        metrics = Todo(self.task, self.task.metrics).applicable(info)
+        check_result(self.task.spec, metrics, result, info, self._adapter(other).info if self.task.spec.pairs else info)
+
+    # --- a pass
+
+    def _gathered(self, model: str, how: How | None = None) -> tuple[Analysis, State]:
+        how = how or How()
+        bench = self._bench(how.batch_size)
+        begun = [self._start(model, bench, guarded=how.guarded) for _ in range(how.parts)]  # as if side by side
+        states = []
+        for number, feedings in enumerate(begun):
+            divided = split(seating(feedings), how.parts)
+            entries = divided[number] if number < len(divided) else []
+            self._pass(model, feedings, entries[::-1] if how.backwards else entries, how.batch_size)
+            states.append(self._saved(feedings[0].analysis.state()))
+        # An instance that saw no picture joins them: all that counts must be in the states.
+        analysis = self._start(model, bench)[0].analysis
+        return analysis, analysis.merge(states[::-1]) if how.parts > 1 else states[0]
+
+    def _pass(self, model: str, feedings: Sequence[Feeding], entries: Sequence[Entry], batch_size: int) -> None:
+        fed = [feeding for feeding in feedings if feeding.feed.taps]
+        if not fed or not entries:
+            return
+        with harvesting(fed), full_precision():
+            one = Pass(self._adapter(model), CPU, torch.float32, fed, entries)
+            failed = one.run(feedings[0].feed.preparation, batch_size, lambda _: None).failed
+        for error in failed.values():
+            raise error
+
+    def _start(self, model: str, bench: Bench, *, guarded: bool = False) -> list[Feeding]:
+        """The analysis, and behind it what brings the features that it collects."""
+        info = self._adapter(model).info
+        asked = LabelledModel(model, ModelSpec(name=model, family="trial", supervision="", summary=""))
+        collector = Collector(bench.kept(), Measured(asked, "0" * 64, info))
+        feeding, context = bench.start(info, Todo(self.task, self.task.metrics), model)
+        if feeding.feed.collect:
+            collector.want(feeding, self.task, context)
+            collector.prepare()
+            for error in collector.failed.values():
+                raise error
+        own = dataclasses.replace(feeding, analysis=Guarded(feeding.analysis)) if guarded else feeding
+        return [own, *collector.feedings([feeding])]
+
+    def _bench(self, batch_size: int) -> Bench:
+        cache = self.folder / "trial.cache"
+        return Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, listener=Silence(), cache=cache)
+
+    def _saved(self, state: State) -> State:
+        self.runs += 1
+        path = self.folder / f"state-{self.runs}.safetensors"
+        save_state(path, state)
+        return load_state(path)
+
+    def _adapter(self, model: str) -> ModelAdapter:
+        if model not in self.adapters:
+            network = create("vit_tiny_patch16_224", SMALL | MODELS[model], seed=len(model))
+            draws = torch.Generator().manual_seed(len(model))
+            with torch.no_grad():  # attention that is not nearly uniform, as that of a fresh network is
+                for name, parameter in network.named_parameters():
+                    if name.endswith("attn.qkv.weight") or name == "pos_embed":
+                        parameter.normal_(std=0.4, generator=draws)
+            self.adapters[model] = TimmViT(network, model)
+        return self.adapters[model]

@@ -1,0 +1,81 @@
+"""What a new plugin may be called: a name that nothing else has."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import keyword
+import re
+import sys
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.registry import SUITES, load
+
+LONGEST = 40
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TAKEN = {"tests", "teachmatters", "tm"}
+
+
+def module_of(name: str) -> str:
+    """The Python package of a plugin of that name.
+
+    >>> module_of("my-vit")
+    'my_vit'
+    """
+    return name.replace("-", "_")
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a package, or what something has already.
+
+    Raises:
+        TeachMattersError: says which of the two, and what to do.
+    """
+    if not _NAME.fullmatch(name):
+        near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+        advice = f"; {near!r} would do" if _NAME.fullmatch(near) and len(near) <= LONGEST else ""
+        raise TeachMattersError(
+            f"{name!r} cannot be a plugin's name: small letters, digits and single '-' between them, a letter first, "
+            f"such as 'my-vit'{advice}"
+        )
+    if len(name) > LONGEST:
+        raise TeachMattersError(
+            f"{name!r} is {len(name)} letters long; at most {LONGEST} are allowed: choose a shorter one"
+        )
+    if (whose := _taken_by(name)) is not None:
+        raise TeachMattersError(f"the name {name!r} is taken: {whose}; choose another, such as {'my-' + name[:36]!r}")
+
+
+def _taken_by(name: str) -> str | None:
+    module = module_of(name)
+    if keyword.iskeyword(module):
+        return "it is a word of Python's own"
+    if module in sys.stdlib_module_names or module in _TAKEN or name in SUITES:
+        return "it means something else to Python, to pytest or to tm"
+    return _offered(name) or _installed(name, module)
+
+
+def _offered(name: str) -> str | None:
+    """What of the registry has that name, built in or of a plugin."""
+    registry = load()
+    for kind, names in {
+        "model": {*registry.models, *registry.aliases},
+        "data set": registry.datasets,
+        "analysis": registry.analyses,
+        "metric": {metric.name for spec in registry.analyses.values() for metric in spec.metrics},
+        "report": registry.reports,
+        "command": registry.commands,
+        "plugin": {label for plugin in registry.plugins for label in (plugin.name, plugin.distribution)},
+    }.items():
+        if name in names:
+            return f"there is a {kind} that is called so".replace("a analysis", "an analysis")
+    return None
+
+
+def _installed(name: str, module: str) -> str | None:
+    try:
+        return f"{importlib.metadata.distribution(name).name} is installed here (pip uninstall {name})"
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    found = importlib.util.find_spec(module)
+    return f"Python finds a package {module!r} already" if found is not None else None

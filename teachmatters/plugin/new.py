@@ -1,0 +1,119 @@
+"""``tm plugin new``: a package that installs, is found, and passes its own tests from the first minute."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
+from string import Template
+from typing import Literal, TypeAlias, get_args
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.hookspecs import API_VERSION
+from teachmatters.plugin.names import check_name, module_of
+
+Kind: TypeAlias = Literal["model", "dataset", "analysis", "command"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SUFFIX = ".template"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a package of a kind is for, and what it imports beside teachmatters."""
+
+    description: str
+    needs: tuple[str, ...] = ()
+
+
+PURPOSES: Mapping[Kind, Purpose] = {
+    "model": Purpose("A model for teachmatters.", ("torch>=2.5",)),
+    "dataset": Purpose("A data set for teachmatters.", ("pillow>=10.4",)),
+    "analysis": Purpose("An analysis for teachmatters.", ("numpy>=1.26", "torch>=2.5")),
+    "command": Purpose("A command for teachmatters.", ("typer>=0.26",)),
+}
+
+
+def write_package(name: str, kind: Kind, out: Path | None = None) -> Path:
+    """Write a package, the whole of it or nothing.
+
+    Args:
+        name: of the distribution, its entry point, and what it offers; with ``_`` for ``-`` of the Python package.
+        kind: what it offers.
+        out: the folder to write; ``./NAME`` by default. It may exist if it is empty.
+
+    Returns:
+        the folder.
+
+    Raises:
+        TeachMattersError: a name that cannot be, or that something has already; a folder that holds something or cannot
+            be written.
+    """
+    check_name(name)
+    folder = out or Path(name)
+    _check_free(folder)
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in package_files(name, kind).items():
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            (draft / path).write_text(text, encoding="utf-8")
+        if folder.is_dir():
+            folder.rmdir()
+        draft.rename(folder)
+    except OSError as error:
+        raise TeachMattersError(f"cannot write {str(folder)!r}: {error.strerror or error}; give --out DIR") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def package_files(name: str, kind: Kind) -> dict[str, str]:
+    """What each file of a package holds, by its path.
+
+    >>> sorted(package_files("my-vit", "model"))[:4]
+    ['.gitignore', 'README.md', 'my_vit/__init__.py', 'my_vit/adapter.py']
+    """
+    purpose = PURPOSES[kind]
+    facts = {
+        "name": name,
+        "module": module_of(name),
+        "api": str(API_VERSION),
+        "description": purpose.description,
+        "dependencies": ", ".join(f'"{each}"' for each in sorted((*purpose.needs, "teachmatters"))),
+    }
+    templates = files("teachmatters.plugin") / "templates"
+    return {
+        _renamed(path, facts["module"]): Template(text).substitute(facts)
+        for part in ("common", kind)
+        for path, text in _read(templates / part, PurePosixPath())
+    }
+
+
+def _renamed(path: PurePosixPath, module: str) -> str:
+    parts = [module if part == "package" else part for part in path.parts[:-1]]
+    last = path.name.removesuffix(SUFFIX)
+    return "/".join([*parts, ".gitignore" if last == "gitignore" else last])
+
+
+def _read(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _read(entry, path / entry.name)
+        elif entry.name.endswith(SUFFIX):
+            yield path / entry.name, entry.read_text(encoding="utf-8")
+
+
+def _check_free(folder: Path) -> None:
+    try:
+        taken = (folder.exists() or folder.is_symlink()) and not (folder.is_dir() and not any(folder.iterdir()))
+    except OSError as error:
+        raise TeachMattersError(
+            f"cannot look into {str(folder)!r}: {error.strerror or error}; give --out DIR"
+        ) from error
+    if taken:
+        what = "holds something already" if folder.is_dir() else "is there already, and is no folder"
+        raise TeachMattersError(f"{str(folder)!r} {what}; nothing is written over: choose another name, or --out DIR")

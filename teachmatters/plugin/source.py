@@ -1,0 +1,124 @@
+"""A plugin's own files: where in them something stands."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import inspect
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class Package:
+    """The files of the package that a plugin's entry point names.
+
+    Args:
+        module: of the entry point; its top package is meant, of teachmatters itself the room.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        parts = module.split(".")
+        self.top = ".".join(parts[: 2 if parts[0] == "teachmatters" else 1])
+        self.roots = _roots(self.top)
+
+    @functools.cached_property
+    def files(self) -> list[Path]:
+        """Its Python files."""
+        return [file for root in self.roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
+
+    @functools.cached_property
+    def trees(self) -> dict[Path, ast.Module]:
+        """Those that can be parsed."""
+        return {file: tree for file in self.files if (tree := _parsed(file)) is not None}
+
+    def has(self, file: str | None) -> bool:
+        """Whether a file belongs to it."""
+        return file is not None and any(Path(file).resolve().is_relative_to(root) for root in self.roots)
+
+    def file_of(self, module: str) -> Path | None:
+        """The file of one of its modules, which is not imported for that if it is this package's."""
+        for root in self.roots:
+            below = module.removeprefix(self.top).strip(".").replace(".", "/")
+            for path in (root / below / "__init__.py", root / f"{below}.py", root):
+                if path.is_file():
+                    return path
+        return None
+
+    def place_of_error(self, error: BaseException) -> str:
+        """The last of its lines that an error went through; of a syntax error the line itself."""
+        if isinstance(error, SyntaxError) and self.has(error.filename):
+            return place(Path(str(error.filename)), error.lineno)
+        chain: BaseException | None = error
+        own = ""
+        while chain is not None:
+            frames = [frame for frame in traceback.extract_tb(chain.__traceback__) if self.has(frame.filename)]
+            if frames:
+                own = place(Path(frames[-1].filename), frames[-1].lineno)
+            chain = chain.__cause__ or chain.__context__
+        return own
+
+    def place_of(self, thing: Any) -> str:
+        """Where a class, a function or a method is defined; empty where that is not in this package."""
+        try:
+            file, line = inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1]
+        except (TypeError, OSError):
+            return ""
+        return place(Path(file), line) if file and self.has(file) else ""
+
+    def place_of_function(self, name: str) -> str:
+        """Where a function of that name is defined, the entry point's module first."""
+        return next((place(file, node.lineno) for file, node in self._nodes(ast.FunctionDef) if node.name == name), "")
+
+    def place_of_spec(self, kind: str, name: str) -> str:
+        """Where ``Kind(name="name", ...)`` is called."""
+        found = (place(file, call.lineno) for file, call in self.calls(kind) if _keyword(call, "name") == name)
+        return next(found, "")
+
+    def calls(self, kind: str) -> Iterator[tuple[Path, ast.Call]]:
+        """Every call of a name, such as ``MetricSpec(...)`` or ``api.MetricSpec(...)``."""
+        for file, call in self._nodes(ast.Call):
+            function = call.func
+            if kind in (getattr(function, "id", None), getattr(function, "attr", None)):
+                yield file, call
+
+    def _nodes(self, kind: type[Any]) -> Iterator[tuple[Path, Any]]:
+        first = self.file_of(self.module)
+        for file in sorted(self.trees, key=lambda file: file != first):
+            yield from ((file, node) for node in ast.walk(self.trees[file]) if isinstance(node, kind))
+
+
+def place(file: Path, line: int | None) -> str:
+    """``file:line``, the file as seen from the current folder where it lies below."""
+    path = file.resolve()
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"{shown}:{line}" if line else str(shown)
+
+
+def _keyword(call: ast.Call, name: str) -> Any:
+    """The value of an argument where it is written out; None where it is not."""
+    values = [word.value for word in call.keywords if word.arg == name]
+    return values[0].value if values and isinstance(values[0], ast.Constant) else None
+
+
+def _parsed(file: Path) -> ast.Module | None:
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _roots(top: str) -> list[Path]:
+    """The folder of a package, or the file of a module."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    if spec.submodule_search_locations:
+        return [Path(folder).resolve() for folder in spec.submodule_search_locations]
+    return [Path(spec.origin).resolve()] if spec.origin and Path(spec.origin).is_file() else []

@@ -1,0 +1,121 @@
+"""What holds of every plugin: it is quick at start, says what it is made for, and what its parts are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from teachmatters.plugin.source import Package
+from tests.plugin.seeding import NAME, checked, line_of, seeded, wrong
+
+IMPORTS = "from teachmatters import hookimpl\n"
+HEAVY = "is imported at start, so every tm command, --help too, waits for it"
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in for large packages here is forgotten after the test."""
+    for name in ("transformers", "lightly", "jax"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_torch_at_start_is_named_with_its_line(tmp_path: Path) -> None:
+    (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", IMPORTS, f"import torch\n{IMPORTS}"))))
+    assert (found.about, found.check) == ("plugin", "start")
+    assert found.message.startswith(f"torch {HEAVY}")
+    assert found.where == line_of(tmp_path, "__init__.py", "import torch")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_it_is_the_plugins_own_lines_that_are_named(tmp_path: Path) -> None:
+    """Where the import stands in another of its modules, and what brings another along."""
+    lazily = ("__init__.py", "    return [\n", "    import tmt_seed.more\n\n    return [\n")
+    files = seeded("command", lazily, ("__init__.py", IMPORTS, f"import jax.numpy\n{IMPORTS}"))
+    files["tmt_seed/more.py"] = '"""More."""\n\ntry:\n    import transformers\nexcept ImportError:\n    pass\n'
+    files |= {"transformers.py": "import lightly\n", "lightly.py": "", "jax/__init__.py": "", "jax/numpy.py": ""}
+    found = wrong(checked(tmp_path, files))
+    assert [(f.check, f.message.split()[0], f.where) for f in found] == [
+        ("start", "jax", line_of(tmp_path, "__init__.py", "import jax")),
+        ("start", "transformers", line_of(tmp_path, "more.py", "import transformers")),
+    ]
+
+
+def test_what_is_imported_when_it_is_used_is_fine(tmp_path: Path) -> None:
+    asks = "import importlib.util\n\nTHERE = importlib.util.find_spec('torch') is not None\n"
+    files = seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}{asks}"))
+    files["tmt_seed/__init__.py"] += "\n\ndef _later() -> object:\n    import torch\n\n    return torch\n"
+    assert wrong(checked(tmp_path, files)) == []
+
+
+def test_what_is_printed_at_start_is_told(tmp_path: Path) -> None:
+    (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}print('hello')\n"))))
+    assert found.check == "start"
+    assert "it prints when it is imported ('hello')" in found.message
+
+
+@pytest.mark.usefixtures("here_only")
+def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
+    (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", "TEACHMATTERS_API = 1", "VERSION = 1"))))
+    assert found.check == "plugin API"
+    assert "put TEACHMATTERS_API = 1 into tmt_seed" in found.message
+
+
+@pytest.mark.usefixtures("here_only")
+@pytest.mark.parametrize(
+    ("old", "new", "words", "line"),
+    [
+        ("def register_commands() ->", "def register_comands() ->", "no hook is called 'register_comands'", ""),
+        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API = 2", "it is made for plugin API 2", ""),
+        ("    return [\n", "    return 1 / [\n", "register_commands failed: ", "def register_commands"),
+        ('name="tmt-seed"', 'name="tmt seed"', "'tmt seed' is left out", "def register_commands"),
+        ('name="tmt-seed"', 'name="report"', "the built-in stays", ""),
+        (IMPORTS, "from teachmatters import hookimple\n", "cannot be loaded: ImportError", ""),
+    ],
+)
+def test_what_tm_plugins_says_is_found_too(tmp_path: Path, old: str, new: str, words: str, line: str) -> None:
+    found = wrong(checked(tmp_path, seeded("command", ("__init__.py", old, new))))[0]
+    assert (found.about, found.check) == ("plugin", "found")
+    assert words in found.message
+    assert found.where == (line_of(tmp_path, "__init__.py", line) if line else str(tmp_path / "tmt_seed/__init__.py"))
+
+
+@pytest.mark.usefixtures("here_only")
+@pytest.mark.parametrize(
+    ("name", "old", "new", "what", "line"),
+    [
+        ("__init__.py", '"""What this package adds', 'ABOUT = """What this package adds', "the module", '"""What'),
+        (
+            "__init__.py",
+            '"""The analysis',
+            'about = """The analysis',
+            "the function register_analyses",
+            "def register_",
+        ),
+        ("analysis.py", '"""Sums and', 'about = """Sums and', "the class TokenNorms", "class TokenNorms"),
+    ],
+)
+def test_a_missing_docstring_is_told_with_its_line(
+    tmp_path: Path, name: str, old: str, new: str, what: str, line: str
+) -> None:
+    files = seeded("analysis", (name, old, new))
+    files[f"tmt_seed/{name}"] = files[f"tmt_seed/{name}"].replace("from __future__ import annotations\n", "")
+    (found,) = wrong(checked(tmp_path, files))
+    assert found.message == f"{what} has no docstring: say in a line what it is"
+    assert found.where == line_of(tmp_path, name, line)
+
+
+def test_a_package_knows_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, text in seeded("model").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    package = Package("tmt_seed")
+    assert {file.name for file in package.files} == {"__init__.py", "adapter.py", "network.py", "source.py"}
+    assert package.file_of("tmt_seed.network") == tmp_path / "tmt_seed/network.py"
+    assert package.place_of_spec("ModelSpec", NAME) == "tmt_seed/__init__.py:15"
+    assert package.place_of_function("stream").startswith("tmt_seed/adapter.py:")
+    assert Package("no_such_module").files == []

@@ -1,0 +1,206 @@
+"""What ``tm plugin new`` writes, and what it refuses to write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from teachmatters.cli.app import app
+from teachmatters.plugin.new import KINDS, Kind, package_files, write_package
+from tests.installing import write_plugin
+from tests.pages import ROOT
+
+LONG = "a-name-that-is-as-long-as-names-may-be-x"
+
+
+def new(*words: str) -> Result:
+    return CliRunner().invoke(app, ["plugin", "new", *words], catch_exceptions=False)
+
+
+def written(folder: Path, name: str, kind: Kind) -> Path:
+    return write_package(name, kind, folder / name)
+
+
+def run(*words: str, where: Path) -> str:
+    """The output of a program of this Python's, which must end well."""
+    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [where, ROOT]))}
+    command = [sys.executable, "-m", *words]
+    answer = subprocess.run(command, cwd=where, env=surroundings, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+@pytest.mark.parametrize("name", ["a", LONG])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ruff_has_nothing_to_say_whatever_the_name(tmp_path: Path, kind: Kind, name: str) -> None:
+    folder = written(tmp_path, name, kind)
+    run("ruff", "check", "--no-cache", where=folder)
+    run("ruff", "format", "--check", "--no-cache", where=folder)
+
+
+def test_mypy_has_nothing_to_say(tmp_path: Path) -> None:
+    """All kinds at once, with the repository's own settings, so that what it knows of PyTorch is used."""
+    files = []
+    for kind in KINDS:
+        folder = written(tmp_path, f"tmt-{kind}", kind)
+        files += [str(folder / f"tmt_{kind}"), *map(str, (folder / "tests").glob("test_*.py"))]
+    settings = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        *settings,
+        *files,
+        str(folder / "tests" / "conftest.py"),
+    ]
+    surroundings = {**os.environ, "MYPYPATH": str(ROOT)}
+    answer = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout
+
+
+SIDE_BY_SIDE = """
+import os, sys
+import pytest, timm, torch, typer.testing
+import teachmatters.plugin.checks.analysis, teachmatters.plugin.checks.model, teachmatters.runner.analyze
+
+failed = []
+for folder in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        strict = ["-W", "error", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is imported already
+        os._exit(pytest.main(["-q", *strict, "-p", "no:cacheprovider", "--doctest-modules"]))
+    failed += [folder] if os.waitpid(child, 0)[1] else []
+sys.exit(", ".join(failed) or 0)
+"""
+"""Each package's tests in a process of their own, which does not import PyTorch once more."""
+
+
+def test_their_own_tests_pass(tmp_path: Path) -> None:
+    """They check the contract too. A warning is an error here, and need not be one there."""
+    for kind in KINDS:
+        write_plugin(tmp_path, f"tmt-{kind}", {}, f"tmt_{kind}")
+        folder = written(tmp_path, f"tmt-{kind}", kind)
+        (tmp_path / f"tmt_{kind}").symlink_to(folder / f"tmt_{kind}")
+    (tmp_path / "side_by_side.py").write_text(SIDE_BY_SIDE)
+    said = run("side_by_side", *(f"tmt-{kind}" for kind in KINDS), where=tmp_path)
+    assert said.count(" passed in ") == len(KINDS)
+    assert "skipped" not in said
+
+
+def test_every_name_in_it_is_its_own() -> None:
+    for kind in KINDS:
+        for path, text in package_files("tmt-mine", kind).items():
+            assert "$" not in path + text
+            assert "template" not in path
+            assert "my_vit" not in path + text
+
+
+def test_what_is_next_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = new("tmt-mine", "--kind", "model")
+    assert answer.exit_code == 0
+    assert answer.stdout == "tmt-mine\n"
+    assert "\n  pip install -e tmt-mine\n  tm plugin check tmt-mine\n" in answer.stderr
+    assert (tmp_path / "tmt-mine/tmt_mine/py.typed").read_text() == ""
+    assert (tmp_path / "tmt-mine/.gitignore").is_file()
+    answer = new("tmt-mine", "--kind", "dataset", "--out", "some folder/mine")
+    assert "pip install -e 'some folder/mine'" in answer.stderr
+    assert (tmp_path / "some folder/mine/pyproject.toml").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["some folder", "tmt-mine"]  # no draft is left
+
+
+# ---------------------------------------------------------------- names
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("My ViT", "cannot be a plugin's name: small letters, digits and single '-' between them, a letter first"),
+        ("My ViT", "'my-vit' would do"),
+        ("my_vit", "'my-vit' would do"),
+        ("../my-vit", "'my-vit' would do"),
+        ("2nd-vit", "'nd-vit' would do"),
+        ("", "cannot be a plugin's name"),
+        ("-", "cannot be a plugin's name"),
+        ("my--vit", "cannot be a plugin's name"),
+        ("vít", "cannot be a plugin's name"),
+        ("x" * 41, "is 41 letters long; at most 40 are allowed"),
+        ("lambda", "it is a word of Python's own"),
+        ("json", "it means something else to Python, to pytest or to tm"),
+        ("tests", "it means something else"),
+        ("paper", "it means something else"),
+        ("torch", "torch is installed here (pip uninstall torch)"),
+        ("sklearn", "Python finds a package 'sklearn' already"),
+        ("scikit-learn", "scikit-learn is installed here"),
+        ("mae", "there is a model that is called so; choose another, such as 'my-mae'"),
+        ("dino-b16", "there is a model that is called so"),
+        ("scenes", "there is a data set that is called so"),
+        ("knn", "there is an analysis that is called so"),
+        ("attn-distance", "there is a metric that is called so"),
+        ("heads", "there is a report that is called so"),
+        ("analyze", "there is a command that is called so"),
+        ("models", "there is a command that is called so"),
+        ("cli", "there is a plugin that is called so"),
+    ],
+)
+def test_a_name_that_cannot_be_is_one_line(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = new("--kind", "model", "--", name)
+    assert answer.exit_code == 1
+    assert answer.stderr.count("\n") == 1
+    assert words in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kind_that_there_is_not_is_no_option() -> None:
+    assert new("my-vit", "--kind", "models").exit_code == 2
+
+
+# ---------------------------------------------------------------- folders
+def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years of work")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name, words in (("mine", "holds something already"), ("file", "is no folder"), ("link", "is no folder")):
+        answer = new("tmt-mine", "--kind", "model", "--out", str(tmp_path / name))
+        assert answer.exit_code == 1
+        assert words in answer.stderr
+        assert answer.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "link", "mine", "thesis.tex"]
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert new("tmt-mine", "--kind", "command", "--out", str(tmp_path / "mine")).exit_code == 0
+    assert (tmp_path / "mine/README.md").is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = new("tmt-mine", "--kind", "model", "--out", str(tmp_path / "file/below/mine"))
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("Error: cannot ")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.write_text
+
+    def full(self: Path, text: str, **words: str) -> int:
+        if self.name == "source.py":
+            raise OSError(28, "No space left on device")
+        return whole(self, text, **words)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    answer = new("tmt-mine", "--kind", "model", "--out", str(tmp_path / "mine"))
+    assert "No space left on device" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
