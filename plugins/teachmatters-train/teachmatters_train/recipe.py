@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 RATE = 3e-4
-"""One for all: at 1e-3 self-distillation gives every picture the same answer, and labels learn hardly faster."""
+"""One for all methods: at 1e-3 self-distillation gives every picture the same answer, and labels learn hardly faster."""
 WARM_UP = 0.1
 """The share of the steps in which the learning rate rises; then it falls to 0 along half a cosine."""
 DECAY = 0.05
