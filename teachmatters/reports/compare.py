@@ -46,11 +46,8 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
         )
     rows = [row for pair in pairs for row in pair]
     scores = certainty.unit_scores(rows, options, ask)
-    values = [
-        tuple(_compared(first, second, scores.get(2 * nth), scores.get(2 * nth + 1)).get(name) for name in COLUMNS)
-        for nth, (first, second) in enumerate(pairs)
-    ]
-    return Rows(list(COLUMNS), values, truncated=False)
+    compared = [_compared(*pair, scores.get(2 * nth), scores.get(2 * nth + 1)) for nth, pair in enumerate(pairs)]
+    return Rows(list(COLUMNS), [tuple(row.get(name) for name in COLUMNS) for row in compared], truncated=False)
 
 
 def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:

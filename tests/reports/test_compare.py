@@ -9,6 +9,7 @@ import pytest
 
 from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
+from teachmatters.measures import bootstrap
 from teachmatters.reports import compare
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
@@ -49,6 +50,14 @@ def test_first_minus_second_at_the_best_layer_of_each(path: Path) -> None:
     drawn = [gaps[generator.integers(0, len(gaps), len(gaps))].mean() for _ in range(1000)]
     assert (knn["low"], knn["high"]) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-3)
     assert knn["units"] == len(UNITS)
+
+
+def test_each_task_is_drawn_again_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    drawn = bootstrap.resampled_means
+    monkeypatch.setattr(bootstrap, "resampled_means", lambda scores: (calls.append(None), drawn(scores))[1])
+    assert len(rows(path, models=("mae-s16", "dino-s16"))) == 2
+    assert len(calls) == 1, "purity has no scores of single units"
 
 
 def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> None:
