@@ -48,8 +48,7 @@ DRAWN := knn best-layers attention-distance attention-iou cka-last-layer cka res
 results: $(VENV)/.user
 	rm -rf $(dir $(RESULTS))
 	mkdir -p $(dir $(RESULTS))
-	$(BIN)/tm analyze --model 'mini-*' --metric how --metric what --metric why --data scenes --db $(RESULTS) > /dev/null
-	$(BIN)/tm analyze --model 'mini-*' --metric attention --metric artefacts --data photos --db $(RESULTS) > /dev/null
+	$(BIN)/tm study docs/studies/mini.yaml --db $(RESULTS) > /dev/null
 	$(BIN)/tm db compact --db $(RESULTS)
 	cp $(RESULTS) results.db
 	mkdir -p docs/images/results

@@ -26,7 +26,7 @@ from teachmatters.cli.app import app
 from teachmatters.models import sources, timm_ids
 from teachmatters.models.sources import create
 from tests import fixtures
-from tests.pages import PAGES, ROOT, commands, forget_example_plugin, install_example_plugin
+from tests.pages import PAGES, ROOT, blocks, commands, forget_example_plugin, install_example_plugin
 from tests.test_docs import COMMANDS
 
 NOT_OURS = {
@@ -70,6 +70,9 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(6):
             fixtures.picture(f"{name} {number}", label=label).save(tmp_path / "pictures" / name / f"{number}.png")
+    shutil.copytree(ROOT / "docs" / "studies", tmp_path / "docs" / "studies")
+    (study,) = (block.text for block in blocks(ROOT / "docs" / "studies.md") if block.title == "study.yaml")
+    (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
     shrink(monkeypatch)
     offline(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)

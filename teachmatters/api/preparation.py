@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from teachmatters.api.moving import BICUBIC, Annotations, Move
 
@@ -43,7 +43,13 @@ class Preparation(ABC):
 
     Two equal preparations of one data set share a forward pass, so make it a frozen dataclass whose fields are all
     that changes the result.
+
+    Attributes:
+        inputs: how many inputs every picture becomes; None: only preparing a picture tells. ``tm study --plan`` counts
+            with it.
     """
+
+    inputs: ClassVar[int | None] = None
 
     @abstractmethod
     def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
@@ -64,6 +70,8 @@ class Crop(Preparation):
     Masks are cropped first, to the largest central rectangle of the input's shape (offset floored), and reduced to the
     grid straight from there (bicubic; IndexMask nearest).
     """
+
+    inputs: ClassVar[int | None] = 1
 
     def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
         """See Preparation.prepare."""

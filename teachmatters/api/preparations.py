@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from teachmatters.api.annotation import Box
 from teachmatters.api.moving import BICUBIC, LANCZOS, Annotations, Move
@@ -82,6 +82,8 @@ def _starts(length: int, window: int) -> list[int]:
 class Squeeze(Preparation):
     """The whole picture squeezed to the model's input (bicubic), whatever its shape; its masks to the grid."""
 
+    inputs: ClassVar[int | None] = 1
+
     def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
         """See Preparation.prepare."""
         (high, wide), (rows, columns) = model.input_size, model.grid
@@ -99,6 +101,8 @@ class Pad(Preparation):
     The offset is floored. Positions are scaled by the long side's exact ratio both ways, as SPair's code does, although
     the other side was rounded. A rectangular input is filled one way, the other way padded.
     """
+
+    inputs: ClassVar[int | None] = 1
 
     def prepare(self, picture: Image, annotations: Annotations, model: ModelInfo) -> Prepared:
         """See Preparation.prepare."""
@@ -130,6 +134,8 @@ class Thumbnail(Preparation):
             the box's edges are rounded to pixels, and what it has outside of the picture is black. An item without a
             box stays whole.
     """
+
+    inputs: ClassVar[int | None] = 1
 
     crop_to_box: bool = False
 

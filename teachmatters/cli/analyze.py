@@ -101,14 +101,17 @@ def analyze(
 def show_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
     """How everything ended, and where the rows went, on standard error."""
     for outcome in outcomes:
-        pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
-        output.say(
-            f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
-        )
+        output.say(outcome_line(outcome))
         if outcome.error is not None and os.environ.get("TM_DEBUG") == "1":
             output.say("".join(traceback.format_exception(outcome.error)))
     if any(outcome.status == "done" for outcome in outcomes):
         output.say(f"recorded in {path}")
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """How one of them ended."""
+    pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
+    return f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
 
 
 def _detail(outcome: Outcome) -> str:

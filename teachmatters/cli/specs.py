@@ -7,6 +7,7 @@ from teachmatters.hookspecs import hookimpl
 
 SUMMARIES = {
     "analyze": "Measure models on data and record every number in the store.",
+    "study": "Carry out a study, a YAML file that names models, data sets and analyses; --plan says what it takes.",
     "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
     "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",

@@ -68,6 +68,14 @@ def open_random(request: ModelRequest) -> ModelSource:
     return ModelSource(hashlib.sha256(text.encode()).hexdigest(), partial(_build_random, recipe, request.seed))
 
 
+def open_untrained(name: str) -> ModelSource | None:
+    """The network of a member of a trained family without its weights, for trying out how fast it is; else None."""
+    recipe = RECIPES.get(name)
+    if recipe is None or not recipe.architecture:
+        return None
+    return ModelSource("", partial(_build_random, recipe, 0))
+
+
 def _build_random(recipe: Recipe, seed: int) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 

@@ -79,19 +79,28 @@ class Collector:
         return self.harvests[entry.path]
 
     def prepare(self) -> None:
-        """Everybody has said what they want: is there room for it?"""
-        wanting = {feeding: [h for h in needs if h.missing] for feeding, needs in self.needs.items()}
-        harvests = {id(harvest): harvest for needs in wanting.values() for harvest in needs}.values()
-        asked = sum(harvest.extraction.size_of(len(harvest.missing)) for harvest in harvests)
+        """Everybody has said what they want: is there room for it, and may it be written?"""
+        wanting = [feeding for feeding, needs in self.needs.items() if any(harvest.missing for harvest in needs)]
         try:
-            remark = remark_on_space(self.cache.folder, asked, f"features of {self.model.asked.label}")
+            remark = remark_on_space(self.cache.folder, self.asked(), f"features of {self.model.asked.label}")
             if remark:
                 self.cache.say(remark)
-            for feeding, needs in wanting.items():
-                for harvest in needs:
-                    harvest.sow(feeding.feed.preparation)
+            for harvest in self.harvests.values():
+                if harvest.missing:
+                    harvest.extraction.entry.begin()
+            self.sow()
         except TeachMattersError as error:
-            self.failed |= {feeding: error for feeding, needs in wanting.items() if needs}
+            self.failed |= dict.fromkeys(wanting, error)
+
+    def asked(self) -> int:
+        """Bytes of what is missing."""
+        return sum(harvest.extraction.size_of(len(harvest.missing)) for harvest in self.harvests.values())
+
+    def sow(self) -> None:
+        """Get ready for the passes; nothing is written yet."""
+        for feeding, needs in self.needs.items():
+            for harvest in needs:
+                harvest.sow(feeding.feed.preparation)
 
     def feedings(self, analyses: Iterable[Feeding]) -> list[Feeding]:
         """The parts in a pass that bring what these analyses want."""

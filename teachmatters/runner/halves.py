@@ -46,7 +46,7 @@ class Halves:
 
     def find(self, todo: Todo, model: LabelledModel, weights: str) -> tuple[ModelInfo, Half] | None:
         """The half of a model with these weights, and the model's shape, if a pass has left it whole."""
-        entry = self._entry(todo.task, model, weights)
+        entry = self.entry(todo.task, model, weights)
         try:
             holds = entry.holds() or {}
             info = _info(holds["shape"])
@@ -74,7 +74,7 @@ class Halves:
         """Save what a pass has gathered; where that is impossible it lives as long as the command."""
         context, sitting, state = gathered.context, gathered.sitting, gathered.analysis.state()
         task = gathered.todo.task
-        entry = self._entry(task, model, weights)
+        entry = self.entry(task, model, weights)
         holds = {
             "shape": dataclasses.asdict(context.model),
             "metrics": sorted(context.metrics),
@@ -91,7 +91,8 @@ class Halves:
         self.read.cache_clear()
         return Half(context, sitting, lambda: self.read(entry.path / FILE))
 
-    def _entry(self, task: Task, model: LabelledModel, weights: str) -> Entry:
+    def entry(self, task: Task, model: LabelledModel, weights: str) -> Entry:
+        """Where the half of a model lies, or would."""
         cell = dataclasses.asdict(cell_of(task, "", weights))
         return Entry.at(self.folder, task.spec.name, {**cell, "model": model.spec.name})
 

@@ -35,13 +35,8 @@ class Harvest:
         self.missing |= {item.key: item for item, gone in zip(items, absent, strict=True) if gone}
 
     def sow(self, preparation: Preparation) -> None:
-        """Get ready for the pass.
-
-        Raises:
-            TeachMattersError: the cache cannot be written.
-        """
+        """Get ready for the pass."""
         if self.missing and self.feeding is None:
-            self.extraction.entry.begin()
             items = list(self.missing.values())
             feed = Feed(taps=frozenset({self.tap}), preparation=preparation)
             harvester = Harvester(self.extraction, self.tap, items)

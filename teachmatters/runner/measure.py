@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
@@ -54,6 +55,9 @@ class Gathered:
     error: Exception | None
 
 
+Shared: TypeAlias = dict[Feeding, tuple[Todo, Context]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """Where and how forward passes are made.
@@ -85,33 +89,24 @@ class Bench:
 
     def gather(self, model: Measured, adapter: ModelAdapter, todos: Sequence[Todo]) -> Iterator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
-        together: dict[object, dict[Feeding, tuple[Todo, Context]]] = {}
-        collector = Collector(self.kept(), model)
-        for todo in todos:
-            feeding, context = self.start(adapter.info, todo, model.asked.label)
-            shared = together.setdefault((todo.task.pool, feeding.feed.preparation), {})
-            shared[feeding] = todo, context
-            if feeding.feed.collect:
-                collector.want(feeding, todo.task, context)
-        collector.prepare()
-        for shared in together.values():
-            yield from self._together(model.asked.label, adapter, shared, collector)
+        seated = Seated(self, model, todos)
+        seated.collector.prepare()
+        for shared in seated.together:
+            yield from self._together(model.asked.label, adapter, shared, seated)
 
     def kept(self) -> Cache:
         """Where features lie, and under which circumstances."""
         dtype = str(self.dtype).removeprefix("torch.")
         return Cache(folder=self.cache, dtype=dtype, seed=self.seed, anew=self.anew, say=self.listener.say)
 
-    def _together(
-        self, label: str, adapter: ModelAdapter, shared: dict[Feeding, tuple[Todo, Context]], collector: Collector
-    ) -> Iterator[Gathered]:
+    def _together(self, label: str, adapter: ModelAdapter, shared: Shared, seated: Seated) -> Iterator[Gathered]:
         """What shares data set and preparation; those that collect come last, when everything is there."""
         dataset = next(iter(shared.values()))[0].task.dataset
         started_at = datetime.now(UTC)
         skipped: dict[str, str] = {}
+        collector = seated.collector
         failed = dict(collector.failed)
-        fed = [feeding for feeding in shared if feeding.feed.taps and feeding not in failed]
-        for feedings in passes(fed + collector.feedings(shared)):
+        for feedings in seated.passes(shared):
             sitting, broken = self._pass(f"{label} on {dataset}", adapter, feedings)
             skipped |= sitting.skipped
             failed |= broken
@@ -143,13 +138,17 @@ class Bench:
         analysis.start(context)
         return Feeding(analysis, feed, task.kinds, task.opened.dataset, task.items), context
 
+    def inputs_at_once(self, model: ModelInfo, feedings: Sequence[Feeding]) -> int:
+        """The size of a batch."""
+        groups = [feeding.feed.group for feeding in feedings if isinstance(feeding.feed.group, int)]
+        return self.batch_size or default_batch_size(model, self.device, max(groups, default=1))
+
     def _pass(
         self, label: str, adapter: ModelAdapter, feedings: Sequence[Feeding]
     ) -> tuple[Sitting, dict[Feeding, Exception]]:
         started_at = datetime.now(UTC)
         one = Pass(adapter, self.device, self.dtype, feedings)
-        groups = [feeding.feed.group for feeding in feedings if isinstance(feeding.feed.group, int)]
-        size = self.batch_size or default_batch_size(adapter.info, self.device, max(groups, default=1))
+        size = self.inputs_at_once(adapter.info, feedings)
         self.listener.begin(label, len(one.entries))
         try:
             with harvesting(feedings) as failed, out_of_memory(), full_precision():
@@ -157,3 +156,28 @@ class Bench:
         finally:
             self.listener.finish()
         return Sitting(started_at, self.device, outcome.skipped), failed | outcome.failed
+
+
+class Seated:
+    """The tasks of one model, each with an analysis that was started, by who shares a pass.
+
+    Attributes:
+        together: what shares the pictures of a data set and their preparation.
+        collector: what they want of all pictures together.
+    """
+
+    def __init__(self, bench: Bench, model: Measured, todos: Sequence[Todo]) -> None:
+        self.collector = Collector(bench.kept(), model)
+        groups: dict[object, Shared] = {}
+        for todo in todos:
+            feeding, context = bench.start(model.info, todo, model.asked.label)
+            shared = groups.setdefault((todo.task.pool, feeding.feed.preparation), {})
+            shared[feeding] = todo, context
+            if feeding.feed.collect:
+                self.collector.want(feeding, todo.task, context)
+        self.together = list(groups.values())
+
+    def passes(self, shared: Shared) -> list[list[Feeding]]:
+        """Of what could share a pass, who does; with them what brings the features that the cache lacks."""
+        fed = [feeding for feeding in shared if feeding.feed.taps and feeding not in self.collector.failed]
+        return passes(fed + self.collector.feedings(shared))

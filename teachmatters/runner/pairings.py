@@ -32,6 +32,13 @@ def paired(registry: Registry, metrics: Iterable[str], data: Sequence[str]) -> t
     return fitting, _misfits(registry, requests, pairings)
 
 
+def parties(fitting: Sequence[Pairing]) -> list[AnalysisSpec | DatasetSpec]:
+    """Every analysis and every data set, each once: those whose parameters may be given."""
+    analyses = {wanted.analysis.name: wanted.analysis for wanted, _ in fitting}
+    datasets = {data.name: data for _, data in fitting}
+    return [*analyses.values(), *datasets.values()]
+
+
 def merged(requests: Iterable[Request]) -> list[Request]:
     """Each analysis once, with all metrics that were asked of it."""
     together: dict[str, Request] = {}

@@ -18,11 +18,8 @@ def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | Data
     Raises:
         TeachMattersError: no ``=``, one name given twice, or nobody of the command declares the name.
     """
-    declared: dict[str, list[str]] = {}
-    for party in parties:
-        for parameter in party.parameters:
-            declared.setdefault(parameter.name, []).append(party.name)
-    known = [*declared, *(f"{owner}.{name}" for name, owners in declared.items() for owner in owners)]
+    declared = _declared(parties)
+    known = _known(declared)
     given: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -36,8 +33,25 @@ def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | Data
     return given
 
 
+def parameter_names(parties: Iterable[AnalysisSpec | DatasetSpec]) -> list[str]:
+    """Every name that may be given, plain and qualified."""
+    return _known(_declared(parties))
+
+
+def _declared(parties: Iterable[AnalysisSpec | DatasetSpec]) -> dict[str, list[str]]:
+    declared: dict[str, list[str]] = {}
+    for party in parties:
+        for parameter in party.parameters:
+            declared.setdefault(parameter.name, []).append(party.name)
+    return declared
+
+
+def _known(declared: Mapping[str, Iterable[str]]) -> list[str]:
+    return [*declared, *(f"{owner}.{name}" for name, owners in declared.items() for owner in owners)]
+
+
 def _names(declared: Mapping[str, object]) -> str:
-    return f"The names here are {listing(declared)}." if declared else "Nothing here has parameters; leave --param out."
+    return f"The names here are {listing(declared)}." if declared else "Nothing here has parameters; leave it out."
 
 
 def effective(party: AnalysisSpec | DatasetSpec, other: str, given: Given) -> dict[str, Value]:

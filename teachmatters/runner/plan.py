@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import Registry, Request, call
 from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
-from teachmatters.runner.pairings import Pairing, paired
-from teachmatters.runner.parameters import Given, effective, given_parameters, setting_of
-from teachmatters.runner.request import AnalyzeRequest, Dtype
+from teachmatters.runner.pairings import paired, parties
+from teachmatters.runner.parameters import effective, given_parameters
+from teachmatters.runner.request import AnalyzeRequest
+from teachmatters.runner.terms import Terms, pool_of, settled
 from teachmatters.store import Cell
 
 
@@ -22,6 +22,12 @@ class Ask:
 
     metrics: frozenset[str]
     labels: frozenset[str] | None = None
+
+
+def wanted_of(asks: Iterable[Ask], *labels: str) -> frozenset[str]:
+    """The metrics that are asked of a model, or of both of a pair."""
+    asked = (ask.metrics for ask in asks if ask.labels is None or ask.labels.issuperset(labels))
+    return frozenset[str]().union(*asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -65,10 +71,7 @@ class Task:
 
     def wanted(self, *labels: str) -> frozenset[str]:
         """The metrics that are wanted of a model, or of a pair."""
-        if not self.asks:
-            return self.metrics
-        asked = (ask.metrics for ask in self.asks if ask.labels is None or ask.labels.issuperset(labels))
-        return self.metrics & frozenset[str]().union(*asked)
+        return self.metrics & wanted_of(self.asks, *labels) if self.asks else self.metrics
 
     def new_analysis(self) -> Analysis:
         """A fresh instance."""
@@ -111,24 +114,6 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     return tasks, said
 
 
-def parties(fitting: Sequence[Pairing]) -> list[AnalysisSpec | DatasetSpec]:
-    """Every analysis and every data set, each once: those whose parameters may be given."""
-    analyses = {wanted.analysis.name: wanted.analysis for wanted, _ in fitting}
-    datasets = {data.name: data for _, data in fitting}
-    return [*analyses.values(), *datasets.values()]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """On what terms an analysis meets a data set: parameters that were given, and what else a cell depends on."""
-
-    given: Given
-    data_root: Path | None
-    limit: int | None
-    seed: int
-    dtype: Dtype
-
-
 class Opener:
     """Opens each data set once, however many analyses use it."""
 
@@ -146,8 +131,7 @@ class Opener:
         opened = self._open(data, of_data, terms)
         kinds, metrics = _offered(wanted, opened)
         items = _items(spec, opened, kinds[0], of_analysis, terms.limit)
-        values = _told(spec, data, of_analysis, of_data)
-        defaults = _told(spec, data, effective(spec, data.name, {}), effective(data, spec.name, {}))
+        values, setting = settled(spec, data, terms)
         return Task(
             spec=spec,
             metrics=metrics,
@@ -168,8 +152,8 @@ class Opener:
                 seed=terms.seed,
                 dtype=terms.dtype,
             ),
-            setting=setting_of(values, defaults, terms.limit, terms.seed, terms.dtype),
-            pool=_pool(data, terms),
+            setting=setting,
+            pool=pool_of(data, terms),
             anew=any({p.name, f"{spec.name}.{p.name}"} & set(terms.given) for p in spec.parameters if not p.in_setting),
         )
 
@@ -178,12 +162,6 @@ class Opener:
         if key not in self.opened:
             self.opened[key] = open_dataset(data, terms.data_root, values, terms.seed)
         return self.opened[key]
-
-
-def _pool(data: DatasetSpec, terms: Terms) -> Hashable:
-    """A data set as it was asked for. What analyses choose of it by their own defaults makes no other pictures."""
-    names = {name for p in data.parameters for name in (p.name, f"{data.name}.{p.name}")}
-    return data.name, terms.data_root, tuple(sorted((n, v) for n, v in terms.given.items() if n in names))
 
 
 def _offered(wanted: Request, opened: OpenDataset) -> tuple[tuple[Kind, ...], frozenset[str]]:
@@ -207,14 +185,3 @@ def _items(
     analysis = new_analysis(spec)
     roles = analysis.feed(parameters, frozenset(metric.name for metric in spec.metrics)).roles
     return analysis.select(items_of(opened, kind, roles, limit), parameters)
-
-
-def _told(
-    spec: AnalysisSpec, data: DatasetSpec, of_analysis: Mapping[str, Value], of_data: Mapping[str, Value]
-) -> dict[str, Value]:
-    """The parameters that belong to a cell; where both parties declare a name, the data set's is qualified."""
-    told = {p.name: of_analysis[p.name] for p in spec.parameters if p.in_setting}
-    for p in data.parameters:
-        if p.in_setting:
-            told[f"{data.name}.{p.name}" if p.name in told else p.name] = of_data[p.name]
-    return told

@@ -166,9 +166,9 @@ class Work:
             return
         half, other = self.halves[todo.task, first], self.halves[todo.task, second]
         analysis = todo.task.new_analysis()
-        analysis.start(half.context)
+        # The passes may have been made for other pairs too, of which more was missing, not necessarily the same.
+        analysis.start(replace(half.context, metrics=todo.applicable(one.info, two.info)))
         result = analysis.compare(half.state(), other.state())
-        # The passes may have been made for other pairs too, of which more was missing.
         result.records = [each for each in result.records if each.metric in todo.metrics]
         result.maps = [each for each in result.maps if each.name.removeprefix(UNIT) in todo.metrics]
         self._record(todo, (one, two), half.sitting, result)

@@ -6,13 +6,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import NullPool, create_engine, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from teachmatters.api import MetricSpec, Result
 from teachmatters.store.engine import READING, plain_errors, writing_engine
 from teachmatters.store.location import plain_path
 from teachmatters.store.migrate import WAIT, prepare
+from teachmatters.store.reader import connect
 from teachmatters.store.rows import (
     array_rows,
     check,
@@ -55,6 +56,18 @@ class Store:
         path = plain_path(path_or_url)
         prepare(path, timeout)
         return cls(path)
+
+    @classmethod
+    def reading(cls, path: Path) -> Store:
+        """A store of which ``recorded`` is all that may be asked: nothing is made, altered or left behind.
+
+        Raises:
+            TeachMattersError: what is there is no store, or not of this revision.
+        """
+        connect(path).close()
+        store = cls(path)
+        store._engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
+        return store
 
     def __enter__(self) -> Store:
         return self

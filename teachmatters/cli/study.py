@@ -1,0 +1,144 @@
+"""``tm study``: many models, data sets and analyses, from one file."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teachmatters.cli import options as given
+from teachmatters.cli import output
+from teachmatters.cli.analyze import outcome_line
+from teachmatters.errors import listing
+
+if TYPE_CHECKING:
+    from teachmatters.runner.request import Outcome
+    from teachmatters.runner.study import Study
+
+HELP = """Carry out a study: a YAML file that names models, data sets and analyses.
+
+Only what the store lacks is measured; one pass serves all that shares a model, a data set and a preparation. Stopped at
+any moment, the same command goes on with what is missing. --plan measures nothing and says what that is, and how long
+it would take here.
+
+Examples:
+
+  tm study study.yaml --plan
+
+  tm study study.yaml
+
+  tm study study.yaml --db trial.db --format json
+"""
+
+COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
+FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "pictures", "skipped", "seconds")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study, a YAML file.", show_default=False)]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Measure nothing; say what is missing and what it takes.")]
+
+
+def study(
+    file: FileArgument, plan: PlanOption = False, db: given.DbOption = None, style: given.ListFormatOption = "table"
+) -> None:
+    """Carry out a study."""
+    from teachmatters.registry import load
+    from teachmatters.runner.study_names import open_study
+    from teachmatters.store.location import writing_path
+
+    asked = open_study(load(), file)
+    path = writing_path(db if db is not None else asked.db)
+    if plan:
+        _plan(asked, path, style)
+    else:
+        _run(asked, path, style)
+
+
+def _plan(asked: Study, path: Path, style: given.ListFormat) -> None:
+    from teachmatters.cli.study_plan import show_forecast
+    from teachmatters.runner.forecast import forecast
+
+    with output.progress() as display:
+        found = forecast(asked, path, display)
+    show_forecast(found, path, style)
+
+
+def _run(asked: Study, path: Path, style: given.ListFormat) -> None:
+    from teachmatters.runner.study_run import run_study
+
+    try:
+        with output.progress() as display:
+            outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome))
+    except KeyboardInterrupt:
+        output.say(f"stopped; what was done is in {path}: the same command goes on with what is missing")
+        raise
+    _show(outcomes, path, style)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _tell(display: output.Bar | output.Log, outcome: Outcome) -> None:
+    """What was measured is said when it is; what was reused, or failed for reasons told below, is only counted."""
+    if outcome.status == "done":
+        display.say(outcome_line(outcome))
+
+
+def _show(outcomes: Sequence[Outcome], path: Path, style: given.ListFormat) -> None:
+    """The closing table: what became of everything, and why what failed did."""
+    if style == "json":
+        output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
+    else:
+        groups: dict[tuple[str, str, str], Counter[str]] = {}
+        data = list(dict.fromkeys(o.dataset for o in outcomes))
+        for o in sorted(outcomes, key=lambda o: data.index(o.dataset)):
+            groups.setdefault((o.dataset, o.analysis, o.setting), Counter())[o.status] += 1
+        rows = [(*group, *(counts[status] for status in COLUMNS[3:])) for group, counts in groups.items()]
+        output.emit_table(COLUMNS, rows)
+    for reason, failed in _reasons(outcomes).items():
+        output.say(f"failed {_named(failed)}: {reason}")
+        error = failed[0].error
+        if error is not None and os.environ.get("TM_DEBUG") == "1":
+            output.say("".join(traceback.format_exception(error)))
+    totals = Counter(outcome.status for outcome in outcomes)
+    where = f"; the results are in {path}" if path.exists() else ""
+    output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")
+
+
+def _row(outcome: Outcome) -> tuple[object, ...]:
+    return (
+        outcome.status,
+        outcome.model,
+        outcome.other or None,
+        outcome.dataset,
+        outcome.analysis,
+        outcome.setting,
+        sorted(outcome.metrics),
+        outcome.items,
+        outcome.skipped,
+        round(outcome.seconds, 3),
+        outcome.reason or None,
+    )
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    reasons: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            reasons.setdefault(outcome.reason, []).append(outcome)
+    return reasons
+
+
+def _named(failed: Sequence[Outcome]) -> str:
+    """``12 cells (attention, cka on coco; dino-b16, mae-b16)``."""
+    analyses = listing(dict.fromkeys(outcome.analysis for outcome in failed), 3)
+    data = listing(dict.fromkeys(outcome.dataset for outcome in failed), 3)
+    models = listing(dict.fromkeys(label for o in failed for label in (o.model, o.other) if label), 3)
+    count = f"{len(failed):,} cells" if len(failed) > 1 else "1 cell"
+    return f"{count} ({analyses} on {data}; {models})"
+
+
+app = given.single(study, HELP)

@@ -1,0 +1,103 @@
+"""``tm study``: what is missing of a study is measured, what is there is reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from teachmatters.cache.location import cache_folder
+from teachmatters.runner.analyze import DTYPES, in_order
+from teachmatters.runner.device import find_device
+from teachmatters.runner.measure import Bench
+from teachmatters.runner.plan import Opener, Task
+from teachmatters.runner.request import Listener, Outcome
+from teachmatters.runner.study import Study, Wish
+from teachmatters.runner.work import Work
+from teachmatters.store.files import check_writable
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What is wanted on a data set that cannot be opened, and why it cannot."""
+
+    wish: Wish
+    error: Exception
+
+
+def run_study(study: Study, db: Path, listener: Listener, tell: Callable[[Outcome], None]) -> list[Outcome]:
+    """Measure what is missing and commit each run as it is done.
+
+    A pass is shared by all that differs neither in seed and dtype nor in data set and preparation.
+
+    Args:
+        study: what to measure.
+        db: the store to write.
+        listener: is told what goes on.
+        tell: is told at once how each cell ended.
+
+    Returns:
+        how each cell ended, data sets that cannot be opened first. One that fails does not stop the rest.
+
+    Raises:
+        TeachMattersError: nothing could be stored, or the device is not there; nothing was measured.
+    """
+    check_writable(db)  # before hours of work, not after
+    find_device(study.device)
+    said = list(study.said)
+    tasks, absent = open_wishes(study)
+    outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
+    for outcome in outcomes:
+        tell(outcome)
+    for bench, mine in benches(study, db, tasks, listener):
+        with Work(db, bench, said, tell) as work:
+            work.run(study.models, mine)
+        said = work.said  # what was not yet worth a word
+        outcomes += in_order(work.ended, study.labels, mine)
+    return outcomes
+
+
+def open_wishes(study: Study) -> tuple[list[Task], list[Absent]]:
+    """Open the data sets: what can be measured on them, and what cannot."""
+    opener = Opener()
+    tasks: list[Task] = []
+    absent: list[Absent] = []
+    for wish in study.wishes:
+        try:
+            task = opener.task(wish.request, wish.data, wish.terms)
+            tasks.append(replace(task, asks=wish.asks))
+        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
+            absent.append(Absent(wish, error))
+    return tasks, absent
+
+
+def benches(study: Study, db: Path, tasks: Iterable[Task], listener: Listener) -> Iterator[tuple[Bench, list[Task]]]:
+    """The tasks by what a model is built for: its seed and its dtype."""
+    device = find_device(study.device)
+    groups: dict[tuple[int, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.template.seed, task.template.dtype), []).append(task)
+    for (seed, dtype), mine in groups.items():
+        bench = Bench(
+            device=device,
+            dtype=DTYPES[dtype],
+            batch_size=study.batch_size,
+            seed=seed,
+            listener=listener,
+            cache=cache_folder(db),
+        )
+        yield bench, mine
+
+
+def _failed(absent: Absent, labels: Iterable[str]) -> Iterator[Outcome]:
+    wish = absent.wish
+    for model, other in wish.cells(labels):
+        yield Outcome(
+            model=model,
+            other=other,
+            dataset=wish.data.name,
+            analysis=wish.request.analysis.name,
+            setting=wish.setting,
+            status="failed",
+            error=absent.error,
+        )

@@ -1,0 +1,164 @@
+"""``tm study`` as it is typed: the plan, the closing table, what failed, and the two files in docs/studies/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from teachmatters import registry
+from teachmatters.cli.app import app
+from teachmatters.runner.study_names import open_study
+from tests.pages import DOCS
+from tests.toys import toy_source
+
+PAPER, MINI = DOCS / "studies" / "paper.yaml", DOCS / "studies" / "mini.yaml"
+TEXT = "models: [toy-a, toy-b]\nmeasure:\n- {metrics: [attn-distance, toy-similarity], data: toys}\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toys: None) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(TEXT, encoding="utf-8")
+
+
+def tm(*words: str) -> Result:
+    return CliRunner().invoke(app, ["study", *words])
+
+
+def test_a_plan_a_run_and_a_plan_again() -> None:
+    planned = tm("study.yaml", "--plan")
+    assert planned.exit_code == 0
+    assert planned.stdout.splitlines()[2].split()[:8] == [
+        "toys",
+        "crop",
+        "attention,",
+        "toy-pairs",
+        "2",
+        "2",
+        "21",
+        "42",
+    ]
+    assert "5 of 5 cells are missing from results.db\n42 forward passes over 21 pictures, about 1 s" in planned.stderr
+    assert "3 comparisons of models, and what is computed after a pass, come on top\n" in planned.stderr
+    assert "forward passes a second on this cpu: ViT-24/8: crop " in planned.stderr
+    assert [path.name for path in Path().iterdir()] == ["study.yaml"]
+    done = tm("study.yaml")
+    assert done.exit_code == 0
+    assert [line.split() for line in done.stdout.splitlines()[2:]] == [
+        ["toys", "attention", "2", "0", "0"],
+        ["toys", "toy-pairs", "3", "0", "0"],
+    ]
+    assert "done   toy-a: attention on toys: 21 pictures in" in done.stderr
+    assert done.stderr.endswith("done 5, reused 0, failed 0; the results are in results.db\n")
+    again = tm("study.yaml")
+    assert again.stderr == "done 0, reused 5, failed 0; the results are in results.db\n"
+    assert tm("study.yaml", "--plan").output == "0 of 5 cells are missing from results.db\n"
+
+
+def test_json_is_a_list_of_objects_and_nothing_else() -> None:
+    Path("study.yaml").write_text(TEXT + "- {metrics: attn-distance, data: coco}\n", encoding="utf-8")
+    rows = json.loads(tm("study.yaml", "--plan", "--format", "json").stdout)
+    assert [(row["model"], row["data"], row["forward_passes"], bool(row["problem"])) for row in rows] == [
+        ("toy-a", "toys", 21, False), ("toy-b", "toys", 21, False), (None, "coco", None, True),
+    ]  # fmt: skip
+    assert rows[0]["per_second"] > 0
+    ended = tm("study.yaml", "--format", "json")
+    assert ended.exit_code == 1
+    told = [(row["status"], row["model"], row["other_model"], row["data"]) for row in json.loads(ended.stdout)]
+    assert told.count(("done", "toy-a", "toy-b", "toys")) == 1
+    assert [row for row in told if row[0] == "failed"] == [
+        ("failed", "toy-a", None, "coco"), ("failed", "toy-b", None, "coco"),
+    ]  # fmt: skip
+
+
+def test_what_failed_is_told_once_for_each_reason() -> None:
+    Path("study.yaml").write_text(TEXT.replace("toy-b", "toy-broken"), encoding="utf-8")
+    ended = tm("study.yaml")
+    assert ended.exit_code == 1
+    failed = [line for line in ended.stderr.splitlines() if line.startswith("failed")]
+    assert failed == ["failed 3 cells (toy-pairs, attention on toys; toy-a, toy-broken): toy-broken is broken"]
+    assert ended.stderr.endswith("done 2, reused 0, failed 3; the results are in results.db\n")
+    planned = tm("study.yaml", "--plan")
+    assert planned.exit_code == 0
+    assert "not counted, toy-broken: toy-broken is broken\n3 of 5 cells are missing" in planned.stderr
+
+
+def test_the_store_is_the_options_then_the_files() -> None:
+    Path("study.yaml").write_text("db: own.db\n" + TEXT, encoding="utf-8")
+    assert tm("study.yaml", "--db", "other.db").exit_code == 0
+    assert [path.name for path in Path().glob("*.db")] == ["other.db"]
+    assert "in own.db" in tm("study.yaml").stderr
+
+
+def test_a_study_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("study.yaml").write_text(TEXT.replace("toy-b", "toy-bb"), encoding="utf-8")
+    for words in (["study.yaml"], ["study.yaml", "--plan"]):
+        answer = tm(*words)
+        assert (answer.exit_code, answer.stdout) == (1, "")
+        assert answer.stderr.startswith("Error: study.yaml, line 1: unknown model 'toy-bb'. Did you mean 'toy-b'?")
+        assert answer.stderr.count("\n") == 1
+    assert tm("none.yaml").stderr == "Error: cannot read 'none.yaml': No such file or directory; name a YAML file\n"
+    assert tm().exit_code == 2
+
+
+def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(request: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.toys.toy_source", stopped)
+    answer = tm("study.yaml")
+    assert answer.exit_code == 130
+    assert "stopped; what was done is in results.db: the same command goes on with what is missing" in answer.stderr
+    monkeypatch.setattr("tests.toys.toy_source", toy_source)
+
+
+# ---------------------------------------------------------------- docs/studies/
+def test_the_papers_study_names_its_models_and_data() -> None:
+    study = open_study(registry.load(), PAPER)
+    assert len(study.models) == 20
+    assert {model.spec.image_size for model in study.models} == {224}
+    families = {model.spec.family for model in study.models}
+    assert families == {"supervised", "clip", "dino", "moco", "mae", "beit"}
+    data = {wish.data.name for wish in study.wishes}
+    assert data == {"imagenet50", "imagenet", "coco", "partimagenet", "roxford5k", "rparis6k", "davis", "spair"}
+    wanted = {(wish.request.analysis.name, wish.data.name) for wish in study.wishes}
+    paper = {(s.name, d) for s in registry.load().analyses.values() if "paper" in s.suites for d in s.paper_data}
+    assert wanted == paper
+    assert all(wish.setting == "" for wish in study.wishes), "as the protocols say"
+
+
+def test_its_plan_without_data_or_weights_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    answer = tm(str(PAPER), "--plan")
+    assert (answer.exit_code, answer.stdout) == (0, "")
+    assert "weights of supervised-s16," in answer.stderr
+    assert "(20 in all) are not here; 'tm fetch' gets them" in answer.stderr
+    for name, cells in {"imagenet50": 270, "imagenet": 20, "coco": 40, "davis": 20, "spair": 20}.items():
+        assert f"not counted, {cells} cells on {name}: data set '{name}' is not bundled" in answer.stderr
+    assert answer.stderr.endswith("450 of 450 cells are missing from results.db\n")
+
+
+def test_the_bundled_study_is_what_the_shipped_results_hold() -> None:
+    from teachmatters.store import query
+
+    study = open_study(registry.load(), MINI)
+    assert sorted(study.labels) == sorted(name for name in registry.load().models if name.startswith("mini-"))
+    wanted = {
+        (*cell, wish.data.name, wish.request.analysis.name, metric)
+        for wish in study.wishes
+        for cell in wish.cells(study.labels)
+        for metric in wish.request.metrics & wish.request.analysis.metrics_on(wish.data.kinds)
+    }
+    shipped = query(
+        DOCS.parent / "results.db",
+        "SELECT DISTINCT model, CASE WHEN analysis = 'cka' THEN other_model ELSE '' END, dataset, analysis, metric "
+        "FROM results WHERE analysis <> 'cka' OR model <= other_model UNION SELECT DISTINCT model, '', dataset, "
+        "analysis, name FROM maps WHERE name NOT LIKE 'unit:%'",
+    )
+    assert {tuple(row) for row in shipped.rows} == wanted
