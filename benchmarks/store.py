@@ -1,7 +1,8 @@
 """How fast is a store of five million numbers? ``python -m benchmarks.store [--rows N] [--keep FILE]``.
 
 Prints the size, the time to fill it (straight into the tables, as no user does, and one run as users do), and the time
-of typical queries through the views, with the plan of each that is slower than it should be, and of reports.
+of typical queries through the views, with the plan of each that is slower than it should be, of merging it into another
+store, and of reports.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import bulk
 from teachmatters import registry
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.build import build
 from teachmatters.store import Cell, ModelRow, Run, Store, query
+from teachmatters.store.merge import merge
 from teachmatters.store.migrate import info
 
 LAYERS, HEADS = 12, 12
@@ -135,18 +139,17 @@ def runs() -> Iterator[tuple[Run, Result]]:
 
 
 def fill(path: Path, rows: int) -> None:
-    """Fill a store run by run, as users do, but with the disk's own pace taken out."""
-    done, started, times = 0, time.perf_counter(), []
+    """Fill a store: most of it straight into the tables, its last runs one by one, as users do."""
+    started, endless = time.perf_counter(), runs()
+    done = bulk.fill(path, endless, rows)
+    print(f"{done:,} rows straight into the tables: {time.perf_counter() - started:.0f} s")
+    times = []
     with Store.open(path) as store:
-        for run, result in runs():
+        for run, result in islice(endless, 50):
             begun = time.perf_counter()
             store.record(run, result)
             times.append(time.perf_counter() - begun)
-            done += len(result.records)
-            if done >= rows:
-                break
-    print(f"{done:,} rows in {len(times):,} runs: {time.perf_counter() - started:.0f} s, of which each run")
-    print(f"  first 100: {statistics.median(times[:100]):.3f} s, last 100: {statistics.median(times[-100:]):.3f} s")
+    print(f"  each of 50 runs more: {statistics.median(times):.3f} s")
 
 
 def measure(path: Path) -> None:
@@ -183,6 +186,26 @@ def measure_reports(path: Path) -> None:
         print(f"{time.perf_counter() - begun:8.3f} {size:9,}  report {name} (at most {limit:g} s)", flush=True)
 
 
+class Unwatched:
+    """Nobody is shown how far the merging is."""
+
+    def begin(self, label: str, total: int) -> None:
+        """A file begins."""
+
+    def advance(self, n: int) -> None:
+        """Runs are done."""
+
+
+def measure_merge(path: Path, folder: Path) -> None:
+    """The store into a new one, and once more."""
+    ((rows,),) = query(path, "SELECT count(*) FROM records").rows
+    for what in ("new runs", "equal runs"):
+        begun = time.perf_counter()
+        merge([path], folder / "merged.db", Unwatched())
+        seconds = time.perf_counter() - begun
+        print(f"{seconds:8.3f} {rows:9,}  merge, {what}: {rows / seconds:,.0f} rows a second")
+
+
 def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -198,6 +221,7 @@ def main() -> None:
         facts = info(path)
         print(f"{size / 1e6:,.0f} MB; 'tm db info' {time.perf_counter() - begun:.2f} s: {facts}")
         measure(path)
+        measure_merge(path, Path(folder))
         measure_reports(path)
 
 

@@ -15,7 +15,7 @@ from teachmatters.store import Store, connect, head, info, public, query, revisi
 from teachmatters.store import migrate as module
 from teachmatters.store.migrate import migrate
 from teachmatters.store.schema import Base
-from tests.store.samples import DISTANCE, beside, finish, model, numbers, rows, run, start, store_at
+from tests.store.samples import CKA, DISTANCE, PCK, beside, finish, model, numbers, rows, run, start, store_at
 
 # A revision of the future, which may die when half its work is on the disk.
 NEXT = """
@@ -197,6 +197,21 @@ def test_three_processes_make_one_store(tmp_path: Path) -> None:
 def test_a_store_that_is_up_to_date_opens_without_alembic(old: Path) -> None:
     code = "Store.open(Path(sys.argv[1])).close()\nassert 'alembic' not in sys.modules\n"
     assert finish(start(code, old)) == (0, "")
+
+
+def test_info_counts_what_the_view_shows(tmp_path: Path) -> None:
+    same, other = model("a"), model("b")
+    path = store_at(
+        tmp_path / "r.db",
+        (run(DISTANCE), numbers("attn-distance", 1, 2, 3)),
+        (run(DISTANCE), numbers("attn-distance", 1, 2)),
+        (run(CKA, of=same, other=other), numbers("cka", 1, 2, 3, 4, other_layer=1)),
+        (run(CKA, of=same, other=same), numbers("cka", 1, other_layer=1)),
+        (run(PCK), numbers("pck-0.10", 1, 2, protocol="official")),
+    )
+    assert info(path)["results"] == rows(path, "SELECT count(*) FROM results")[0][0] == 2 + 2 * 4 + 1 + 2
+    store_at(tmp_path / "none.db")
+    assert info(tmp_path / "none.db")["results"] == 0
 
 
 def test_info(old: Path) -> None:
