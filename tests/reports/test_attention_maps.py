@@ -122,7 +122,7 @@ def test_one_map_of_equal_values(tmp_path: Path) -> None:
 def test_a_store_without_maps_says_what_to_run(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16"), DISTANCE, heads(DISTANCE, [0.5]))
     for spec, metric in ((MAPS, "attn-map-cls"), (ALIGNED, "attn-map-aligned")):
-        with pytest.raises(TeachMattersError, match=rf"'tm analyze --model dino-s16 --metric {metric} --db .*' measures"):
+        with pytest.raises(TeachMattersError, match=rf"'tm analyze --model dino-s16 --metric {metric} --db "):
             run_report(spec, tmp_path / "r.db", Options())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -53,11 +54,10 @@ def test_first_minus_second_at_the_best_layer_of_each(path: Path) -> None:
 
 
 def test_each_task_is_drawn_again_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[object] = []
-    drawn = bootstrap.resampled_means
-    monkeypatch.setattr(bootstrap, "resampled_means", lambda scores: (calls.append(None), drawn(scores))[1])
+    drawn = Mock(side_effect=bootstrap.resampled_means)
+    monkeypatch.setattr(bootstrap, "resampled_means", drawn)
     assert len(rows(path, models=("mae-s16", "dino-s16"))) == 2
-    assert len(calls) == 1, "purity has no scores of single units"
+    assert drawn.call_count == 1, "purity has no scores of single units"
 
 
 def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> None:

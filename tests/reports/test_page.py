@@ -25,6 +25,7 @@ from teachmatters.reports.specs import REPORTS
 from teachmatters.store import Store
 from teachmatters.store.reader import query
 from tests.reports.stores import CKA, DISTANCE, PURITY, TOP1, heads, model, record, rising, typical, values
+from tests.reports.test_certainty import hits, put
 
 EVIL = "<script>document.title='owned'</script>"
 
@@ -84,6 +85,33 @@ def test_every_number_is_what_the_query_beside_it_gives(tmp_path: Path) -> None:
             assert data_of(text) == rows
             compared += len(rows)
     assert compared > 30
+
+
+def test_panels_follow_the_drawings_order_and_name_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    for metric in (TOP1, replace(TOP1, name="knn-top5", title="k-NN top-5")):
+        for data in ("digits", "photos"):
+            record(path, model("dino-s16", depth=2), metric, values(metric, [1.0, 2.0]), data=data, analysis="knn")
+    (block,) = re.findall(r'id="data-knn">(.*?)</script>', page(path))
+    read = json.loads(block)
+    assert [key[0] for key in read["order"]] == ["knn-top1", "knn-top1", "knn-top5", "knn-top5"]
+    assert [key[1:] for key in read["order"]][:2] == [[None, "digits", "all"], [None, "photos", "all"]]
+    assert read["differ"] == ["dataset"]
+
+
+def test_the_machines_folders_are_not_told(tmp_path: Path) -> None:
+    path = fill(tmp_path / "r.db", "dino-s16")
+    text = page(path)
+    assert "r.db holds" in text
+    assert str(tmp_path) not in text
+
+
+def test_it_says_what_is_computed_beside_the_query(tmp_path: Path) -> None:
+    put(tmp_path / "r.db", "dino-s16", hits(0, 0.3, 0.7))
+    put(tmp_path / "r.db", "mae-s16", hits(1, 0.3, 0.5))
+    found = sections(page(tmp_path / "r.db"))
+    for name in ("best-layers", "compare"):
+        assert "computed beside the query" in found[name].lower()
 
 
 def test_the_tables_are_the_reports(tmp_path: Path) -> None:

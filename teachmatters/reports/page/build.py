@@ -103,7 +103,7 @@ def _page(path: Path, chapters: dict[str, list[Section]], silent: dict[str, Teac
         "title": html.escape(f"teachmatters: {path.name}"),
         "facts": _facts(path),
         "contents": "".join(_contents(name, each) for name, each in chapters.items()),
-        "body": "".join(_chapter(name, each) for name, each in chapters.items()) + _silent(silent),
+        "body": "".join(_chapter(name, each) for name, each in chapters.items()) + _silent(silent, path),
         "style": _asset("page.css"),
         "script": _asset("page.js"),
         "plotly": _plotly() if any(section.draws for section in sections) else "",
@@ -145,11 +145,12 @@ def _chapter(name: str, sections: Sequence[Section]) -> str:
     return f"<h2>{html.escape(name)}</h2>" + "".join(section.html for section in sections)
 
 
-def _silent(silent: dict[str, TeachMattersError]) -> str:
-    """What the store has nothing for."""
+def _silent(silent: dict[str, TeachMattersError], path: Path) -> str:
+    """What the store has nothing for; the page goes to others, whom the folders of this machine do not concern."""
     if not silent:
         return ""
-    items = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(str(why))}</li>" for name, why in silent.items())
+    said = {name: str(why).replace(str(path), path.name) for name, why in silent.items()}
+    items = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(why)}</li>" for name, why in said.items())
     return f"<h2>Not in this store</h2><ul>{items}</ul>"
 
 

@@ -1,6 +1,7 @@
 "use strict";
 const looks = JSON.parse(document.getElementById("looks").textContent);
 const charts = [];
+const PANEL = ["metric", "protocol", "dataset", "split"];
 
 /* Sorting: a table's bodies move, each a line with what belongs to it. */
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -75,14 +76,20 @@ function lines(holder, data) {
   const last = rows.reduce((most, row) => Math.max(most, row.layer), 1);
   const axis = depths.size > 1 ? { title: { text: "Relative depth" } } : { title: { text: "Layer" }, tick0: 0, dtick: Math.ceil(last / 12) };
   legend(holder, [...new Set(rows.map((row) => row.model))]);
-  const differ = ["protocol", "dataset", "split"].filter((name) => new Set(rows.map((row) => row[name])).size > 1);
-  for (const panel of group(rows, ["metric", "protocol", "dataset", "split"])) {
+  for (const panel of panels(rows, data.order)) {
     const traces = [];
     for (const line of group(panel.filter(own), ["model"])) traces.push(trace(line, x, "lines+markers"));
     for (const points of group(panel.filter((row) => !own(row)), ["model"])) traces.push(trace(points, x, "markers"));
-    const title = [data.titles[panel[0].metric], ...differ.map((name) => panel[0][name])].filter((part) => part && part !== "all").map(safe).join(" / ");
+    const title = [data.titles[panel[0].metric], ...data.differ.map((name) => panel[0][name])].filter((part) => part && part !== "all").map(safe).join(" / ");
     draw(holder, traces, { title: { text: title, font: { size: 13 } }, xaxis: axis, yaxis: {} });
   }
+}
+
+/* In the order of the drawings, which is not that of the query. */
+function panels(rows, order) {
+  const place = new Map(order.map((key, k) => [JSON.stringify(key), k]));
+  const of = ([row]) => place.get(JSON.stringify(PANEL.map((name) => row[name] ?? null)));
+  return group(rows, PANEL).sort((a, b) => of(a) - of(b));
 }
 
 function trace(rows, x, mode) {

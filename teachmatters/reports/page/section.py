@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from teachmatters.reports import captions
+from teachmatters.reports import captions, frames
 from teachmatters.reports.engine import Report
 from teachmatters.reports.page.runs import COLUMNS, Runs
 
 Kind = Literal["lines", "pairs", "picture"]
 LONG = 20
 """Lines of a table that is folded away at first, beside a figure that says the same."""
+PANEL = ("metric", "protocol", "dataset", "split")
+"""What has a panel of its own where lines are drawn."""
+
 DPI = 110
 MOST_MODELS, MOST_PAIRED = 40, 12
 """In a drawing, and in one with a square for each pair: with more it takes minutes and cannot be read."""
@@ -113,7 +116,18 @@ def content(report: Report) -> dict[str, Any]:
         "rows": list(zip(*kept.values(), strict=True)) if kept else [[] for _ in report.data.rows],
         "constant": same,
         "titles": {name: captions.named(report.options.of(name)) for name in dict.fromkeys(columns.get("metric", ()))},
+        **_panels(report),
     }
+
+
+def _panels(report: Report) -> dict[str, Any]:
+    """In which order panels follow each other, and what besides the metric has to be said to tell them apart."""
+    held = [name for name in PANEL if name in report.data.columns]
+    each = [
+        dict.fromkeys(PANEL) | dict(zip(held, values, strict=True)) for values in report.data.distinct(held)
+    ]  # fmt: skip
+    order = [[row[name] for name in PANEL] for row in frames.in_order(each, report.options)]
+    return {"order": order, "differ": [name for name in frames.differing(each) if name != "metric"]}
 
 
 def _plain(value: Any) -> Any:
@@ -163,7 +177,9 @@ def _table(report: Report, *, folded: bool) -> str:
             bodies.append(text)
     ends = "".join(_line(line, nth, bold) for nth, line in enumerate(lines[len(lines) - foot :], len(table) - foot))
     body = "".join(f"<tbody>{text}</tbody>" for text in bodies) + (f"<tfoot>{ends}</tfoot>" if ends else "")
-    whole = f'<div class="wide" tabindex="0"><table class="sortable"><thead><tr>{head}</tr></thead>{body}</table></div>'
+    labels = table.attrs.get("labels", 1)
+    inside = f'<table class="sortable"><thead><tr>{head}</tr></thead>{body}</table>'
+    whole = f'<div class="wide labels-{labels}" tabindex="0">{inside}</div>'
     if left_out:
         whole += f"<p>{left_out:,} more lines: 'tm report {html.escape(report.spec.name)}' prints them.</p>"
     return f"<details><summary>The numbers</summary>{whole}</details>" if folded else whole
