@@ -9,7 +9,7 @@ from typing import Any
 from teachmatters.api import ModelSpec
 from teachmatters.hookspecs import API_VERSION
 from teachmatters.plugin.checks.docstrings import check_docstrings
-from teachmatters.plugin.checks.specs import check_spec
+from teachmatters.plugin.checks.specs import check_facts, check_references
 from teachmatters.plugin.checks.start import check_start
 from teachmatters.plugin.findings import Finding, Listener, Sheet, wrong
 from teachmatters.plugin.source import Package
@@ -90,7 +90,9 @@ def _place_of_problem(sheet: Sheet, problem: str) -> str:
 def _part(sheet: Sheet, hook: str, spec: Any, data_root: Path | None) -> Callable[[], None]:
     def run() -> None:
         _begin(sheet, hook, spec)
-        check_spec(sheet, spec)
+        if spec in sheet.plugin.specs.get(hook, ()):  # of what a prefix stands for, nobody need know the licence
+            check_facts(sheet, spec)
+        check_references(sheet, spec)
         if not sheet.not_ok("names code"):
             _check_of(hook, sheet, spec, data_root)
 

@@ -28,8 +28,8 @@ HINTS = {
 }
 
 
-def check_spec(sheet: Sheet, spec: Any) -> None:
-    """The facts are told, and what it names can be imported."""
+def check_facts(sheet: Sheet, spec: Any) -> None:
+    """What people look for is told."""
     with sheet.check("facts") as tell:
         for field in next(fields for kind, fields in TOLD.items() if isinstance(spec, kind)):
             if not getattr(spec, field).strip():
@@ -37,6 +37,10 @@ def check_spec(sheet: Sheet, spec: Any) -> None:
                 tell(f"{field} is empty{hint}")
         for message in _of_parameters(getattr(spec, "parameters", ())):
             tell(message)
+
+
+def check_references(sheet: Sheet, spec: Any) -> None:
+    """What it names can be imported and called."""
     with sheet.check("names code") as tell:
         for field in REFERENCES:
             if (reference := getattr(spec, field, "")) and (message := _missing(reference, callable_=field != "app")):

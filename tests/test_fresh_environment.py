@@ -1,0 +1,74 @@
+"""In a virtual environment of its own, what the tutorial says is typed, and works as typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from teachmatters.plugin.new import KINDS
+from tests.test_wheel import wheel
+
+__all__ = ["wheel"]
+
+PIP = """#!/bin/sh
+exec "{python}" -m pip --quiet --disable-pip-version-check "$@" --no-index --no-build-isolation
+"""
+"""What is installed here anyway need not be fetched again, for the building of a package neither."""
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """teachmatters from its wheel; the packages that it needs are those of this Python."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "outside.pth").write_text(f"import site; site.addsitedir({sysconfig.get_paths()['purelib']!r})\n")
+    pip = folder / "bin" / "pip"
+    pip.write_text(PIP.format(python=python))
+    pip.chmod(0o755)
+    subprocess.run([pip, "install", "--no-deps", str(wheel)], check=True)
+    return folder
+
+
+def typed(line: str, environment: Path, where: Path) -> str:
+    """The output of a line that must end well."""
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("TM_", "PYTHON"))}
+    surroundings["PATH"] = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    answer = subprocess.run(
+        ["bash", "-c", line], cwd=where, env=surroundings, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, f"{line}\n{answer.stdout}{answer.stderr}"
+    return answer.stdout
+
+
+def test_a_new_model_is_four_lines_away_from_its_report(environment: Path, tmp_path: Path) -> None:
+    where = typed("python -c 'import teachmatters; print(teachmatters.__file__)'", environment, tmp_path)
+    assert Path(where.strip()).is_relative_to(environment)
+    typed("tm plugin new my-vit --kind model", environment, tmp_path)
+    typed("pip install -e my-vit", environment, tmp_path)
+    typed("tm analyze --model my-vit --metric attn-distance", environment, tmp_path)
+    report = typed("tm report attention-distance", environment, tmp_path)
+    assert "my-vit" in report
+    layers = [line.split()[0] for line in report.splitlines() if line.strip()[:1].isdigit()]
+    assert layers == ["1", "2", "3", "4"]
+
+
+def test_every_kind_installs_is_found_and_keeps_the_contract(environment: Path, tmp_path: Path) -> None:
+    names = [f"our-{kind}" for kind in KINDS]
+    for kind, name in zip(KINDS, names, strict=True):
+        typed(f"tm plugin new {name} --kind {kind}", environment, tmp_path)
+    typed(f"pip install -e {' -e '.join(names)}", environment, tmp_path)
+    plugins = {each["name"]: each for each in json.loads(typed("tm plugins --format json", environment, tmp_path))}
+    for name in names:
+        assert plugins[name]["problems"] == []
+        assert plugins[name]["offers"]
+    found = json.loads(typed(f"TM_LOAD_PLUGINS={','.join(names)} tm plugin check --format json", environment, tmp_path))
+    assert {each["plugin"] for each in found} == set(names)
+    assert {each["about"] for each in found if each["status"] == "not checked"} == {"data set our-dataset"}
