@@ -106,10 +106,12 @@ def test_the_machines_folders_are_not_told(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
-def test_it_says_what_is_computed_beside_the_query(tmp_path: Path) -> None:
+def test_it_says_what_is_computed_beside_the_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(section, "LONG", 2)
     put(tmp_path / "r.db", "dino-s16", hits(0, 0.3, 0.7))
     put(tmp_path / "r.db", "mae-s16", hits(1, 0.3, 0.5))
     found = sections(page(tmp_path / "r.db"))
+    assert "The numbers" not in found["best-layers"], "the table is not folded away"
     for name in ("best-layers", "compare"):
         assert "computed beside the query" in found[name].lower()
 

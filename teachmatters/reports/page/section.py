@@ -57,7 +57,7 @@ class Section:
             f'<section id="{anchor(name)}" aria-labelledby="{anchor(name)}-title">',
             f'<h3 id="{anchor(name)}-title">{html.escape(name)}</h3><p>{html.escape(report.spec.summary)}</p>',
             _figure(report, kind),
-            _table(report, folded=kind is not None and len(report.table) > LONG),
+            _table(report, folded=kind is not None and _length(report) > LONG),
             "".join(
                 f'<p class="caption">{html.escape(line)}</p>'
                 for line in (*report.table.attrs.get("notes", ()), *report.caption)
@@ -155,6 +155,11 @@ def _picture(report: Report, most: int) -> str:
     picture = base64.b64encode(file.getvalue()).decode()
     alt = html.escape(f"Drawing of {report.spec.name}: {report.spec.summary}")
     return f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
+
+
+def _length(report: Report) -> int:
+    """Of a table: its lines without those that belong to the line above."""
+    return sum(str(line[0]) != "" for line in report.table.to_numpy()[:, :1])
 
 
 def _table(report: Report, *, folded: bool) -> str:
