@@ -1,14 +1,18 @@
-"""Reading the README and the pages of docs/: their code blocks, command lines, and the example plugin in them."""
+"""Reading the README and the pages of docs/: their code blocks and command lines."""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.installing import write_plugin
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -60,34 +64,22 @@ def commands(page: Path) -> Iterator[str]:
             yield from (line.removeprefix("$ ") for line in lines if line.startswith("$ "))
 
 
-def install_example_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The package of docs/plugins/, written from the pages' blocks; found by its metadata, as after pip."""
+def install_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that a page has had written, found by its metadata as after pip."""
     from teachmatters import registry
 
-    pages = [DOCS / "plugins" / name for name in ("index.md", "model.md", "testing.md")]
-    for block in [block for page in pages for block in blocks(page)]:
-        if block.title and not block.text.startswith(SNIPPET):
-            path = folder / block.title
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
     project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
-    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (info / "METADATA").write_text(facts, encoding="utf-8")
-    points = [f"{name} = {module}" for name, module in project["entry-points"]["teachmatters"].items()]
-    (info / "entry_points.txt").write_text("\n".join(["[teachmatters]", *points, ""]), encoding="utf-8")
+    ((_, module),) = project["entry-points"]["teachmatters"].items()
+    write_plugin(folder, project["name"], {}, module)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("TM_LOAD_PLUGINS", project["name"])
+    others = os.environ.get("TM_LOAD_PLUGINS")
+    monkeypatch.setenv("TM_LOAD_PLUGINS", ",".join(filter(None, [others, project["name"]])))
     registry.load.cache_clear()
-    return folder
 
 
-def forget_example_plugin() -> None:
-    import sys
-
+def forget_written(module: str = "my_vit") -> None:
     from teachmatters import registry
 
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tm_token_norm"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
         del sys.modules[name]
     registry.load.cache_clear()

@@ -15,12 +15,11 @@ import pluggy
 import pytest
 import typer
 from typer.core import TyperGroup
-from typer.testing import CliRunner
 
 from teachmatters import hookspecs, registry
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.cli.app import LazyCommand, app
-from teachmatters.registry.plugins import Plugin, _load
+from teachmatters.registry.plugins import Plugin, _load, discover
 from teachmatters.store import VIEWS, Store, query
 from tests.pages import (
     DOCS,
@@ -28,8 +27,6 @@ from tests.pages import (
     ROOT,
     SNIPPET,
     blocks,
-    forget_example_plugin,
-    install_example_plugin,
     prose,
     section,
 )
@@ -275,32 +272,15 @@ def test_the_notebooks_python_runs(store: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 # ---------------------------------------------------------------- the plugin's page
-@pytest.fixture
-def example_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    yield install_example_plugin(tmp_path / "tm-token-norm", monkeypatch)
-    monkeypatch.undo()
-    forget_example_plugin()
-
-
-def test_the_example_plugin_is_what_the_page_says(
-    example_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = registry.load()
-    assert {hook for plugin in known.plugins if plugin.name == "token-norm" for hook in plugin.specs} == set(
-        registry.HOOKS
-    )
-    own_tests: Any = importlib.util.module_from_spec(spec := spec_of(example_plugin / "tests/test_token_norm.py"))
-    assert spec.loader
-    spec.loader.exec_module(own_tests)
-    own_tests.test_the_plugin_is_found_and_sound()
-    own_tests.test_parts_change_nothing()
-    own_tests.test_batches_change_nothing(tmp_path)
-    heavy = (example_plugin / "tm_token_norm" / "__init__.py").read_text("utf-8")
-    assert re.findall(r"^from ([\w.]+)", heavy, re.MULTILINE) == ["teachmatters", "teachmatters.api"]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TM_DB", "one.db")
-    answer = CliRunner().invoke(app, ["norms"])
-    assert answer.output.startswith("tiny-ti16: layer ")
+def test_every_hook_has_an_example_of_the_package_that_has_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TM_LOAD_PLUGINS", "tm-token-norm")
+    (plugin,) = [plugin for plugin in discover() if not plugin.built_in]
+    assert {hook for hook, specs in plugin.specs.items() if specs} == set(registry.HOOKS)
+    page = (DOCS / "plugins" / "index.md").read_text("utf-8")
+    for hook, contract in registry.HOOKS.items():
+        _, _, text = page.partition(f"### `{hook}() -> list[{contract.__name__}]`\n")
+        shown = f'{SNIPPET} "plugins/tm-token-norm/tm_token_norm/__init__.py:{hook.removeprefix("register_")}"'
+        assert shown in text.partition("\n#")[0]
 
 
 def spec_of(path: Path) -> Any:

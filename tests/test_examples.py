@@ -26,7 +26,7 @@ from teachmatters.cli.app import app
 from teachmatters.models import sources, timm_ids
 from teachmatters.models.sources import create
 from tests import fixtures
-from tests.pages import PAGES, ROOT, blocks, commands, forget_example_plugin, install_example_plugin
+from tests.pages import PAGES, ROOT, blocks, commands, forget_written, install_written
 from tests.test_docs import COMMANDS
 
 NOT_OURS = {
@@ -78,7 +78,7 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     monkeypatch.undo()
-    forget_example_plugin()
+    forget_written()
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,13 +157,14 @@ paper's data: tests/test_paper_page.py."""
 def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(page.relative_to(ROOT).as_posix(), tmp_path, monkeypatch)
     for line in commands(page):
+        written = re.fullmatch(r"python -m pip install -e (\S+)", line)
+        if written and (tmp_path / written[1]).is_dir():
+            install_written(tmp_path / written[1], monkeypatch)
         check(line)
 
 
 def prepare(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page's reader has done before."""
-    if page in ("docs/plugins/index.md", "docs/plugins/model.md"):
-        install_example_plugin(folder / "tm-token-norm", monkeypatch)
     if page in REAL_PLUGINS:
         monkeypatch.setenv("TM_LOAD_PLUGINS", REAL_PLUGINS[page])
         registry.load.cache_clear()
@@ -192,6 +193,8 @@ def small_vit(folder: Path) -> None:
 
 
 REAL_PLUGINS = {
+    "docs/plugins/index.md": "tm-token-norm",
+    "docs/plugins/model.md": "tm-token-norm",
     "docs/plugins/analysis.md": "teachmatters-head-specialisation",
     "docs/plugins/dataset.md": "teachmatters-flowers",
 }

@@ -1,0 +1,40 @@
+"""Checkerboards, finer and finer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+
+
+# --8<-- [start:dataset]
+class Checkers(Dataset):
+    """Boards of 2, 4, 6 ... squares a side.
+
+    Args:
+        boards: how many.
+    """
+
+    kinds = frozenset({"pictures"})
+
+    def __init__(self, boards: int) -> None:
+        self._items = [Item(f"board-{number:02d}", size=0) for number in range(1, boards + 1)]
+
+    def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
+        return self._items if role == "all" else None
+
+    def picture(self, item: Item) -> Image.Image:
+        squares = 2 * int(item.key.removeprefix("board-"))
+        board = (np.indices((squares, squares)).sum(axis=0) % 2 * 255).astype(np.uint8)
+        return Image.fromarray(board).resize((256, 256), Image.Resampling.NEAREST).convert("RGB")
+
+
+def open_checkers(request: DatasetRequest) -> Checkers:
+    """As many boards as ``--param boards`` says."""
+    return Checkers(request.parameters["boards"])
+
+
+# --8<-- [end:dataset]
