@@ -39,11 +39,20 @@ COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
 FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "pictures", "skipped", "seconds")
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study, a YAML file.", show_default=False)]
+DbOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="FILE",
+        help="The results store. Default: the one that the study names, else TM_DB, else ./results.db.",
+        show_default=False,
+    ),
+]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Measure nothing; say what is missing and what it takes.")]
 
 
 def study(
-    file: FileArgument, plan: PlanOption = False, db: given.DbOption = None, style: given.ListFormatOption = "table"
+    file: FileArgument, plan: PlanOption = False, db: DbOption = None, style: given.ListFormatOption = "table"
 ) -> None:
     """Carry out a study."""
     from teachmatters.registry import load
@@ -74,7 +83,8 @@ def _run(asked: Study, path: Path, style: given.ListFormat) -> None:
         with output.progress() as display:
             outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome))
     except KeyboardInterrupt:
-        output.say(f"stopped; what was done is in {path}: the same command goes on with what is missing")
+        kept = f"what was done is in {path}; " if path.exists() else ""
+        output.say(f"stopped; {kept}the same command goes on with what is missing")
         raise
     _show(outcomes, path, style)
     if any(outcome.status == "failed" for outcome in outcomes):

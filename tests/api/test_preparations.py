@@ -144,6 +144,7 @@ def test_small_and_odd_pictures_fit(preparation: Preparation, shape: tuple[int, 
     for info in (model(32), WIDE, TALL):
         prepared = preparation.prepare(noise(*shape), given, info)
         assert prepared.inputs.shape[1:] == (3, *info.input_size)
+        assert preparation.inputs in (None, len(prepared.inputs))
         assert prepared.annotations["videos"]["mask"].pixels.shape == prepared.grid
         assert prepared.annotations["own"] == {"words": ["a"], "pair": (1, "b")}
 

@@ -111,8 +111,11 @@ def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.toys.toy_source", stopped)
     answer = tm("study.yaml")
     assert answer.exit_code == 130
-    assert "stopped; what was done is in results.db: the same command goes on with what is missing" in answer.stderr
+    assert "stopped; the same command goes on with what is missing" in answer.stderr
     monkeypatch.setattr("tests.toys.toy_source", toy_source)
+    assert tm("study.yaml").exit_code == 0
+    monkeypatch.setattr("tests.toys.toy_source", stopped)
+    assert "stopped; what was done is in results.db; the same command goes on" in tm("study.yaml").stderr
 
 
 # ---------------------------------------------------------------- docs/studies/

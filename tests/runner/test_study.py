@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from teachmatters import registry
+from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.calibrate import throughput
 from teachmatters.runner.forecast import forecast
 from teachmatters.runner.forecast_rows import Forecast
+from teachmatters.runner.measure import Bench, Seated, Todo
 from teachmatters.runner.request import Outcome, Silence
 from teachmatters.runner.study_names import open_study
 from teachmatters.runner.study_run import run_study
+from tests import measuring
 from tests.runner.test_analyze import Runs, forwards, run, statuses
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -178,6 +183,26 @@ def test_nothing_is_made_where_nothing_could_be_stored(study: Studies, forwards:
 
 
 # ---------------------------------------------------------------- --plan
+def test_trying_how_fast_it_is_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachmatters.cache.features.SHARD_BYTES", 1)  # a file for each picture
+    monkeypatch.setattr("teachmatters.runner.calibrate.SECONDS", 0.0)
+    task = measuring.task("clustering", "toys")
+    cpu = torch.device("cpu")
+    bench = Bench(device=cpu, dtype=torch.float32, batch_size=4, seed=0, listener=Silence(), cache=tmp_path / "cache")
+    seated = Seated(bench, measuring.measured("toy-a"), [Todo(task, task.metrics)])
+    seated.collector.sow()
+    (shared,) = seated.together
+    (feedings,) = seated.passes(shared)
+    seen: list[int] = []
+    stream = TimmViT.stream
+    monkeypatch.setattr(
+        TimmViT, "stream", lambda self, pixels, *more: (seen.append(len(pixels)), stream(self, pixels, *more))
+    )
+    assert throughput(bench, measuring.adapter(), feedings) > 0
+    assert seen == [4, 4], "the first does not count, and after the next the time is over"
+    assert list(tmp_path.iterdir()) == []
+
+
 PLANS = {
     "fused": APART,
     "windows and pairs": """
@@ -194,6 +219,7 @@ measure:
   - {metrics: toy-pairs, models: [toy-a, toy-b]}
   - {metrics: toy-similarity, models: [toy-b, toy-c], limit: 8}
 """,
+    "one network twice": "models: [toy-a, toy-b, again=toy-b]\ndata: toys\nmeasure: [toy-similarity, clustering]\n",
     "no class token": "models: [toy-bare, toy-a]\ndata: toys\nmeasure: [attn-on-cls, knn, rank]\n",
     "bad pictures in windows": "models: toy-a\nmeasure: [{metrics: toy-video, data: toys, limit: 2}]\n",
 }
