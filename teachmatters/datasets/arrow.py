@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, Item, Kind, Role
-from teachmatters.datasets.parts import part_named, roles_of
+from teachmatters.datasets.listing import size_of
+from teachmatters.datasets.parts import WORDS, part_named, roles_of
 from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError, listing
 
@@ -19,16 +20,22 @@ SAVED = ("dataset_dict.json", "state.json")
 PARQUET = ("*.parquet", "data/*.parquet")
 
 
-def is_arrow(root: Path) -> bool:
-    """Whether a folder is one of ``datasets``."""
-    return any((root / name).is_file() for name in SAVED) or any(any(root.glob(pattern)) for pattern in PARQUET)
+def is_saved(root: Path) -> bool:
+    """Whether ``save_to_disk`` of ``datasets`` wrote a folder."""
+    return any((root / name).is_file() for name in SAVED)
+
+
+def has_parquet(root: Path) -> bool:
+    """Whether Parquet files lie in a folder as in a repository of the hub."""
+    return any(any(root.glob(pattern)) for pattern in PARQUET)
 
 
 class ArrowFolder(Dataset):
     """The rows of a table with a column of pictures, in their order; a key is the split and the row's number.
 
-    The splits ``train`` and ``validation`` (or ``val``, else ``test``) are gallery and queries. A column of class
-    labels makes them labelled. Opening reads no picture: their sizes are those that the table keeps.
+    The splits ``train`` and ``validation`` (or ``val``, else ``test``) are gallery and queries; of others there may be
+    one, which then is all. A column of class labels makes them labelled. Opening reads no picture: their sizes are
+    those that the table keeps, or those of the files that it names.
 
     Args:
         root: the folder.
@@ -42,9 +49,12 @@ class ArrowFolder(Dataset):
         splits = _splits(root)
         self.parts = roles_of(splits)
         self._rows = {part: splits[part] for part in set(self.parts.values())}
-        first = next(iter(self._rows.values()))
-        self._picture = _column(root, first.features, "Image", ("image", "img"))
-        self._label, self.classes = _labels(first.features)
+        features = self._rows[self.parts["all"]].features
+        self._picture = _column(root, features, "Image", ("image", "img"))
+        self._label, self.classes = _labels(features)
+        for name in filter(None, (self._picture, self._label)):
+            if any(rows.features.get(name) != features[name] for rows in self._rows.values()):
+                raise TeachMattersError(f"{root}: column {name!r} is not the same in all splits; 'cast' makes it so")
         self.kinds = frozenset({"pictures", "labels"} if self._label else {"pictures"})
         self._items = {part: self._listed(part, rows) for part, rows in self._rows.items()}
 
@@ -55,6 +65,8 @@ class ArrowFolder(Dataset):
     def picture(self, item: Item) -> Image:
         part, _, number = item.key.rpartition("/")
         found = self._rows[part][int(number)][self._picture]
+        if found is None:
+            raise ValueError(f"{item.key}: the table has no picture in this row")
         if found["bytes"] is None:
             return read_picture(self.root / found["path"])
         return read_picture(BytesIO(found["bytes"]), item.key)
@@ -63,17 +75,27 @@ class ArrowFolder(Dataset):
         return self.parts["all"] or "all"
 
     def _listed(self, part: str, rows: Any) -> list[Item]:
-        import pyarrow.compute as pc
-
-        table = rows.with_format("arrow")
-        sizes: list[int | None] = []
+        sizes: list[int] = []
         labels: list[int | None] = []
-        for batch in table.iter(batch_size=10_000):
-            sizes += pc.binary_length(pc.struct_field(batch[self._picture], "bytes")).to_pylist()
+        for batch in rows.with_format("arrow").iter(batch_size=10_000):
+            sizes += self._sizes(batch[self._picture])
             labels += batch[self._label].to_pylist() if self._label else [None] * batch.num_rows
         return [
-            Item(f"{part}/{number:08d}", size or 0, _known(label))
+            Item(f"{part}/{number:08d}".lstrip("/"), size, _known(label))
             for number, (size, label) in enumerate(zip(sizes, labels, strict=True))
+        ]
+
+    def _sizes(self, column: Any) -> list[int]:
+        """In bytes: of pictures in the table, or of the files that it names."""
+        import pyarrow.compute as pc
+
+        sizes = pc.binary_length(pc.struct_field(column, "bytes")).to_pylist()
+        if None not in sizes:
+            return list(sizes)
+        paths = pc.struct_field(column, "path").to_pylist()
+        return [
+            size if size is not None else (path and size_of(self.root / path)) or 0
+            for size, path in zip(sizes, paths, strict=True)
         ]
 
 
@@ -90,18 +112,31 @@ def _splits(root: Path) -> dict[str, Any]:
         raise TeachMattersError(
             f"{root} is a table of Hugging Face datasets; reading it needs datasets: pip install 'teachmatters[hf]'"
         ) from None
-    saved = any((root / name).is_file() for name in SAVED)
     try:
-        found = datasets.load_from_disk(str(root)) if saved else datasets.load_dataset(str(root))
+        found = datasets.load_from_disk(str(root)) if is_saved(root) else datasets.load_dataset(str(root))
     except Exception as error:  # noqa: BLE001  it raises whatever the library below it raised
         reason = " ".join(str(error).split())[:200]
         raise TeachMattersError(f"{root} cannot be read by the package datasets: {reason}") from None
     if not isinstance(found, Mapping):
         return {"": _undecoded(found)}
-    named = {part_named(name) or "": rows for name, rows in found.items()}
-    if "test" in found:
-        named.setdefault("val", found["test"])
-    return {part: _undecoded(rows) for part, rows in named.items()}
+    return {part: _undecoded(found[name]) for part, name in _by_part(root, found).items()}
+
+
+def _by_part(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """The split that is each part: the one called so, else the only one with the word in its name."""
+    able: dict[str, list[str]] = {}
+    for name in names:
+        able.setdefault(part_named(name), []).append(name)
+    if len(able) > 1:
+        able.pop("", None)  # what is neither
+    chosen = {part: [name for name in some if name in WORDS] or some for part, some in able.items()}
+    for some in chosen.values():
+        if len(some) > 1:
+            raise TeachMattersError(
+                f"{root} has the splits {listing(some)}, and which is meant is unclear; name one of them train, "
+                "validation or test, or keep one"
+            )
+    return {part: name for part, (name,) in chosen.items()}
 
 
 def _undecoded(rows: Any) -> Any:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
-from teachmatters.datasets.arrow import ArrowFolder, is_arrow
+from teachmatters.datasets.arrow import ArrowFolder, has_parquet, is_saved
 from teachmatters.datasets.listing import files_below, folders_in, has_own_pictures, has_pictures, size_of
 from teachmatters.datasets.parts import DIVIDED
 from teachmatters.datasets.pictures import read_picture
-from teachmatters.datasets.shards import Shards, tars_below
+from teachmatters.datasets.shards import Shards
+from teachmatters.datasets.tar_members import tars_below
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ Pictures: TypeAlias = ImageFolder | Shards | ArrowFolder
 
 
 def open_folder(request: DatasetRequest) -> Pictures:
-    """Any folder of pictures: as files, else in tar files, else in a table of Hugging Face ``datasets``.
+    """Any folder of pictures: what ``datasets`` saved, else files, else Parquet of ``datasets``, else tar files.
 
     Raises:
         TeachMattersError: there is none, or it holds no picture.
@@ -99,9 +100,13 @@ def open_folder(request: DatasetRequest) -> Pictures:
     root = request.root
     if root is None:
         raise TeachMattersError(f"{request.spec.name} needs a folder of pictures; name it with --data-root DIR")
-    if is_arrow(root):
+    if is_saved(root):
         return ArrowFolder(root)
-    return Shards(root) if tars_below(root) and not has_pictures(root) else ImageFolder(root)
+    if has_pictures(root):  # stops at the first; what follows looks at every file
+        return ImageFolder(root)
+    if has_parquet(root):
+        return ArrowFolder(root)
+    return Shards(root) if tars_below(root) else ImageFolder(root)
 
 
 def open_imagenet(request: DatasetRequest) -> Pictures:

@@ -9,28 +9,38 @@ from teachmatters.api import Role
 
 DIVIDED: Mapping[Role, str] = {"all": "val", "queries": "val", "gallery": "train"}
 
-_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
+WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
 def part_named(*names: str) -> str:
-    """``train`` or ``val`` if a word of the names says so, else nothing.
+    """``train``, ``val`` or ``test`` if a word of the names says so, else nothing.
 
     >>> part_named("imagenet1k-train-0007"), part_named("", "validation_00"), part_named("trainer")
     ('train', 'val', '')
     """
     words = (word for name in names for word in re.split(r"[^a-z]+", name.lower()))
-    return next((_WORDS[word] for word in words if word in _WORDS), "")
+    return next((WORDS[word] for word in words if word in WORDS), "")
 
 
 def roles_of(parts: Container[str]) -> Mapping[Role, str]:
-    """Gallery and queries where both parts are there, else all of what there is.
+    """Gallery and queries where there are two parts for them, else all of one; nothing is the part without a name.
 
-    >>> roles_of({"train", "val", ""})["queries"], roles_of({"train"}), roles_of({""})
-    ('val', {'all': 'train'}, {'all': ''})
+    >>> roles_of({"train", "val", ""})["queries"], roles_of({"train", "test"})["queries"]
+    ('val', 'test')
+    >>> roles_of({"train"}), roles_of({"train", ""})
+    ({'all': 'train'}, {'all': ''})
     """
-    if "train" in parts and "val" in parts:
-        return DIVIDED
-    return {"all": next((part for part in ("", "train", "val") if part in parts), "")}
+    held = next((part for part in ("val", "test") if part in parts), "")
+    if "train" in parts and held:
+        return {"all": held, "queries": held, "gallery": "train"}
+    return {"all": next((part for part in ("", "train", "val", "test") if part in parts), "")}
 
 
 def class_order(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from teachmatters.api import Dataset, DatasetRequest, Role
 from teachmatters.datasets.arrow import ArrowFolder
-from teachmatters.datasets.image_folder import open_folder, open_imagenet
+from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
 from tests.fixtures import picture
@@ -73,7 +73,7 @@ def test_sizes_are_those_of_the_encoded_pictures(saved: Path) -> None:
 def test_rows_that_were_chosen_keep_their_order(tmp_path: Path) -> None:
     table(6).select([4, 1, 5]).save_to_disk(str(tmp_path))
     dataset = opened(tmp_path)
-    assert labels(dataset) == [("/00000000", 1), ("/00000001", 1), ("/00000002", 2)]
+    assert labels(dataset) == [("00000000", 1), ("00000001", 1), ("00000002", 2)]
     for number, item in zip((4, 1, 5), dataset.items("labels", "all") or (), strict=True):
         assert dataset.picture(item).tobytes() == picture(str(number), label=number % 3).tobytes()
 
@@ -90,8 +90,82 @@ def test_parquet_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     dataset = opened(root)
     assert [key for key, _ in labels(dataset, "gallery")] == [f"train/{n:08d}" for n in range(5)]
-    assert labels(dataset) == [(f"val/{n:08d}", n % 3) for n in range(3)]
+    assert labels(dataset) == [(f"test/{n:08d}", n % 3) for n in range(3)]
     check_pictures(dataset, "queries", "e")
+
+
+def splits(root: Path, *names: str) -> Dataset:
+    import datasets
+
+    datasets.DatasetDict({name: table(2, name) for name in names}).save_to_disk(str(root))
+    return opened(root)
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("validation",), {"all": "val"}),
+        (("test",), {"all": "test"}),
+        (("train", "test"), {"all": "test", "queries": "test", "gallery": "train"}),
+        (("train", "validation", "test"), {"all": "val", "queries": "val", "gallery": "train"}),
+        (("train", "train_extra", "unlabelled", "val"), {"all": "val", "queries": "val", "gallery": "train"}),
+        (("everything",), {"all": ""}),
+    ],
+)
+def test_splits_of_many_names(names: tuple[str, ...], parts: dict[Role, str], tmp_path: Path) -> None:
+    dataset = splits(tmp_path, *names)
+    assert isinstance(dataset, ArrowFolder)
+    assert dataset.parts == parts
+    assert dataset.split("labels") == (parts["all"] or "all")
+    for role, part in parts.items():
+        seed = {"val": "val" if "val" in names else "validation", "": "everything"}.get(part, part)
+        check_pictures(dataset, role, seed)
+
+
+def test_it_is_not_guessed_which_split_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(TeachMattersError, match="has the splits one, two, and which is meant is unclear"):
+        splits(tmp_path, "one", "two")
+
+
+def test_splits_whose_labels_differ_are_one_line(tmp_path: Path) -> None:
+    import datasets
+
+    other = table(2).cast_column("label", datasets.ClassLabel(names=["eel", "dog", "cat"]))
+    for name, rows in (("train", table(2)), ("val", other)):
+        rows.save_to_disk(str(tmp_path / name))
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "val"]}')
+    with pytest.raises(TeachMattersError, match="column 'label' is not the same in all splits"):
+        opened(tmp_path)
+
+
+def test_pictures_by_path_and_rows_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "files").mkdir()
+    picture("a").save(tmp_path / "files" / "a.png")
+    paths = [str(tmp_path / "files" / "a.png"), str(tmp_path / "files" / "gone.png"), None]
+    features = datasets.Features({"image": datasets.Image(decode=False)})
+    rows = [None if path is None else {"path": path, "bytes": None} for path in paths]
+    whole = datasets.Dataset.from_dict({"image": rows}, features=features)
+    with pq.ParquetWriter(tmp_path / "there" / "x.parquet", features.arrow_schema) as writer:
+        writer.write_table(whole.data.table.cast(features.arrow_schema))
+    dataset = opened(tmp_path / "there")
+    first, second, third = dataset.items("pictures", "all") or ()
+    assert [first.size, second.size, third.size] == [(tmp_path / "files" / "a.png").stat().st_size, 0, 0]
+    assert dataset.picture(first).tobytes() == picture("a").tobytes()
+    with pytest.raises(OSError, match=r"gone\.png"):
+        dataset.picture(second)
+    with pytest.raises(ValueError, match="no picture in this row"):
+        dataset.picture(third)
+
+
+def test_files_come_before_a_table_beside_them(tmp_path: Path) -> None:
+    picture("a").save(tmp_path / "a.png")
+    (tmp_path / "metadata.parquet").write_text("whatever")
+    assert isinstance(opened(tmp_path), ImageFolder)
 
 
 def test_any_name_of_the_column_and_no_labels(tmp_path: Path) -> None:

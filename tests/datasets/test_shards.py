@@ -80,6 +80,94 @@ def test_a_tar_in_a_folder_is_unpacked_there(tmp_path: Path) -> None:
     assert listed(packed, "gallery") == listed(whole, "gallery")
 
 
+def odd_folder(folder: Path) -> None:
+    """Hidden files and folders, extensions in capitals, dots, deep folders, a class called train, numbers, links."""
+    for number, name in enumerate(
+        ("10/a.JPG", "10/a.jpg", "2/b.v1.Jpeg", "2/deep/er/c.png", "2/.d.jpg", ".tmp/e.jpg", "bullet_train/f.jpg",
+         "train/g.jpg", "test/h.jpg", "ü" * 60 + "/" + "i" * 120 + ".jpg", "2/notes.txt", "2/wrong.cls.txt")
+    ):  # fmt: skip
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".txt":
+            file.write_text("no picture")
+        else:
+            picture(name, label=number % 3).save(file)
+    (folder / "10" / "again.jpg").symlink_to("../2/b.v1.Jpeg")
+    (folder / "10" / "once-more.jpg").symlink_to("again.jpg")
+    (folder / "10" / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "2" / "hard.jpg").hardlink_to(folder / "10" / "a.jpg")
+    (folder / "2" / "empty.jpg").touch()
+
+
+@pytest.mark.parametrize("layout", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+@pytest.mark.parametrize("inside", ["", "./"])
+def test_a_tar_of_an_odd_folder_is_that_folder_too(layout: int, inside: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    odd_folder(folder)
+    (tmp_path / "tars" / ".hidden").mkdir(parents=True)
+    (tmp_path / "tars" / ".hidden" / "x.tar").write_text("no tar")
+    with tarfile.open(tmp_path / "tars" / "odd.TAR", "w", format=layout) as tar:
+        for path in folder.iterdir():
+            tar.add(path, inside + path.name)
+    whole, packed = opened(folder), opened(tmp_path / "tars")
+    assert isinstance(packed, Shards)
+    assert len(listed(whole)) == 13
+    assert listed(packed) == listed(whole)
+    assert packed.classes == whole.classes
+    for item in whole.items("pictures", "all") or ():
+        if item.key.endswith(("gone.jpg", "empty.jpg")):
+            with pytest.raises(OSError, match=r"is empty, or a link to what is not in .*odd\.TAR"):
+                packed.picture(item)
+        else:
+            assert packed.picture(item).tobytes() == whole.picture(item).tobytes(), item.key
+
+
+def test_links_in_a_circle_and_out_of_the_tar_lead_nowhere(tmp_path: Path) -> None:
+    picture("secret").save(tmp_path / "secret.png")
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars" / "x.tar", "w") as tar:
+        for name, target in (("a.png", "b.png"), ("b.png", "a.png"), ("c.png", "../secret.png")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+        tar.add(tmp_path / "secret.png", "../up.png")
+    dataset = opened(tmp_path / "tars")
+    assert [(key, size) for key, size, _ in listed(dataset)] == [("a.png", 0), ("b.png", 0), ("c.png", 0)]
+
+
+def test_of_a_file_that_was_added_twice_the_last_counts(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        picture(name).save(tmp_path / f"{name}.png")
+    (tmp_path / "tars").mkdir()
+    for name in ("old", "new"):
+        with tarfile.open(tmp_path / "tars" / "x.tar", "a") as tar:
+            tar.add(tmp_path / f"{name}.png", "one.png")
+    dataset = opened(tmp_path / "tars")
+    (item,) = dataset.items("pictures", "all") or ()
+    assert dataset.picture(item).tobytes() == picture("new").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tars", "parts"),
+    [
+        (("train/s", "test/s"), {"gallery": "train", "queries": "test", "all": "test"}),
+        (("x-train-", "x-val-", "x-test-"), {"gallery": "train", "queries": "val", "all": "val"}),
+        (("x-train-", "extra-"), {"all": ""}),
+        (("bullet-train-", "bus-"), {"all": ""}),
+        (("x-test-",), {"all": "test"}),
+    ],
+)
+def test_parts_are_told_by_names_of_tars(tars: tuple[str, ...], parts: dict[Role, str], tmp_path: Path) -> None:
+    for number, name in enumerate(tars):
+        samples((tmp_path / name).parent, f"{Path(name).name}%d.tar", 2, first=10 * number)
+    dataset = opened(tmp_path)
+    assert isinstance(dataset, Shards)
+    assert dataset.parts == parts
+    used = {key for role in parts for key, *_ in listed(dataset, role)}
+    assert len(used) == 2 * (len(tars) if parts["all"] == "" else len(set(parts.values()))), "nothing is left out"
+    assert all(dataset.picture(item).size for item in dataset.items("pictures", "all") or ())
+
+
 def test_samples_of_webdataset_have_the_class_that_their_cls_says(tmp_path: Path) -> None:
     samples(tmp_path, "imagenet1k-train-%04d.tar", 8)
     samples(tmp_path, "imagenet1k-validation-%02d.tar", 5, first=20)
