@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from teachmatters.plugin.checks.docstrings import check_docstrings
 from teachmatters.plugin.checks.specs import check_facts, check_references
 from teachmatters.plugin.checks.start import check_start
 from teachmatters.plugin.findings import Finding, Listener, Sheet, wrong
-from teachmatters.plugin.source import Package
+from teachmatters.plugin.source import Package, place
+from teachmatters.plugin.which import by_owner, smaller, weights
 from teachmatters.registry import Plugin, load
 from teachmatters.registry.versions import ATTRIBUTE
 
@@ -37,20 +39,25 @@ def check(
     Args:
         plugins: of ``registry.load()``, whose specs are looked up there.
         data_root: where data sets lie, or one of them; None: TM_DATA.
-        models: further ones to check with the first plugin, such as what a prefix stands for.
+        models: of these plugins, to check in any case: what a prefix stands for, or a large one.
         listener: is told how far it is.
 
     Returns:
         what each check found, in their order.
+
+    Raises:
+        TeachMattersError: a model is of another plugin.
     """
+    named = by_owner(plugins, models)
     findings = []
-    for number, plugin in enumerate(plugins):
+    for plugin in plugins:
         sheet = Sheet(plugin, Package(plugin.module))
-        parts = [*_parts(sheet, data_root), *(_model(sheet, spec) for spec in (models if number == 0 else ()))]
+        parts = list(_parts(sheet, data_root, named[plugin.name]))
         if listener is not None:
             listener.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
+            gc.collect()  # a network may hang in a cycle, of tracebacks for example: it goes before the next is built
             if listener is not None:
                 listener.advance(1)
         findings += sheet.findings
@@ -59,18 +66,22 @@ def check(
     return findings
 
 
-def _parts(sheet: Sheet, data_root: Path | None) -> Iterator[Callable[[], None]]:
-    """The plugin itself, then each of its specs."""
+def _parts(sheet: Sheet, data_root: Path | None, named: Sequence[ModelSpec]) -> Iterator[Callable[[], None]]:
+    """The plugin itself, then each of its specs, then what its prefixes made of names."""
     yield lambda: _check_plugin(sheet)
     if sheet.plugin.specs and not sheet.plugin.built_in:
         yield lambda: check_docstrings(sheet)
-    yield from (_part(sheet, hook, spec, data_root) for hook, specs in sheet.plugin.specs.items() for spec in specs)
+    offered = [(hook, spec) for hook, specs in sheet.plugin.specs.items() for spec in specs]
+    made = [("register_models", spec) for spec in named if ("register_models", spec) not in offered]
+    for hook, spec in offered + made:
+        known = smaller(spec, sheet.plugin) if isinstance(spec, ModelSpec) and spec not in named else None
+        yield _part(sheet, hook, spec, data_root) if known is None else _stands_in(sheet, spec, known)
 
 
 def _check_plugin(sheet: Sheet) -> None:
     plugin = sheet.plugin
     entry = sheet.package.file_of(plugin.module)
-    sheet.home = str(entry or "")
+    sheet.home = place(entry, None) if entry else ""
     with sheet.check("found") as tell:
         for problem in plugin.problems:
             tell(problem, _place_of_problem(sheet, problem))
@@ -119,7 +130,7 @@ def _check_of(hook: str, sheet: Sheet, spec: Any, data_root: Path | None) -> Non
         case "register_analyses":
             from teachmatters.plugin.checks.analysis import check_analysis
 
-            check_analysis(sheet, spec, data_root)
+            check_analysis(sheet, spec)
         case "register_reports":
             from teachmatters.plugin.checks.report import check_report
 
@@ -130,8 +141,20 @@ def _check_of(hook: str, sheet: Sheet, spec: Any, data_root: Path | None) -> Non
             check_command(sheet, spec)
 
 
-def _model(sheet: Sheet, spec: ModelSpec) -> Callable[[], None]:
-    return _part(sheet, "register_models", spec, None)
+def _stands_in(sheet: Sheet, spec: ModelSpec, smaller: ModelSpec) -> Callable[[], None]:
+    """Of a large network what its spec says is checked; its code is that of a smaller one."""
+
+    def run() -> None:
+        _begin(sheet, "register_models", spec)
+        check_facts(sheet, spec)
+        check_references(sheet, spec)
+        told = (
+            f"it has about {weights(spec)} million weights: {smaller.name!r}, of the same family and code, is checked "
+            f"instead; 'tm plugin check {sheet.plugin.name} --model {spec.name}' checks this one too"
+        )
+        sheet.add("weights", "not checked", told)
+
+    return run
 
 
 def faults(name: str, data_root: Path | None = None) -> list[str]:

@@ -1,0 +1,54 @@
+"""Which models are checked: large ones of a family only when they are named, and named ones with their own plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from teachmatters.api import ModelSpec
+from teachmatters.errors import TeachMattersError
+from teachmatters.registry import Plugin, load
+
+LARGE = 200
+"""Millions of weights: a ViT-B has 85, and is checked in seconds; a ViT-L has 302, and takes minutes."""
+
+
+def by_owner(plugins: Sequence[Plugin], models: Sequence[ModelSpec]) -> dict[str, list[ModelSpec]]:
+    """Models that were named, by the name of the plugin that offers them or the prefix that made them.
+
+    Raises:
+        TeachMattersError: a model is of a plugin that is not among these.
+    """
+    named: dict[str, list[ModelSpec]] = {plugin.name: [] for plugin in plugins}
+    for spec in models:
+        owner = _owner(spec)
+        if owner not in named:
+            raise TeachMattersError(
+                f"the model {spec.name!r} is of the plugin {owner!r}, which is not among those to check; "
+                f"'tm plugin check {owner} --model {spec.name}' checks it"
+            )
+        named[owner].append(spec)
+    return named
+
+
+def _owner(spec: ModelSpec) -> str:
+    """The plugin that offers a model, or the longest prefix that its name begins with."""
+    offers = {one.name: plugin.name for plugin in load().plugins for one in plugin.specs["register_models"]}
+    if spec.name in offers:
+        return offers[spec.name]
+    return offers[max((name for name in offers if name.endswith("/") and spec.name.startswith(name)), key=len)]
+
+
+def weights(spec: ModelSpec) -> int:
+    """Millions of weights of a plain ViT of that depth, 64 channels for each head; 0 where the spec does not tell.
+
+    >>> weights(ModelSpec(name="l", family="l", supervision="", summary="", depth=24, heads=16))
+    302
+    """
+    return round(12 * spec.depth * (64 * spec.heads) ** 2 / 1e6)
+
+
+def smaller(spec: ModelSpec, plugin: Plugin) -> ModelSpec | None:
+    """The smallest model of a large one's family, by the same code; None for a model that is not large, or alone."""
+    kin = [one for one in plugin.specs["register_models"] if (one.family, one.factory) == (spec.family, spec.factory)]
+    least = min((one for one in kin if weights(one)), key=weights, default=spec)
+    return least if weights(least) <= LARGE < weights(spec) else None
