@@ -19,7 +19,7 @@ from tests.pages import DOCS, commands
 from tests.test_examples import check, run
 
 PAGE = DOCS / "paper.md"
-LINES = list(commands(PAGE))
+LINES = [" ".join(line.split()) for line in commands(PAGE)]
 ANALYZE = [line for line in LINES if line.startswith("tm analyze")]
 TASKS = {"knn-top1", "map-medium", "davis-jf", "pck-0.10", "purity-cls", "purity-object", "purity-part", "cka"}
 HEADS = {"attn-distance", "attn-iou-cls", "residual-cka-attn"}
