@@ -77,9 +77,9 @@ def _plan(asked: Study, path: Path, style: given.ListFormat) -> None:
 
 
 def _run(asked: Study, path: Path, style: given.ListFormat) -> None:
-    from teachmatters.runner.study_run import run_study
-
     try:
+        from teachmatters.runner.study_run import run_study  # torch: there is time to think better of it
+
         with output.progress() as display:
             outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome))
     except KeyboardInterrupt:

@@ -113,7 +113,12 @@ def _say_total(found: Forecast, path: Path) -> None:
             f"{found.forward_passes:,} forward passes over {len(found.keys):,} pictures, about "
             f"{duration(found.seconds)} on this {found.device}; features: {in_words(found.feature_bytes)}"
         )
-        output.say(f"{found.comparisons:,} comparisons of models, and what is computed after a pass, come on top")
+        after = "what is computed after a pass"
+        output.say(
+            f"{found.comparisons:,} comparisons of models, and {after}, come on top"
+            if found.comparisons
+            else f"{after} comes on top"
+        )
     if found.remark:
         output.say(found.remark)
 

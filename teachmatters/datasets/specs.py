@@ -83,8 +83,8 @@ IMAGENET = DatasetSpec(
     factory="teachmatters.datasets.image_folder:open_imagenet",
     folder="imagenet",
     requires=(
-        "train|*train*.tar|data/train*.parquet|dataset_dict.json",
-        "val|*val*.tar|data/val*.parquet|dataset_dict.json",
+        "train|*.tar|train*.parquet|data/train*.parquet|dataset_dict.json",
+        "val|*.tar|val*.parquet|data/val*.parquet|dataset_dict.json",
     ),
     layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; or these in tar files; or a table of Hugging Face datasets",
     source=IMAGENET_SOURCE,

@@ -49,7 +49,7 @@ def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
         raise TeachMattersError(
             f"data set {spec.name!r} is not bundled: give --data-root DIR{where}; {_expected(spec)}"
         )
-    for candidate in candidates:
+    for candidate in reversed(candidates):  # archives that lie beside the folders are no data set of shards
         if candidate.is_dir() and not _lacking(spec, candidate):
             return candidate
     # of DIR and its folder the one that looks more like it: a half-unpacked data set is told what it lacks

@@ -41,7 +41,8 @@ def named_by(option: str) -> Iterator[None]:
     try:
         yield
     except TeachMattersError as error:
-        raise TeachMattersError(str(error).replace(" with --db", f" with {option}" if option else "")) from error
+        message = str(error) if option else str(error).replace(", with --db", "")
+        raise TeachMattersError(message.replace(" with --db", f" with {option}" if option else "")) from error
 
 
 def check_readable(path: Path) -> None:

@@ -56,6 +56,8 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
     again = tm("study.yaml")
     assert again.stderr == "done 0, reused 5, failed 0; the results are in results.db\n"
     assert tm("study.yaml", "--plan").output == "0 of 5 cells are missing from results.db\n"
+    Path("alone.yaml").write_text("models: toy-a\nmeasure: [{metrics: knn, data: toys}]\n", encoding="utf-8")
+    assert tm("alone.yaml", "--plan").stderr.endswith("\nwhat is computed after a pass comes on top\n")
 
 
 def test_json_is_a_list_of_objects_and_nothing_else() -> None:

@@ -15,6 +15,7 @@ from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_im
 from teachmatters.datasets.shards import Shards
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
+from teachmatters.runner.data import find_root
 from tests.fixtures import imagenet, picture
 
 
@@ -230,6 +231,17 @@ def test_pictures_without_a_class_are_not_labelled(tmp_path: Path) -> None:
     assert [(key, label) for key, _, label in listed(dataset)] == [("a.png", None)]
     with pytest.raises(TeachMattersError, match="no pictures in a folder per class"):
         open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path / "tars"))
+
+
+def test_imagenet_may_be_one_tar_and_archives_beside_its_folder_are_not_it(tmp_path: Path) -> None:
+    imagenet(tmp_path / "data" / "imagenet", classes=2, train=2, val=1)
+    pack(tmp_path / "data" / "imagenet", tmp_path / "tars" / "all.tar")
+    assert find_root(IMAGENET, tmp_path / "tars") == tmp_path / "tars"
+    packed = open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path / "tars"))
+    assert len(packed.items("labels", "gallery") or ()) == 4
+    for part in ("train", "val"):
+        (tmp_path / "data" / f"ILSVRC2012_img_{part}.tar").touch()
+    assert find_root(IMAGENET, tmp_path / "data") == tmp_path / "data" / "imagenet"
 
 
 def test_pictures_outside_of_tars_come_first(tmp_path: Path) -> None:

@@ -196,6 +196,9 @@ def test_stores_without_a_run(three: list[Path], tmp_path: Path) -> None:
     Store.open(tmp_path / "none.db").close()
     found = join(tmp_path / "into.db", tmp_path / "none.db")
     assert (found["none.db"].runs, rows(tmp_path / "into.db", "SELECT * FROM runs")) == (0, [])
+    (tmp_path / "text.db").write_text("no database")
+    with pytest.raises(TeachMattersError, match=r"text\.db is not a SQLite file\. .* or a new file$"):
+        join(tmp_path / "into.db", tmp_path / "text.db")
     (tmp_path / "empty.db").touch()
     with pytest.raises(TeachMattersError, match=r"empty\.db is empty"):
         join(tmp_path / "into.db", three[0], tmp_path / "empty.db")
