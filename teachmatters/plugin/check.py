@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from teachmatters.api import ModelSpec
-from teachmatters.hookspecs import API_VERSION
 from teachmatters.plugin.checks.docstrings import check_docstrings
+from teachmatters.plugin.checks.found import check_found
 from teachmatters.plugin.checks.specs import check_facts, check_references
 from teachmatters.plugin.checks.start import check_start
 from teachmatters.plugin.findings import Finding, Listener, Sheet, wrong
 from teachmatters.plugin.source import Package, place
 from teachmatters.plugin.which import by_owner, smaller, weights
 from teachmatters.registry import Plugin, load
-from teachmatters.registry.versions import ATTRIBUTE
 
 NAMES = {
     "register_models": "model",
@@ -79,23 +78,10 @@ def _parts(sheet: Sheet, data_root: Path | None, named: Sequence[ModelSpec]) -> 
 
 
 def _check_plugin(sheet: Sheet) -> None:
-    plugin = sheet.plugin
-    entry = sheet.package.file_of(plugin.module)
+    entry = sheet.package.file_of(sheet.plugin.module)
     sheet.home = place(entry, None) if entry else ""
-    with sheet.check("found") as tell:
-        for problem in plugin.problems:
-            tell(problem, _place_of_problem(sheet, problem))
-    if plugin.api is None:
-        with sheet.check("plugin API") as tell:
-            if not any("cannot be loaded" in problem for problem in plugin.problems):
-                line = f"{ATTRIBUTE} = {API_VERSION}"
-                tell(f"it does not say for which plugin API it is made: put {line} into {plugin.module}")
+    check_found(sheet)
     check_start(sheet)
-
-
-def _place_of_problem(sheet: Sheet, problem: str) -> str:
-    """Where the hook is defined that a problem names."""
-    return sheet.package.place_of_function(problem.partition(":")[0].split(" ")[0])
 
 
 def _part(sheet: Sheet, hook: str, spec: Any, data_root: Path | None) -> Callable[[], None]:

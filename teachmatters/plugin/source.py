@@ -78,6 +78,16 @@ class Package:
         found = (place(file, call.lineno) for file, call in self.calls(kind) if _keyword(call, "name") == name)
         return next(found, "")
 
+    def place_of_assignment(self, name: str) -> str:
+        """Where a name is given its value, the entry point's module first."""
+        found = (
+            place(file, node.lineno)
+            for file, node in self._nodes((ast.Assign, ast.AnnAssign))
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if getattr(target, "id", None) == name
+        )
+        return next(found, "")
+
     def calls(self, kind: str) -> Iterator[tuple[Path, ast.Call]]:
         """Every call of a name, such as ``MetricSpec(...)`` or ``api.MetricSpec(...)``."""
         for file, call in self._nodes(ast.Call):
@@ -85,7 +95,7 @@ class Package:
             if kind in (getattr(function, "id", None), getattr(function, "attr", None)):
                 yield file, call
 
-    def _nodes(self, kind: type[Any]) -> Iterator[tuple[Path, Any]]:
+    def _nodes(self, kind: type[Any] | tuple[type[Any], ...]) -> Iterator[tuple[Path, Any]]:
         first = self.file_of(self.module)
         for file in sorted(self.trees, key=lambda file: file != first):
             yield from ((file, node) for node in ast.walk(self.trees[file]) if isinstance(node, kind))

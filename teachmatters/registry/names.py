@@ -45,6 +45,8 @@ class Registry:
         prefixes = [p for p in self.models if p.endswith("/") and name.startswith(p) and name != p]
         if prefixes:
             return _resolved(self.models[max(prefixes, key=len)], name)
+        if spec is not None:
+            raise TeachMattersError(f"{name!r} is a prefix: put behind it what it takes, which is {spec.summary}")
         known = [*self.models, *self.aliases]
         raise UnknownNameError("model", name, known, f"'tm models' lists all {len(self.models)}.")
 

@@ -67,19 +67,28 @@ def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words", "line"),
     [
-        ("def register_commands() ->", "def register_comands() ->", "no hook is called 'register_comands'", ""),
-        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API = 2", "it is made for plugin API 2", ""),
+        (
+            "def register_commands() ->",
+            "def register_comands() ->",
+            "no hook is called 'register_comands'",
+            "def register_comands",
+        ),
+        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API = 2", "it is made for plugin API 2", "TEACHMATTERS_API"),
+        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API: object = '1'", "must be a whole number", "TEACHMATTERS_API"),
+        ("def register_commands()", "def register_commands(name)", "cannot be loaded: PluginVal", "def register_comm"),
         ("    return [\n", "    return 1 / [\n", "register_commands failed: ", "def register_commands"),
         ('name="tmt-seed"', 'name="tmt seed"', "'tmt seed' is left out", "def register_commands"),
-        ('name="tmt-seed"', 'name="report"', "the built-in stays", ""),
-        (IMPORTS, "from teachmatters import hookimple\n", "cannot be loaded: ImportError", ""),
+        ('name="tmt-seed"', 'name="report"', "the built-in stays", "CommandSpec("),
+        (IMPORTS, "from teachmatters import hookimple\n", "cannot be loaded: ImportError", "hookimple"),
+        (IMPORTS, "from . import more\n", "cannot be loaded: ImportError", "from . import more"),
+        ("    return [\n", "    return [[\n", "cannot be loaded: SyntaxError", "return [["),
     ],
 )
 def test_what_tm_plugins_says_is_found_too(tmp_path: Path, old: str, new: str, words: str, line: str) -> None:
     found = wrong(checked(tmp_path, seeded("command", ("__init__.py", old, new))))[0]
     assert (found.about, found.check) == ("plugin", "found")
     assert words in found.message
-    assert found.where == (line_of(tmp_path, "__init__.py", line) if line else str(tmp_path / "tmt_seed/__init__.py"))
+    assert found.where == line_of(tmp_path, "__init__.py", line)
 
 
 @pytest.mark.usefixtures("here_only")

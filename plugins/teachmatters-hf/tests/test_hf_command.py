@@ -111,7 +111,7 @@ def test_metrics_of_the_class_token_do_not_apply_to_siglip() -> None:
     [
         ("hf/nowhere/", "there is no such folder, it is not in the hub's cache"),
         ("hf/empty", "has no config.json"),
-        ("hf/", "unknown model"),
+        ("hf/", "'hf/' is a prefix: put behind it what it takes, which is a vision transformer of transformers"),
     ],
 )
 def test_what_is_not_there_is_told_in_one_line(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,49 @@
+"""What ``tm plugins`` says of a plugin, with the line to look at."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+from teachmatters.hookspecs import API_VERSION
+from teachmatters.plugin.findings import Sheet
+from teachmatters.registry import HOOKS
+from teachmatters.registry.versions import ATTRIBUTE
+
+UNLOADED = "cannot be loaded"
+SPECS = (*(kind.__name__ for kind in HOOKS.values()), "MetricSpec")
+
+
+def check_found(sheet: Sheet) -> None:
+    """It is loaded, its hooks and specs are sound, and it says for which plugin API it is made."""
+    plugin = sheet.plugin
+    with sheet.check("found") as tell:
+        for problem in plugin.problems:
+            tell(problem, _place(sheet, problem))
+    if plugin.api is None:
+        with sheet.check("plugin API") as tell:
+            if not any(UNLOADED in problem for problem in plugin.problems):
+                line = f"{ATTRIBUTE} = {API_VERSION}"
+                tell(f"it does not say for which plugin API it is made: put {line} into {plugin.module}")
+
+
+def _place(sheet: Sheet, problem: str) -> str:
+    """The line that fails, else the hook, else the spec or the version that a problem names; empty if none is found."""
+    package = sheet.package
+    if problem.startswith(UNLOADED) and (where := _where_it_fails(sheet)):
+        return where
+    names = [problem.partition(":")[0], *re.findall(r"'([^'\s]+)'", problem)]
+    places = [package.place_of_function(name.partition(" ")[0]) for name in names]
+    places += [package.place_of_spec(kind, name) for name in names for kind in SPECS]
+    if "plugin API" in problem or ATTRIBUTE in problem:
+        places.append(package.place_of_assignment(ATTRIBUTE))
+    return next(filter(None, places), "")
+
+
+def _where_it_fails(sheet: Sheet) -> str:
+    """The registry keeps what an import says, not where it failed: it is tried once more."""
+    try:
+        importlib.import_module(sheet.plugin.module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's import may raise anything
+        return sheet.package.place_of_error(error)
+    return ""
