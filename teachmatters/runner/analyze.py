@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from teachmatters.cache.location import cache_folder
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
-from teachmatters.runner.device import find_device
+from teachmatters.runner.device import find_device, find_dtype
 from teachmatters.runner.labels import labelled_models
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.request import AnalyzeRequest, Listener, Outcome, Silence
 from teachmatters.runner.work import Work
 from teachmatters.store.files import check_writable
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[Outcome]:
@@ -36,6 +32,7 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
     """
     listener = listener or Silence()
     _check_numbers(request)
+    dtype = find_dtype(request.dtype)
     check_writable(request.db)  # before hours of work, not after
     registry = load()
     models = labelled_models(registry, request.models, request.weights)
@@ -43,7 +40,7 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
     tasks, said = plan(registry, request)
     bench = Bench(
         device=device,
-        dtype=DTYPES[request.dtype],
+        dtype=dtype,
         batch_size=request.batch_size,
         seed=request.seed,
         listener=listener,
@@ -63,8 +60,6 @@ def _check_numbers(request: AnalyzeRequest) -> None:
     ):
         if value is not None and value < least:
             raise TeachMattersError(f"{option} {value}: it must be at least {least}")
-    if request.dtype not in DTYPES:
-        raise TeachMattersError(f"unknown dtype {request.dtype!r}; allowed: {', '.join(DTYPES)}")
     if not request.models or not request.metrics:
         raise TeachMattersError("nothing to do: name at least one --model and one --metric ('tm models', 'tm metrics')")
 

@@ -13,6 +13,8 @@ from teachmatters.errors import TeachMattersError
 ATTENTION_BYTES = 512 * 2**20
 """What one layer's attention of a batch may take: it bounds the batch of models with many tokens."""
 
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 def find_device(name: str) -> torch.device:
     """The device of that name; ``auto`` prefers CUDA, then Apple's GPU, then the CPU.
@@ -32,6 +34,17 @@ def find_device(name: str) -> torch.device:
     if name not in there:
         raise TeachMattersError(f"device {name!r} is not there: this machine has {', '.join(there)}; try --device auto")
     return torch.device(name)
+
+
+def find_dtype(name: str) -> torch.dtype:
+    """The dtype of that name for forward passes.
+
+    Raises:
+        TeachMattersError: there is none.
+    """
+    if name not in _DTYPES:
+        raise TeachMattersError(f"unknown dtype {name!r}; allowed: {', '.join(_DTYPES)}")
+    return _DTYPES[name]
 
 
 def default_batch_size(model: ModelInfo, device: torch.device, group: int = 1) -> int:

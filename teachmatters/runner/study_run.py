@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from teachmatters.cache.location import cache_folder
-from teachmatters.runner.analyze import DTYPES, in_order
-from teachmatters.runner.device import find_device
+from teachmatters.runner.analyze import in_order
+from teachmatters.runner.device import find_device, find_dtype
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Opener, Task
 from teachmatters.runner.request import Listener, Outcome
@@ -80,7 +80,7 @@ def benches(study: Study, db: Path, tasks: Iterable[Task], listener: Listener) -
     for (seed, dtype), mine in groups.items():
         bench = Bench(
             device=device,
-            dtype=DTYPES[dtype],
+            dtype=find_dtype(dtype),
             batch_size=study.batch_size,
             seed=seed,
             listener=listener,

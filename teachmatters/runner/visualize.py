@@ -15,8 +15,7 @@ from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention_views import Views
 from teachmatters.registry import call, load
-from teachmatters.runner.analyze import DTYPES
-from teachmatters.runner.device import find_device
+from teachmatters.runner.device import find_device, find_dtype
 from teachmatters.runner.labels import LabelledModel, labelled_models
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.request import Dtype, Listener, Silence
@@ -86,14 +85,13 @@ def visualize(request: VisualizeRequest, listener: Listener | None = None) -> It
         TeachMattersError: the request cannot be carried out.
     """
     listener = listener or Silence()
-    if request.dtype not in DTYPES:
-        raise TeachMattersError(f"unknown dtype {request.dtype!r}; allowed: {', '.join(DTYPES)}")
+    dtype = find_dtype(request.dtype)
     if request.seed < 0:
         raise TeachMattersError(f"--seed {request.seed}: it must be at least 0")
     models = labelled_models(load(), request.models, request.weights)
     bench = Bench(
         device=find_device(request.device),
-        dtype=DTYPES[request.dtype],
+        dtype=dtype,
         batch_size=None,
         seed=request.seed,
         listener=listener,
