@@ -36,6 +36,7 @@ _METRICS = """
 SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summary, source FROM metrics
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
+BY = ("", "supervision")
 _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
 
@@ -178,29 +179,16 @@ class Results:
 
         Args:
             name: the report.
-            asked: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads`` (numbers).
+            asked: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads`` (numbers),
+                and for a drawing ``by="supervision"``.
 
         Raises:
             TeachMattersError: no such report or name, or nothing to show.
         """
         return self._run(name, **asked).table
 
-    def _run(
-        self,
-        name: str,
-        *,
-        metric: Names = (),
-        model: Names = (),
-        data: Names = (),
-        setting: str = "",
-        layers: int | Iterable[int] = (),
-        heads: int | Iterable[int] = (),
-    ) -> Report:
-        options = Options(
-            metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
-            layers=_numbers(layers), heads=_numbers(heads),
-        )  # fmt: skip
-        return run_report(registry.load().report(name), self.path, options)
+    def _run(self, name: str, **asked: Any) -> Report:
+        return run_report(registry.load().report(name), self.path, _options(**asked))
 
     def _catalog(self) -> Catalog:
         return read_catalog(self.path)
@@ -256,11 +244,31 @@ def _frame(found: Rows) -> pd.DataFrame:
     return frame
 
 
+def _options(
+    *,
+    metric: Names = (),
+    model: Names = (),
+    data: Names = (),
+    setting: str = "",
+    layers: int | Iterable[int] = (),
+    heads: int | Iterable[int] = (),
+    by: str = "",
+) -> Options:
+    if by not in BY:
+        raise TeachMattersError(f"by={by!r}: a drawing has its panels by 'supervision', or without 'by' not.")
+    return Options(
+        metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
+        layers=_numbers(layers), heads=_numbers(heads), by=by,
+    )  # fmt: skip
+
+
 def _names(given: Names) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _numbers(given: int | Iterable[int]) -> tuple[int, ...]:
+def _numbers(given: int | Iterable[int] | str) -> tuple[int, ...]:
+    if isinstance(given, str):
+        raise TeachMattersError(f"{given!r} is a text; layers and heads are numbers, such as 3, [1, 6] or range(1, 4).")
     return (given,) if isinstance(given, int) else tuple(given)
 
 

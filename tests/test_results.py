@@ -121,6 +121,11 @@ def test_reports(results: Results) -> None:
         results.frame("nothing")
     with pytest.raises(TypeError):
         results.report("metric", colour="red")
+    assert len(results.figure("metric", metric="knn-top1", by="supervision").axes) == 2
+    with pytest.raises(TeachMattersError, match="by='family': a drawing has its panels by 'supervision'"):
+        results.figure("metric", by="family")
+    with pytest.raises(TeachMattersError, match="'1-3' is a text; layers and heads are numbers"):
+        results.report("metric", layers="1-3")
 
 
 def test_it_tells_what_it_holds(store: Path, tmp_path: Path) -> None:

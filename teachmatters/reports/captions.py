@@ -19,7 +19,7 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
     lines = [_metrics(data, options)] if "metric" in data.columns else []
     lines += _sets(data)
-    lines += _settings(data, options.setting)
+    lines += _settings(_beneath_each_other(data), options.setting)
     shown = {model for (model,) in _distinct(data, ("model",))}
     wanted = options.models or tuple(catalog.models)
     missing = [model for model in wanted if shown and model not in shown]
@@ -57,6 +57,12 @@ def nothing(
         return (
             f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} these "
             f"have: {listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it as it is."
+        )
+    if spec.least > 1 and not (options.models or options.data or options.layers):
+        both = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
+        measured = catalog.command(metrics[0]).partition(" --metric")[0]
+        return (
+            f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{measured} {both}' gives one."
         )
     if not fits and metrics and all(name in options.facts and options.of(name).has_numbers for name in metrics):
         shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
@@ -128,6 +134,16 @@ def _sets(data: Rows) -> list[str]:
         splits.setdefault(name, ["all"])
     texts = [name if each == ["all"] else f"{name} ({', '.join(each)})" for name, each in splits.items()]
     return [f"Data: {', '.join(texts)}"] if texts else []
+
+
+def _beneath_each_other(data: Rows) -> Rows:
+    """Rows that hold two models, as one row for each; one model against itself names its settings in the headings."""
+    sides = [("first_setting", "first", "metric", "dataset"), ("second_setting", "second", "metric", "dataset")]
+    models = _distinct(data, ("first", "second"))
+    if not models or any(first == second for first, second in models):
+        return data
+    rows = [row for side in sides for row in _distinct(data, side)]
+    return Rows(["setting", "model", "metric", "dataset"], rows, data.truncated)
 
 
 def _settings(data: Rows, asked: str) -> list[str]:

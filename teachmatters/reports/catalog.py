@@ -93,11 +93,11 @@ class Catalog:
             raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; {held}.")
         return given
 
-    def command(self, metric: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
-        """The command that would measure a metric of the models and data sets named, else of any there is."""
+    def command(self, *metrics: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
+        """The command that would measure metrics of the models and data sets named, else of any there is."""
         names = dict.fromkeys(self.names.get(label, label) for label in models)
         chosen = list(names)[:1] or list(self.names.values())[:1] or ["random-s16"]
-        options = [("--model", chosen), ("--metric", [self.spelled(metric)]), ("--data", data)]
+        options = [("--model", chosen), ("--metric", [*map(self.spelled, metrics)]), ("--data", data)]
         words = [f" {option} {shlex.quote(value)}" for option, values in options for value in values]
         return f"tm analyze{''.join(words)}{db_option(self.path)}"
 

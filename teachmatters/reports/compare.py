@@ -27,7 +27,7 @@ COLUMNS = (
 _TASK = ("analysis", "metric", "dataset", "split", "protocol")
 NOTE = (
     "Score (layer). Bold: 0 is not in the 95 % interval, which is computed beside the query, from the scores of single "
-    "units; blank where a metric has none"
+    "units; blank where both have none of the same units"
 )
 
 
@@ -74,14 +74,14 @@ def _newest(every: list[Row]) -> list[str]:
 
 
 def _settings(every: list[Row]) -> list[tuple[Row, Row]]:
-    """One model: the setting asked for, else the defaults, against the newest of its other settings."""
+    """One model: the setting asked for, else the defaults, else the newest, against the newest of its others."""
     found = []
     for task in dict.fromkeys(map(_task, every)):
         rows = sorted((row for row in every if _task(row) == task), key=lambda row: row["finished_at"])
-        mine = [row for row in rows if row["asked"]]
-        others = [row for row in rows if not row["asked"]]
-        if mine and others:
-            found.append((mine[-1], others[-1]))
+        mine = ([row for row in rows if row["asked"]] or rows)[-1]
+        others = [row for row in rows if row["setting"] != mine["setting"]]
+        if others:
+            found.append((mine, others[-1]))
     if not found:
         name = every[0]["model"]
         raise TeachMattersError(

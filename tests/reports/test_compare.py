@@ -73,8 +73,21 @@ def test_one_model_under_two_settings(path: Path) -> None:
     assert row["difference"] == pytest.approx(0.5 - 0.9)
     (row,) = rows(path, models=("dino-s16",), setting="limit=2")
     assert (row["first_setting"], row["second_setting"]) == ("limit=2", "")
+    for setting, value in (("limit=3", 0.3), ("limit=4", 0.7)):
+        record(path, model("moco-s16", depth=3), PURITY, values(PURITY, [value]), setting=setting)
+    (row,) = rows(path, models=("moco-s16",))
+    assert (row["first_setting"], row["second_setting"]) == ("limit=4", "limit=3"), "neither is the default"
     table = run_report(SPEC, path, Options(models=("dino-s16",))).table
     assert list(table.columns[1:3]) == ["dino-s16, defaults", "dino-s16, limit=2"]
+
+
+def test_settings_that_were_not_asked_for_are_said(path: Path) -> None:
+    for label in ("beit-s16", "moco-s16"):
+        record(path, model(label, depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
+    caption = run_report(SPEC, path, Options(models=("beit-s16", "moco-s16"))).caption
+    assert "Setting: limit=2" in caption
+    caption = run_report(SPEC, path, Options(models=("beit-s16", "dino-s16"))).caption
+    assert "Setting limit=2: beit-s16 photos" in caption
 
 
 def test_only_the_metrics_and_layers_asked_for(path: Path) -> None:
