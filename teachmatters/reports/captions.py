@@ -59,11 +59,8 @@ def nothing(
             f"have: {listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it as it is."
         )
     if spec.least > 1 and not (options.models or options.data or options.layers):
-        both = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
-        measured = catalog.command(metrics[0]).partition(" --metric")[0]
-        return (
-            f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{measured} {both}' gives one."
-        )
+        command = catalog.command(*metrics)
+        return f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{command}' gives one."
     if not fits and metrics and all(name in options.facts and options.of(name).has_numbers for name in metrics):
         shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
         return f"{listing(metrics)} is nothing that report {spec.name!r} can show; 'tm report metric {shown}' can."
@@ -76,7 +73,7 @@ def nothing(
         ("heads", options.heads),
     ):
         wanted += [f"{word} {listing(map(str, values))}"] if values else []
-    command = catalog.command(metrics[0], options.models, options.data) if metrics else ""
+    command = catalog.command(metrics[0], models=options.models, data=options.data) if metrics else ""
     advice = f"; '{command}' would measure it" if metrics else ""
     if elsewhere and elsewhere.rows:
         advice = f"; there are {', '.join(_extent(elsewhere))}"

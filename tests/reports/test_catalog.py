@@ -84,7 +84,7 @@ def test_a_command_measures_what_was_asked_for_in_the_store_that_was_asked(
     several: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = read_catalog(several)
-    assert catalog.command("knn-top1", ("zeta", "mine"), ("a b",)) == (
+    assert catalog.command("knn-top1", models=("zeta", "mine"), data=("a b",)) == (
         f"tm analyze --model zeta --metric knn-top1 --data 'a b' --db {several}"
     )
     monkeypatch.setenv("TM_DB", str(several))

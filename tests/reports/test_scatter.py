@@ -70,7 +70,7 @@ def test_without_options_the_reports_own_metrics_that_are_there(store: Path) -> 
 def test_metrics_of_different_models_do_not_meet(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16", depth=1), PURITY, values(PURITY, [0.5]))
     record(tmp_path / "r.db", model("mae-s16", depth=1), PCK, values(PCK, [5.0]))
-    said = r"no model in r.db has purity-cls, pck-0.10 on the same layers; 'tm analyze --model dino-s16 --metric purity-cls"
+    said = r"no model in r.db has purity-cls, pck-0.10 on the same layers; 'tm analyze --model dino-s16 --metric pu"
     with pytest.raises(TeachMattersError, match=said):
         run_report(SCATTER, tmp_path / "r.db", Options(metrics=("purity-cls", "pck-0.10")))
 
