@@ -30,7 +30,7 @@ LOOSE = {"rtol": 1e-4, "atol": 1e-7}
 """What sums in another order may differ by."""
 
 
-def check_analysis(sheet: Sheet, spec: AnalysisSpec, data_root: Path | None) -> None:
+def check_analysis(sheet: Sheet, spec: AnalysisSpec) -> None:
     """Its metrics, and its numbers on a few pictures of a small network."""
     check_metrics(sheet, spec)
     if (made := _class(spec)) is not None:
@@ -39,7 +39,7 @@ def check_analysis(sheet: Sheet, spec: AnalysisSpec, data_root: Path | None) -> 
     with tempfile.TemporaryDirectory() as folder:
         with sheet.check("measures"):
             new_analysis(spec)
-            trial = Trial(_task(spec, data_root), Path(folder))
+            trial = Trial(_task(spec), Path(folder))
             whole = trial.result()
             trial.check(whole)
         if trial is not None and whole is not None and not sheet.not_ok("measures"):
@@ -76,36 +76,29 @@ def _class(spec: AnalysisSpec) -> Any:
         return None
 
 
-def _task(spec: AnalysisSpec, data_root: Path | None) -> Task:
-    """The analysis on its default data if that is here, else on the bundled scenes.
+def _task(spec: AnalysisSpec) -> Task:
+    """The analysis on its default data if these are bundled, else on the bundled scenes: a gallery stays whole.
 
     Raises:
-        Unchecked: no data that is here can be measured by it.
+        Unchecked: no bundled data can be measured by it.
     """
     registry = load()
     if registry.analyses.get(spec.name) is not spec:
         raise Unchecked("its name is taken, so that nothing can ask for it ('tm plugins' says by whom)")
-    why = ""
     for name in dict.fromkeys((spec.default_data, SCENES)):
         data = registry.datasets.get(name)
-        if data is None or not spec.metrics_on(data.kinds):
-            continue
-        try:
-            (task,), _ = plan(registry, _request(spec, data, data_root))
-        except TeachMattersError as error:
-            why = why or str(error)
-            continue
-        return dataclasses.replace(task, parameters=Declared(task.parameters))
-    raise Unchecked(f"there are no pictures here that it could measure: {why or 'no bundled data set offers its kind'}")
+        if data is not None and data.bundled and spec.metrics_on(data.kinds):
+            (task,), _ = plan(registry, _request(spec, data))
+            return dataclasses.replace(task, parameters=Declared(task.parameters))
+    raise Unchecked(f"no bundled data set offers {' or '.join(spec.kinds)}")
 
 
-def _request(spec: AnalysisSpec, data: DatasetSpec, data_root: Path | None) -> AnalyzeRequest:
+def _request(spec: AnalysisSpec, data: DatasetSpec) -> AnalyzeRequest:
     return AnalyzeRequest(
         models=["trial"],
         metrics=[spec.name],
         db=Path("unused.db"),
         data=[data.name],
-        data_root=None if data.bundled else data_root,
         limit=LIMIT,
         parameters=SMALLER if data.name == SCENES else (),
     )
