@@ -167,16 +167,18 @@ class Layout:
 
 def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[float, float]) -> None:
     """All maps of a model in one image, so that hundreds of them are drawn at once."""
+    from teachmatters.reports.plots import INSIDE
+
     (high, wide), right, down = layout.shape, layout.right, layout.down
     canvas = np.full((len(layout.layers) * down, len(layout.heads) * right), np.nan)
     for (layer, head), tile in panel.items():
         top, left = layout.layers.index(layer) * down, layout.heads.index(head) * right
         canvas[top : top + high, left : left + wide] = _scaled(tile.values)
-        ax.text(left + wide / 2 - 0.5, top + high, f"[{layer}, {head}]", ha="center", va="top", fontsize=5.5)
+        ax.text(left + wide / 2 - 0.5, top + high, f"[{layer}, {head}]", ha="center", va="top", fontsize=5.5, **INSIDE)
         if tile.metric == ALIGNED:
             y, x = top + (high - 1) / 2, left + (wide - 1) / 2
-            ax.plot([left - 0.5, left + wide - 0.5], [y, y], color="red", linewidth=0.4)
-            ax.plot([x, x], [top - 0.5, top + high - 0.5], color="red", linewidth=0.4)
+            ax.plot([left - 0.5, left + wide - 0.5], [y, y], color="red", linewidth=0.4, **INSIDE)
+            ax.plot([x, x], [top - 0.5, top + high - 0.5], color="red", linewidth=0.4, **INSIDE)
     ax.imshow(canvas, cmap="viridis", interpolation="nearest")
     # Maps are of one width in all panels, however many there are.
     ax.set_xlim(-0.5, room[0] * right / TILE - 0.5)

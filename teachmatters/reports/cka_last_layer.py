@@ -65,6 +65,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 def _matrix(ax: Axes, values: Values, models: list[str], low: float) -> AxesImage:
     import numpy as np
 
+    from teachmatters.reports.plots import INSIDE
+
     grid = np.array([[values.get((first, second), np.nan) for second in models] for first in models])
     image = ax.imshow(grid, vmin=low, vmax=1.0)
     ax.grid(visible=False)
@@ -74,7 +76,7 @@ def _matrix(ax: Axes, values: Values, models: list[str], low: float) -> AxesImag
         if not np.isnan(value):
             # Dark letters on viridis' yellow and green, light ones on its blue.
             colour = "black" if (value - low) / (1 - low) > 0.6 else "white"
-            ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7.5)
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7.5, **INSIDE)
     return image
 
 

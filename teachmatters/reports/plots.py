@@ -23,6 +23,9 @@ LONGEST = 30
 LETTERS = 14
 """Of small print, on an inch."""
 
+INSIDE: dict[str, Any] = {"in_layout": False}
+"""For what lies within its panel: the layout need not measure each of a thousand labels."""
+
 SOFTWARE = "teachmatters"
 """What a PNG of ours says it was made by."""
 

@@ -69,6 +69,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
             ax.text(
                 column, nth, _cell(task.get(model)), ha="center", va="center", fontsize=7.5,
                 weight="bold" if first else "normal", color="white" if share[nth, column] > 0.8 else "black",
+                **plots.INSIDE,
             )  # fmt: skip
     for column, place in enumerate(places):
         weight = "bold" if place == min(places) else "normal"
