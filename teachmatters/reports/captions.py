@@ -45,7 +45,29 @@ def nothing(
     these metrics, of whatever models and data.
     """
     metrics = options.metrics or spec.metrics
+    if why := _not_for_it(spec, options, catalog, fits):
+        return why
+    wanted = [f"report {spec.name!r}"]
+    for word, values in (
+        ("metric", metrics),
+        ("model", options.models),
+        ("data", options.data),
+        ("layers", options.layers),
+        ("heads", options.heads),
+    ):
+        wanted += [f"{word} {listing(map(str, values))}"] if values else []
+    command = catalog.command(metrics[0], models=options.models, data=options.data) if metrics else ""
+    advice = f"; '{command}' would measure it" if metrics else ""
+    if elsewhere and elsewhere.rows:
+        advice = f"; there are {', '.join(_extent(elsewhere))}"
+    return f"{catalog.path} has no numbers for {', '.join(wanted)}{advice}."
+
+
+def _not_for_it(spec: ReportSpec, options: Options, catalog: Catalog, fits: bool) -> str:
+    """Why a report cannot show these metrics; nothing if it could."""
+    metrics = options.metrics or spec.metrics
     facts = [options.of(name) for name in metrics]
+    numbers = bool(facts) and all(name in options.facts and options.of(name).has_numbers for name in metrics)
     of_arrays = bool(spec.metrics) and all(options.of(name).level == "map" for name in spec.metrics)
     if metrics and not of_arrays and not any(fact.has_numbers for fact in facts):
         return _without_numbers(facts)
@@ -61,23 +83,10 @@ def nothing(
     if spec.least > 1 and not (options.models or options.data or options.layers):
         command = catalog.command(*metrics)
         return f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{command}' gives one."
-    if not fits and metrics and all(name in options.facts and options.of(name).has_numbers for name in metrics):
+    if not fits and numbers:
         shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
         return f"{listing(metrics)} is nothing that report {spec.name!r} can show; 'tm report metric {shown}' can."
-    wanted = [f"report {spec.name!r}"]
-    for word, values in (
-        ("metric", metrics),
-        ("model", options.models),
-        ("data", options.data),
-        ("layers", options.layers),
-        ("heads", options.heads),
-    ):
-        wanted += [f"{word} {listing(map(str, values))}"] if values else []
-    command = catalog.command(metrics[0], models=options.models, data=options.data) if metrics else ""
-    advice = f"; '{command}' would measure it" if metrics else ""
-    if elsewhere and elsewhere.rows:
-        advice = f"; there are {', '.join(_extent(elsewhere))}"
-    return f"{catalog.path} has no numbers for {', '.join(wanted)}{advice}."
+    return ""
 
 
 def _extent(data: Rows) -> list[str]:
