@@ -57,7 +57,8 @@ class Studies:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Studies:
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studies:
+    monkeypatch.setattr("teachmatters.runner.calibrate.SECONDS", 0.0)
     return Studies(tmp_path)
 
 

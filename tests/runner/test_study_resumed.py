@@ -50,7 +50,7 @@ for left in map(int, sys.argv.pop(1).split(",")):
 runs and states that are about to be kept or were."""
 
 STEPS = 60  # of the whole study, at least
-SMALL = "limit: 6\nbatch_size: 4\ndevice: cpu\nparams: {train: 12, val: 12, clusters: 2, cka_batch: 4, k: [1, 3]}\n"
+SMALL = "limit: 4\nbatch_size: 2\ndevice: cpu\nparams: {train: 8, val: 8, clusters: 2, cka_batch: 4, k: [1, 3]}\n"
 
 
 @pytest.fixture(scope="module")
