@@ -7,7 +7,7 @@ from teachmatters.hookspecs import hookimpl
 
 SUMMARIES = {
     "analyze": "Measure models on data and record every number in the store.",
-    "study": "Carry out a study, a YAML file that names models, data sets and analyses; --plan says what it takes.",
+    "study": "Carry out a study: a YAML file that names models, data sets and analyses.",
     "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
     "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
@@ -21,7 +21,7 @@ SUMMARIES = {
     "fetch": "Fetch the weights of models beforehand, for machines without a network or runs that should not wait.",
     "demo": "The paper in miniature: seven models that differ in supervision alone, every analysis, every report.",
     "cache": "What passes have left beside the store for later commands: list it, drop it.",
-    "db": "Where the results store is, what it holds, bring it up to date, make it small.",
+    "db": "Where the results store is, what it holds, bring it up to date, make it small, join several.",
 }
 """By name, which is also the module's."""
 

@@ -63,7 +63,7 @@ def test_what_each_offers_is_counted_and_named() -> None:
     assert rows["a-second-plugin"].endswith("1 analysis, 6 models")
     assert rows["cli"].endswith(f"{len(registry.load().commands)} commands")
     assert "1 analysis: toy-video" in plugins("a-second-plugin")
-    assert "commands: analyze, report" in plugins("teachmatters")
+    assert "commands: analyze, study, report" in plugins("teachmatters")
     (one,) = json.loads(plugins("tm-one", "--format", "json"))
     assert one["problems"] == SENTENCES[:1]
     every = json.loads(plugins("--format", "json"))
