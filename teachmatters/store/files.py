@@ -12,7 +12,7 @@ from pathlib import Path
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
 
-MAGIC = b"SQLite format 3\x00"
+SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
 
 _REASONS = {
     sqlite3.SQLITE_READONLY_ROLLBACK: "was left half-written by a program that was killed. 'tm db migrate' mends it",
@@ -121,10 +121,27 @@ def _check_kind(path: Path) -> None:
         )
     if not path.is_file():
         raise TeachMattersError(f"{path} is not a regular file. Name another with --db")
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(MAGIC))
-    except OSError as error:
-        raise TeachMattersError(f"{path} cannot be read: {error.strerror}. Check its permissions") from error
-    if start and start != MAGIC and not _journal(path).exists():
+    if not _journal(path).exists() and not _is_sqlite(path):
         raise TeachMattersError(f"{path} is not a SQLite file. Name a results store, or a new file, with --db")
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether SQLite takes it for one of its own; an empty file is.
+
+    SQLite is asked, rather than the first bytes read: to close a file gives up every lock that this process has on it,
+    those of its other connections too, and whoever writes then removes the journals that they still read.
+    """
+    size = path.stat().st_size
+    if size < SMALLEST:
+        return size == 0
+    try:
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"  # nothing is left beside it
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+            return False
+        if reason := plain_error(path, error):
+            raise reason from error
+        raise
+    return True

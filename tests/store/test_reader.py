@@ -50,6 +50,22 @@ def test_reading_of_every_kind_is_allowed(store: Path, sql: str) -> None:
     assert query(store, sql).rows
 
 
+MORE = """
+with Store.open(Path(sys.argv[1])) as store:
+    store.record(run(DISTANCE, of=model("another")), numbers("attn-distance", 4))
+"""
+
+
+def test_opening_a_store_again_takes_no_lock_from_who_reads_it_already(store: Path) -> None:
+    """Else a writer elsewhere believes itself alone, takes the journals away, and the reader never sees its numbers."""
+    count = "SELECT count(*) FROM results"
+    with closing(connect(store)) as reading:
+        assert reading.execute(count).fetchone() == (3,)
+        connect(store).close()
+        assert finish(start(MORE, store)) == (0, "")
+        assert reading.execute(count).fetchone() == (4,)
+
+
 WRITING = [
     "DELETE FROM records",
     "INSERT INTO models VALUES (9, '', '', '', '', '', 1, 1, 1, 1)",
