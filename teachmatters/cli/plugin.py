@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.plugin.new import Kind, write_package
 
 if TYPE_CHECKING:
     from teachmatters.plugin.findings import Finding
@@ -41,7 +42,6 @@ Examples:
   tm plugin check cli --format json
 """
 
-Kind: TypeAlias = Literal["model", "dataset", "analysis", "command"]
 NEXT: dict[Kind, tuple[str, ...]] = {
     "model": (
         "pip install -e {folder}",
@@ -89,8 +89,6 @@ def new(
     ] = None,
 ) -> None:
     """Write a plugin."""
-    from teachmatters.plugin.new import write_package
-
     folder = write_package(name, kind, out)
     lines = [
         line.format(name=name, module=name.replace("-", "_"), folder=shlex.quote(str(folder))) for line in NEXT[kind]
