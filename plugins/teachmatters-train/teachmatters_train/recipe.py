@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-RATE = 1e-3
+RATE = 3e-4
+"""One for all: at 1e-3 self-distillation gives every picture the same answer, and labels learn hardly faster."""
 WARM_UP = 0.1
 """The share of the steps in which the learning rate rises; then it falls to 0 along half a cosine."""
 DECAY = 0.05
@@ -68,8 +69,8 @@ class Recipe:
         """The learning rate of a step (from 0).
 
         >>> recipe = Recipe(pictures=100, epochs=1, batch=1)
-        >>> recipe.rate(4), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
-        (0.0005, 0.001, 0.0005, True)
+        >>> round(recipe.rate(4), 6), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
+        (0.00015, 0.0003, 0.00015, True)
         """
         rising = max(1, round(WARM_UP * self.steps))
         if step < rising:
