@@ -80,15 +80,20 @@ def anchor(name: str) -> str:
 
 def kind_of(report: Report) -> Kind | None:
     """How a report is shown: lines over the layers, squares of layers by layers, else its own drawing if it has one."""
-    columns = report.data.columns
-    if {"model", "metric", "dataset", "layer", "value"} <= set(columns) and "other_metric" not in columns:
-        rows = [dict(zip(columns, row, strict=True)) for row in report.data.rows]
-        if all(row.get("other_model") and row.get("other_layer") for row in rows):
-            return "pairs" if len({row["layer"] for row in rows}) > 1 else _drawn(report)
-        plain = [row for row in rows if row.get("head") is None and row.get("category") is None]
-        series = {(row["model"], row["metric"], row.get("protocol"), row["dataset"], row.get("split")) for row in plain}
-        if len(plain) > len(series):
-            return "lines"
+    columns, rows = report.data.columns, report.data.rows
+    if not {"model", "metric", "dataset", "layer", "value"} <= set(columns) or "other_metric" in columns:
+        return _drawn(report)
+
+    def each(name: str) -> Sequence[Any]:
+        place = columns.index(name) if name in columns else None
+        return [None] * len(rows) if place is None else [row[place] for row in rows]
+
+    if all(each("other_model")) and all(each("other_layer")):
+        return "pairs" if len(set(each("layer"))) > 1 else _drawn(report)
+    parts = ("head", "category", "model", "metric", "protocol", "dataset", "split")
+    plain = [series for head, category, *series in zip(*map(each, parts), strict=True) if head is category is None]
+    if len(plain) > len(set(map(tuple, plain))):
+        return "lines"
     return _drawn(report)
 
 

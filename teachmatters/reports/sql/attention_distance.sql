@@ -1,25 +1,35 @@
 /* The mean of every layer (head IS NULL) and the heads beside it.
    An option that was not given is NULL and restricts nothing. */
-WITH candidates AS (
+WITH measured AS (
+    SELECT DISTINCT run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at
+    FROM results
+    WHERE metric IN (:metrics)
+        AND COALESCE(model IN (:models), TRUE)
+        AND COALESCE(dataset IN (:data), TRUE)
+),
+chosen AS (
     SELECT
-        results.*,
+        measured.*,
         -- Of one cell's settings the wanted one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
         ) AS choice
-    FROM results
-    WHERE metric IN (:metrics)
-        AND category IS NULL
-        AND other_layer IS NULL
-        AND COALESCE(model IN (:models), TRUE)
-        AND COALESCE(dataset IN (:data), TRUE)
+    FROM measured
 )
 SELECT
-    model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, other_model,
+    results.model, family, supervision, arch, depth, results.dataset, results.split, results.setting, results.analysis,
+    results.protocol, results.metric, results.other_model,
     layer, head, value, std, n, unit
-FROM candidates
-WHERE choice = 1
+FROM results
+JOIN chosen ON chosen.run_id = results.run_id AND chosen.model = results.model AND chosen.metric = results.metric
+    AND COALESCE(chosen.protocol, '') = COALESCE(results.protocol, '')
+    AND COALESCE(chosen.other_model, '') = COALESCE(results.other_model, '')
+WHERE results.metric IN (:metrics)
+    AND choice = 1
+    AND category IS NULL
+    AND other_layer IS NULL
     AND (head IS NULL OR COALESCE(head IN (:heads), TRUE))
     AND COALESCE(layer IN (:layers), TRUE)
-ORDER BY metric, protocol, dataset, split, model, other_model, layer, head
+ORDER BY
+    results.metric, results.protocol, results.dataset, results.split, results.model, results.other_model, layer, head

@@ -1,25 +1,37 @@
 /* Any metric, layer by layer: each layer's headline rows, the heads asked for, and every row of a metric without headline.
    An option that was not given is NULL and restricts nothing. */
-WITH candidates AS (
+WITH measured AS (
     SELECT
-        results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
-        RANK() OVER (
-            cell
-            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
-        ) AS choice,
-        COUNT(CASE WHEN head IS NULL AND category IS NULL THEN 1 END) OVER cell = 0 AS no_headline
+        run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at,
+        COUNT(CASE WHEN head IS NULL AND category IS NULL THEN 1 END) = 0 AS no_headline
     FROM results
     WHERE metric IN (:metrics)
         AND COALESCE(model IN (:models), TRUE)
         AND COALESCE(dataset IN (:data), TRUE)
-    WINDOW cell AS (PARTITION BY model, dataset, split, analysis, protocol, metric, other_model)
+    GROUP BY run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at
+),
+chosen AS (
+    SELECT
+        measured.*,
+        -- Of one cell's settings the wanted one comes first, then the newest.
+        RANK() OVER (
+            PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
+            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
+        ) AS choice
+    FROM measured
 )
 SELECT
-    model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, other_model,
+    results.model, family, supervision, arch, depth, results.dataset, results.split, results.setting, results.analysis,
+    results.protocol, results.metric, results.other_model,
     layer, other_layer, head, category, value, std, n, unit
-FROM candidates
-WHERE choice = 1
+FROM results
+JOIN chosen ON chosen.run_id = results.run_id AND chosen.model = results.model AND chosen.metric = results.metric
+    AND COALESCE(chosen.protocol, '') = COALESCE(results.protocol, '')
+    AND COALESCE(chosen.other_model, '') = COALESCE(results.other_model, '')
+WHERE results.metric IN (:metrics)
+    AND choice = 1
     AND ((head IS NULL AND category IS NULL) OR COALESCE(head IN (:heads), no_headline))
     AND COALESCE(layer IN (:layers), TRUE)
-ORDER BY metric, protocol, dataset, split, model, other_model, layer, other_layer, head, category
+ORDER BY
+    results.metric, results.protocol, results.dataset, results.split, results.model, results.other_model,
+    layer, other_layer, head, category
