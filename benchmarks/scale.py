@@ -1,0 +1,180 @@
+"""What the paper's study costs, by arithmetic. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
+
+Prints the tables of docs/scale.md: for each model of docs/studies/paper.yaml what a picture costs, how long all of them
+take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
+``--measure`` also measures how many photographs a core of this machine reads and prepares in a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from teachmatters.api import Crop, ModelInfo
+from teachmatters.models.recipes import RECIPES, SHAPES
+from teachmatters.registry import load
+from teachmatters.runner.study_names import open_study
+
+STUDY = Path(__file__).parents[1] / "docs/studies/paper.yaml"
+
+INPUTS = {
+    "imagenet50": 5_000,
+    "coco": 5_000,
+    "partimagenet": 5_500,
+    "imagenet": 1_331_167,
+    "roxford5k": 5_063,
+    "rparis6k": 6_392,
+    "davis": 16_000,
+    "spair": 1_800,
+}
+"""What one model has to look at, see docs/paper.md; of ``spair`` no more than all pictures that it has."""
+
+RATE = 30.0
+"""Floating-point operations a second of one GPU in units of 1e12: the stated assumption."""
+READING = 150
+"""Photographs that a core reads and prepares in a second: measured, see ``--measure``."""
+GPUS = (1, 8, 64)
+QUERIES, GALLERY = 50_000, 1_281_167
+"""Of k-NN on ImageNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A vision transformer as far as its cost goes.
+
+    Attributes:
+        depth, width: blocks, and channels of a token.
+        patch, pixels: sides of a patch and of the picture.
+    """
+
+    depth: int
+    width: int
+    patch: int
+    pixels: int = 224
+
+    def operations(self) -> int:
+        """Floating-point operations of a forward pass: two for each multiplication and addition of its products.
+
+        >>> round(Network(12, 768, 16).operations() / 1e9, 1)
+        35.1
+        """
+        patches = (self.pixels // self.patch) ** 2
+        tokens = patches + 1
+        embedding = 2 * patches * 3 * self.patch**2 * self.width
+        weights = 2 * 12 * tokens * self.width**2  # queries, keys, values, output: 4; the MLP: 8
+        attention = 2 * 2 * tokens**2 * self.width
+        return embedding + self.depth * (weights + attention)
+
+    def feature_bytes(self) -> int:
+        """That the class tokens of a picture take in the cache."""
+        return 2 * self.depth * self.width
+
+
+def networks() -> dict[str, Network]:
+    """The models of the study."""
+    found = {}
+    for model in open_study(load(), STUDY).models:
+        recipe = RECIPES[model.spec.name]
+        shape = SHAPES[recipe.size]
+        found[recipe.name] = Network(shape.depth, shape.width, recipe.patch, recipe.pixels)
+    return found
+
+
+def by_model(rate: float) -> Iterator[tuple[str, float, float, float, float]]:
+    """Of each model: GFLOP a picture, pictures a second, hours of all pictures, GB of ImageNet's class tokens."""
+    for name, network in networks().items():
+        operations = network.operations()
+        seconds = sum(INPUTS.values()) * operations / (rate * 1e12)
+        features = INPUTS["imagenet"] * network.feature_bytes() / 1e9
+        yield name, operations / 1e9, rate * 1e12 / operations, seconds / 3600, features
+
+
+def whole(rate: float) -> Iterator[tuple[int, float, float]]:
+    """For each number of GPUs: hours, and the cores that must read pictures meanwhile."""
+    hours = sum(row[3] for row in by_model(rate))
+    pictures = len(networks()) * sum(INPUTS.values())
+    for gpus in GPUS:
+        yield gpus, hours / gpus, pictures / (hours / gpus * 3600) / READING
+
+
+def neighbours() -> float:
+    """Floating-point operations of k-NN on ImageNet, all layers of all models."""
+    return sum(2.0 * QUERIES * GALLERY * n.width * n.depth for n in networks().values())
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Markdown.
+
+    >>> print(table(["a", "b"], [("x", 1.5)]))
+    | a | b |
+    | :-- | --: |
+    | x | 1.5 |
+    """
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def tables(rate: float = RATE) -> tuple[str, str]:
+    """The two tables of docs/scale.md."""
+    models = list(by_model(rate))
+    rows = [(f"`{n}`", f"{g:.1f}", f"{p:,.0f}", f"{h:.2f}", f"{f:.0f}") for n, g, p, h, f in models]
+    hours, features = sum(row[3] for row in models), sum(row[4] for row in models)
+    rows.append((f"all {len(models)}", "", "", f"{hours:.0f}", f"{features:.0f}"))
+    first = table(("model", "GFLOP a picture", "pictures a second", "GPU hours", "features, GB"), rows)
+    second = table(
+        ("GPUs", "hours", "cores that read pictures"),
+        [(gpus, f"{h:.1f}" if h < 10 else f"{h:.0f}", f"{cores:.0f}") for gpus, h, cores in whole(rate)],
+    )
+    return first, second
+
+
+def reading_rate(seconds: float = 5.0) -> float:
+    """Photographs of ImageNet's usual size that one core reads and prepares in a second."""
+    noise = np.random.default_rng(0).normal(size=(12, 16, 3)).clip(-2, 2)
+    smooth = Image.fromarray(np.uint8(128 + 60 * noise)).resize((500, 375), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    grain = np.random.default_rng(1).normal(scale=12, size=(375, 500, 3))
+    Image.fromarray(np.uint8((np.asarray(smooth) + grain).clip(0, 255))).save(file, "JPEG", quality=90)
+    print(f"a JPEG of 500 x 375 pixels, {len(file.getvalue()) / 1000:.0f} KB")
+    info = ModelInfo(
+        arch="ViT-B/16",
+        depth=12,
+        heads=12,
+        width=768,
+        patch_size=16,
+        image_size=224,
+        grid=(14, 14),
+        class_token=True,
+        registers=0,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+    )
+    begun, count = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        Crop().prepare(Image.open(io.BytesIO(file.getvalue())), {}, info)
+        count += 1
+    return count / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=RATE, help="TFLOP/s of one GPU")
+    parser.add_argument("--measure", action="store_true", help="measure how fast pictures are read here")
+    given = parser.parse_args()
+    print(f"{sum(INPUTS.values()):,} inputs a model; {given.rate:g} TFLOP/s a GPU\n")
+    print("\n\n".join(tables(given.rate)))
+    print(f"\nk-NN on ImageNet, all layers of all models: {neighbours():.2g} floating-point operations")
+    if given.measure:
+        print(f"{reading_rate():.0f} photographs a second a core")
+
+
+if __name__ == "__main__":
+    main()
