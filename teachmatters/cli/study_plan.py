@@ -43,11 +43,13 @@ def show_forecast(found: Forecast, path: Path, style: given.ListFormat) -> None:
 
 
 def _emit_json(found: Forecast) -> None:
-    """An object for each pass, and for each problem one that says what it is."""
+    """An object for each pass, one that counts comparisons if there are any, and one for each problem that says it."""
     from teachmatters.runner.forecast_rows import PlannedPass
 
-    names = [*(field.name for field in fields(PlannedPass)), "seconds", "problem"]
+    names = [*(field.name for field in fields(PlannedPass)), "seconds", "comparisons", "problem"]
     rows: list[dict[str, object]] = [asdict(each) | {"seconds": round(each.seconds, 1)} for each in found.passes]
+    if found.comparisons:
+        rows.append({"comparisons": found.comparisons})
     for each in found.problems:
         name = "data" if each.kind == "data" else "model"
         rows.append({name: each.name, "cells": each.cells, "problem": each.reason})

@@ -63,8 +63,10 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
 def test_json_is_a_list_of_objects_and_nothing_else() -> None:
     Path("study.yaml").write_text(TEXT + "- {metrics: attn-distance, data: coco}\n", encoding="utf-8")
     rows = json.loads(tm("study.yaml", "--plan", "--format", "json").stdout)
-    assert [(row["model"], row["data"], row["forward_passes"], bool(row["problem"])) for row in rows] == [
-        ("toy-a", "toys", 21, False), ("toy-b", "toys", 21, False), (None, "coco", None, True),
+    told = ("model", "data", "forward_passes", "comparisons")
+    assert [(*map(row.get, told), bool(row["problem"])) for row in rows] == [
+        ("toy-a", "toys", 21, None, False), ("toy-b", "toys", 21, None, False),
+        (None, None, None, 3, False), (None, "coco", None, None, True),
     ]  # fmt: skip
     assert rows[0]["per_second"] > 0
     ended = tm("study.yaml", "--format", "json")
