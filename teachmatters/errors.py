@@ -32,6 +32,10 @@ class UnknownNameError(TeachMattersError):
         super().__init__(f"unknown {kind} {given!r}. {did_you_mean(given, known)}{advice}")
 
 
+class SqlError(TeachMattersError):
+    """The store does not take a query: it is wrong, or does something else than read."""
+
+
 class NothingToShowError(TeachMattersError):
     """The store holds no number of what was asked for."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters import registry
@@ -18,6 +17,7 @@ from teachmatters.reports.formats import unique
 from teachmatters.reports.options import Options
 from teachmatters.store import location
 from teachmatters.store.files import check_readable
+from teachmatters.store.location import Place, Server
 from teachmatters.store.reader import Rows, query
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Names: TypeAlias = str | Iterable[str]
 """One name or several; each may be a pattern (``mini-*``), a model's also a family, a metric's also an analysis."""
 
-_ORDER = "model, dataset, split, setting, metric, protocol, layer, head, other_model, other_layer, category"
+_ORDER = """model, dataset, split, setting, metric, protocol NULLS FIRST, layer NULLS FIRST, head NULLS FIRST,
+    other_model NULLS FIRST, other_layer NULLS FIRST, category NULLS FIRST"""
 _MODELS = """
 SELECT DISTINCT model, family, supervision, arch, patch_size, image_size, depth, weights FROM results ORDER BY model
 """
@@ -41,23 +42,25 @@ _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "strin
 
 
 class Results:
-    """A results store, opened for reading. Nothing is kept open: every answer is that of the file as it is then.
+    """A results store, opened for reading. Nothing is kept open: every answer is that of the store as it is then.
 
     Attributes:
-        path: the file.
+        path: the file, or the server's database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         check_readable(path)
         self.path = path
 
     @classmethod
-    def open(cls, db: str | Path | None = None) -> Results:
+    def open(cls, db: str | Place | None = None) -> Results:
         """Open ``db``, else what TM_DB names, else ``./results.db``, else the store that comes with the package.
 
         Raises:
             TeachMattersError: there is none, or it is no store.
         """
+        if isinstance(db, Server):
+            return cls(db)
         return cls(location.reading_path(None if db is None else str(db))[0])
 
     def query(self, sql: str, *, timeout: float = 30.0) -> pd.DataFrame:

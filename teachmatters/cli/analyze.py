@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +17,7 @@ from teachmatters.errors import NothingToShowError, listing
 if TYPE_CHECKING:
     from teachmatters.api import MetricSpec
     from teachmatters.runner.request import Outcome
+    from teachmatters.store.location import Place
 
 HELP = """Measure models on data and record every number in the store.
 
@@ -98,7 +97,7 @@ def analyze(
         raise typer.Exit(1)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
+def show_outcomes(outcomes: Sequence[Outcome], path: Place) -> None:
     """How everything ended, and where the rows went, on standard error."""
     for outcome in outcomes:
         output.say(outcome_line(outcome))
@@ -133,7 +132,7 @@ def _words(value: object) -> str:
     return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def show_numbers(path: Path, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
+def show_numbers(path: Place, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
     """The numbers that were asked for: all rows as JSON, or a table of each metric."""
     told = [outcome for outcome in outcomes if outcome.status != "failed"]
     if style == "json":
@@ -162,7 +161,7 @@ def _finer(metric: MetricSpec) -> bool:
     return not metric.headline and metric.level != "map"
 
 
-def _table(path: Path, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
+def _table(path: Place, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
     from teachmatters.registry import load
     from teachmatters.reports.engine import run_report
     from teachmatters.reports.options import Options
@@ -174,19 +173,23 @@ def _table(path: Path, metric: str, dataset: str, setting: str, models: tuple[st
         return ""
 
 
-def _rows(path: Path, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Columns and rows of ``results`` for one outcome."""
-    from teachmatters.store.reader import connect
+_ORDER = """metric, protocol NULLS FIRST, layer NULLS FIRST, head NULLS FIRST, other_layer NULLS FIRST,
+    category NULLS FIRST"""
 
-    marks = ", ".join("?" * len(outcome.metrics))
-    statement = (
-        "SELECT * FROM results WHERE model = ? AND coalesce(other_model, '') = ? AND dataset = ? AND analysis = ? "
-        f"AND setting = ? AND metric IN ({marks}) ORDER BY metric, protocol, layer, head, other_layer, category"
-    )
-    about = (outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
-    with closing(connect(path)) as connection:
-        cursor = connection.execute(statement, (*about, *sorted(outcome.metrics)))
-        return [column[0] for column in cursor.description], cursor.fetchall()
+
+def _rows(path: Place, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Columns and rows of ``results`` for one outcome."""
+    from teachmatters.reports.binding import literal
+    from teachmatters.reports.catalog import TIMEOUT
+    from teachmatters.store.public import storable
+    from teachmatters.store.reader import query
+
+    about = {"model": outcome.model, "coalesce(other_model, '')": outcome.other, "dataset": outcome.dataset}
+    about |= {"analysis": outcome.analysis, "setting": outcome.setting}
+    terms = [f"{column} = {literal(storable(value))}" for column, value in about.items()]
+    terms.append(f"metric IN ({literal(tuple(sorted(outcome.metrics)))})")
+    found = query(path, f"SELECT * FROM results WHERE {' AND '.join(terms)} ORDER BY {_ORDER}", timeout=TIMEOUT)
+    return found.columns, found.rows
 
 
 app = given.single(analyze, HELP)

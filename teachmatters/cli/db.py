@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,7 +79,7 @@ def path(db: given.DbOption = None) -> None:
     found, remark = location.reading_path(db)
     if remark:
         output.say(remark)
-    output.emit(str(found.resolve()))
+    output.emit(str(found.resolve() if isinstance(found, Path) else found))
 
 
 @app.command(help=INFO_HELP)

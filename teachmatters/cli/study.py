@@ -14,11 +14,12 @@ import typer
 from teachmatters.cli import options as given
 from teachmatters.cli import output
 from teachmatters.cli.analyze import outcome_line
-from teachmatters.errors import listing
+from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
     from teachmatters.runner.request import Outcome
     from teachmatters.runner.study import Study
+    from teachmatters.store.location import Place
 
 HELP = """Carry out a study: a YAML file that names models, data sets and analyses.
 
@@ -67,7 +68,7 @@ def study(
         _run(asked, path, style)
 
 
-def _plan(asked: Study, path: Path, style: given.ListFormat) -> None:
+def _plan(asked: Study, path: Place, style: given.ListFormat) -> None:
     from teachmatters.cli.study_plan import show_forecast
     from teachmatters.runner.forecast import forecast
 
@@ -76,14 +77,14 @@ def _plan(asked: Study, path: Path, style: given.ListFormat) -> None:
     show_forecast(found, path, style)
 
 
-def _run(asked: Study, path: Path, style: given.ListFormat) -> None:
+def _run(asked: Study, path: Place, style: given.ListFormat) -> None:
     try:
         from teachmatters.runner.study_run import run_study  # torch: there is time to think better of it
 
         with output.progress() as display:
             outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome))
     except KeyboardInterrupt:
-        kept = f"what was done is in {path}; " if path.exists() else ""
+        kept = f"what was done is in {path}; " if _there(path) else ""
         output.say(f"stopped; {kept}the same command goes on with what is missing")
         raise
     _show(outcomes, path, style)
@@ -97,7 +98,7 @@ def _tell(display: output.Bar | output.Log, outcome: Outcome) -> None:
         display.say(outcome_line(outcome))
 
 
-def _show(outcomes: Sequence[Outcome], path: Path, style: given.ListFormat) -> None:
+def _show(outcomes: Sequence[Outcome], path: Place, style: given.ListFormat) -> None:
     """The closing table: what became of everything, and why what failed did."""
     if style == "json":
         output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
@@ -114,8 +115,16 @@ def _show(outcomes: Sequence[Outcome], path: Path, style: given.ListFormat) -> N
         if error is not None and os.environ.get("TM_DEBUG") == "1":
             output.say("".join(traceback.format_exception(error)))
     totals = Counter(outcome.status for outcome in outcomes)
-    where = f"; the results are in {path}" if path.exists() else ""
+    where = f"; the results are in {path}" if _there(path) else ""
     output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")
+
+
+def _there(path: Place) -> bool:
+    """Whether there is a store; a server that does not answer has none to look at."""
+    try:
+        return path.exists()
+    except TeachMattersError:
+        return False
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:

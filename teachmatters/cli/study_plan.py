@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.cli import options as given
@@ -13,6 +12,7 @@ from teachmatters.errors import listing
 
 if TYPE_CHECKING:
     from teachmatters.runner.forecast_rows import Forecast, PlannedPass, Problem
+    from teachmatters.store.location import Place
 
 COLUMNS = (
     "data",
@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 
-def show_forecast(found: Forecast, path: Path, style: given.ListFormat) -> None:
+def show_forecast(found: Forecast, path: Place, style: given.ListFormat) -> None:
     """A line for each data set and preparation, or with JSON for each model as well; beneath it what is not there."""
     if style == "json":
         _emit_json(found)
@@ -106,7 +106,7 @@ def _say_problems(found: Forecast) -> None:
                 output.say(f"not counted, {names}: {reason}")
 
 
-def _say_total(found: Forecast, path: Path) -> None:
+def _say_total(found: Forecast, path: Place) -> None:
     from teachmatters.cache.sizes import in_words
 
     output.say(f"{found.missing:,} of {found.cells:,} cells are missing from {path}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.store.location import Place, Server
 from teachmatters.store.public import VIEWS
 from teachmatters.store.reader import connect, tidy
 
@@ -63,12 +64,17 @@ class Site:
         datasette: the application.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         """Read ``path``.
 
         Raises:
-            TeachMattersError: Datasette is not installed, or there is no store.
+            TeachMattersError: Datasette is not installed, there is no store, or it is on a server.
         """
+        if isinstance(path, Server):
+            raise TeachMattersError(
+                f"Datasette reads files, and {path} is none. 'tm db merge {path} --into FILE.db' makes one of it, and "
+                "'tm browse --db FILE.db' opens that"
+            )
         self._path = path
         self._connections: list[sqlite3.Connection] = []
         self._connect().close()  # what is wrong with the file is said now

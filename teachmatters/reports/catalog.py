@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.reports.options import Facts
 from teachmatters.store import location
+from teachmatters.store.location import Place
 from teachmatters.store.public import storable
 from teachmatters.store.reader import query
 
@@ -50,7 +50,7 @@ class Catalog:
         facts: metrics, each with its facts.
     """
 
-    path: Path
+    path: Place
     models: Mapping[str, str]
     names: Mapping[str, str]
     data: tuple[str, ...]
@@ -119,7 +119,7 @@ class Catalog:
         return tuple(found)
 
 
-def db_option(path: Path) -> str:
+def db_option(path: Place) -> str:
     """What a command needs to mean this store: nothing where it would without."""
     try:
         usual = location.reading_path(None)[0]
@@ -128,7 +128,7 @@ def db_option(path: Path) -> str:
     return "" if path == usual else f" --db {shlex.quote(str(path))}"
 
 
-def read_catalog(path: Path) -> Catalog:
+def read_catalog(path: Place) -> Catalog:
     """Look into a store.
 
     Raises:
@@ -153,7 +153,7 @@ def read_catalog(path: Path) -> Catalog:
     )
 
 
-def _read_facts(path: Path) -> dict[str, Facts]:
+def _read_facts(path: Place) -> dict[str, Facts]:
     """Of a metric that was measured with several texts the newest counts."""
     rows = query(path, _FACTS)
     every = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import ReportSpec
@@ -14,6 +13,7 @@ from teachmatters.registry import call
 from teachmatters.reports import binding, captions
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.options import BINDS, Options
+from teachmatters.store.location import Place
 from teachmatters.store.reader import Rows, query
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Report:
         return figure
 
 
-def run_report(spec: ReportSpec, path: Path, options: Options, catalog: Catalog | None = None) -> Report:
+def run_report(spec: ReportSpec, path: Place, options: Options, catalog: Catalog | None = None) -> Report:
     """Run a report on a store; ``catalog`` is what it holds, for whoever runs several.
 
     Raises:
@@ -111,7 +111,7 @@ def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> N
     return NothingToShowError(captions.nothing(spec, found, catalog, elsewhere, fits=fits))
 
 
-def _refuse_absent_heads(data: Rows, found: Options, path: Path) -> None:
+def _refuse_absent_heads(data: Rows, found: Options, path: Place) -> None:
     """Heads that were asked for, where only layers as a whole have numbers."""
     if not found.heads or "head" not in data.columns or any(head for (head,) in data.distinct(["head"])):
         return

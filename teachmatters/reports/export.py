@@ -8,6 +8,7 @@ from typing import Any
 
 from teachmatters.reports import formats, parquet
 from teachmatters.reports.whole import draft
+from teachmatters.store.location import Place
 from teachmatters.store.reader import Stream, stream
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -16,7 +17,7 @@ STEP = 10_000
 """Rows between two signs of life."""
 
 
-def export(path: Path, sql: str, target: Path, timeout: float, alive: Callable[[str, int], None]) -> int:
+def export(path: Place, sql: str, target: Path, timeout: float, alive: Callable[[str, int], None]) -> int:
     """Write a query's rows to a file whose suffix names the format. Returns how many.
 
     Args:

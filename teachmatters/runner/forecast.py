@@ -22,11 +22,12 @@ from teachmatters.runner.request import Listener
 from teachmatters.runner.study import Study
 from teachmatters.runner.study_run import benches, open_wishes
 from teachmatters.store import Cell, Store
+from teachmatters.store.location import Place
 
 Sources = dict[str, tuple[LabelledModel, ModelSource]]
 
 
-def forecast(study: Study, db: Path, listener: Listener) -> Forecast:
+def forecast(study: Study, db: Place, listener: Listener) -> Forecast:
     """What the store lacks of a study, and what finding it would take here.
 
     Nothing is measured, fetched or written. Each model that something is missing of is built, and a few batches of

@@ -16,6 +16,7 @@ from teachmatters.runner.loading import load_in_order
 from teachmatters.runner.measure import Bench, Seated, Shared, Todo
 from teachmatters.runner.record import Measured
 from teachmatters.runner.seats import Entry, Feeding, seating
+from teachmatters.store.location import Place
 
 
 class Prospect:
@@ -27,7 +28,7 @@ class Prospect:
         found: where what is found out is written down.
     """
 
-    def __init__(self, db: Path, bench: Bench, found: Forecast) -> None:
+    def __init__(self, db: Place, bench: Bench, found: Forecast) -> None:
         self.bench, self.found = bench, found
         self.kept = Halves(db, bench)
         self.halves: dict[Path, tuple[ModelInfo, frozenset[str]]] = {}  # that earlier models will have left

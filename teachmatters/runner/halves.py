@@ -19,6 +19,7 @@ from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.measure import Bench, Gathered, Todo
 from teachmatters.runner.plan import Task
 from teachmatters.runner.record import Sitting, cell_of
+from teachmatters.store.location import Place
 
 FILE = "state.safetensors"
 
@@ -39,7 +40,7 @@ class Halves:
     with its version and parameters, limit, seed and dtype. It must hold at least the metrics asked for.
     """
 
-    def __init__(self, db: Path, bench: Bench) -> None:
+    def __init__(self, db: Place, bench: Bench) -> None:
         self.folder, self.bench = cache_folder(db), bench
         # One model against all others: its own state stays, theirs come and go.
         self.read = functools.lru_cache(maxsize=2)(load_state)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.store.location import Place
 
 Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
@@ -34,7 +35,7 @@ class AnalyzeRequest:
 
     models: Sequence[str]
     metrics: Sequence[str]
-    db: Path
+    db: Place
     data: Sequence[str] = ()
     data_root: Path | None = None
     weights: Sequence[str] = ()

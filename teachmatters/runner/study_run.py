@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from teachmatters.cache.location import cache_folder
 from teachmatters.runner.analyze import in_order
@@ -15,6 +14,7 @@ from teachmatters.runner.request import Listener, Outcome
 from teachmatters.runner.study import Study, Wish
 from teachmatters.runner.work import Work
 from teachmatters.store.files import check_writable
+from teachmatters.store.location import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Absent:
     error: Exception
 
 
-def run_study(study: Study, db: Path, listener: Listener, tell: Callable[[Outcome], None]) -> list[Outcome]:
+def run_study(study: Study, db: Place, listener: Listener, tell: Callable[[Outcome], None]) -> list[Outcome]:
     """Measure what is missing and commit each run as it is done.
 
     A pass is shared by all that differs neither in seed and dtype nor in data set and preparation.
@@ -71,7 +71,7 @@ def open_wishes(study: Study) -> tuple[list[Task], list[Absent]]:
     return tasks, absent
 
 
-def benches(study: Study, db: Path, tasks: Iterable[Task], listener: Listener) -> Iterator[tuple[Bench, list[Task]]]:
+def benches(study: Study, db: Place, tasks: Iterable[Task], listener: Listener) -> Iterator[tuple[Bench, list[Task]]]:
     """The tasks by what a model is built for: its seed and its dtype."""
     device = find_device(study.device)
     groups: dict[tuple[int, str], list[Task]] = {}

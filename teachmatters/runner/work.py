@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from teachmatters.api import ModelRequest, ModelSource, Result
 from teachmatters.registry import call
@@ -20,6 +19,7 @@ from teachmatters.runner.plan import Task
 from teachmatters.runner.record import Measured, Sitting, describe
 from teachmatters.runner.request import Outcome
 from teachmatters.store import Cell, Store
+from teachmatters.store.location import Place
 
 
 class Work:
@@ -36,7 +36,7 @@ class Work:
     """
 
     def __init__(
-        self, db: Path, bench: Bench, said: Sequence[str] = (), tell: Callable[[Outcome], None] | None = None
+        self, db: Place, bench: Bench, said: Sequence[str] = (), tell: Callable[[Outcome], None] | None = None
     ) -> None:
         self.db, self.bench, self.said, self.tell = db, bench, list(said), tell
         # A store that does not exist yet is made only when there is something to put into it.

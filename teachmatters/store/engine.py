@@ -1,4 +1,4 @@
-"""SQLAlchemy on SQLite with transactions that are what they say."""
+"""SQLAlchemy with transactions that are what they say, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,23 +13,36 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from teachmatters.store import postgres
 from teachmatters.store.files import plain_error
+from teachmatters.store.location import Place, Server
 
 READING = "reading"  # the execution option of transactions that need no lock
+
+LOCK = "SELECT pg_advisory_xact_lock(29805, hashtext(current_schema()))"
+"""One writer at a time in a schema, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm"."""
 
 STEP = 0.5  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
 
 
-def writing_engine(path: Path, patience: float, *, tables_only: bool = False) -> Engine:
+def writing_engine(place: Place, patience: float, *, tables_only: bool = False) -> Engine:
     """An engine whose every transaction holds the write lock from its beginning.
 
-    No connection outlives its transaction, so that between two runs no journal lies beside the file.
+    No connection outlives its transaction, so that between two runs no journal lies beside a file, and no server waits
+    for hours.
 
     Args:
-        path: the file.
+        place: the file, or the server's database.
         patience: seconds to wait for another writer.
-        tables_only: for migrations: without foreign keys, so that tables may be remade, and the journal left as it is.
+        tables_only: for migrations of a file: without foreign keys, so that tables may be remade, and the journal left
+            as it is.
     """
+    if isinstance(place, Server):
+        return _server_engine(place, patience)
+    return _file_engine(place, patience, tables_only)
+
+
+def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
     url = URL.create("sqlite", database=str(path.absolute()))
     how = {"isolation_level": None, "timeout": STEP, "uri": True}  # a URI is what other files are attached by
     engine = create_engine(url, poolclass=NullPool, connect_args=how)
@@ -51,15 +64,33 @@ def writing_engine(path: Path, patience: float, *, tables_only: bool = False) ->
     return engine
 
 
+def _server_engine(server: Server, patience: float) -> Engine:
+    postgres.driver()  # says how to get it
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: postgres.connect(server), poolclass=NullPool, use_native_hstore=False
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(READING):
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        else:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
+            connection.exec_driver_sql(LOCK)
+
+    return engine
+
+
 @contextlib.contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite complains of into a line for people; everything else passes."""
+def plain_errors(place: Place) -> Iterator[None]:
+    """Turn what the database complains of into a line for people; everything else passes."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
+    except Exception as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if reason := plain_error(path, cause):
-            raise reason from error
+        told = postgres.plain_error(place, cause) if isinstance(place, Server) else plain_error(place, cause)
+        if told:
+            raise told from error
         raise
 
 

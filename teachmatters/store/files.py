@@ -6,11 +6,13 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
+from teachmatters.store.location import Place, Server
 
 SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
 
@@ -45,12 +47,14 @@ def named_by(option: str) -> Iterator[None]:
         raise TeachMattersError(message.replace(" with --db", f" with {option}" if option else "")) from error
 
 
-def check_readable(path: Path) -> None:
-    """Refuse what cannot be a store.
+def check_readable(path: Place) -> None:
+    """Refuse what cannot be a store. A server is asked when it is read.
 
     Raises:
         TeachMattersError: nothing there, a folder, not readable, empty, not SQLite.
     """
+    if isinstance(path, Server):
+        return
     if not path.exists():
         raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
     _check_kind(path)
@@ -58,12 +62,18 @@ def check_readable(path: Path) -> None:
         raise TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Place) -> None:
     """Refuse what cannot be made into a store.
 
     Raises:
-        TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written.
+        TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written; for
+            a server see postgres.py.
     """
+    if isinstance(path, Server):
+        from teachmatters.store import postgres
+
+        postgres.check_writable(path)
+        return
     if not path.parent.is_dir():
         raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
     if path.exists():
@@ -90,7 +100,15 @@ def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
         if tables:
             raise TeachMattersError(f"{path} is a SQLite file but not a results store. Name another file with --db")
         return None
-    row = connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone()
+    return known_revision(path, connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone())
+
+
+def known_revision(path: Place, row: Sequence[Any] | None) -> str:
+    """The revision that a store says it has.
+
+    Raises:
+        TeachMattersError: it says none, or one that this code does not know.
+    """
     if row is None:
         raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
     revision = str(row[0])

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import files
+from teachmatters.store.location import Place, Server
 from teachmatters.store.merge_conflicts import Conflict, Side, of_ids, of_metrics, of_places
 from teachmatters.store.merge_content import Clash, resolve
 from teachmatters.store.merge_copy import copy
@@ -55,7 +56,7 @@ class Merged:
     conflicts: list[Conflict]
 
 
-def merge(paths: Sequence[Path], into: Path, watch: Watch) -> list[Merged]:
+def merge(paths: Sequence[Place], into: Place, watch: Watch) -> list[Merged]:
     """Take the runs of stores into another, in one transaction; the target is made if there is none.
 
     Args:
@@ -69,8 +70,11 @@ def merge(paths: Sequence[Path], into: Path, watch: Watch) -> list[Merged]:
     Raises:
         TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
     """
+    files_only = [path for path in paths if isinstance(path, Path)]
+    if len(files_only) < len(paths) or isinstance(into, Server):
+        raise TeachMattersError("stores on a server cannot be merged yet. Name files")
     with contextlib.ExitStack() as stack:
-        sources = [stack.enter_context(opened(path)) for path in others(paths, into)]
+        sources = [stack.enter_context(opened(path)) for path in others(files_only, into)]
         sources.sort(key=lambda source: source.runs)
         with files.named_by("--into"), prepared(into, WAIT) as (connection, _):
             target = connection.connection.driver_connection

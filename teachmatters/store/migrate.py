@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import public
-from teachmatters.store.files import check_readable, check_writable, recover, revision_of
+from teachmatters.store import postgres, public
+from teachmatters.store.files import check_readable, check_writable, known_revision, recover, revision_of
+from teachmatters.store.location import Place, Server
 from teachmatters.store.reader import connect
 
 if TYPE_CHECKING:
@@ -25,62 +26,83 @@ def head() -> str:
     return public.REVISIONS[-1]
 
 
-def revision(path: Path) -> str | None:
-    """The revision of a store, None for an empty file.
+def revision(path: Place) -> str | None:
+    """The revision of a store, None for an empty file or database.
 
     Raises:
         TeachMattersError: not a store, or newer than this code.
     """
+    if isinstance(path, Server):
+        with contextlib.closing(postgres.connect(path)) as session:
+            return postgres.revision_of(path, session)
     if path.is_file() and path.stat().st_size == 0:
         return None
     with contextlib.closing(connect(path, older=True)) as connection:
         return revision_of(path, connection)
 
 
-def migrate(path: Path) -> str | None:
+def migrate(path: Place) -> str | None:
     """Bring an existing store up to date, in one transaction. Returns the revision that it had.
 
     Raises:
         TeachMattersError: nothing there, not a store, newer than this code, locked, or not to be written.
     """
     check_readable(path)
+    if isinstance(path, Server) and revision(path) is None:
+        raise TeachMattersError(f"there is no results store in {path}. 'tm analyze --db {path} ...' makes one")
     return prepare(path, WAIT)
 
 
-def prepare(path: Path, patience: float) -> str | None:
-    """Make a store of a new or empty file, bring an older one up to date; see migrate."""
+def prepare(path: Place, patience: float) -> str | None:
+    """Make a store of a new or empty file or database, bring an older one up to date; see migrate."""
     with prepared(path, patience) as (_, before):
         return before
 
 
 @contextlib.contextmanager
-def prepared(path: Path, patience: float) -> Iterator[tuple[Connection, str | None]]:
+def prepared(path: Place, patience: float) -> Iterator[tuple[Connection, str | None]]:
     """One transaction on a store that is up to date in it: made, or migrated, if the transaction is.
 
     Gives the connection, and the revision that the store had. A file that was not there is not left behind empty.
     """
-    from teachmatters.store.engine import plain_errors, writing_engine
+    from teachmatters.store.engine import plain_errors
 
     check_writable(path)
+    if isinstance(path, Server):
+        with _upgraded(path, patience) as found:
+            yield found
+        return
     new = not path.exists()
     with plain_errors(path):
         recover(path)
         if not new:
             revision(path)  # refuses what is not ours before anything may write to it
     try:
-        with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
-            before = _recorded_revision(connection)
-            if before != head():
-                _upgrade(connection)
-            yield connection, before
+        with _upgraded(path, patience) as found:
+            yield found
     except BaseException:
         if new and path.exists() and path.stat().st_size == 0:
             path.unlink()
         raise
 
 
-def info(path: Path) -> dict[str, Any]:
-    """What ``tm db info`` shows: the file, its revision, and how much is in it."""
+@contextlib.contextmanager
+def _upgraded(path: Place, patience: float) -> Iterator[tuple[Connection, str | None]]:
+    from teachmatters.store.engine import plain_errors, writing_engine
+
+    with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
+        before = _recorded_revision(connection)
+        if before is not None:
+            known_revision(path, (before,))  # now that nobody else can change it
+        if before != head():
+            _upgrade(connection)
+        yield connection, before
+
+
+def info(path: Place) -> dict[str, Any]:
+    """What ``tm db info`` shows: the store, its revision, and how much is in it."""
+    if isinstance(path, Server):
+        return _server_info(path)
     with contextlib.closing(connect(path, older=True)) as connection:
         found = revision_of(path, connection)
         return {
@@ -93,11 +115,32 @@ def info(path: Path) -> dict[str, Any]:
         }
 
 
+def _server_info(server: Server) -> dict[str, Any]:
+    with contextlib.closing(postgres.connect(server)) as connection:
+        found = postgres.revision_of(server, connection)
+
+        def one(sql: str) -> Any:
+            return connection.execute(sql.encode()).fetchall()[0][0]
+
+        return {
+            "path": str(server),
+            "bytes": int(one(_BYTES)),
+            "revision": found,
+            "needs_migration": found != head(),
+            "server_version": one("SHOW server_version"),
+            **{name: int(one(sql)) if found else 0 for name, sql in _counts(found).items()},
+        }
+
+
+_BYTES = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
+WHERE relnamespace::regnamespace::text = quote_ident(current_schema()) AND relkind = 'r'
+"""
 _COUNTS = {
     "runs": "SELECT count(*) FROM runs",
     "results": "SELECT count(*) FROM results",
     "maps": "SELECT count(*) FROM maps",
-    "models": "SELECT count(label) FROM (SELECT model AS label FROM runs UNION SELECT other_model FROM runs)",
+    "models": "SELECT count(label) FROM (SELECT model AS label FROM runs UNION SELECT other_model FROM runs) AS labels",
     "datasets": "SELECT count(DISTINCT dataset) FROM runs",
     "metrics": "SELECT count(DISTINCT name) FROM metrics",
 }
@@ -106,7 +149,7 @@ _COUNTS = {
 # A pair of different models is one row of the table and two of the view. Ten times as fast as to count the view's.
 _RESULTS = """
 SELECT coalesce(sum(
-    (1 + (run.other_model <> '' AND run.other_model <> run.model)) * (
+    CASE WHEN run.other_model <> '' AND run.other_model <> run.model THEN 2 ELSE 1 END * (
         SELECT count(*)
         FROM records AS number
         WHERE number.run_id = recorded.run_id AND number.metric_id = recorded.metric_id
@@ -145,5 +188,5 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes.update(connection=connection, version_table=public.VERSION_TABLE)
     command.upgrade(config, "head")
-    if connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+    if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
         raise TeachMattersError("the store's rows do not fit together: it was damaged before. Restore a copy")

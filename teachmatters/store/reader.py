@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from teachmatters.errors import TeachMattersError, listing
+from teachmatters.errors import SqlError, TeachMattersError, listing
 from teachmatters.store import public
 from teachmatters.store.files import check_readable, plain_error, revision_of, writable
+from teachmatters.store.location import Place, Server
 
 WAIT = 10.0  # seconds for a writer that is just committing
 
@@ -104,11 +105,11 @@ def connect(path: Path, *, older: bool = False, threads: bool = False) -> sqlite
     return connection
 
 
-def query(path: Path, sql: str, *, limit: int | None = None, timeout: float = 30.0) -> Rows:
+def query(path: Place, sql: str, *, limit: int | None = None, timeout: float = 30.0) -> Rows:
     """Run a stranger's SQL: one statement that reads, for a limited time.
 
     Args:
-        path: the store.
+        path: the store, a file or a database of a server.
         sql: one SELECT.
         limit: the most rows to return, None for all.
         timeout: seconds.
@@ -122,12 +123,21 @@ def query(path: Path, sql: str, *, limit: int | None = None, timeout: float = 30
         return Rows(found.columns, rows[:limit], truncated)
 
 
-class Stream:
+class Stream(Protocol):
     """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
 
     Attributes:
         columns: their names.
     """
+
+    columns: list[str]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Walk through the rows."""
+
+
+class _FileStream:
+    """The rows of a query on a file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, sql: str, timeout: float) -> None:
         self._path, self._connection, self._sql, self._timeout = path, connection, sql, timeout
@@ -148,7 +158,7 @@ class Stream:
         with self._in_words():
             cursor = self._connection.execute(self._sql)
         if cursor.description is None:
-            raise TeachMattersError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
+            raise SqlError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
         self._cursors.append(cursor)
         return cursor
 
@@ -168,8 +178,7 @@ class Stream:
             raise _explained(self._path, error, self._denied, self._timeout) from error
 
 
-@contextlib.contextmanager
-def stream(path: Path, sql: str, *, timeout: float) -> Iterator[Stream]:
+def stream(path: Place, sql: str, *, timeout: float) -> contextlib.AbstractContextManager[Stream]:
     """The same guard as ``query``, for more rows than fit into memory.
 
     Args:
@@ -182,9 +191,18 @@ def stream(path: Path, sql: str, *, timeout: float) -> Iterator[Stream]:
     """
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
+    if isinstance(path, Server):
+        from teachmatters.store import postgres_reader
+
+        return postgres_reader.stream(path, sql, timeout=timeout)
+    return _stream_file(path, sql, timeout)
+
+
+@contextlib.contextmanager
+def _stream_file(path: Path, sql: str, timeout: float) -> Iterator[Stream]:
     with (
         contextlib.closing(connect(path)) as connection,
-        contextlib.closing(Stream(path, connection, sql, timeout)) as found,
+        contextlib.closing(_FileStream(path, connection, sql, timeout)) as found,
     ):
         yield found
 
@@ -214,14 +232,14 @@ def _authorizer(denied: list[int]) -> Callable[..., int]:
 
 def _explained(path: Path, error: Exception, denied: list[int], timeout: float) -> TeachMattersError:
     if denied or "within a transaction" in str(error):  # VACUUM looks at that before anybody is asked
-        return TeachMattersError("a query may only read: one SELECT, without ATTACH, PRAGMA or anything that writes")
+        return SqlError("a query may only read: one SELECT, without ATTACH, PRAGMA or anything that writes")
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
         return TeachMattersError(
             f"the query was stopped after {timeout:g} seconds. Narrow it with WHERE or LIMIT, or raise --timeout"
         )
     if "one statement" in str(error):
-        return TeachMattersError("a query is exactly one statement. Run the statements one at a time")
-    return plain_error(path, error) or TeachMattersError(f"{error}. The views are {listing(public.VIEWS)}")
+        return SqlError("a query is exactly one statement. Run the statements one at a time")
+    return plain_error(path, error) or SqlError(f"{error}. The views are {listing(public.VIEWS)}")
 
 
 def uri(path: Path) -> str:

@@ -21,14 +21,18 @@ stand under one primary key; the views turn them into NULL.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
+    SmallInteger,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -39,22 +43,51 @@ from teachmatters.store.public import storable
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
 
 
 class StorableText(TypeDecorator[str]):
-    """Text of any kind, written and compared as ``storable`` spells it: labels and categories come from file names."""
+    """Text of any kind, written and compared as ``storable`` spells it: labels and categories come from file names.
 
-    impl = Text
+    Texts sort by their bytes, as SQLite sorts them.
+    """
+
+    impl = Text().with_variant(Text(collation="C"), "postgresql")
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else storable(value)
 
 
+class Flag(TypeDecorator[bool]):
+    """Yes or no as 1 or 0, which the views show and queries compare with, also where a database has truth values."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(SmallInteger() if dialect.name == "postgresql" else Boolean())
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> Any:
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+Count = Annotated[int, BigInteger().with_variant(Integer(), "sqlite")]
+"""What may be larger than 32 bits: SQLite has one kind of whole number, of 64."""
+
+
 class Base(DeclarativeBase):
     """All tables of the store. The migrations make them; a test holds the two together."""
 
-    type_annotation_map = {str: StorableText, bytes: LargeBinary, float: Double}  # noqa: RUF012 (as SQLAlchemy reads it)
+    type_annotation_map = {  # noqa: RUF012 (as SQLAlchemy reads it)
+        str: StorableText,
+        bytes: LargeBinary,
+        float: Double,
+        bool: Flag,
+    }
 
 
 class Model(Base):
@@ -124,12 +157,12 @@ class RunFacts(Base):
     analysis_version: Mapped[int]
     parameters: Mapped[str]
     setting: Mapped[str]
-    limit_n: Mapped[int | None]
-    seed: Mapped[int]
+    limit_n: Mapped[Count | None]
+    seed: Mapped[Count]
     dtype: Mapped[str]
     device: Mapped[str]
-    n_items: Mapped[int]
-    n_skipped: Mapped[int]
+    n_items: Mapped[Count]
+    n_skipped: Mapped[Count]
     notes: Mapped[str]
     versions: Mapped[str]
     git_commit: Mapped[str | None]
@@ -172,7 +205,7 @@ class Number(Base):
     category: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[float]
     std: Mapped[float | None]
-    n: Mapped[int | None]
+    n: Mapped[Count | None]
 
 
 class UnitList(Base):

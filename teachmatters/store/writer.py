@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -10,8 +9,9 @@ from sqlalchemy import NullPool, create_engine, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from teachmatters.api import MetricSpec, Result
+from teachmatters.store import postgres_reader
 from teachmatters.store.engine import READING, plain_errors, writing_engine
-from teachmatters.store.location import plain_path
+from teachmatters.store.location import Place, Server, plain_path
 from teachmatters.store.migrate import WAIT, prepare
 from teachmatters.store.reader import connect
 from teachmatters.store.rows import (
@@ -35,19 +35,19 @@ class Store:
     """The writing side of a results store.
 
     Attributes:
-        path: the file.
+        path: the file, or the server's database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._engine = writing_engine(path, PATIENCE)
 
     @classmethod
-    def open(cls, path_or_url: str | Path, *, timeout: float = WAIT) -> Store:
+    def open(cls, path_or_url: str | Place, *, timeout: float = WAIT) -> Store:
         """Open a store for writing; make it if there is none, bring an older one up to date.
 
         Args:
-            path_or_url: the file, also as a ``sqlite:///`` URL.
+            path_or_url: the file, also as a ``sqlite:///`` URL; a ``postgresql://`` URL.
             timeout: seconds to wait for another writer, now; ``record`` waits for ten minutes.
 
         Raises:
@@ -58,14 +58,17 @@ class Store:
         return cls(path)
 
     @classmethod
-    def reading(cls, path: Path) -> Store:
+    def reading(cls, path: Place) -> Store:
         """A store of which ``recorded`` is all that may be asked: nothing is made, altered or left behind.
 
         Raises:
             TeachMattersError: what is there is no store, or not of this revision.
         """
-        connect(path).close()
         store = cls(path)
+        if isinstance(path, Server):
+            postgres_reader.reading(path).close()
+            return store  # whose transactions that only read take no lock
+        connect(path).close()
         store._engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
         return store
 
@@ -137,7 +140,8 @@ def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
 
 def _same_or_new(session: Session, table: type[Model | Metric | UnitList], values: dict[str, Any]) -> int:
     """The id of the row with exactly this content; safe because the transaction holds the write lock."""
-    equal = [getattr(table, name).is_not_distinct_from(value) for name, value in values.items()]
+    columns = {name: getattr(table, name) for name in values}
+    equal = [columns[name].is_(None) if value is None else columns[name] == value for name, value in values.items()]
     found = session.scalar(select(table.id).where(*equal))
     return found if found is not None else _new(session, table, values)
 

@@ -14,6 +14,7 @@ from teachmatters.cache.inventory import inventory, prune
 from teachmatters.cache.location import cache_folder
 from teachmatters.cache.sizes import in_words, remark_on_space
 from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.store.location import Server
 
 
 def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: str) -> Entry:
@@ -93,8 +94,10 @@ def test_an_inventory_of_half_a_shard_and_of_nothing(tmp_path: Path) -> None:
 
 def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder(tmp_path / "results.db") == tmp_path / "results.db.cache"
+    assert cache_folder(Server("postgresql://me:secret@lab/my%2Fresults")) == Path("my-results.cache")
     monkeypatch.setenv("TM_CACHE", str(tmp_path / "elsewhere"))
-    assert cache_folder("results.db") == tmp_path / "elsewhere"
+    assert cache_folder(Path("results.db")) == tmp_path / "elsewhere"
+    assert cache_folder(Server("postgresql://lab/results")) == tmp_path / "elsewhere"
 
 
 def test_a_folder_that_cannot_be_made_is_said_with_the_way_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import location
-from teachmatters.store.location import reading_path, writing_path
+from teachmatters.store.location import Server, reading_path, writing_path
 
 
 @pytest.fixture(autouse=True)
@@ -41,16 +41,57 @@ def test_urls_and_paths(given: str, path: str) -> None:
     assert writing_path(given) == Path(path)
 
 
-@pytest.mark.parametrize("given", ["postgresql://me:secret@host/db", "mysql://x", "sqlite://", "https://x/results.db"])
+@pytest.mark.parametrize(
+    "given", ["mysql://me:secret@host/db", "postgresql+asyncpg://x/y", "sqlite://", "https://x/r.db"]
+)
 def test_other_urls_are_refused_without_showing_passwords(given: str) -> None:
-    with pytest.raises(TeachMattersError, match="a results store is a SQLite file") as caught:
+    with pytest.raises(TeachMattersError, match="a results store is a SQLite file or a PostgreSQL database") as caught:
         writing_path(given)
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "shown", "name"),
+    [
+        ("postgresql://me:secret@lab:5433/results", "postgresql://me@lab:5433/results", "results"),
+        ("postgresql+psycopg://me:secret@lab/results", "postgresql://me@lab/results", "results"),
+        ("postgres://lab/my%20results", "postgresql://lab/my%20results", "my results"),
+        ("postgresql://me:s%40c%2Fret%23@[::1]:5432,b.c:5433/r", "postgresql://me@[::1]:5432,b.c:5433/r", "r"),
+        (
+            "postgresql:///r?host=/run/pg&password=secret&p%61ssword=secret&sslmode=require",
+            "postgresql:///r?host=/run/pg&sslmode=require",
+            "r",
+        ),
+    ],
+)
+def test_a_server_is_shown_without_its_password(given: str, shown: str, name: str) -> None:
+    found, _ = reading_path(given)
+    assert isinstance(found, Server)
+    assert (str(found), repr(found), found.name) == (shown, f"Server({shown!r})", name)
+    assert found == writing_path(given)
+    assert found.url.partition("://")[2] == given.partition("://")[2], "psycopg is given all of it"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("postgresql://me:sec/ret@lab/results", "postgresql://me:1/secret@lab/results", "postgresql://lab:secret/r"),
+        *("postgresql://me:secret#1@lab/r", "postgresql://me:a@secret@lab/r", "postgresql://me:secret@lab"),
+        *("postgresql://", "postgresql://me:12/r?x=secret@lab/r", "postgresql://me:sec ret@lab/r", "postgres:///"),
+    ],
+)
+def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
+    with pytest.raises(
+        TeachMattersError, match=r"no whole address.*postgresql://user:password@host/database"
+    ) as caught:
+        writing_path(given)
+    assert "sec" not in str(caught.value)
+    assert "ret@" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["", ":memory:", "sqlite:///:memory:"])
 def test_no_file_is_refused(given: str) -> None:
-    with pytest.raises(TeachMattersError, match=r"--db|SQLite file"):
+    with pytest.raises(TeachMattersError, match="--db"):
         writing_path(given)
 
 

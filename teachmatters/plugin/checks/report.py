@@ -63,8 +63,9 @@ def _store(spec: ReportSpec, folder: Path) -> Path:
     wanted = [name for name in spec.metrics if name in known]
     if not wanted:
         raise Unchecked("no store here holds what it shows, and it names no metric (metrics=) that could be measured")
-    request = AnalyzeRequest(models=[MODEL], metrics=wanted, db=folder / "trial.db", limit=LIMIT, device="cpu")
+    trial = folder / "trial.db"
+    request = AnalyzeRequest(models=[MODEL], metrics=wanted, db=trial, limit=LIMIT, device="cpu")
     failed = [outcome for outcome in analyze(request) if outcome.status == "failed"]
     if failed:
         raise Unchecked(f"what it shows could not be measured: {failed[0].reason}")
-    return request.db
+    return trial

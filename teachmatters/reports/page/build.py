@@ -6,7 +6,6 @@ import html
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from string import Template
 
 from teachmatters.api import ReportSpec
@@ -17,6 +16,7 @@ from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.page.section import Section, embedded
+from teachmatters.store.location import Place
 from teachmatters.store.reader import query
 
 NAME = "page"
@@ -45,7 +45,7 @@ WHERE run.other_model <> ''
 """
 
 
-def build(path: Path, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
+def build(path: Place, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
     """The page's HTML.
 
     Args:
@@ -97,7 +97,7 @@ def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
     return placed + [(MORE, spec) for spec in known.values()]
 
 
-def _page(path: Path, chapters: dict[str, list[Section]], silent: dict[str, TeachMattersError]) -> str:
+def _page(path: Place, chapters: dict[str, list[Section]], silent: dict[str, TeachMattersError]) -> str:
     sections = [section for each in chapters.values() for section in each]
     fill = {
         "title": html.escape(f"teachmatters: {path.name}"),
@@ -112,7 +112,7 @@ def _page(path: Path, chapters: dict[str, list[Section]], silent: dict[str, Teac
     return Template(_asset("page.html")).substitute(fill)
 
 
-def _facts(path: Path) -> str:
+def _facts(path: Place) -> str:
     """What the store holds and when this was written."""
     sql = "SELECT count(*), count(DISTINCT model), count(DISTINCT dataset), max(finished_at) FROM runs"
     ((runs, models, data, newest),) = query(path, sql, timeout=TIMEOUT).rows
@@ -126,7 +126,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _looks(path: Path) -> dict[str, dict[str, str]]:
+def _looks(path: Place) -> dict[str, dict[str, str]]:
     """Each model's colour and line, the same as in the drawings."""
     rows = [
         dict(zip(("model", "family", "supervision"), row, strict=True))
@@ -145,7 +145,7 @@ def _chapter(name: str, sections: Sequence[Section]) -> str:
     return f"<h2>{html.escape(name)}</h2>" + "".join(section.html for section in sections)
 
 
-def _silent(silent: dict[str, TeachMattersError], path: Path) -> str:
+def _silent(silent: dict[str, TeachMattersError], path: Place) -> str:
     """What the store has nothing for; the page goes to others, whom the folders of this machine do not concern."""
     if not silent:
         return ""

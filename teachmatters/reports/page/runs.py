@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from teachmatters.reports.catalog import TIMEOUT
+from teachmatters.store.location import Place
 from teachmatters.store.reader import Rows, query
 
 COLUMNS = (
@@ -41,7 +41,7 @@ class Runs:
         path: the store.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         found = query(path, f"SELECT {', '.join(COLUMNS)} FROM runs", timeout=TIMEOUT)
         self._runs = {row[0]: row for row in found.rows}
         self._newest: dict[tuple[str, ...], list[str]] = {}

@@ -8,6 +8,11 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# On PostgreSQL texts sort by their bytes, truth is 1 or 0, and whole numbers have 64 bits, as on SQLite.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+FLAG = sa.Boolean().with_variant(sa.SmallInteger(), "postgresql")
+COUNT = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 ROW = """
     run.run_id AS run_id, {label} AS model, model.weights AS weights, model.family AS family,
     model.supervision AS supervision, model.arch AS arch, model.patch_size AS patch_size,
@@ -84,11 +89,15 @@ def upgrade() -> None:
 
 
 def _text(*names: str) -> list[sa.Column[str]]:
-    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+    return [sa.Column(name, TEXT, nullable=False) for name in names]
 
 
 def _integer(*names: str) -> list[sa.Column[int]]:
     return [sa.Column(name, sa.Integer, nullable=False) for name in names]
+
+
+def _count(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, COUNT, nullable=False) for name in names]
 
 
 def _models_and_metrics() -> None:
@@ -105,11 +114,11 @@ def _models_and_metrics() -> None:
         "metrics",
         sa.Column("id", sa.Integer, primary_key=True),
         *_text("analysis", "name", "title", "summary", "unit"),
-        sa.Column("higher_is_better", sa.Boolean),
+        sa.Column("higher_is_better", FLAG),
         sa.Column("lower", sa.Double),
         sa.Column("upper", sa.Double),
         *_text("level", "main_protocol"),
-        sa.Column("headline", sa.Boolean, nullable=False),
+        sa.Column("headline", FLAG, nullable=False),
         *_text("source"),
     )
     op.create_index("metrics_name", "metrics", ["name", "analysis"])
@@ -119,7 +128,7 @@ def _runs() -> None:
     op.create_table(
         "run_facts",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("run_id", sa.Text, nullable=False, unique=True),
+        sa.Column("run_id", TEXT, nullable=False, unique=True),
         *_text("cell_key", "model"),
         sa.Column("model_id", sa.Integer, sa.ForeignKey("models.id"), nullable=False),
         *_text("other_model"),
@@ -127,12 +136,12 @@ def _runs() -> None:
         *_text("dataset", "split", "fingerprint", "analysis"),
         *_integer("analysis_version"),
         *_text("parameters", "setting"),
-        sa.Column("limit_n", sa.Integer),
-        *_integer("seed"),
+        sa.Column("limit_n", COUNT),
+        *_count("seed"),
         *_text("dtype", "device"),
-        *_integer("n_items", "n_skipped"),
+        *_count("n_items", "n_skipped"),
         *_text("notes", "versions"),
-        sa.Column("git_commit", sa.Text),
+        sa.Column("git_commit", TEXT),
         *_text("started_at", "finished_at"),
         sa.Column("seconds", sa.Double, nullable=False),
     )
@@ -147,9 +156,9 @@ def _numbers() -> None:
         "recorded",
         sa.Column("run_id", sa.Integer, sa.ForeignKey("run_facts.id"), primary_key=True),
         sa.Column("metric_id", sa.Integer, sa.ForeignKey("metrics.id"), primary_key=True),
-        sa.Column("protocol", sa.Text, primary_key=True),
+        sa.Column("protocol", TEXT, primary_key=True),
         *_text("other_model"),
-        sa.Column("is_newest", sa.Boolean, nullable=False),
+        sa.Column("is_newest", FLAG, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("recorded_metric", "recorded", ["metric_id", "is_newest"])
@@ -164,7 +173,7 @@ def _numbers() -> None:
         *_text("category"),
         sa.Column("value", sa.Double, nullable=False),
         sa.Column("std", sa.Double),
-        sa.Column("n", sa.Integer),
+        sa.Column("n", COUNT),
         sa.PrimaryKeyConstraint(*key, "layer", "head", "other_model", "other_layer", "category"),
         sa.ForeignKeyConstraint(key, [f"recorded.{name}" for name in key]),
         sqlite_with_rowid=False,
@@ -175,13 +184,13 @@ def _arrays() -> None:
     op.create_table(
         "unit_lists",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("sha256", sa.Text, nullable=False, unique=True),
+        sa.Column("sha256", TEXT, nullable=False, unique=True),
         *_text("units"),
     )
     op.create_table(
         "map_arrays",
         sa.Column("run_id", sa.Integer, sa.ForeignKey("run_facts.id"), primary_key=True),
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("layer", sa.Integer, primary_key=True),
         *_text("axes", "shape", "dtype"),
         sa.Column("unit_list_id", sa.Integer, sa.ForeignKey("unit_lists.id")),

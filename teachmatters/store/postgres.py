@@ -1,0 +1,194 @@
+"""A store in a database of a PostgreSQL server: connecting to it, and what is wrong with it in one line.
+
+Needs the extra ``postgres``; psycopg is imported when a server is first spoken to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import files, public
+from teachmatters.store.location import Server
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.abc import AdaptContext
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+_USUAL = {
+    "connect_timeout": 10,
+    "application_name": "teachmatters",
+    # Of a server that is gone without a word, the system itself would tell only after hours.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Seconds, and milliseconds for the last; the address may say otherwise."""
+
+_AGAIN = "See that the server runs, and give the same command again: a run is stored whole or not at all"
+_PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.pgpass"  # noqa: S105 (where one goes)
+_ABSENT = "no PostgreSQL server answers there. See that it runs, and that host and port are right"
+_LET_IN = "the server does not let you in ({}). Ask who keeps it, or name another user with --db"
+_NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
+
+# What a server says before there is a connection comes as text alone.
+_SAID = [
+    (r"no password supplied", f"the server asks for a password. {_PASSWORD}"),
+    (r"password authentication failed", f"the server does not take this user with this password. {_PASSWORD}"),
+    (r"database .* does not exist", _NO_DATABASE),
+    (r"translate host name|resolve host|[Nn]ame or service not known", "there is no host of that name. Check --db"),
+    (r"[Cc]onnection refused|timeout expired|[Tt]imed out|No route to host|unreachable|No such file", _ABSENT),
+    (r"too many clients|connection slots", "the server takes no more connections. Try again later"),
+    (r"starting up|shutting down|recovery mode", "the server is just starting or stopping. Try again in a moment"),
+]
+_STATES = {
+    "08": f"the connection was lost. {_AGAIN}",
+    "57P": f"the connection was lost. {_AGAIN}",
+    "55P03": "is locked by another program. Wait for it to finish, or name another store with --db",
+    "3D000": _NO_DATABASE,
+    "53100": "could not be written: the server's disk is full. Nothing of this run was stored; make room, run again",
+    "53": "the server is short of memory or connections. Nothing of this run was stored; try again later",
+    "25006": "cannot be written: the server takes no changes. Name its primary server with --db",
+    "54000": "could not be written: a name is longer than PostgreSQL's limit. Nothing of this run was stored",
+    "22003": "could not be written: a number is larger than PostgreSQL's. Nothing of this run was stored",
+    "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
+}
+
+
+def connect(server: Server, context: AdaptContext | None = None) -> Connection:
+    """A connection; close it. ``context`` says how values become Python's, else psycopg does.
+
+    Raises:
+        TeachMattersError: psycopg is not installed, the address is wrong, nobody answers or lets us in.
+    """
+    psycopg = driver()
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(server.url)
+    except psycopg.Error:  # whose message may hold the password
+        raise TeachMattersError(
+            f"{server} has a parameter that PostgreSQL does not know, or a % that is not followed by two hexadecimal "
+            "digits. Write % as %25, and see 'Parameter Key Words' in PostgreSQL's documentation"
+        ) from None
+    try:
+        found: Connection = psycopg.connect(**{**_USUAL, **given, "client_encoding": "utf8"}, context=context)
+    except psycopg.Error as error:
+        raise TeachMattersError(f"{server}: {_unconnected(str(error))}") from error
+    return found
+
+
+def driver() -> ModuleType:
+    """The module psycopg.
+
+    Raises:
+        TeachMattersError: it is not installed.
+    """
+    try:
+        import psycopg
+        import psycopg.conninfo
+    except ImportError as error:
+        raise TeachMattersError(
+            "a store on a PostgreSQL server needs psycopg; pip install 'teachmatters[postgres]', or give --db a file"
+        ) from error
+    return psycopg
+
+
+def _unconnected(text: str) -> str:
+    for pattern, reason in _SAID:
+        if re.search(pattern, text):
+            return reason
+    told = re.search(r"(?:FATAL|error):\s+(.+)", text)
+    return _LET_IN.format((told[1] if told else text).strip())
+
+
+def plain_error(server: Server, error: BaseException | None) -> TeachMattersError | None:
+    """The server's complaint as a line for people, or None for one that is a defect of ours."""
+    psycopg = driver()
+    if not isinstance(error, psycopg.Error):
+        return None
+    state = error.sqlstate or ""
+    if state == "42501":
+        told = error.diag.message_primary
+        return TeachMattersError(f"{server}: {told}. Ask the owner to grant it, or name another user with --db")
+    if state == "08P01":  # how it calls a parameter that was not given
+        return None
+    if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        state = "08"
+    if not state and isinstance(error, psycopg.DataError):
+        state = "22021"
+    reason = _STATES.get(state) or _STATES.get(state[:3]) or _STATES.get(state[:2])
+    return None if reason is None else TeachMattersError(f"{server}{' ' if reason[:3] in _VERBS else ': '}{reason}")
+
+
+_VERBS = ("is ", "cou", "can")
+
+
+def revision_of(server: Server, connection: Connection) -> str | None:
+    """The revision of the store that a connection sees, None for a schema with nothing in it.
+
+    Raises:
+        TeachMattersError: other things than a store are there, or a store newer than this code.
+    """
+    asked = "SELECT to_regclass(%s) IS NOT NULL, count(*) FROM pg_class WHERE relnamespace::regnamespace::text = "
+    asked += "quote_ident(current_schema()) AND relkind IN ('r', 'p', 'v', 'm')"
+    try:
+        ours, others = connection.execute(asked, (public.VERSION_TABLE,)).fetchall()[0]
+        if not ours:
+            if others:
+                raise TeachMattersError(
+                    f"{server} holds other tables than a results store's. Name a database, or a schema "
+                    "(?options=-csearch_path%3DNAME), of its own with --db"
+                )
+            return None
+        row = connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone()
+    except driver().Error as error:
+        if reason := plain_error(server, error):
+            raise reason from error
+        raise
+    return files.known_revision(server, row)
+
+
+def holds_store(server: Server) -> bool:
+    """Whether there is a store.
+
+    Raises:
+        TeachMattersError: the server cannot be asked, or holds something else.
+    """
+    with contextlib.closing(connect(server)) as connection:
+        return revision_of(server, connection) is not None
+
+
+_MAY = {
+    True: "has_schema_privilege(current_schema(), 'CREATE')",
+    False: "has_table_privilege('records', 'INSERT') AND has_table_privilege('recorded', 'UPDATE')",
+}
+
+
+def check_writable(server: Server) -> None:
+    """Refuse what cannot be made into a store, or be written.
+
+    Raises:
+        TeachMattersError: the server cannot be asked, takes no changes, or none from this user; a database that does
+            not hold every letter.
+    """
+    with contextlib.closing(connect(server)) as connection:
+        new = revision_of(server, connection) is None
+        asked = f"SELECT {_MAY[new]}, current_setting('transaction_read_only'), current_setting('server_encoding')"
+        may, frozen, encoding = connection.execute(asked).fetchall()[0]
+    if frozen == "on":
+        raise TeachMattersError(f"{server} {_STATES['25006']}")
+    if not may:
+        raise TeachMattersError(
+            f"{server}: this user may not {'make tables' if new else 'add to the store'}. Ask the owner to grant it, "
+            "or name another user with --db"
+        )
+    if encoding != "UTF8":
+        raise TeachMattersError(
+            f"{server} is encoded in {encoding}, which lacks letters that names may have. Name a database in UTF8 "
+            "('createdb --encoding=UTF8 --template=template0')"
+        )
