@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import cluster, place, server
+
+__all__ = ["cluster", "place", "server"]
+
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks lose more to handing work around than they gain
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is ever fetched in a test
 os.environ["TM_LOAD_PLUGINS"] = ""  # what happens to be installed beside us changes no test

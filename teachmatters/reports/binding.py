@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.options import BINDS, Options
+
+PLACES = "metric_places"
+"""What a query binds beside the options: the metrics as rows, each with its place, from 0."""
 
 # Texts, quoted names and comments are passed over; a name after one colon is what we look for.
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?<!:):([A-Za-z_]\w*)""", re.DOTALL)
@@ -36,14 +39,23 @@ def literal(value: object) -> str:
     return str(value)
 
 
+def places(names: Sequence[str]) -> str:
+    """Names with their places as rows of a VALUES: no other way from a list to rows is the same in every database.
+
+    >>> places(("knn-top1", "cka"))
+    "('knn-top1', 0), ('cka', 1)"
+    """
+    return ", ".join(f"({literal(name)}, {place})" for place, name in enumerate(names)) or "(NULL, 0)"
+
+
 def bind(sql: str, options: Options, who: str) -> str:
     """The query with the options in it.
 
     Raises:
         TeachMattersError: the query of report ``who`` binds a name that no option has.
     """
-    values: Mapping[str, str] = {name: literal(getattr(options, name)) for name in BINDS}
-    unknown = sorted(names(sql) - set(BINDS))
+    values = {name: literal(getattr(options, name)) for name in BINDS} | {PLACES: places(options.metrics)}
+    unknown = sorted(names(sql) - set(values))
     if unknown:
         raise TeachMattersError(
             f"the SQL of report {who!r} binds :{unknown[0]}; a report may bind {listing(f':{n}' for n in BINDS)}."

@@ -29,10 +29,10 @@ Row: TypeAlias = dict[str, Any]
 _TASK = ("metric", "dataset", "split", "protocol")
 # A list of units may be long: its number says as well which units they are.
 _UNITS = """
-SELECT run.run_id, array.name, array.layer, array.unit_list_id, array.data
+SELECT run.run_id, map.name, map.layer, map.unit_list_id, map.data
 FROM run_facts AS run
-JOIN map_arrays AS array ON array.run_id = run.id
-WHERE run.run_id IN ({runs}) AND array.name IN ({names})
+JOIN map_arrays AS map ON map.run_id = run.id
+WHERE run.run_id IN ({runs}) AND map.name IN ({names})
 """
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.resources
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import ReportSpec
-from teachmatters.errors import NothingToShowError, TeachMattersError, listing
+from teachmatters.errors import NothingToShowError, SqlError, TeachMattersError, listing
 from teachmatters.registry import call
 from teachmatters.reports import binding, captions
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
@@ -89,14 +90,26 @@ def run_report(spec: ReportSpec, path: Place, options: Options, catalog: Catalog
     catalog = catalog or read_catalog(path)
     found = _resolve(spec, binding.names(text), catalog, options)
     sql = binding.bind(text, found, spec.name)
-    data = query(path, sql, timeout=TIMEOUT)
+    data = _run(spec, path, sql)
     if not data.rows:
         raise _nothing(spec, text, found, catalog)
     _refuse_absent_heads(data, found, path)
     if spec.enrich:
-        data = call(spec.enrich, data, found, lambda text: query(path, text, timeout=TIMEOUT))
+        data = call(spec.enrich, data, found, lambda text: _run(spec, path, text))
     hint = captions.others(spec, options, found, catalog) if "metrics" in binding.names(text) else []
     return Report(spec, found, sql, data, captions.caption(data, found, catalog) + hint)
+
+
+def _run(spec: ReportSpec, path: Place, sql: str) -> Rows:
+    try:
+        return query(path, sql, timeout=TIMEOUT)
+    except SqlError as error:
+        if isinstance(path, Path):
+            raise
+        raise TeachMattersError(
+            f"report {spec.name!r} does not run on PostgreSQL: {error}. 'tm db merge {path} --into FILE.db' makes a "
+            f"file of the store, and 'tm report {spec.name} --db FILE.db' reads that."
+        ) from error
 
 
 def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> NothingToShowError:

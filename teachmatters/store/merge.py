@@ -1,4 +1,4 @@
-"""Joining stores of several machines: every run once, with its origin, whole or not at all.
+"""Joining stores of several machines, files or servers: every run once, with its origin, whole or not at all.
 
 - Two runs are **equal** when their id and everything recorded with it are; they are stored once.
 - Two runs with one id and different content both stay: the one that finished later keeps the id, the other gets one
@@ -12,10 +12,8 @@ Files are taken by the age of their runs, so that even the integer keys of a new
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from teachmatters.errors import TeachMattersError
@@ -26,6 +24,7 @@ from teachmatters.store.merge_content import Clash, resolve
 from teachmatters.store.merge_copy import copy
 from teachmatters.store.merge_order import settle
 from teachmatters.store.merge_sources import Source, opened
+from teachmatters.store.merge_target import Target, target_of
 from teachmatters.store.migrate import WAIT, prepared
 
 
@@ -41,16 +40,16 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of one file.
+    """What became of one store.
 
     Attributes:
-        path: the file.
+        path: the file, or the server's database.
         runs: how many it holds.
         added: how many of them the target did not hold yet.
         conflicts: where it and what was there before say different things.
     """
 
-    path: Path
+    path: Place
     runs: int
     added: int
     conflicts: list[Conflict]
@@ -70,23 +69,18 @@ def merge(paths: Sequence[Place], into: Place, watch: Watch) -> list[Merged]:
     Raises:
         TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
     """
-    files_only = [path for path in paths if isinstance(path, Path)]
-    if len(files_only) < len(paths) or isinstance(into, Server):
-        raise TeachMattersError("stores on a server cannot be merged yet. Name files")
     with contextlib.ExitStack() as stack:
-        sources = [stack.enter_context(opened(path)) for path in others(files_only, into)]
+        sources = [stack.enter_context(opened(path)) for path in others(paths, into)]
         sources.sort(key=lambda source: source.runs)
         with files.named_by("--into"), prepared(into, WAIT) as (connection, _):
-            target = connection.connection.driver_connection
-            assert isinstance(target, sqlite3.Connection)
-            target.execute(f"PRAGMA busy_timeout = {1000 * WAIT:.0f}")  # for a reader at the moment of the commit
-            target.execute("PRAGMA cache_size = -100000")  # kB: pages that are still changing should not go to the disk
+            target = target_of(connection, WAIT)
             found = [_take(source, target, watch) for source in sources]
             settle(target)
+            target.end()
     return found
 
 
-def others(paths: Sequence[Path], into: Path) -> list[Path]:
+def others(paths: Sequence[Place], into: Place) -> list[Place]:
     """The files without the target, so that ``*.db`` may be merged into one of them.
 
     Raises:
@@ -95,17 +89,19 @@ def others(paths: Sequence[Path], into: Path) -> list[Path]:
     >>> others([Path("a.db"), Path("all.db")], Path("all.db"))
     [PosixPath('a.db')]
     """
-    left = [path for path in paths if path.resolve() != into.resolve() and not _same(path, into)]
+    left = [path for path in paths if not _same(path, into)]
     if not left:
         raise TeachMattersError(f"there is nothing to merge into {into} but itself. Name other stores")
     return left
 
 
-def _same(path: Path, other: Path) -> bool:
-    return path.exists() and other.exists() and path.samefile(other)
+def _same(path: Place, other: Place) -> bool:
+    if isinstance(path, Server) or isinstance(other, Server):
+        return path == other
+    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
 
 
-def _take(source: Source, target: sqlite3.Connection, watch: Watch) -> Merged:
+def _take(source: Source, target: Target, watch: Watch) -> Merged:
     watch.begin(f"merging {source.path.name}", len(source.runs))
     names, clashes = _named(source, target, watch)
     here = _keys(target)
@@ -121,7 +117,7 @@ def _take(source: Source, target: sqlite3.Connection, watch: Watch) -> Merged:
     return Merged(source.path, len(names), len(added), conflicts)
 
 
-def _named(source: Source, target: sqlite3.Connection, watch: Watch) -> tuple[dict[str, int], list[Clash]]:
+def _named(source: Source, target: Target, watch: Watch) -> tuple[dict[str, int], list[Clash]]:
     """The keys of the source's runs by the ids that they have in the target from now on."""
     here = _keys(target)
     names: dict[str, int] = {}
@@ -135,7 +131,7 @@ def _named(source: Source, target: sqlite3.Connection, watch: Watch) -> tuple[di
     return names, clashes
 
 
-def _keys(target: sqlite3.Connection) -> dict[str, int]:
+def _keys(target: Target) -> dict[str, int]:
     return dict(target.execute("SELECT run_id, id FROM run_facts").fetchall())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from teachmatters.errors import listing
 from teachmatters.store.merge_content import FACTS, NUMBER, Clash, Content, columns
+from teachmatters.store.merge_target import Asked
 from teachmatters.store.schema import Metric
 
 Place: TypeAlias = tuple[Any, ...]
@@ -80,7 +80,7 @@ class Side:
         runs: its runs by their key, under the ids that they have in the target.
     """
 
-    connection: sqlite3.Connection
+    connection: Asked
     runs: Mapping[int, str]
 
     def newest(self) -> dict[Place, tuple[str, str, int]]:
@@ -163,7 +163,7 @@ def _circumstances(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]
 
 
 # ---------------------------------------------------------------- facts of a metric
-def of_metrics(source: sqlite3.Connection, target: sqlite3.Connection, added: Iterable[int]) -> list[Conflict]:
+def of_metrics(source: Asked, target: Asked, added: Iterable[int]) -> list[Conflict]:
     """Of metrics that runs to be added were measured with, and whose facts are not the target's latest."""
     theirs, ours = _facts(source), _facts(target)
     measured = "SELECT metric_id FROM recorded WHERE run_id = ?"
@@ -185,7 +185,7 @@ def of_metrics(source: sqlite3.Connection, target: sqlite3.Connection, added: It
     return found
 
 
-def _facts(connection: sqlite3.Connection) -> dict[int, dict[str, Any]]:
+def _facts(connection: Asked) -> dict[int, dict[str, Any]]:
     names = columns(Metric, "id")
-    rows = connection.execute(f"SELECT id, {', '.join(names)} FROM main.metrics ORDER BY id")
+    rows = connection.execute(f"SELECT id, {', '.join(names)} FROM metrics ORDER BY id")
     return {key: dict(zip(names, values, strict=True)) for key, *values in rows}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import uuid
 from dataclasses import astuple, dataclass
 from typing import Any, TypeAlias
 
+from teachmatters.store.merge_target import Asked
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, RunFacts
 
 Rows: TypeAlias = list[tuple[Any, ...]]
@@ -55,19 +55,20 @@ JOIN metrics AS metric ON metric.id = recorded.metric_id
 WHERE recorded.run_id = ?
 ORDER BY metric.name, recorded.protocol
 """
-# In the order of the primary key, and without what is the same in all of them.
+# Without what is the same in all of them.
 _NUMBERS = f"""
 SELECT {", ".join(NUMBER)}
 FROM records
 WHERE run_id = ? AND metric_id = ? AND protocol = ?
+ORDER BY layer, head, other_model, other_layer, category
 """
 # A list of units may hold 50,000 names, and many arrays share it.
 _ARRAYS = f"""
-SELECT unit_list.sha256, {_of("array", columns(Array, "run_id", "unit_list_id"))}
-FROM map_arrays AS array
-LEFT JOIN unit_lists AS unit_list ON unit_list.id = array.unit_list_id
-WHERE array.run_id = ?
-ORDER BY array.name, array.layer
+SELECT unit_list.sha256, {_of("map", columns(Array, "run_id", "unit_list_id"))}
+FROM map_arrays AS map
+LEFT JOIN unit_lists AS unit_list ON unit_list.id = map.unit_list_id
+WHERE map.run_id = ?
+ORDER BY map.name, map.layer
 """
 
 
@@ -88,7 +89,7 @@ class Content:
     arrays: Rows
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection, key: int) -> Content:
+    def of(cls, connection: Asked, key: int) -> Content:
         """Read it; ``key`` is the run's in that store."""
         recorded, numbers = [], {}
         for metric, *facts in connection.execute(_RECORDED, (key,)).fetchall():
@@ -127,7 +128,7 @@ class Clash:
     own: str
 
 
-def resolve(source: sqlite3.Connection, target: sqlite3.Connection, run_id: str) -> Clash | None:
+def resolve(source: Asked, target: Asked, run_id: str) -> Clash | None:
     """None if both hold the same run; else one of the two gets an id of its own, if need be in the target.
 
     The later one keeps the id, of two at the same moment the one with the larger digest: so it does not matter which

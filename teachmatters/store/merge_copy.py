@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.merge_content import columns
 from teachmatters.store.merge_sources import Source
+from teachmatters.store.merge_target import FileTarget, Target
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
 
 CHUNK = 100
@@ -48,7 +49,7 @@ _OWN: dict[type[Base], tuple[dict[str, str], str]] = {
 """Rows that belong to a run: the columns that are not as they were, and where the new values stand."""
 
 
-def copy(source: Source, target: sqlite3.Connection, added: Mapping[str, int], advance: Callable[[int], None]) -> None:
+def copy(source: Source, target: Target, added: Mapping[str, int], advance: Callable[[int], None]) -> None:
     """Insert runs of a store, none of them the newest yet.
 
     Args:
@@ -75,18 +76,17 @@ def copy(source: Source, target: sqlite3.Connection, added: Mapping[str, int], a
 
 
 @contextlib.contextmanager
-def _mapped(source: Source, target: sqlite3.Connection) -> Iterator[tuple[sqlite3.Connection, str]]:
+def _mapped(source: Source, target: Target) -> Iterator[tuple[sqlite3.Connection, str]]:
     """The connection that reads the source, by the name of a schema in it, and whose temporary tables are to be used.
 
-    That is the target's: SQLite copies four times as fast from an attached file as rows go through Python. It cannot
-    let go of one within a transaction, though, and holds ten at most. The others are read by their own.
+    That is a file's own: SQLite copies four times as fast from an attached file as rows go through Python. It cannot
+    let go of one within a transaction, though, and holds ten at most. The others are read by their own, and all of them
+    where the target is on a server.
     """
-    attached = [name for _, name, _ in target.execute("PRAGMA database_list") if name not in ("main", "temp")]
-    if len(attached) < target.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED):
-        connection, schema = target, f"source_{len(attached)}"
-        target.execute(f"ATTACH ? AS {schema}", (source.uri,))
-    else:
-        connection, schema = source.connection, "main"
+    connection, schema = source.connection, "main"
+    if isinstance(target, FileTarget) and (free := _free(target.connection)):
+        connection, schema = target.connection, free
+        connection.execute(f"ATTACH ? AS {schema}", (source.uri,))
     try:
         yield connection, schema
     except sqlite3.IntegrityError as error:
@@ -97,23 +97,29 @@ def _mapped(source: Source, target: sqlite3.Connection) -> Iterator[tuple[sqlite
         connection.execute(f"DROP TABLE temp.{name}")
 
 
-def _share(connection: sqlite3.Connection, schema: str, target: sqlite3.Connection, table: type[Base]) -> None:
+def _free(target: sqlite3.Connection) -> str:
+    """The name of a schema that a file may be attached as, empty where it may not."""
+    attached = [name for _, name, _ in target.execute("PRAGMA database_list") if name not in ("main", "temp")]
+    return f"source_{len(attached)}" if len(attached) < target.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) else ""
+
+
+def _share(connection: sqlite3.Connection, schema: str, target: Target, table: type[Base]) -> None:
     """Find in the target, or add to it, the shared rows that are needed, and leave the translation of their keys."""
     name, content = table.__tablename__, columns(table, "id")
-    rows = f"SELECT id, {', '.join(content)} FROM {{}}.{name} {{}} ORDER BY id"
-    known = {tuple(values): key for key, *values in target.execute(rows.format("main", ""))}
-    insert = f"INSERT INTO {name} ({', '.join(content)}) VALUES ({', '.join('?' * len(content))})"
-    needed = connection.execute(rows.format(schema, f"WHERE id IN ({_SHARED[table].format(schema)})")).fetchall()
+    rows = f"SELECT id, {', '.join(content)} FROM {{}}{name} {{}} ORDER BY id"
+    known = {tuple(values): key for key, *values in target.execute(rows.format("", ""))}
+    insert = f"INSERT INTO {name} ({', '.join(content)}) VALUES ({', '.join('?' * len(content))}) RETURNING id"
+    needed = connection.execute(rows.format(f"{schema}.", f"WHERE id IN ({_SHARED[table].format(schema)})")).fetchall()
     connection.execute(f"CREATE TABLE temp.new_{name} (old INTEGER PRIMARY KEY, new INTEGER)")
     for old, *values in needed:
-        new = known.get(tuple(values)) or target.execute(insert, values).lastrowid
+        new = known.get(tuple(values)) or target.execute(insert, values).fetchall()[0][0]
         connection.execute(f"INSERT INTO temp.new_{name} VALUES (?, ?)", (old, new))
 
 
 def _insert(
     connection: sqlite3.Connection,
     schema: str,
-    target: sqlite3.Connection,
+    target: Target,
     table: type[Base],
     chunk: tuple[int, int],
 ) -> None:
@@ -121,8 +127,7 @@ def _insert(
     names, (changed, joins) = columns(table), _OWN[table]
     values = ", ".join(changed.get(name, f"row.{name}") for name in names)
     select = f"SELECT {values} FROM temp.added AS run {joins.format(schema)} WHERE run.new >= ? AND run.new < ?"
-    insert = f"INSERT INTO main.{table.__tablename__} ({', '.join(names)})"
-    if connection is target:
-        target.execute(f"{insert} {select}", chunk)
+    if isinstance(target, FileTarget) and connection is target.connection:
+        connection.execute(f"INSERT INTO main.{table.__tablename__} ({', '.join(names)}) {select}", chunk)
     else:
-        target.executemany(f"{insert} VALUES ({', '.join('?' * len(names))})", connection.execute(select, chunk))
+        target.fill(table.__tablename__, names, connection.execute(select, chunk))

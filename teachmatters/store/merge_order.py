@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from teachmatters.store.merge_content import columns
-from teachmatters.store.schema import Metric
+from teachmatters.store.merge_target import Target
+from teachmatters.store.schema import Metric, Recorded
 
 _NEWEST = """
 UPDATE recorded
@@ -19,12 +18,12 @@ WHERE (run_id, metric_id, protocol) IN (
                 PARTITION BY
                     run.model, run.dataset, run.split, run.analysis, run.setting, run.other_model, metric.name, protocol
                 ORDER BY run.finished_at DESC, run.run_id DESC
-            ) = 1 AS first
+            ) AS nth
         FROM recorded
         JOIN run_facts AS run ON run.id = recorded.run_id
         JOIN metrics AS metric ON metric.id = recorded.metric_id
-    )
-    WHERE is_newest <> first
+    ) AS numbered
+    WHERE is_newest <> CASE nth WHEN 1 THEN 1 ELSE 0 END
 )
 """
 # The facts of a metric by when they were last measured with; what two runs of one moment say by its text.
@@ -36,11 +35,20 @@ LEFT JOIN recorded ON recorded.metric_id = metrics.id
 LEFT JOIN run_facts AS run ON run.id = recorded.run_id
 WHERE metrics.name IN (SELECT name FROM metrics GROUP BY name HAVING count(*) > 1)
 GROUP BY metrics.id
-ORDER BY metrics.name, max(run.finished_at), {", ".join(f"metrics.{name}" for name in _CONTENT)}
+ORDER BY
+    metrics.name, max(run.finished_at) NULLS FIRST, {", ".join(f"metrics.{name} NULLS FIRST" for name in _CONTENT)}
 """
 
 
-def settle(target: sqlite3.Connection) -> None:
+_OTHERS = ", ".join(columns(Recorded, "metric_id"))
+_MOVES = (
+    f"INSERT INTO recorded (metric_id, {_OTHERS}) SELECT ?, {_OTHERS} FROM recorded WHERE run_id = ? AND metric_id = ?",
+    "UPDATE records SET metric_id = ? WHERE run_id = ? AND metric_id = ?",
+    "DELETE FROM recorded WHERE run_id = ? AND metric_id = ?",
+)
+
+
+def settle(target: Target) -> None:
     """Mark the newest run in every place of ``results``, and let the latest facts of a metric have the highest id."""
     target.execute(_NEWEST)
     before: dict[str, int] = {}
@@ -48,14 +56,14 @@ def settle(target: sqlite3.Connection) -> None:
         before[name] = metric if metric > before.get(name, 0) else _move_up(target, metric)
 
 
-def _move_up(target: sqlite3.Connection, metric: int) -> int:
+def _move_up(target: Target, metric: int) -> int:
     """Give the facts of a metric, with all that was measured with them, a new id above all others."""
     names = ", ".join(_CONTENT)
-    new = target.execute(f"INSERT INTO metrics ({names}) SELECT {names} FROM metrics WHERE id = ?", (metric,)).lastrowid
-    assert new is not None
-    runs = [run for (run,) in target.execute("SELECT DISTINCT run_id FROM recorded WHERE metric_id = ?", (metric,))]
-    for table in ("recorded", "records"):
-        sql = f"UPDATE {table} SET metric_id = ? WHERE run_id = ? AND metric_id = ?"
-        target.executemany(sql, [(new, run, metric) for run in runs])
+    insert = f"INSERT INTO metrics ({names}) SELECT {names} FROM metrics WHERE id = ? RETURNING id"
+    ((new,),) = target.execute(insert, (metric,)).fetchall()
+    runs = "SELECT DISTINCT run_id FROM recorded WHERE metric_id = ?"
+    for (run,) in target.execute(runs, (metric,)).fetchall():
+        for sql in _MOVES:  # a number may at no time be without what it belongs to
+            target.execute(sql, (new, run, metric) if sql.count("?") == 3 else (run, metric))
     target.execute("DELETE FROM metrics WHERE id = ?", (metric,))
-    return new
+    return int(new)

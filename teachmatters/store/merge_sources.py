@@ -11,7 +11,9 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import files
+from teachmatters.store.location import Place, Server
 from teachmatters.store.migrate import head, migrate
+from teachmatters.store.postgres_copy import to_file
 from teachmatters.store.reader import connect, uri
 
 
@@ -20,33 +22,42 @@ class Source:
     """A store at one moment.
 
     Attributes:
-        path: the file that was named.
-        connection: reads it, or an up-to-date copy of it.
+        path: the store that was named.
+        connection: reads it, or an up-to-date copy of it as a file.
         uri: by which SQLite may attach the same, to read only.
         runs: when each finished, its id and its key, by age.
     """
 
-    path: Path
+    path: Place
     connection: sqlite3.Connection
     uri: str
     runs: tuple[tuple[str, str, int], ...]
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Place) -> Iterator[Source]:
     """A store to be merged, found sound; one of an older revision is copied, and the copy brought up to date.
+
+    One on a server is copied into a file too.
 
     Raises:
         TeachMattersError: not a store, empty, damaged, newer than this code.
     """
     with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if isinstance(path, Server):
+            with files.named_by(""):
+                file = to_file(path, folder / "results.db")
+            connection = stack.enter_context(contextlib.closing(connect(file)))
+            yield Source(path, connection, uri(file), _runs(path, connection))
+            return
         with files.named_by(""):
             connection, file = stack.enter_context(contextlib.closing(connect(path, older=True))), path
             found = files.revision_of(path, connection)
         if found is None:
             raise TeachMattersError(f"{path} is empty. Leave it out")
         if found != head():
-            file = _updated(path, connection, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            file = _updated(path, connection, folder)
             connection = stack.enter_context(contextlib.closing(connect(file)))
         runs = _runs(path, connection)
         yield Source(path, connection, uri(file), runs)
@@ -66,7 +77,7 @@ def _updated(path: Path, connection: sqlite3.Connection, folder: Path) -> Path:
     return copied
 
 
-def _runs(path: Path, connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
+def _runs(path: Place, connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
     """By age, of a store that is whole: what is found wrong later is the target's."""
     fits: object = "its rows do not fit together"
     try:
@@ -75,7 +86,7 @@ def _runs(path: Path, connection: sqlite3.Connection) -> tuple[tuple[str, str, i
         if fits == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone() is None:
             return tuple(connection.execute("SELECT finished_at, run_id, id FROM run_facts ORDER BY 1, 2"))
     except sqlite3.Error as error:
-        if reason := files.plain_error(path, error):
+        if isinstance(path, Path) and (reason := files.plain_error(path, error)):
             raise reason from error
         fits = error
     raise TeachMattersError(f"{path} is damaged ({fits}). Restore a copy, or leave it out")

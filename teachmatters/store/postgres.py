@@ -56,7 +56,7 @@ _STATES = {
     "53": "the server is short of memory or connections. Nothing of this run was stored; try again later",
     "25006": "cannot be written: the server takes no changes. Name its primary server with --db",
     "54000": "could not be written: a name is longer than PostgreSQL's limit. Nothing of this run was stored",
-    "22003": "could not be written: a number is larger than PostgreSQL's. Nothing of this run was stored",
+    "22003": "could not be written: a number is too large, or too near to 0. Nothing of this run was stored",
     "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
 }
 

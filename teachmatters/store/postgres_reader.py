@@ -43,7 +43,7 @@ class ServerStream:
     def __init__(self, server: Server, connection: postgres.Connection, sql: str, timeout: float) -> None:
         self._server, self._connection, self._sql, self._timeout = server, connection, sql, timeout
         self._deadline = time.monotonic() + timeout
-        self._count = 0
+        self._cursors: list[psycopg.ServerCursor[tuple[Any, ...]]] = []
         self._begun: psycopg.ServerCursor[tuple[Any, ...]] | None = self._run()
         self.columns: list[str] = [column.name for column in self._begun.description or ()]
 
@@ -60,12 +60,21 @@ class ServerStream:
             raise SqlError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
         if "\0" in self._sql:  # the protocol would take it for the end
             raise SqlError(f"the query contains a null character. {_VIEWS}")
-        self._count += 1
-        cursor = self._connection.cursor(f"tm_{self._count}", scrollable=False)
-        with self._in_words():
-            self._allow()
-            cursor.execute(self._sql.encode())
+        cursor = self._connection.cursor(f"tm_{len(self._cursors)}", scrollable=False)
+        self._cursors.append(cursor)
+        try:
+            with self._in_words():
+                self._allow()
+                cursor.execute(self._sql.encode())
+        except BaseException:
+            self.close()
+            raise
         return cursor
+
+    def close(self) -> None:
+        """End what was not walked through to its end."""
+        for cursor in self._cursors:
+            cursor.close()
 
     def _fetch(self, cursor: psycopg.ServerCursor[tuple[Any, ...]], size: int) -> list[tuple[Any, ...]]:
         with self._in_words():
@@ -102,7 +111,8 @@ class ServerStream:
 def stream(server: Server, sql: str, *, timeout: float) -> Iterator[ServerStream]:
     """As ``reader.stream``, of a store on a server."""
     with contextlib.closing(reading(server)) as connection:
-        yield ServerStream(server, connection, sql, timeout)
+        with contextlib.closing(ServerStream(server, connection, sql, timeout)) as found:
+            yield found
 
 
 def reading(server: Server) -> postgres.Connection:

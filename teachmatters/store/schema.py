@@ -75,7 +75,7 @@ class Flag(TypeDecorator[bool]):
         return None if value is None else bool(value)
 
 
-Count = Annotated[int, BigInteger().with_variant(Integer(), "sqlite")]
+Count = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
 """What may be larger than 32 bits: SQLite has one kind of whole number, of 64."""
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from teachmatters.api import MetricSpec, Record, Result
 from teachmatters.store import Cell, ModelRow, Run, Store
+from teachmatters.store.location import Place, Server, plain_path  # noqa: F401 (for what start() runs)
+
+AnyPlace = TypeVar("AnyPlace", Path, Server, Place)
 
 START = datetime(2025, 5, 1, 12, tzinfo=UTC)
 
@@ -80,15 +83,20 @@ def numbers(metric: str, *values: float, **facts: Any) -> Result:
     return Result(records=records)
 
 
-def store_at(path: Path, *runs: tuple[Run, Result]) -> Path:
+def store_at(path: AnyPlace, *runs: tuple[Run, Result]) -> AnyPlace:
     with Store.open(path) as store:
         for one, result in runs:
             store.record(one, result)
     return path
 
 
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """The plain sqlite3 module's answer: no code of ours in between."""
+def rows(path: Place, sql: str) -> list[tuple[Any, ...]]:
+    """The plain sqlite3 module's answer, or psycopg's: no code of ours in between."""
+    if isinstance(path, Server):
+        import psycopg
+
+        with closing(psycopg.connect(path.url)) as asked:
+            return asked.execute(sql.encode()).fetchall()
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         return connection.execute(sql).fetchall()
 
@@ -105,7 +113,8 @@ def values(found: Iterable[tuple[Any, ...]]) -> set[Any]:
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     """Another process, with all of this at hand; ``sys.argv[1:]`` are the arguments."""
     imports = "import os, signal, sqlite3, sys, time\nfrom pathlib import Path\nfrom tests.store.samples import *\n"
-    command = [sys.executable, "-c", imports + code, *map(str, arguments)]
+    words = (one.url if isinstance(one, Server) else str(one) for one in arguments)
+    command = [sys.executable, "-c", imports + code, *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2])
 

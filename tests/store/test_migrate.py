@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect, head, info, public, query, revision
 from teachmatters.store import migrate as module
+from teachmatters.store.engine import writing_engine
+from teachmatters.store.location import Place, Server
 from teachmatters.store.migrate import migrate
 from teachmatters.store.schema import Base
 from tests.store.samples import CKA, DISTANCE, PCK, beside, finish, model, numbers, rows, run, start, store_at
@@ -30,9 +31,10 @@ down_revision = "0001"
 def upgrade():
     op.add_column("metrics", sa.Column("colour", sa.Text, nullable=False, server_default="red"))
     op.create_table("filler", sa.Column("x", sa.Text))
-    op.get_bind().exec_driver_sql("PRAGMA cache_size = 1")
-    op.execute("INSERT INTO filler WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000) "
-               "SELECT hex(zeroblob(200)) FROM n")
+    if op.get_bind().dialect.name == "sqlite":
+        op.get_bind().exec_driver_sql("PRAGMA cache_size = 1")
+        op.execute("INSERT INTO filler WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000) "
+                   "SELECT hex(zeroblob(200)) FROM n")
     op.execute("UPDATE records SET value = value * 2")
     if os.environ.get("DIE"):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -58,6 +60,12 @@ def old(tmp_path: Path) -> Path:
     return store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1, 2)))
 
 
+@pytest.fixture
+def aged(place: Place) -> Place:
+    """The same, as a file and in a database."""
+    return store_at(place, (run(DISTANCE), numbers("attn-distance", 1, 2)))
+
+
 def test_the_revisions_known_are_the_revisions_there() -> None:
     from alembic.script import ScriptDirectory
 
@@ -66,18 +74,18 @@ def test_the_revisions_known_are_the_revisions_there() -> None:
     assert head() == there[0]
 
 
-def test_migrations_make_what_the_models_say(tmp_path: Path) -> None:
+def test_migrations_make_what_the_models_say(place: Place) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    path = store_at(tmp_path / "r.db")
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
+    path = store_at(place)
+    with writing_engine(path, 1).connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": public.VERSION_TABLE, "compare_type": True}
         )
         assert compare_metadata(context, Base.metadata) == []
-    engine.dispose()
+    if isinstance(path, Server):
+        return
     keyed = rows(path, "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%' ORDER BY name")
     modelled = [(t.name,) for t in Base.metadata.sorted_tables if t.dialect_options["sqlite"]["with_rowid"] is False]
     assert keyed == sorted(modelled)
@@ -105,7 +113,8 @@ def test_from_nothing(tmp_path: Path, content: str) -> None:
     assert revision(path) == head()
 
 
-def test_from_an_older_store_with_rows(old: Path, scripts: Path) -> None:
+def test_from_an_older_store_with_rows(aged: Place, scripts: Path) -> None:
+    old = aged
     assert revision(old) == "0001"
     assert info(old)["needs_migration"] is True
     with pytest.raises(TeachMattersError, match=r"older teachmatters\. 'tm db migrate --db"):
@@ -116,10 +125,11 @@ def test_from_an_older_store_with_rows(old: Path, scripts: Path) -> None:
     assert migrate(old) == "0002"
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert rows(old, "SELECT colour FROM metrics") == [("red",)]
-    assert beside(old) == ["r.db"]
+    assert isinstance(old, Server) or beside(old) == ["r.db"]
 
 
-def test_opening_for_writing_migrates(old: Path, scripts: Path) -> None:
+def test_opening_for_writing_migrates(aged: Place, scripts: Path) -> None:
+    old = aged
     with Store.open(old) as store:
         store.record(run(DISTANCE, of=model("b")), numbers("attn-distance", 5))
     assert [row[0] for row in query(old, "SELECT value FROM results ORDER BY 1").rows] == [2, 4, 5]
@@ -138,19 +148,21 @@ def _dump(path: Path) -> list[str]:
         return list(connection.iterdump())
 
 
+HALFWAY = """
+from teachmatters.store import migrate as module, public
+module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002')
+os.environ[sys.argv[3]] = '1'
+module.migrate(plain_path(sys.argv[1]))
+"""
+
+
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 @pytest.mark.parametrize("end", ["DIE", "FAIL"])
 def test_a_migration_that_ends_halfway_changes_nothing(old: Path, scripts: Path, mode: str, end: str) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
     before = _dump(old)
-    code = (
-        "from teachmatters.store import migrate as module, public\n"
-        "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002')\n"
-        "os.environ[sys.argv[3]] = '1'\n"
-        "module.migrate(Path(sys.argv[1]))\n"
-    )
-    status, error = finish(start(code, old, scripts, end))
+    status, error = finish(start(HALFWAY, old, scripts, end))
     assert (status, "halfway" in error) == ((-signal.SIGKILL, False) if end == "DIE" else (1, True)), error
     if end == "DIE":
         journal = old.with_name("r.db-journal" if mode == "delete" else "r.db-wal")
@@ -163,18 +175,34 @@ def test_a_migration_that_ends_halfway_changes_nothing(old: Path, scripts: Path,
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
 
 
-def test_killed_while_the_store_is_made(tmp_path: Path, scripts: Path) -> None:
+@pytest.mark.parametrize("end", ["DIE", "FAIL"])
+def test_a_migration_of_a_server_that_ends_halfway_changes_nothing(server: Server, scripts: Path, end: str) -> None:
+    tables = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+    with pytest.MonkeyPatch.context() as today:
+        today.setattr(public, "REVISIONS", ("0001",))
+        today.setattr(module, "SCRIPTS", Path(module.__file__).parent / "migrations")
+        store_at(server, (run(DISTANCE), numbers("attn-distance", 1, 2)))
+    before = sorted(rows(server, tables))
+    status, error = finish(start(HALFWAY, server, scripts, end))
+    assert (status, "halfway" in error) == ((-signal.SIGKILL, False) if end == "DIE" else (1, True)), error
+    assert sorted(rows(server, tables)) == before
+    assert rows(server, "SELECT value FROM results ORDER BY 1") == [(1.0,), (2.0,)]
+    assert migrate(server) == "0001"
+    assert query(server, "SELECT value FROM results ORDER BY 1").rows == [(2.0,), (4.0,)]
+
+
+def test_killed_while_the_store_is_made(place: Place, scripts: Path) -> None:
     code = (
         "from teachmatters.store import migrate as module, public\n"
         "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002')\n"
         "os.environ['DIE'] = '1'\n"
-        "Store.open(Path(sys.argv[1]))\n"
+        "Store.open(sys.argv[1])\n"
     )
-    path = tmp_path / "r.db"
+    path = place
     assert finish(start(code, path, scripts))[0] == -signal.SIGKILL
     store_at(path, (run(DISTANCE), numbers("attn-distance", 1)))
     assert query(path, "SELECT value FROM results").rows == [(1.0,)]
-    assert beside(path) == ["r.db"]
+    assert isinstance(path, Server) or beside(path) == ["r.db"]
 
 
 def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path) -> None:
@@ -187,11 +215,11 @@ def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path
     assert _dump(old) == before
 
 
-def test_three_processes_make_one_store(tmp_path: Path) -> None:
-    code = "Store.open(Path(sys.argv[1])).close()\n"
-    all_of_them = [start(code, tmp_path / "r.db") for _ in range(3)]
+def test_three_processes_make_one_store(place: Place) -> None:
+    code = "Store.open(sys.argv[1]).close()\n"
+    all_of_them = [start(code, place) for _ in range(3)]
     assert [finish(process) for process in all_of_them] == [(0, "")] * 3
-    assert revision(tmp_path / "r.db") == head()
+    assert revision(place) == head()
 
 
 def test_a_store_that_is_up_to_date_opens_without_alembic(old: Path) -> None:
@@ -199,10 +227,10 @@ def test_a_store_that_is_up_to_date_opens_without_alembic(old: Path) -> None:
     assert finish(start(code, old)) == (0, "")
 
 
-def test_info_counts_what_the_view_shows(tmp_path: Path) -> None:
+def test_info_counts_what_the_view_shows(place: Place, tmp_path: Path) -> None:
     same, other = model("a"), model("b")
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), numbers("attn-distance", 1, 2, 3)),
         (run(DISTANCE), numbers("attn-distance", 1, 2)),
         (run(CKA, of=same, other=other), numbers("cka", 1, 2, 3, 4, other_layer=1)),

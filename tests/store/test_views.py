@@ -1,10 +1,9 @@
-"""The public face, row by row, read with the plain sqlite3 module."""
+"""The public face, row by row, read with the plain sqlite3 module and with psycopg."""
 
 from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.store import VIEWS, Store, query
+from teachmatters.store.location import Place
 from tests.store.samples import CKA, DISTANCE, NORMS, PCK, TOP1, model, numbers, rows, run, store_at, values
 
 RESULTS = (
@@ -30,8 +30,8 @@ FACE = {
 
 
 @pytest.mark.parametrize("view", FACE)
-def test_columns_are_those_of_the_design(tmp_path: Path, view: str) -> None:
-    path = store_at(tmp_path / "r.db")
+def test_columns_are_those_of_the_design(place: Place, view: str) -> None:
+    path = store_at(place)
     assert query(path, f"SELECT * FROM {view}").columns == FACE[view].split(", ")
     assert list(VIEWS[view]) == FACE[view].split(", ")
 
@@ -39,7 +39,7 @@ def test_columns_are_those_of_the_design(tmp_path: Path, view: str) -> None:
 SINGLE: Any = np.float32(80.25)  # what an analysis may well hand over; SQLite would not take it
 
 
-def test_a_row_of_results(tmp_path: Path) -> None:
+def test_a_row_of_results(place: Place) -> None:
     one = run(TOP1, of=model("dino-b16@mine", name="dino-b16", family="dino"), dataset="digits", analysis="knn")
     result = Result(
         records=[
@@ -47,10 +47,10 @@ def test_a_row_of_results(tmp_path: Path) -> None:
             Record(metric="knn-top1", layer=1, value=SINGLE, category="k=10", std=np.float64(2), n=898),
         ]
     )
-    path = store_at(tmp_path / "r.db", (one, result))
+    path = store_at(place, (one, result))
     weights = one.model.weights
     common = (one.run_id, "dino-b16@mine", weights, "dino", "none", "ViT-B/16", 16, 224, 12, "digits", "all", "", "knn")
-    assert rows(path, "SELECT * FROM results ORDER BY category") == [
+    assert rows(path, "SELECT * FROM results ORDER BY category NULLS FIRST") == [
         (*common, None, "knn-top1", 1, None, None, None, None, 81.5, None, 898, "percent", 1, _FINISHED),
         (*common, None, "knn-top1", 1, None, None, None, "k=10", 80.25, 2.0, 898, "percent", 1, _FINISHED),
     ]
@@ -59,7 +59,7 @@ def test_a_row_of_results(tmp_path: Path) -> None:
 _FINISHED = "2025-05-01T12:01:30.000+00:00"
 
 
-def test_a_row_of_runs(tmp_path: Path) -> None:
+def test_a_row_of_runs(place: Place) -> None:
     one = run(
         DISTANCE,
         TOP1,
@@ -70,7 +70,7 @@ def test_a_row_of_runs(tmp_path: Path) -> None:
         git_commit="abc",
         n_skipped=1,
     )
-    path = store_at(tmp_path / "r.db", (one, Result()))
+    path = store_at(place, (one, Result()))
     [row] = rows(path, "SELECT * FROM runs")
     found = dict(zip(VIEWS["runs"], row, strict=True))
     assert found == {
@@ -101,20 +101,20 @@ def test_a_row_of_runs(tmp_path: Path) -> None:
     }
 
 
-def test_a_map_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_map_comes_back_as_it_was(place: Place) -> None:
     array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     maps = [
         StoredMap(name="attn-map-cls", layer=3, axes=("head", "y", "x"), array=array),
         StoredMap(name="unit:attn-distance", layer=3, axes=("unit",), array=np.zeros(2), units=("a", "ü")),
     ]
-    path = store_at(tmp_path / "r.db", (run(DISTANCE), Result(maps=maps)))
+    path = store_at(place, (run(DISTANCE), Result(maps=maps)))
     stored, units = rows(path, "SELECT name, layer, axes, shape, dtype, units, data FROM maps ORDER BY name")
     assert stored[:6] == ("attn-map-cls", 3, "head,y,x", "2,3,4", "float32", None)
     np.testing.assert_array_equal(np.load(io.BytesIO(stored[6]), allow_pickle=False), array)
     assert json.loads(units[5]) == ["a", "ü"]
 
 
-def test_a_list_of_units_is_kept_once_for_all_that_share_it(tmp_path: Path) -> None:
+def test_a_list_of_units_is_kept_once_for_all_that_share_it(place: Place) -> None:
     def result(*lists: tuple[str, ...] | None) -> Result:
         one = np.zeros(1)
         return Result(
@@ -122,7 +122,7 @@ def test_a_list_of_units_is_kept_once_for_all_that_share_it(tmp_path: Path) -> N
         )
 
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), result(("a", "b"), ("a", "b"), None, ())),
         (run(DISTANCE, of=model("mae-b16")), result(("a", "b"), ("b", "a"))),
     )
@@ -134,30 +134,30 @@ def test_a_list_of_units_is_kept_once_for_all_that_share_it(tmp_path: Path) -> N
     assert len(rows(path, "SELECT 1 FROM unit_lists")) == 3
 
 
-def test_a_metric_of_arrays_is_recorded_without_a_number(tmp_path: Path) -> None:
+def test_a_metric_of_arrays_is_recorded_without_a_number(place: Place) -> None:
     spec = MetricSpec(name="attn-map-cls", title="map", summary="of the class token", level="map", headline=False)
     array = StoredMap(name="attn-map-cls", layer=1, axes=("y", "x"), array=np.zeros((2, 2)))
     one = run(spec)
-    path = store_at(tmp_path / "r.db", (one, Result(maps=[array])))
+    path = store_at(place, (one, Result(maps=[array])))
     with Store.open(path) as store:
         assert store.recorded(one.cell) == {"attn-map-cls"}
     assert rows(path, "SELECT level FROM metrics") == [("map",)]
     assert rows(path, "SELECT name FROM maps") == [("attn-map-cls",)]
 
 
-def test_another_setting_stands_beside(tmp_path: Path) -> None:
+def test_another_setting_stands_beside(place: Place) -> None:
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), numbers("attn-distance", 0.5)),
         (run(DISTANCE, limit=2, setting="limit=2"), numbers("attn-distance", 0.25)),
     )
     assert rows(path, "SELECT setting, value FROM results ORDER BY setting") == [("", 0.5), ("limit=2", 0.25)]
 
 
-def test_todays_metric_hides_none_of_yesterdays(tmp_path: Path) -> None:
+def test_todays_metric_hides_none_of_yesterdays(place: Place) -> None:
     entropy = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE, entropy), Result(records=[*_one("attn-distance", 1), *_one("attn-entropy", 2)])),
         (run(DISTANCE), numbers("attn-distance", 3)),
         (run(TOP1, analysis="knn"), numbers("knn-top1", 4)),
@@ -182,9 +182,9 @@ DIFFERENT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", DIFFERENT, ids=lambda change: next(iter(change)))
-def test_what_newest_is_counted_by(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_what_newest_is_counted_by(place: Place, change: dict[str, Any]) -> None:
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), numbers("attn-distance", 1)),
         (run(DISTANCE, **change), numbers("attn-distance", 2)),
     )
@@ -200,20 +200,20 @@ SAME: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", SAME, ids=lambda change: next(iter(change)))
-def test_what_newest_is_not_counted_by(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_what_newest_is_not_counted_by(place: Place, change: dict[str, Any]) -> None:
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), numbers("attn-distance", 1)),
         (run(DISTANCE, **change), numbers("attn-distance", 2)),
     )
     assert values(rows(path, "SELECT value FROM results")) == {2}
 
 
-def test_protocols_are_newest_each_for_itself(tmp_path: Path) -> None:
+def test_protocols_are_newest_each_for_itself(place: Place) -> None:
     paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
     both = [Record(metric="pck-0.10", layer=1, value=v, protocol=p) for v, p in ((1, "paper"), (2, "official"))]
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(PCK), Result(records=both)),
         (run(paper), numbers("pck-0.10", 3, protocol="paper")),
     )
@@ -221,17 +221,17 @@ def test_protocols_are_newest_each_for_itself(tmp_path: Path) -> None:
     assert values(rows(path, "SELECT main_protocol FROM metrics")) == {"paper"}
 
 
-def test_a_metric_without_numbers_hides_its_older_numbers(tmp_path: Path) -> None:
-    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), Result()))
+def test_a_metric_without_numbers_hides_its_older_numbers(place: Place) -> None:
+    path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), Result()))
     assert rows(path, "SELECT value FROM results") == []
 
 
 A, B = model("clip-b16", depth=24, image_size=336), model("dino-b16")
 
 
-def test_a_pair_is_shown_both_ways(tmp_path: Path) -> None:
+def test_a_pair_is_shown_both_ways(place: Place) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, value=0.5)]
-    path = store_at(tmp_path / "r.db", (run(CKA, of=A, other=B, analysis="cka"), Result(records=records)))
+    path = store_at(place, (run(CKA, of=A, other=B, analysis="cka"), Result(records=records)))
     columns = "model, weights, family, image_size, depth, layer, other_model, other_layer, value"
     both = [
         ("clip-b16", A.weights, "clip", 336, 24, 1, "dino-b16", 2, 0.5),
@@ -245,37 +245,37 @@ def test_a_pair_is_shown_both_ways(tmp_path: Path) -> None:
     ]
 
 
-def test_the_norms_of_a_pair_are_turned(tmp_path: Path) -> None:
+def test_the_norms_of_a_pair_are_turned(place: Place) -> None:
     names = ("1-1", "1-2", "2-1", "2-2")
     records = [Record(metric="cka-norm", layer=1, other_layer=2, category=c, value=v) for v, c in enumerate(names)]
-    path = store_at(tmp_path / "r.db", (run(NORMS, of=A, other=B, analysis="cka"), Result(records=records)))
+    path = store_at(place, (run(NORMS, of=A, other=B, analysis="cka"), Result(records=records)))
     for view in ("results", "all_results"):
         seen = rows(path, f"SELECT value, category, layer, other_layer FROM {view} WHERE model = 'dino-b16' ORDER BY 1")
         assert seen == [(0, "1-1", 2, 1), (1, "2-1", 2, 1), (2, "1-2", 2, 1), (3, "2-2", 2, 1)]
 
 
-def test_only_the_norms_are_turned(tmp_path: Path) -> None:
+def test_only_the_norms_are_turned(place: Place) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, category="1-2", value=0.5)]
-    path = store_at(tmp_path / "r.db", (run(CKA, of=A, other=B), Result(records=records)))
+    path = store_at(place, (run(CKA, of=A, other=B), Result(records=records)))
     assert values(rows(path, "SELECT category FROM results")) == {"1-2"}
 
 
-def test_a_model_with_itself_appears_once(tmp_path: Path) -> None:
-    path = store_at(tmp_path / "r.db", (run(CKA, of=A, other=A), numbers("cka", 0.5, other_layer=2)))
+def test_a_model_with_itself_appears_once(place: Place) -> None:
+    path = store_at(place, (run(CKA, of=A, other=A), numbers("cka", 0.5, other_layer=2)))
     assert rows(path, "SELECT model, other_model, layer, other_layer FROM results") == [("clip-b16", "clip-b16", 1, 2)]
     assert len(rows(path, "SELECT 1 FROM all_results")) == 1
 
 
-def test_two_layers_of_one_model_are_no_pair(tmp_path: Path) -> None:
+def test_two_layers_of_one_model_are_no_pair(place: Place) -> None:
     residual = MetricSpec(name="residual-cka-attn", title="residual", summary="skip, branch", level="layer-pair")
-    path = store_at(tmp_path / "r.db", (run(residual), numbers("residual-cka-attn", 0.5, other_layer=2)))
+    path = store_at(place, (run(residual), numbers("residual-cka-attn", 0.5, other_layer=2)))
     assert rows(path, "SELECT other_model, layer, other_layer FROM results") == [(None, 1, 2)]
 
 
-def test_a_pair_is_newest_for_itself(tmp_path: Path) -> None:
+def test_a_pair_is_newest_for_itself(place: Place) -> None:
     c = model("mae-b16")
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(CKA, of=A, other=B), numbers("cka", 1, other_layer=1)),
         (run(CKA, of=A, other=c), numbers("cka", 2, other_layer=1)),
         (run(CKA, of=A, other=B), numbers("cka", 3, other_layer=1)),
@@ -284,10 +284,10 @@ def test_a_pair_is_newest_for_itself(tmp_path: Path) -> None:
     assert seen == [("mae-b16", 2), ("dino-b16", 3)]
 
 
-def test_every_run_keeps_the_facts_that_it_was_measured_with(tmp_path: Path) -> None:
+def test_every_run_keeps_the_facts_that_it_was_measured_with(place: Place) -> None:
     renamed = MetricSpec(name="attn-distance", title="distance", summary="in patches", unit="patches", bounds=(0, None))
     path = store_at(
-        tmp_path / "r.db",
+        place,
         (run(DISTANCE), numbers("attn-distance", 1)),
         (run(DISTANCE, dataset="coco"), numbers("attn-distance", 2)),
         (run(renamed, of=model("dino-b16", arch="ViT")), numbers("attn-distance", 3)),

@@ -16,7 +16,8 @@ _KEY = ("model", "other_model", "dataset", "split", "setting", "metric")
 
 # A run that measured one metric again takes nothing from the others of its analysis: what counts is each metric's own.
 _NEWEST = """
-SELECT DISTINCT fact.model, fact.other_model, fact.dataset, fact.split, fact.setting, metrics.name, fact.run_id
+SELECT DISTINCT fact.model, fact.other_model, fact.dataset, fact.split, fact.setting, metrics.name, fact.run_id,
+    fact.finished_at
 FROM recorded
 JOIN run_facts AS fact ON fact.id = recorded.run_id
 JOIN metrics ON metrics.id = recorded.metric_id
@@ -45,7 +46,7 @@ class Runs:
         found = query(path, f"SELECT {', '.join(COLUMNS)} FROM runs", timeout=TIMEOUT)
         self._runs = {row[0]: row for row in found.rows}
         self._newest: dict[tuple[str, ...], list[str]] = {}
-        for *key, run in query(path, _NEWEST, timeout=TIMEOUT).rows:
+        for *key, run, _ in query(path, _NEWEST, timeout=TIMEOUT).rows:
             self._newest.setdefault(tuple(map(str, key)), []).append(run)
 
     def behind(self, data: Rows) -> list[tuple[Any, ...]]:

@@ -32,4 +32,5 @@ WHERE results.metric IN (:metrics)
     AND (head IS NULL OR COALESCE(head IN (:heads), TRUE))
     AND COALESCE(layer IN (:layers), TRUE)
 ORDER BY
-    results.metric, results.protocol, results.dataset, results.split, results.model, results.other_model, layer, head
+    results.metric, results.protocol NULLS FIRST, results.dataset, results.split, results.model,
+    results.other_model NULLS FIRST, layer, head NULLS FIRST

@@ -9,7 +9,7 @@ WITH candidates AS (
             ORDER BY
                 CASE WHEN setting = :setting THEN 0 ELSE 1 END,
                 COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),
-                finished_at DESC, run_id, protocol
+                finished_at DESC, run_id, protocol NULLS FIRST
         ) AS choice
     FROM results
     WHERE metric IN (:metrics)
@@ -36,4 +36,4 @@ SELECT
     layer, value, std, n, unit, higher_is_better, run_id
 FROM ranked
 WHERE place = 1
-ORDER BY metric, protocol, dataset, split, model, other_model
+ORDER BY metric, protocol NULLS FIRST, dataset, split, model, other_model NULLS FIRST

@@ -31,4 +31,4 @@ JOIN data ON data.dataset = candidates.dataset AND data.split = candidates.split
 WHERE choice = 1
     AND COALESCE(layer IN (:layers), TRUE)
     AND COALESCE(other_layer IN (:layers), TRUE)
-ORDER BY metric, protocol, model, other_model, layer, other_layer, category
+ORDER BY metric, protocol NULLS FIRST, model, other_model, layer, other_layer, category NULLS FIRST

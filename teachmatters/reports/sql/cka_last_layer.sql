@@ -39,4 +39,4 @@ JOIN depths ON depths.label = other_model
 WHERE choice = 1
     AND layer = depth
     AND other_layer = last_layer
-ORDER BY metric, protocol, model, other_model
+ORDER BY metric, protocol NULLS FIRST, model, other_model

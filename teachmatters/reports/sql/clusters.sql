@@ -22,4 +22,4 @@ SELECT
 FROM candidates
 WHERE choice = 1
     AND COALESCE(layer IN (:layers), TRUE)
-ORDER BY dataset, split, metric, protocol, model, layer
+ORDER BY dataset, split, metric, protocol NULLS FIRST, model, layer

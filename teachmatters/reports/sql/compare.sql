@@ -6,7 +6,8 @@ WITH candidates AS (
         -- Of the protocols the one declared first.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, metric, setting
-            ORDER BY COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric), protocol
+            ORDER BY COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),
+                protocol NULLS FIRST
         ) AS choice,
         CASE WHEN higher_is_better = 1 THEN -value ELSE value END AS badness
     FROM results

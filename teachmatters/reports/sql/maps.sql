@@ -35,5 +35,16 @@ WHERE choice = 1
     AND axes IN ('head,token', 'head,y,x')
     AND COALESCE(layer IN (:layers), TRUE)
     -- Layers that have at least one of the heads asked for; these are cut out of the arrays afterwards.
-    AND EXISTS (SELECT 1 FROM numbers WHERE head <= CAST(shape AS INTEGER) AND COALESCE(head IN (:heads), TRUE))
+    AND EXISTS (
+        SELECT 1 FROM numbers
+        WHERE COALESCE(head IN (:heads), TRUE)
+            -- The first number of the shape, without the numbers behind it.
+            AND head <= CAST(
+                CASE axes
+                    WHEN 'head,token' THEN rtrim(rtrim(shape, '0123456789'), ',')
+                    WHEN 'head,y,x' THEN rtrim(rtrim(rtrim(rtrim(shape, '0123456789'), ','), '0123456789'), ',')
+                    ELSE '0'
+                END AS INTEGER
+            )
+    )
 ORDER BY metric, dataset, split, model, layer

@@ -33,5 +33,5 @@ WHERE results.metric IN (:metrics)
     AND ((head IS NULL AND category IS NULL) OR COALESCE(head IN (:heads), no_headline))
     AND COALESCE(layer IN (:layers), TRUE)
 ORDER BY
-    results.metric, results.protocol, results.dataset, results.split, results.model, results.other_model,
-    layer, other_layer, head, category
+    results.metric, results.protocol NULLS FIRST, results.dataset, results.split, results.model,
+    results.other_model NULLS FIRST, layer, other_layer NULLS FIRST, head NULLS FIRST, category NULLS FIRST

@@ -21,4 +21,4 @@ FROM candidates
 WHERE choice = 1
     AND (other_layer IS NULL OR other_layer = layer)
     AND COALESCE(layer IN (:layers), TRUE)
-ORDER BY metric, protocol, dataset, split, model, layer
+ORDER BY metric, protocol NULLS FIRST, dataset, split, model, layer

@@ -1,7 +1,10 @@
 /* Two metrics of the same layers: the first one asked for against each of the others, on the data set that both were
    measured on, else on whichever each was. An option that was not given is NULL and restricts nothing. */
-WITH wanted AS (
-    SELECT value AS metric, key AS place FROM json_each(json_array(:metrics))
+WITH RECURSIVE wanted (metric, place) AS (
+    VALUES :metric_places
+    -- Adds nothing. Of so few rows SQLite would make no index, and go through all numbers for each number.
+    UNION ALL
+    SELECT metric, place FROM wanted WHERE FALSE
 ),
 candidates AS (
     SELECT
@@ -12,7 +15,7 @@ candidates AS (
             ORDER BY
                 CASE WHEN setting = :setting THEN 0 ELSE 1 END,
                 COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),
-                finished_at DESC, run_id, protocol
+                finished_at DESC, run_id, protocol NULLS FIRST
         ) AS choice
     FROM results
     WHERE metric IN (:metrics)
@@ -32,14 +35,13 @@ paired AS (
         x.model, x.family, x.supervision, x.arch, x.depth, x.dataset, x.split, x.setting, x.layer,
         x.metric, x.value, x.unit,
         y.metric AS other_metric, y.dataset AS other_dataset, y.value AS other_value, y.unit AS other_unit, y.place,
-        MAX(x.dataset = y.dataset) OVER (PARTITION BY x.model, y.metric) AS shared
+        MAX(CASE WHEN x.dataset = y.dataset THEN 1 ELSE 0 END) OVER (PARTITION BY x.model, y.metric) AS shared
     FROM numbers AS x
-    -- Without "likely" SQLite takes these for few rows, makes no index, and goes through all of them for each.
-    JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND likely(x.place = 0) AND likely(y.place > 0)
+    JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND x.place = 0 AND y.place > 0
 )
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, layer, metric, value, unit,
     other_metric, other_dataset, other_value, other_unit
 FROM paired
-WHERE dataset = other_dataset OR NOT shared
+WHERE dataset = other_dataset OR shared = 0
 ORDER BY place, dataset, split, other_dataset, model, layer

@@ -9,7 +9,7 @@ WITH candidates AS (
             ORDER BY
                 CASE WHEN setting = :setting THEN 0 ELSE 1 END,
                 COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),
-                finished_at DESC, run_id, protocol
+                finished_at DESC, run_id, protocol NULLS FIRST
         ) AS choice,
         CASE WHEN higher_is_better = 1 THEN -value ELSE value END AS badness
     FROM results
