@@ -1,13 +1,13 @@
 /* Does the layer that knows the class best also find points best? */
-WITH best AS (
-    SELECT model, setting, metric, layer, max(value) AS score
+WITH ranked AS (
+    SELECT model, setting, metric, layer, value,
+        row_number() OVER (PARTITION BY model, setting, metric ORDER BY value DESC, layer) AS place
     FROM results
     WHERE category IS NULL AND (metric = 'knn-top1' OR metric = 'pck-0.10' AND protocol = 'official')
-    GROUP BY model, setting, metric
 )
-SELECT model, setting, class.layer AS class_layer, class.score AS knn_top1,
-    point.layer AS point_layer, point.score AS pck, point.layer - class.layer AS apart
-FROM best AS class
-JOIN best AS point USING (model, setting)
-WHERE class.metric = 'knn-top1' AND point.metric = 'pck-0.10'
-ORDER BY apart
+SELECT model, setting, class.layer AS class_layer, class.value AS knn_top1,
+    point.layer AS point_layer, point.value AS pck, point.layer - class.layer AS apart
+FROM ranked AS class
+JOIN ranked AS point USING (model, setting)
+WHERE class.metric = 'knn-top1' AND point.metric = 'pck-0.10' AND class.place = 1 AND point.place = 1
+ORDER BY apart, model, setting

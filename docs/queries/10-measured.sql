@@ -2,3 +2,4 @@
 SELECT model, dataset, split, analysis, setting, count(DISTINCT metric) AS metrics, count(*) AS numbers
 FROM results
 GROUP BY model, dataset, split, analysis, setting
+ORDER BY model, dataset, split, analysis, setting

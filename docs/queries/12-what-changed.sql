@@ -8,6 +8,7 @@ JOIN all_results AS old USING (model, dataset, split, analysis, setting, metric,
 JOIN runs AS run ON run.run_id = new.run_id
 JOIN runs AS before ON before.run_id = old.run_id
 WHERE new.is_newest = 1 AND old.is_newest = 0
-    AND new.protocol IS old.protocol AND new.head IS old.head AND new.category IS old.category
-    AND new.other_model IS NULL AND old.other_model IS NULL AND new.head IS NULL AND new.category IS NULL
+    AND coalesce(new.protocol, '') = coalesce(old.protocol, '')
+    AND new.head IS NULL AND old.head IS NULL AND new.category IS NULL AND old.category IS NULL
+    AND new.other_model IS NULL AND old.other_model IS NULL
 ORDER BY abs(new.value - old.value) DESC

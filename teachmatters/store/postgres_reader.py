@@ -110,9 +110,11 @@ class ServerStream:
 @contextlib.contextmanager
 def stream(server: Server, sql: str, *, timeout: float) -> Iterator[ServerStream]:
     """As ``reader.stream``, of a store on a server."""
-    with contextlib.closing(reading(server)) as connection:
-        with contextlib.closing(ServerStream(server, connection, sql, timeout)) as found:
-            yield found
+    with (
+        contextlib.closing(reading(server)) as connection,
+        contextlib.closing(ServerStream(server, connection, sql, timeout)) as found,
+    ):
+        yield found
 
 
 def reading(server: Server) -> postgres.Connection:
@@ -121,8 +123,7 @@ def reading(server: Server) -> postgres.Connection:
     Raises:
         TeachMattersError: there is no store, or one of another revision.
     """
-    import psycopg
-
+    psycopg = postgres.driver()
     connection = postgres.connect(server, _values())
     try:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True

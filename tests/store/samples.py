@@ -119,7 +119,7 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2])
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+def finish(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str]:
     """Its exit status and what it said on standard error."""
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=seconds)[1]
     return process.returncode, error
