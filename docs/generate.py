@@ -44,8 +44,8 @@ ABOUT = {
 QUERIES = """## Twelve queries
 
 They lie in `docs/queries/` and find something on every store that holds what they ask for; on the one that comes with
-the package that is all but the last. `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one in a checkout. They run
-on SQLite and on PostgreSQL, but for two that take JSON apart, which each database does in its own way.
+the package that is all but the last. `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one in a checkout. They
+run on SQLite and on PostgreSQL, but for two that take JSON apart, which each database does in its own way.
 """
 
 
