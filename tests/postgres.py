@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,12 @@ class Cluster:
 
     Args:
         folder: for its files.
+        settings: of the server.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str] = QUICK) -> None:
         self.bin, self.data, self._count = _programs(folder), folder / "data", itertools.count(1)
+        self._settings = settings
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
         self._run("initdb", "-D", self.data, "-U", "owner", "--encoding=UTF8", "--locale=C", "--no-sync")
@@ -48,7 +50,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = (f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *QUICK)
+        settings = (f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *self._settings)
         options = " ".join(f"-c {setting}" for setting in settings).replace("directories= ", "directories='' ")
         self._run("pg_ctl", "-w", "-D", self.data, "-l", self.data / "log", "-o", options, "start")
 
@@ -97,14 +99,14 @@ def _programs(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
+def running(settings: Sequence[str] = QUICK) -> Iterator[Cluster]:
     """A server, and none afterwards."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with tempfile.TemporaryDirectory(prefix="tm-postgres-", ignore_cleanup_errors=True) as name:
         if os.geteuid() == 0:
             os.chown(name, NOBODY, NOBODY)
         Path(name).chmod(0o755)
-        cluster = Cluster(Path(name))
+        cluster = Cluster(Path(name), settings)
         try:
             yield cluster
         finally:
