@@ -11,7 +11,7 @@ import typer
 from teachmatters.cli import options as given
 from teachmatters.cli import output
 
-PATH_HELP = """Print the file that reports and queries read.
+PATH_HELP = """Print the file, or the server's database, that reports and queries read.
 
 Examples:
 
@@ -47,7 +47,7 @@ Examples:
 """
 MERGE_HELP = """Join stores of several machines: every run once, with its origin, all of them or none.
 
-The files are only read; the target is made if there is none, else added to. Runs that are there already are left as
+The sources are only read; the target is made if there is none, else added to. Runs that are there already are left as
 they are. Where two stores differ about the same thing both numbers stay, results shows those of the run that finished
 later, and it is said.
 
@@ -122,8 +122,10 @@ def compact(db: given.DbOption = None) -> None:
 
 @app.command(help=MERGE_HELP)
 def merge(
-    paths: Annotated[list[str], typer.Argument(metavar="FILE", help="The stores to join.", show_default=False)],
-    into: Annotated[str, typer.Option("--into", metavar="FILE", help="The store that they go into.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="The stores to join, files or URLs.", show_default=False)
+    ],
+    into: Annotated[str, typer.Option("--into", metavar="FILE", help="The store that they go into, a file or a URL.")],
     style: given.ListFormatOption = "table",
 ) -> None:
     """Join stores of several machines."""

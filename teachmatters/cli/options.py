@@ -13,7 +13,10 @@ from teachmatters.errors import TeachMattersError
 DbOption = Annotated[
     str | None,
     typer.Option(
-        "--db", metavar="FILE", help="The results store. Default: TM_DB, else ./results.db.", show_default=False
+        "--db",
+        metavar="FILE-OR-URL",
+        help="The results store, a file or postgresql://user@host/database. Default: TM_DB, else ./results.db.",
+        show_default=False,
     ),
 ]
 ModelOption = Annotated[

@@ -44,7 +44,7 @@ DbOption = Annotated[
     str | None,
     typer.Option(
         "--db",
-        metavar="FILE",
+        metavar="FILE-OR-URL",
         help="The results store. Default: the one that the study names, else TM_DB, else ./results.db.",
         show_default=False,
     ),

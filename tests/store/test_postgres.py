@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
 from teachmatters.store.location import Server, plain_path
 from teachmatters.store.schema import Number
+from tests.pages import DOCS
 from tests.postgres import Cluster, running
-from tests.store.samples import DISTANCE, numbers, rows, run, store_at
+from tests.store.samples import DISTANCE, TOP1, numbers, rows, run, store_at
 
 
 def tm(*words: object) -> Result:
@@ -125,6 +127,19 @@ def test_what_may_not_be_written_is_said_before_hours_of_work(server: Server, cl
         Store.open(server.url.replace("owner@", "guest@"))
     with pytest.raises(TeachMattersError, match="the server takes no changes"):
         Store.open(f"{server.url}%20-cdefault_transaction_read_only%3Don")
+
+
+def test_a_writer_with_the_rights_that_the_documentation_grants(server: Server, cluster: Cluster) -> None:
+    store_at(server, (run(DISTANCE), numbers("attn-distance", 1)))
+    schema = server.url.rpartition("%3D")[2]
+    text = (DOCS / "store.md").read_text("utf-8")
+    granted = re.findall(r"^(?:CREATE ROLE|GRANT) .*\bwriter\b.*;$", text, re.MULTILINE)
+    assert len(granted) == 3
+    for sql in (*granted, f"GRANT USAGE ON SCHEMA {schema} TO writer"):
+        cluster.execute(sql.replace("public", schema), "lab")
+    writer_of = Server(server.url.replace("owner@", "writer@"))
+    store_at(writer_of, (run(DISTANCE), numbers("attn-distance", 2)), (run(TOP1), numbers("knn-top1", 3)))
+    assert rows(server, "SELECT value, is_newest FROM all_results ORDER BY 1") == [(1, 0), (2, 1), (3, 1)]
 
 
 def test_without_psycopg_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
