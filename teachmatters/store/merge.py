@@ -86,6 +86,7 @@ def others(paths: Sequence[Place], into: Place) -> list[Place]:
     Raises:
         TeachMattersError: nothing is left.
 
+    >>> from pathlib import Path
     >>> others([Path("a.db"), Path("all.db")], Path("all.db"))
     [PosixPath('a.db')]
     """

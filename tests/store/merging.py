@@ -15,6 +15,7 @@ import pandas as pd
 
 from teachmatters.api import Record, Result, StoredMap
 from teachmatters.store import Run
+from teachmatters.store.location import Place, Server
 from teachmatters.store.merge import Merged, merge
 from tests.store.samples import CKA, DISTANCE, PCK, START, TOP1, model, numbers, run
 
@@ -39,7 +40,7 @@ class Counted(Silent):
         self.files[-1][2] += n
 
 
-def join(into: Path, *paths: Path) -> dict[str, Merged]:
+def join(into: Place, *paths: Place) -> dict[str, Merged]:
     return {one.path.name: one for one in merge(paths, into, Silent())}
 
 
@@ -82,7 +83,14 @@ def study() -> list[One]:
 VIEWS = ("results", "all_results", "runs", "maps")
 
 
-def frame(path: Path, view: str) -> pd.DataFrame:
+def frame(path: Place, view: str) -> pd.DataFrame:
+    if isinstance(path, Server):
+        import psycopg
+
+        with closing(psycopg.connect(path.url)) as asked:
+            cursor = asked.execute(f"SELECT * FROM {view}".encode())
+            names = [column.name for column in cursor.description or ()]
+            return pd.DataFrame(cursor.fetchall(), columns=names)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return pd.read_sql(f"SELECT * FROM {view}", connection)
 

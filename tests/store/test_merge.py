@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from teachmatters.store import connect
+from teachmatters.store.location import Place, Server
 from teachmatters.store.merge import merge
 from teachmatters.store.merge_copy import _OWN, _SHARED
 from teachmatters.store.schema import Base
+from tests.postgres import Cluster
 from tests.store.merging import VIEWS, Counted, at, dump, frame, join, ordered, result
 from tests.store.samples import DISTANCE, TOP1, beside, numbers, rows, run, store_at, values
 
@@ -33,15 +35,17 @@ def expected(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
     return {**once, "results": table[newest], "all_results": table.assign(is_newest=newest.astype(int))}
 
 
-def test_it_is_what_pandas_makes_of_the_rows(three: list[Path], tmp_path: Path) -> None:
+def test_it_is_what_pandas_makes_of_the_rows(three: list[Path], place: Place) -> None:
     watch = Counted()
-    merge(three, tmp_path / "all.db", watch)
+    merge(three, place, watch)
     for view, table in expected(three).items():
         assert len(table) > 20, "the example is worth looking at"
-        assert ordered(frame(tmp_path / "all.db", view)) == ordered(table), view
-    assert len(frame(tmp_path / "all.db", "runs")) == 25
+        assert ordered(frame(place, view)) == ordered(table), view
+    assert len(frame(place, "runs")) == 25
     assert sorted(watch.files) == [["merging a.db", 12, 12], ["merging b.db", 10, 10], ["merging c.db", 11, 11]]
-    with closing(connect(tmp_path / "all.db")) as connection:
+    if isinstance(place, Server):
+        return
+    with closing(connect(place)) as connection:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
@@ -52,6 +56,40 @@ def test_into_a_store_that_is_there(three: list[Path]) -> None:
     assert sum(one.added for one in found.values()) == 25 - 12
     for view in VIEWS:
         assert ordered(frame(three[0], view)) == ordered(table[view]), view
+
+
+def test_from_a_server_and_back(three: list[Path], server: Server, cluster: Cluster, tmp_path: Path) -> None:
+    """What is on a server already, what comes from one, and what is recorded after that."""
+    table = expected(three)
+    both = cluster.new()
+    join(server, three[0])
+    found = join(both, server, *three[1:])
+    assert sum(one.added for one in found.values()) == 25
+    assert sum(one.added for one in join(both, *three, server).values()) == 0
+    join(tmp_path / "file.db", both)
+    for view in VIEWS:
+        assert ordered(frame(both, view)) == ordered(table[view]), view
+        assert ordered(frame(tmp_path / "file.db", view)) == ordered(table[view]), view
+    store_at(both, (run(DISTANCE, dataset="new", **at(99)), numbers("attn-distance", 1)))
+    assert len(frame(both, "runs")) == 26
+
+
+def test_nothing_is_left_on_a_server_by_a_merge_that_fails(
+    three: list[Path], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_at(server, (run(DISTANCE, dataset="old"), numbers("attn-distance", 1)))
+    before = {view: ordered(frame(server, view)) for view in VIEWS}
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("halfway")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("teachmatters.store.merge.settle", fail)
+        with pytest.raises(RuntimeError, match="halfway"):
+            join(server, *three)
+    assert {view: ordered(frame(server, view)) for view in VIEWS} == before
+    join(server, *three)
+    assert len(frame(server, "runs")) == 26
 
 
 def test_rows_that_go_through_python_are_the_same(
@@ -96,11 +134,11 @@ def test_a_second_time_changes_no_byte(three: list[Path], tmp_path: Path) -> Non
     assert beside(into) == ["all.db"]
 
 
-def test_the_newest_is_the_one_that_finished_last_wherever_it_was_stored(tmp_path: Path) -> None:
+def test_the_newest_is_the_one_that_finished_last_wherever_it_was_stored(place: Place, tmp_path: Path) -> None:
     late, early = (run(DISTANCE, **at(minutes)) for minutes in (5, 2))
     same, moment = (run(DISTANCE, dataset="coco", run_id=name, **at(3)) for name in ("1", "2"))
     path = store_at(
-        tmp_path / "a.db",
+        place,
         (late, numbers("attn-distance", 5)),
         (early, numbers("attn-distance", 2)),  # waited for the lock, and counts as the newest here
         (moment, numbers("attn-distance", 12)),
@@ -113,7 +151,10 @@ def test_the_newest_is_the_one_that_finished_last_wherever_it_was_stored(tmp_pat
         assert values(rows(into, "SELECT value FROM results")) == {5, 12, 1}
 
 
-def test_facts_that_were_last_measured_with_come_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_facts_that_were_last_measured_with_come_last(
+    tmp_path: Path, engine: str, request: pytest.FixtureRequest
+) -> None:
     """Reports take a metric's facts with the highest id."""
     told = {"a": ("first", "third"), "b": ("second",), "c": ("fourth", "first")}
     minutes = {"first": (0, 1), "second": (2,), "third": (3,), "fourth": (4,)}
@@ -125,7 +166,9 @@ def test_facts_that_were_last_measured_with_come_last(tmp_path: Path) -> None:
         paths.append(store_at(tmp_path / f"{machine}.db", *each))
     every = "SELECT dataset, unit, value, layer FROM all_results ORDER BY 1, 4"
     for nth, order in enumerate(itertools.permutations(paths)):
-        into = tmp_path / f"all-{nth}.db"
+        into: Place = tmp_path / f"all-{nth}.db"
+        if engine == "postgres":
+            into = request.getfixturevalue("cluster").new()
         for path in order:
             join(into, path)
         found = [title for (title,) in rows(into, "SELECT title FROM metrics ORDER BY id")]

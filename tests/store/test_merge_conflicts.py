@@ -11,8 +11,10 @@ import pytest
 
 from teachmatters.api import MetricSpec, Result
 from teachmatters.store import Run
+from teachmatters.store.location import Place
 from teachmatters.store.merge import Merged
-from tests.store.merging import at, join, result
+from tests.postgres import Cluster
+from tests.store.merging import VIEWS, at, frame, join, ordered, result
 from tests.store.samples import CKA, DISTANCE, PCK, TOP1, model, numbers, rows, run, store_at, values
 
 
@@ -126,14 +128,32 @@ PARTS: list[tuple[Run, Result, str]] = [
 
 
 @pytest.mark.parametrize(("other", "content", "words"), PARTS)
-def test_everything_of_a_run_counts(tmp_path: Path, other: Run, content: Result, words: str) -> None:
+def test_everything_of_a_run_counts(tmp_path: Path, place: Place, other: Run, content: Result, words: str) -> None:
     a = store_at(tmp_path / "a.db", (run(DISTANCE, run_id="r"), result("attn-distance", 1)))
     b = store_at(tmp_path / "b.db", (other, content))
-    found = join(tmp_path / "c.db", a, b)
+    found = join(place, a, b)
     (first, *others) = (conflict for one in found.values() for conflict in one.conflicts)
     assert f"differ in {words}. Both" in first.why
     assert [other.what for other in others] == ["metric attn-distance"] * (words == "facts of metrics")
-    assert len(rows(tmp_path / "c.db", "SELECT 1 FROM runs")) == 2
+    assert len(rows(place, "SELECT 1 FROM runs")) == 2
+
+
+def test_a_server_holds_and_says_what_a_file_does(tmp_path: Path, cluster: Cluster) -> None:
+    """Ids that clash, cells that were measured twice, facts that differ: with the same ids made for the same contents."""
+    each = [
+        (run(DISTANCE, run_id="same", **at(1)), result("attn-distance", 1)),
+        (run(DISTANCE, run_id="same", **at(2)), result("attn-distance", 2)),
+        (run(replace(DISTANCE, title="x"), run_id="other", **at(3)), result("attn-distance", 3)),
+        (run(DISTANCE, run_id="same", **at(1)), result("attn-distance", 4)),
+    ]
+    paths = [store_at(tmp_path / f"{nth}.db", one) for nth, one in enumerate(each)]
+    for nth, order in enumerate((paths, paths[::-1])):
+        file, server = tmp_path / f"all-{nth}.db", cluster.new()
+        for path in order:
+            assert join(server, path) == join(file, path)
+        for view in VIEWS:
+            assert ordered(frame(server, view)) == ordered(frame(file, view))
+        assert len(frame(server, "runs")) == 4
 
 
 def test_facts_of_metrics_that_differ(tmp_path: Path) -> None:

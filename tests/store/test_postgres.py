@@ -164,8 +164,8 @@ def test_what_is_for_files_alone_names_the_way(server: Server) -> None:
 # ---------------------------------------------------------------- midway
 @pytest.fixture
 def own() -> Iterator[Cluster]:
-    """A server that is stopped."""
-    with running() as cluster:
+    """A server that is killed, and had kept what it said that it has stored."""
+    with running(("fsync=off",)) as cluster:
         yield cluster
 
 
