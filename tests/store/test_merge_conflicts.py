@@ -139,7 +139,7 @@ def test_everything_of_a_run_counts(tmp_path: Path, place: Place, other: Run, co
 
 
 def test_a_server_holds_and_says_what_a_file_does(tmp_path: Path, cluster: Cluster) -> None:
-    """Ids that clash, cells that were measured twice, facts that differ: with the same ids made for the same contents."""
+    """Ids that clash, cells measured twice, facts that differ; and the same ids are made for the same contents."""
     each = [
         (run(DISTANCE, run_id="same", **at(1)), result("attn-distance", 1)),
         (run(DISTANCE, run_id="same", **at(2)), result("attn-distance", 2)),
