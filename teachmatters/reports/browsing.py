@@ -34,12 +34,16 @@ ABOUT = {
 QUERIES = {
     "best_layers": (
         "Which layer is best, and how deep does it lie?",
-        """SELECT model, arch, dataset, setting, layer, round(1.0 * layer / depth, 2) AS relative_depth,
-    max(value) AS top1
-FROM results
-WHERE metric = 'knn-top1' AND category IS NULL
-GROUP BY model, dataset, setting
-ORDER BY dataset, setting, top1 DESC""",
+        """WITH ranked AS (
+    SELECT results.*,
+        row_number() OVER (PARTITION BY model, dataset, setting ORDER BY value DESC, layer) AS place
+    FROM results
+    WHERE metric = 'knn-top1' AND category IS NULL
+)
+SELECT model, arch, dataset, setting, layer, round(1.0 * layer / depth, 2) AS relative_depth, value AS top1
+FROM ranked
+WHERE place = 1
+ORDER BY dataset, setting, top1 DESC, model""",
     ),
     "how_far": (
         "How far does each layer look?",
@@ -52,7 +56,8 @@ ORDER BY dataset, setting, model, layer""",
         "What has been measured, and under which settings?",
         """SELECT model, dataset, split, analysis, setting, count(DISTINCT metric) AS metrics, count(*) AS numbers
 FROM results
-GROUP BY model, dataset, split, analysis, setting""",
+GROUP BY model, dataset, split, analysis, setting
+ORDER BY model, dataset, split, analysis, setting""",
     ),
 }
 
