@@ -1,4 +1,4 @@
-"""The results store: one SQLite file, written by whole runs, read through four views.
+"""The results store: a SQLite file or a PostgreSQL database, written by whole runs, read through four views.
 
 Names are looked up on first use, so that reading a store imports neither SQLAlchemy nor Alembic. ``migrate`` is the
 module; its function of that name is imported from there.

@@ -22,6 +22,7 @@ READING = "reading"  # the execution option of transactions that need no lock
 LOCK = "SELECT pg_advisory_xact_lock(29805, hashtext(current_schema()))"
 """One writer at a time in a schema, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm"."""
 
+READ_WAIT = 10.0  # seconds
 STEP = 0.5  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
 
 
@@ -57,6 +58,8 @@ def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(READING):
+            # No lock, but a moment's wait where another process is just the first to come or the last to go.
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT:.0f}")
             connection.exec_driver_sql("BEGIN")
         else:
             _lock(connection, time.monotonic() + patience)
