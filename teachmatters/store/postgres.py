@@ -35,6 +35,7 @@ _AGAIN = "See that the server runs, and give the same command again: a run is st
 _PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.pgpass"  # noqa: S105 (where one goes)
 _ABSENT = "no PostgreSQL server answers there. See that it runs, and that host and port are right"
 _LET_IN = "the server does not let you in ({}). Ask who keeps it, or name another user with --db"
+_NO_ANSWER = "no connection ({}). See that a PostgreSQL server runs there, and that host and port are right"
 _NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
 
 # What a server says before there is a connection comes as text alone.
@@ -102,8 +103,9 @@ def _unconnected(text: str) -> str:
     for pattern, reason in _SAID:
         if re.search(pattern, text):
             return reason
-    told = re.search(r"(?:FATAL|error):\s+(.+)", text)
-    return _LET_IN.format((told[1] if told else text).strip())
+    if told := re.search(r"FATAL:\s+(.+)", text):
+        return _LET_IN.format(told[1].strip())
+    return _NO_ANSWER.format(text.strip().rpartition("failed: ")[2])
 
 
 def plain_error(server: Server, error: BaseException | None) -> TeachMattersError | None:

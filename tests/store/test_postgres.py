@@ -14,6 +14,7 @@ from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
 from teachmatters.store.location import Server, plain_path
+from teachmatters.store.postgres import _unconnected
 from teachmatters.store.schema import Number
 from tests.pages import DOCS
 from tests.postgres import Cluster, running
@@ -40,6 +41,13 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
     (lambda c: f"owner:secret%zz@{port(c)}/lab", "a % that is not followed by two hexadecimal digits"),
     (lambda c: f"owner:secret@{port(c)}/postgres?options=-csearch_path%3Dnosuch", "this user may not make tables"),
 ]
+
+
+def test_somebody_else_answers() -> None:
+    text = 'connection failed: connection to server at "h", port 80 failed: received invalid response to SSL: H'
+    assert _unconnected(text).startswith("no connection (received invalid response to SSL: H). See that a PostgreSQL")
+
+
 COMMANDS: list[list[object]] = [
     ["db", "info"],
     ["query", "SELECT 1"],
