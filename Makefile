@@ -25,7 +25,7 @@ demo: $(VENV)/.user
 	$(BIN)/tm demo --out build/demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

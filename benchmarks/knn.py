@@ -28,6 +28,7 @@ from teachmatters.api import Item, ModelRequest
 from teachmatters.measures.knn import nearest
 from teachmatters.runner.device import find_device
 from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.local import LocalNetwork
 from teachmatters.runner.measure import Bench, Todo
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.record import Measured
@@ -65,10 +66,10 @@ def layers(name: str, device: torch.device, pictures: int, folder: Path) -> Mapp
             device=device, dtype=torch.float32, batch_size=contest.size, seed=0, listener=Silence(),
             cache=cache,
         )  # fmt: skip
-        (gathered,) = bench.gather(model, contest.adapter, [Todo(task, task.metrics)])
+        (gathered,) = bench.gather(model, LocalNetwork(bench, contest.adapter), [Todo(task, task.metrics)])
         if gathered.error is not None:
             raise gathered.error
-        gathered.analysis.compute(gathered.analysis.state())
+        gathered.analysis.compute(gathered.state())
 
     def afresh() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as cache:

@@ -30,6 +30,7 @@ from teachmatters.analyses.film import Film
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, ModelAdapter, ModelRequest, Pair, Points, Role
 from teachmatters.runner.device import default_batch_size, find_device
 from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.local import LocalNetwork
 from teachmatters.runner.measure import Bench, Todo
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.record import Measured
@@ -113,11 +114,12 @@ class Contest:
                 device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence(),
                 cache=Path(cache),
             )  # fmt: skip
-            (gathered,) = bench.gather(self.model, self.adapter, [Todo(self.task, self.task.metrics)])
+            network = LocalNetwork(bench, self.adapter)
+            (gathered,) = bench.gather(self.model, network, [Todo(self.task, self.task.metrics)])
             if gathered.error is not None:
                 raise gathered.error
             if scored:
-                gathered.analysis.compute(gathered.analysis.state())
+                gathered.analysis.compute(gathered.state())
 
     def propagated(self) -> None:
         """Labels carried from frame to frame, never made into masks."""

@@ -10,6 +10,7 @@ import torch
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
 from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.local import LocalNetwork
 from teachmatters.runner.measure import Bench, Todo
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.record import Measured
@@ -42,10 +43,10 @@ def measure(wanted: Task, batch_size: int = 4, seed: int = 0) -> Result:
             device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, listener=Silence(),
             cache=Path(cache),
         )  # fmt: skip
-        (gathered,) = bench.gather(measured("toy-a"), adapter(), [Todo(wanted, wanted.metrics)])
+        (gathered,) = bench.gather(measured("toy-a"), LocalNetwork(bench, adapter()), [Todo(wanted, wanted.metrics)])
         if gathered.error is not None:
             raise gathered.error
-        return gathered.analysis.compute(gathered.analysis.state())
+        return gathered.analysis.compute(gathered.state())
 
 
 def values(result: Result, metric: str, category: str = "", protocol: str = "") -> list[float]:

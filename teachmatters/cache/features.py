@@ -38,9 +38,12 @@ class Extraction:
         entry: where it lies.
         depth, width: layers, and channels of a vector.
         say: is told about shards that are damaged; they are dropped.
+        blind: do not look what is there: for one who only adds to it.
     """
 
-    def __init__(self, entry: Entry, depth: int, width: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, entry: Entry, depth: int, width: int, say: Callable[[str], None], *, blind: bool = False
+    ) -> None:
         self.entry, self.depth, self.width = entry, depth, width
         self.shard_rows = max(1, SHARD_BYTES // self.size_of(1))
         self.paths: list[Path] = []
@@ -48,7 +51,11 @@ class Extraction:
         self.waiting: list[tuple[Ids, Vectors]] = []
         self.centre: Vectors | None = None
         self._sorted: tuple[Ids, NDArray[np.int64]] | None = None
-        paths = _shards(entry)
+        if not blind:
+            self._look(say)
+
+    def _look(self, say: Callable[[str], None]) -> None:
+        paths = _shards(self.entry)
         with ThreadPoolExecutor(READERS, thread_name_prefix="shards") as pool:
             for path, ids in zip(paths, pool.map(self._sound, paths), strict=True):
                 if ids is None:
@@ -56,8 +63,8 @@ class Extraction:
                     with contextlib.suppress(OSError):
                         path.unlink()
                 else:
-                    self._shelve(path, ids)
-        entry.touch()
+                    self.shelve(path, ids)
+        self.entry.touch()
 
     def size_of(self, pictures: int) -> int:
         """Bytes that so many pictures take."""
@@ -76,7 +83,8 @@ class Extraction:
             return None
         return ids.view("S16")[:, 0] if shape == (self.depth, len(ids), self.width) else None
 
-    def _shelve(self, path: Path, ids: Ids) -> None:
+    def shelve(self, path: Path, ids: Ids) -> None:
+        """A shard of these pictures is there."""
         self.paths.append(path)
         self.ids.append(ids)
         self._sorted = None
@@ -110,7 +118,7 @@ class Extraction:
         for rows in np.array_split(np.arange(len(ids)), -(-len(ids) // self.shard_rows)):
             path = self.entry.path / f"{len(self.paths):06d}-{uuid.uuid4().hex[:8]}.safetensors"
             save_state(path, {"ids": ids[rows, None].view(np.uint8), **halved(values[:, rows], self._centre(values))})
-            self._shelve(path, ids[rows])
+            self.shelve(path, ids[rows])
 
     def _centre(self, values: Vectors) -> Vectors:
         """(depth, width): the first picture of all, so that rounding does not depend on what is written together."""

@@ -63,11 +63,14 @@ def analyze(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="For whatever is random.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Measure again what the store already holds.")] = False,
+    engine: given.EngineOption = "local",
+    address: given.AddressOption = None,
+    shards: given.ShardsOption = None,
     style: given.ListFormatOption = "table",
 ) -> None:
     """Measure models on data and record every number in the store."""
     from teachmatters.runner.analyze import analyze as run
-    from teachmatters.runner.request import AnalyzeRequest
+    from teachmatters.runner.request import AnalyzeRequest, EngineRequest
     from teachmatters.store.location import writing_path
 
     path = writing_path(db)
@@ -85,6 +88,7 @@ def analyze(
         parameters=param or (),
         seed=seed,
         force=force,
+        engine=EngineRequest(name=engine, address=address, shards=shards),
     )
     with output.progress() as display:
         outcomes = run(request, display)

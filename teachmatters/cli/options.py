@@ -55,6 +55,19 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
 NameArgument = Annotated[str | None, typer.Argument(help="Show this one; leave it out for a list.", show_default=False)]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="Who makes the forward passes: local or ray.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="ADDRESS", help="A running Ray cluster: auto or HOST:PORT. Default: one of its own, here."
+    ),
+]
+ShardsOption = Annotated[
+    int | None,
+    typer.Option("--shards", metavar="N", help="Parts that Ray cuts each pass into. Default: as many as run at once."),
+]
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
 ReportFormat: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]

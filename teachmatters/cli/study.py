@@ -17,7 +17,7 @@ from teachmatters.cli.analyze import outcome_line
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
-    from teachmatters.runner.request import Outcome
+    from teachmatters.runner.request import EngineRequest, Outcome
     from teachmatters.runner.study import Study
     from teachmatters.store.location import Place
 
@@ -53,10 +53,17 @@ PlanOption = Annotated[bool, typer.Option("--plan", help="Measure nothing; say w
 
 
 def study(
-    file: FileArgument, plan: PlanOption = False, db: DbOption = None, style: given.ListFormatOption = "table"
+    file: FileArgument,
+    plan: PlanOption = False,
+    db: DbOption = None,
+    engine: given.EngineOption = "local",
+    address: given.AddressOption = None,
+    shards: given.ShardsOption = None,
+    style: given.ListFormatOption = "table",
 ) -> None:
     """Carry out a study."""
     from teachmatters.registry import load
+    from teachmatters.runner.request import EngineRequest
     from teachmatters.runner.study_names import open_study
     from teachmatters.store.location import writing_path
 
@@ -65,7 +72,7 @@ def study(
     if plan:
         _plan(asked, path, style)
     else:
-        _run(asked, path, style)
+        _run(asked, path, EngineRequest(name=engine, address=address, shards=shards), style)
 
 
 def _plan(asked: Study, path: Place, style: given.ListFormat) -> None:
@@ -77,12 +84,12 @@ def _plan(asked: Study, path: Place, style: given.ListFormat) -> None:
     show_forecast(found, path, style)
 
 
-def _run(asked: Study, path: Place, style: given.ListFormat) -> None:
+def _run(asked: Study, path: Place, engine: EngineRequest, style: given.ListFormat) -> None:
     try:
         from teachmatters.runner.study_run import run_study  # torch: there is time to think better of it
 
         with output.progress() as display:
-            outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome))
+            outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome), engine)
     except KeyboardInterrupt:
         kept = f"what was done is in {path}; " if _there(path) else ""
         output.say(f"stopped; {kept}the same command goes on with what is missing")

@@ -8,6 +8,7 @@ from teachmatters.cache.location import cache_folder
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
 from teachmatters.runner.device import find_device, find_dtype
+from teachmatters.runner.engines import check_engine, driver_device, engine_of
 from teachmatters.runner.labels import labelled_models
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Task, plan
@@ -32,23 +33,27 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
     """
     listener = listener or Silence()
     _check_numbers(request)
+    check_engine(request.engine)
     dtype = find_dtype(request.dtype)
     check_writable(request.db)  # before hours of work, not after
     registry = load()
     models = labelled_models(registry, request.models, request.weights)
-    device = find_device(request.device)
+    device = find_device(driver_device(request.engine, request.device))
     tasks, said = plan(registry, request)
-    bench = Bench(
-        device=device,
-        dtype=dtype,
-        batch_size=request.batch_size,
-        seed=request.seed,
-        listener=listener,
-        cache=cache_folder(request.db),
-        anew=request.force,
-    )
-    with Work(request.db, bench, said) as work:
-        work.run(models, tasks)
+    cache = cache_folder(request.db)
+    with engine_of(request.engine, request.device, cache) as engine:
+        bench = Bench(
+            device=device,
+            dtype=dtype,
+            batch_size=request.batch_size,
+            seed=request.seed,
+            listener=listener,
+            cache=cache,
+            anew=request.force,
+            engine=engine,
+        )
+        with Work(request.db, bench, said) as work:
+            work.run(models, tasks)
     return in_order(work.ended, [model.label for model in models], tasks)
 
 

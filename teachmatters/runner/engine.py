@@ -15,7 +15,7 @@ from torch import Tensor
 from teachmatters.api import DERIVED, Batch, ModelAdapter, Preparation, Prepared, Role, Row, Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.device import out_of_memory
-from teachmatters.runner.loading import load_in_order
+from teachmatters.runner.loading import WORKERS, load_in_order
 from teachmatters.runner.seats import Entry, Feeding, GroupId, Seat, seating
 
 
@@ -70,6 +70,7 @@ class Pass:
         device, dtype: of the forward pass.
         feedings: the analyses, started.
         entries: a part of their items in whole groups, from seats.split; all of them by default.
+        readers: threads that read and prepare pictures.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class Pass:
         dtype: torch.dtype,
         feedings: Sequence[Feeding],
         entries: Sequence[Entry] | None = None,
+        readers: int = WORKERS,
     ) -> None:
         self.adapter, self.device, self.dtype = adapter, device, dtype
-        self.feedings = feedings
+        self.feedings, self.readers = feedings, readers
         self.entries = seating(feedings) if entries is None else entries
         self.result = PassResult()
         self.wanted = frozenset[Tap]().union(*(feeding.feed.taps for feeding in feedings))
@@ -100,7 +102,8 @@ class Pass:
 
     def run(self, preparation: Preparation, batch_size: int, advance: Callable[[int], None]) -> PassResult:
         """Do it; ``advance`` is told how many pictures are done."""
-        for entry, loaded in load_in_order(self.entries, preparation, self.adapter.info, ahead=2 * batch_size + 2):
+        ahead = 2 * batch_size + 2
+        for entry, loaded in load_in_order(self.entries, preparation, self.adapter.info, ahead, self.readers):
             self._make_room(entry)
             if isinstance(loaded, Exception):
                 self.result.skipped[entry.item.key] = " ".join(f"{type(loaded).__name__}: {loaded}".split())

@@ -73,7 +73,7 @@ class Halves:
 
     def keep(self, gathered: Gathered, model: LabelledModel, weights: str) -> Half:
         """Save what a pass has gathered; where that is impossible it lives as long as the command."""
-        context, sitting, state = gathered.context, gathered.sitting, gathered.analysis.state()
+        context, sitting, state = gathered.context, gathered.sitting, gathered.state()
         task = gathered.todo.task
         entry = self.entry(task, model, weights)
         holds = {

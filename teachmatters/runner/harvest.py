@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
 from teachmatters.api import Analysis, Batch, Context, Dataset, Feed, Item, Kind, Parameters, Preparation, State, Tap
+from teachmatters.cache.entry import Entry
 from teachmatters.cache.features import Extraction, Ids, Vectors
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.collected import ids_of
@@ -19,13 +21,14 @@ class Harvest:
 
     Attributes:
         missing: by key, the pictures that are wanted and not in the cache.
-        feeding: the part in a pass, None before ``sow`` and where nothing is missing.
+        sown, feeding: the part in a pass, None before ``sow`` and where nothing is missing.
     """
 
     def __init__(self, extraction: Extraction, tap: Tap, dataset: Dataset) -> None:
         self.extraction, self.tap, self.dataset = extraction, tap, dataset
         self.missing: dict[str, Item] = {}
         self.kinds: dict[Kind, None] = {}
+        self.sown: Sown | None = None
         self.feeding: Feeding | None = None
 
     def want(self, items: Sequence[Item], kinds: Iterable[Kind]) -> None:
@@ -37,10 +40,41 @@ class Harvest:
     def sow(self, preparation: Preparation) -> None:
         """Get ready for the pass."""
         if self.missing and self.feeding is None:
-            items = list(self.missing.values())
-            feed = Feed(taps=frozenset({self.tap}), preparation=preparation)
-            harvester = Harvester(self.extraction, self.tap, items)
-            self.feeding = Feeding(harvester, feed, tuple(self.kinds), self.dataset, {"all": items})
+            sown = Sown(
+                entry=self.extraction.entry,
+                tap=self.tap,
+                items=tuple(self.missing.values()),
+                kinds=tuple(self.kinds),
+                dataset=self.dataset,
+                preparation=preparation,
+            )
+            self.sown, self.feeding = sown, sown.feeding(self.extraction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sown:
+    """What a pass is to bring, as it can be told to somebody else.
+
+    Attributes:
+        entry: of the cache.
+        tap: of every layer.
+        items: the pictures that are missing there.
+        kinds: of data that their preparation may look at.
+        dataset, preparation: theirs.
+    """
+
+    entry: Entry
+    tap: Tap
+    items: tuple[Item, ...]
+    kinds: tuple[Kind, ...]
+    dataset: Dataset
+    preparation: Preparation
+
+    def feeding(self, extraction: Extraction) -> Feeding:
+        """The part in a pass that adds to an extraction."""
+        feed = Feed(taps=frozenset({self.tap}), preparation=self.preparation)
+        harvester = Harvester(extraction, self.tap, self.items)
+        return Feeding(harvester, feed, self.kinds, self.dataset, {"all": self.items})
 
 
 class Harvester(Analysis):

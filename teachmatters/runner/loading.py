@@ -18,19 +18,19 @@ Loaded: TypeAlias = Prepared | Exception
 
 
 def load_in_order(
-    entries: Sequence[Entry], preparation: Preparation, model: ModelInfo, ahead: int
+    entries: Sequence[Entry], preparation: Preparation, model: ModelInfo, ahead: int, threads: int = WORKERS
 ) -> Iterator[tuple[Entry, Loaded]]:
     """Each entry with its prepared picture, or with the exception that says why it cannot be read.
 
     At most ``ahead`` pictures wait, so memory does not grow with the data set.
     """
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="pictures") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="pictures") as pool:
         remaining = iter(entries)
         waiting: deque[tuple[Entry, Future[Loaded]]] = deque()
         try:
             while True:
                 for entry in islice(remaining, ahead - len(waiting)):
-                    waiting.append((entry, pool.submit(_prepare, entry, preparation, model)))
+                    waiting.append((entry, pool.submit(prepare, entry, preparation, model)))
                 if not waiting:
                     return
                 entry, future = waiting.popleft()
@@ -40,7 +40,8 @@ def load_in_order(
                 future.cancel()
 
 
-def _prepare(entry: Entry, preparation: Preparation, model: ModelInfo) -> Loaded:
+def prepare(entry: Entry, preparation: Preparation, model: ModelInfo) -> Loaded:
+    """One picture, ready for the model, or the exception that says why it cannot be read."""
     wanted = {kind: seat.feeding.dataset for seat in entry.seats for kind in seat.feeding.kinds}
     try:
         annotations: dict[str, Mapping[str, Any]] = {

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
 
-from teachmatters.api import Analysis, Context, ModelAdapter, ModelInfo, ModelSource
+from teachmatters.api import Analysis, Context, ModelAdapter, ModelInfo, ModelSource, State
 from teachmatters.runner.collect import Cache, Collector
 from teachmatters.runner.collected import CollectedFeatures
 from teachmatters.runner.device import default_batch_size, full_precision, out_of_memory
-from teachmatters.runner.engine import Pass
 from teachmatters.runner.gate import gate
-from teachmatters.runner.harvest import harvesting
+from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.local import Local
+from teachmatters.runner.network import Engine, Network, Passed, Planned
 from teachmatters.runner.plan import Task
 from teachmatters.runner.record import Measured, Sitting
 from teachmatters.runner.request import Listener
@@ -44,6 +45,7 @@ class Gathered:
         todo: what is missing of which task.
         context: what it was started with.
         analysis: itself.
+        state: gives what was gathered.
         sitting: the circumstances of the pass.
         error: why it broke off.
     """
@@ -51,6 +53,7 @@ class Gathered:
     todo: Todo
     context: Context
     analysis: Analysis
+    state: Callable[[], State]
     sitting: Sitting
     error: Exception | None
 
@@ -65,6 +68,7 @@ class Bench:
     Attributes:
         cache: where features are kept that analyses collect.
         anew: extract them again if they are there.
+        engine: who makes the passes.
     """
 
     device: torch.device
@@ -74,6 +78,7 @@ class Bench:
     listener: Listener
     cache: Path = Path("tm.cache")
     anew: bool = False
+    engine: Engine = field(default_factory=Local)
 
     def build(self, source: ModelSource) -> ModelAdapter:
         """The network, moved and gated.
@@ -87,36 +92,49 @@ class Bench:
             gate(adapter, self.device, self.dtype)
         return adapter
 
-    def gather(self, model: Measured, adapter: ModelAdapter, todos: Sequence[Todo]) -> Iterator[Gathered]:
+    def open(self, model: LabelledModel, source: ModelSource) -> Network:
+        """The model where its passes will be made.
+
+        Raises:
+            TeachMattersError: it cannot be built, or is no plain vision transformer.
+        """
+        return self.engine.open(self, model, source)
+
+    def gather(self, model: Measured, network: Network, todos: Sequence[Todo]) -> Iterator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
         seated = Seated(self, model, todos)
         seated.collector.prepare()
-        for shared in seated.together:
-            yield from self._together(model.asked.label, adapter, shared, seated)
+        plans = [seated.planned(shared, model.asked.label) for shared in seated.together]
+        done = network.carry_out([planned for plan in plans for planned in plan])
+        for shared, plan in zip(seated.together, plans, strict=True):
+            yield from self._together(shared, zip(plan, done, strict=False), seated.collector)
 
     def kept(self) -> Cache:
         """Where features lie, and under which circumstances."""
         dtype = str(self.dtype).removeprefix("torch.")
         return Cache(folder=self.cache, dtype=dtype, seed=self.seed, anew=self.anew, say=self.listener.say)
 
-    def _together(self, label: str, adapter: ModelAdapter, shared: Shared, seated: Seated) -> Iterator[Gathered]:
+    def _together(
+        self, shared: Shared, passes: Iterable[tuple[Planned, Passed]], collector: Collector
+    ) -> Iterator[Gathered]:
         """What shares data set and preparation; those that collect come last, when everything is there."""
-        dataset = next(iter(shared.values()))[0].task.dataset
-        started_at = datetime.now(UTC)
-        skipped: dict[str, str] = {}
-        collector = seated.collector
+        whole = Sitting(datetime.now(UTC), self.device)
         failed = dict(collector.failed)
-        for feedings in seated.passes(shared):
-            sitting, broken = self._pass(f"{label} on {dataset}", adapter, feedings)
-            skipped |= sitting.skipped
-            failed |= broken
-            for feeding in feedings:
+        states: dict[Feeding, Callable[[], State]] = {}
+        for planned, passed in passes:
+            sitting = passed.sitting
+            whole = replace(whole, device=sitting.device, skipped={**whole.skipped, **sitting.skipped})
+            failed |= passed.failed
+            states |= passed.states
+            for feeding in planned.feedings:
                 if feeding in shared and not feeding.feed.collect:
-                    yield Gathered(*shared[feeding], feeding.analysis, sitting, failed.get(feeding))
+                    state = states.get(feeding, feeding.analysis.state)
+                    yield Gathered(*shared[feeding], feeding.analysis, state, sitting, failed.get(feeding))
         for feeding, (todo, context) in shared.items():
             if feeding.feed.collect:
-                error = failed.get(feeding) or collector.problem(feeding, context, failed, skipped)
-                yield Gathered(todo, context, feeding.analysis, Sitting(started_at, self.device, skipped), error)
+                error = failed.get(feeding) or collector.problem(feeding, context, failed, whole.skipped)
+                state = states.get(feeding, feeding.analysis.state)
+                yield Gathered(todo, context, feeding.analysis, state, whole, error)
 
     def start(self, model: ModelInfo, todo: Todo, label: str = "") -> tuple[Feeding, Context]:
         """An analysis ready to be fed, and what it was started with."""
@@ -143,20 +161,6 @@ class Bench:
         groups = [feeding.feed.group for feeding in feedings if isinstance(feeding.feed.group, int)]
         return self.batch_size or default_batch_size(model, self.device, max(groups, default=1))
 
-    def _pass(
-        self, label: str, adapter: ModelAdapter, feedings: Sequence[Feeding]
-    ) -> tuple[Sitting, dict[Feeding, Exception]]:
-        started_at = datetime.now(UTC)
-        one = Pass(adapter, self.device, self.dtype, feedings)
-        size = self.inputs_at_once(adapter.info, feedings)
-        self.listener.begin(label, len(one.entries))
-        try:
-            with harvesting(feedings) as failed, out_of_memory(), full_precision():
-                outcome = one.run(feedings[0].feed.preparation, size, self.listener.advance)
-        finally:
-            self.listener.finish()
-        return Sitting(started_at, self.device, outcome.skipped), failed | outcome.failed
-
 
 class Seated:
     """The tasks of one model, each with an analysis that was started, by who shares a pass.
@@ -181,3 +185,12 @@ class Seated:
         """Of what could share a pass, who does; with them what brings the features that the cache lacks."""
         fed = [feeding for feeding in shared if feeding.feed.taps and feeding not in self.collector.failed]
         return passes(fed + self.collector.feedings(shared))
+
+    def planned(self, shared: Shared, label: str) -> list[Planned]:
+        """The same, as an engine carries it out."""
+        label = f"{label} on {next(iter(shared.values()))[0].task.dataset}"
+        sown = {h.feeding: h.sown for h in self.collector.harvests.values() if h.sown is not None}
+        return [
+            Planned(label, tuple(feedings), tuple(shared[f][0] if f in shared else sown[f] for f in feedings))
+            for feedings in self.passes(shared)
+        ]

@@ -14,6 +14,21 @@ Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """Who is to make the forward passes.
+
+    Attributes:
+        name: ``local``, this process, or ``ray``, the workers of a Ray cluster.
+        address: of a running cluster, ``auto`` or ``HOST:PORT``; None: a Ray of its own on this machine.
+        shards: into how many parts the pictures of a pass are cut; None: as many as can be worked on at once.
+    """
+
+    name: str = "local"
+    address: str | None = None
+    shards: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyzeRequest:
     """One analyze command.
 
@@ -31,6 +46,7 @@ class AnalyzeRequest:
         parameters: ``NAME=VALUE``.
         seed: for whatever is random.
         force: measure again what the store already holds.
+        engine: who makes the forward passes.
     """
 
     models: Sequence[str]
@@ -46,6 +62,7 @@ class AnalyzeRequest:
     parameters: Sequence[str] = ()
     seed: int = 0
     force: bool = False
+    engine: EngineRequest = field(default_factory=EngineRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

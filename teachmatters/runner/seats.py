@@ -93,6 +93,25 @@ def split(entries: Sequence[Entry], parts: int) -> list[list[Entry]]:
 
     Each part may be passed over by itself, elsewhere or at another time; the analyses' ``merge`` joins what they saw.
     """
+    cuts = cuts_of(entries, parts)
+    return [list(entries[start:end]) for start, end in zip([0, *cuts], [*cuts, len(entries)], strict=True)]
+
+
+def cuts_of(entries: Sequence[Entry], parts: int, batch: int = 1) -> list[int]:
+    """The positions, ascending, at which ``split`` cuts; ``batch`` as for ``possible_cuts``."""
+    allowed = possible_cuts(entries, batch)
+    ideal = [len(entries) * part // parts for part in range(1, parts)]
+    return sorted({min(allowed, key=lambda cut: abs(cut - wanted)) for wanted in ideal}) if allowed else []
+
+
+def possible_cuts(entries: Sequence[Entry], batch: int = 1) -> list[int]:
+    """The positions, ascending, at which no group is parted.
+
+    Args:
+        entries: of one pass.
+        batch: inputs at a time. Where groups allow that anywhere, cuts are only where a batch ends, so that parts make
+            the batches that the whole would.
+    """
     spans: dict[tuple[Feeding, GroupId], list[int]] = {}
     for position, entry in enumerate(entries):
         for seat in entry.seats:
@@ -100,6 +119,4 @@ def split(entries: Sequence[Entry], parts: int) -> list[list[Entry]]:
                 spans.setdefault((seat.feeding, seat.group), []).append(position)
     inside = {cut for held in spans.values() for cut in range(held[0] + 1, held[-1] + 1)}
     allowed = [cut for cut in range(1, len(entries)) if cut not in inside]
-    ideal = [len(entries) * part // parts for part in range(1, parts)]
-    cuts = sorted({min(allowed, key=lambda cut: abs(cut - wanted)) for wanted in ideal}) if allowed else []
-    return [list(entries[start:end]) for start, end in zip([0, *cuts], [*cuts, len(entries)], strict=True)]
+    return [cut for cut in allowed if cut % batch == 0] or allowed

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from teachmatters.cache.location import cache_folder
 from teachmatters.runner.analyze import in_order
 from teachmatters.runner.device import find_device, find_dtype
+from teachmatters.runner.engines import check_engine, driver_device, engine_of
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Opener, Task
-from teachmatters.runner.request import Listener, Outcome
+from teachmatters.runner.request import EngineRequest, Listener, Outcome
 from teachmatters.runner.study import Study, Wish
 from teachmatters.runner.work import Work
 from teachmatters.store.files import check_writable
@@ -25,7 +26,13 @@ class Absent:
     error: Exception
 
 
-def run_study(study: Study, db: Place, listener: Listener, tell: Callable[[Outcome], None]) -> list[Outcome]:
+def run_study(
+    study: Study,
+    db: Place,
+    listener: Listener,
+    tell: Callable[[Outcome], None],
+    engine: EngineRequest | None = None,
+) -> list[Outcome]:
     """Measure what is missing and commit each run as it is done.
 
     A pass is shared by all that differs neither in seed and dtype nor in data set and preparation.
@@ -35,25 +42,30 @@ def run_study(study: Study, db: Place, listener: Listener, tell: Callable[[Outco
         db: the store to write.
         listener: is told what goes on.
         tell: is told at once how each cell ended.
+        engine: who makes the forward passes; by default this process.
 
     Returns:
         how each cell ended, data sets that cannot be opened first. One that fails does not stop the rest.
 
     Raises:
-        TeachMattersError: nothing could be stored, or the device is not there; nothing was measured.
+        TeachMattersError: nothing could be stored, or device or engine are not there; nothing was measured.
     """
     check_writable(db)  # before hours of work, not after
-    find_device(study.device)
+    engine = engine or EngineRequest()
+    check_engine(engine)
+    here = replace(study, device=driver_device(engine, study.device))
+    find_device(here.device)
     said = list(study.said)
     tasks, absent = open_wishes(study)
     outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
     for outcome in outcomes:
         tell(outcome)
-    for bench, mine in benches(study, db, tasks, listener):
-        with Work(db, bench, said, tell) as work:
-            work.run(study.models, mine)
-        said = work.said  # what was not yet worth a word
-        outcomes += in_order(work.ended, study.labels, mine)
+    with engine_of(engine, study.device, cache_folder(db)) as carrying:
+        for bench, mine in benches(here, db, tasks, listener):
+            with Work(db, replace(bench, engine=carrying), said, tell) as work:
+                work.run(study.models, mine)
+            said = work.said  # what was not yet worth a word
+            outcomes += in_order(work.ended, study.labels, mine)
     return outcomes
 
 

@@ -128,15 +128,15 @@ class Work:
     # --- measuring
 
     def _measure(self, model: LabelledModel, source: ModelSource, todos: Sequence[Todo]) -> None:
-        adapter = self.bench.build(source)
-        measured = self.measured[model.label] = Measured(model, source.weights, adapter.info)
+        network = self.bench.open(model, source)
+        measured = self.measured[model.label] = Measured(model, source.weights, network.info)
         while self.said:
             self.bench.listener.say(self.said.pop(0))
-        able = [todo for todo in todos if todo.applicable(adapter.info)]
+        able = [todo for todo in todos if todo.applicable(network.info)]
         for todo in todos:
             if todo not in able and not todo.task.spec.pairs:
                 self._record(todo, (measured, None), self._nothing(), Result())
-        for gathered in self.bench.gather(measured, adapter, able):
+        for gathered in self.bench.gather(measured, network, able):
             # What the others saw in this pass is not lost when one of them fails.
             with self._guarded(model.label, [gathered.todo.task]):
                 self._gathered(measured, gathered)
@@ -153,7 +153,7 @@ class Work:
             half = self.kept.keep(gathered, measured.asked, measured.weights)
             self.halves[todo.task, measured.asked.label] = half
         else:
-            result = gathered.analysis.compute(gathered.analysis.state())
+            result = gathered.analysis.compute(gathered.state())
             self._record(todo, (measured, None), sitting, result)
 
     def _compare(self, todo: Todo, first: str, second: str) -> None:

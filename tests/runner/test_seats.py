@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from teachmatters.api import Feed, Item, Role
 from teachmatters.api.analysis import Group
-from teachmatters.runner.seats import Feeding, passes, seating, split
+from teachmatters.runner.seats import Feeding, cuts_of, passes, seating, split
 from tests.toys import ToyData, ToyMotion
 
 ITEMS = [Item(f"{i}", 0, group=f"video {i // 3}") for i in range(12)]
@@ -54,3 +54,10 @@ def test_parts_hold_whole_groups() -> None:
     assert [len(part) for part in split(entries, 99)] == [4, 4, 4]
     assert [len(part) for part in split(seating([feeding(ITEMS)]), 5)] == [2, 2, 3, 2, 3]
     assert [len(part) for part in split(seating([feeding(ITEMS, 12)]), 4)] == [12]
+
+
+def test_cuts_fall_where_a_batch_ends_unless_groups_forbid_it() -> None:
+    assert cuts_of(seating([feeding(ITEMS)]), 2, batch=5) == [5]
+    assert cuts_of(seating([feeding(ITEMS)]), 3, batch=5) == [5, 10]
+    assert cuts_of(seating([feeding(ITEMS, 4)]), 3, batch=2) == [4, 8]
+    assert cuts_of(seating([feeding(ITEMS, 4)]), 3, batch=5) == [4, 8]

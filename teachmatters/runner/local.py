@@ -1,0 +1,51 @@
+"""The engine that is always there: passes in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from teachmatters.api import ModelAdapter, ModelSource
+from teachmatters.runner.device import full_precision, out_of_memory
+from teachmatters.runner.engine import Pass
+from teachmatters.runner.harvest import harvesting
+from teachmatters.runner.labels import LabelledModel
+from teachmatters.runner.network import Passed, Planned
+from teachmatters.runner.record import Sitting
+
+if TYPE_CHECKING:
+    from teachmatters.runner.measure import Bench
+
+
+class Local:
+    """See network.Engine."""
+
+    def open(self, bench: Bench, model: LabelledModel, source: ModelSource) -> LocalNetwork:
+        """See network.Engine."""
+        return LocalNetwork(bench, bench.build(source))
+
+
+class LocalNetwork:
+    """See network.Network; a pass is made when it is asked for."""
+
+    def __init__(self, bench: Bench, adapter: ModelAdapter) -> None:
+        self.bench, self.adapter, self.info = bench, adapter, adapter.info
+
+    def carry_out(self, passes: Sequence[Planned]) -> Iterator[Passed]:
+        """See network.Network."""
+        return map(self._carried_out, passes)
+
+    def _carried_out(self, planned: Planned) -> Passed:
+        bench, feedings = self.bench, planned.feedings
+        started_at = datetime.now(UTC)
+        one = Pass(self.adapter, bench.device, bench.dtype, feedings)
+        size = bench.inputs_at_once(self.info, feedings)
+        bench.listener.begin(planned.label, len(one.entries))
+        try:
+            with harvesting(feedings) as failed, out_of_memory(), full_precision():
+                outcome = one.run(feedings[0].feed.preparation, size, bench.listener.advance)
+        finally:
+            bench.listener.finish()
+        states = {feeding: feeding.analysis.state for feeding in feedings}
+        return Passed(Sitting(started_at, bench.device, outcome.skipped), failed | outcome.failed, states)
