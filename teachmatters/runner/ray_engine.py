@@ -91,6 +91,7 @@ class RayEngine:
         info = fetched(ref, f"to build {model.label}")
         if isinstance(info, TeachMattersError):
             raise info
+        fetched(self.tally.told.remote(""), "counting pictures")  # it is there before there is anything to count
         return RayNetwork(self, bench, order, info)
 
     def submit(self, function: Any, *arguments: Any) -> Any:

@@ -215,7 +215,7 @@ def test_of_a_command_that_was_stopped_features_are_found_again() -> None:
         troubled("ray.db", "knn", "slow", listener=Stopping())
     display = Display()
     troubled("ray.db", "knn", "", listener=display)
-    assert display.bars[0][1] < 21
+    assert sum(total for _, total, _ in display.bars) < 21
     measured("local.db", "knn", data=["troubled"])
     assert_same_numbers("local.db", "ray.db")
 
