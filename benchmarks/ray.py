@@ -1,0 +1,73 @@
+"""What Ray gives and takes. ``python -m benchmarks.ray [--model random-s16] [--pictures 192]``.
+
+1. One pass by two workers of one thread each against the same by one, as a ratio; workers are warm. It needs two cores
+   that nobody else uses.
+2. One small cell as a command of its own, with a Ray of its own and without: what starting and stopping it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from teachmatters.runner.analyze import analyze
+from teachmatters.runner.request import AnalyzeRequest, EngineRequest
+
+LEAST = 1.6
+SMALL = ("--model", "mini-mae", "--metric", "attn-distance", "--limit", "16")
+
+
+def seconds(workers: int, model: str, pictures: int, rounds: int) -> float:
+    """The median of some passes by so many workers, each in a part for each worker."""
+    import ray
+
+    ray.init(
+        address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+    )
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds + 1):
+            request = AnalyzeRequest(
+                models=[model], metrics=["attn-distance"], db=Path(folder) / f"{number}.db", data=["scenes"],
+                limit=pictures, device="cpu", engine=EngineRequest(name="ray"),
+            )  # fmt: skip
+            (outcome,) = analyze(request)
+            if outcome.error is not None:
+                raise outcome.error
+            if number:  # in the first round workers start and build the model
+                taken.append(outcome.seconds)
+    ray.shutdown()
+    return statistics.median(taken)
+
+
+def command(*engine: str) -> float:
+    """Wall time of one small cell."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        line = [sys.executable, "-m", "teachmatters", "analyze", *SMALL, "--db", f"{folder}/results.db", *engine]
+        subprocess.run(line, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="random-s16")
+    parser.add_argument("--pictures", type=int, default=192)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    one, two = (seconds(workers, options.model, options.pictures, options.rounds) for workers in (1, 2))
+    print(f"{options.model}, {options.pictures} pictures of scenes: one worker {one:.1f} s, two {two:.1f} s")
+    print(f"  {one / two:.2f} times as fast (at least {LEAST})")
+    alone, ray = (statistics.median(command(*engine) for _ in range(3)) for engine in ((), ("--engine", "ray")))
+    print(f"tm analyze {' '.join(SMALL)}: {alone:.1f} s, with a Ray of its own {ray:.1f} s, {ray - alone:.1f} s more")
+
+
+if __name__ == "__main__":
+    main()
