@@ -63,8 +63,8 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
 def test_json_is_a_list_of_objects_and_nothing_else() -> None:
     Path("study.yaml").write_text(TEXT + "- {metrics: attn-distance, data: coco}\n", encoding="utf-8")
     rows = json.loads(tm("study.yaml", "--plan", "--format", "json").stdout)
-    told = ("model", "data", "forward_passes", "comparisons")
-    assert [(*map(row.get, told), bool(row["problem"])) for row in rows] == [
+    columns = ("model", "data", "forward_passes", "comparisons")
+    assert [(*map(row.get, columns), bool(row["problem"])) for row in rows] == [
         ("toy-a", "toys", 21, None, False), ("toy-b", "toys", 21, None, False),
         (None, None, None, 3, False), (None, "coco", None, None, True),
     ]  # fmt: skip
