@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.scale import Network
+from benchmarks.scale import INPUTS, Network, neighbours, tables
 from teachmatters.models.recipes import SHAPES
 
 
@@ -19,3 +21,11 @@ def test_operations_are_those_that_torch_counts() -> None:
             network(pictures)
         shape = SHAPES[size]
         assert Network(shape.depth, shape.width, patch).operations() == counter.get_total_flops()
+
+
+def test_the_page_has_the_tables_of_the_script() -> None:
+    page = (Path(__file__).parents[1] / "docs/scale.md").read_text(encoding="utf-8")
+    for table in tables():
+        assert table in page
+    assert f"{sum(INPUTS.values()):,} inputs" in page
+    assert f"{neighbours():.1e} operations".replace("e+", "e") in page

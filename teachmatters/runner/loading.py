@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from teachmatters.api import ModelInfo, Preparation, Prepared
 from teachmatters.runner.seats import Entry
 
-WORKERS = min(4, os.cpu_count() or 1)
+WORKERS = min(16, os.cpu_count() or 1)
+"""A core reads some 150 photographs a second, a GPU passes over thousands."""
 
 Loaded: TypeAlias = Prepared | Exception
 

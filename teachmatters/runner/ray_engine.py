@@ -21,7 +21,7 @@ from teachmatters.runner.request import EngineRequest
 
 RETRIES = 3
 """How often Ray runs a part again whose worker died."""
-MOST_CPUS = 4
+MOST_CPUS = 16
 """That one GPU is given, to read and prepare pictures."""
 FAREWELL = 15.0  # seconds for workers that are stopped to put away what they hold
 
