@@ -105,8 +105,9 @@ def test_auto_where_none_runs_or_the_last_has_died(monkeypatch: pytest.MonkeyPat
 
 # ---------------------------------------------------------------- devices
 def test_a_task_takes_a_gpu_where_there_is_one() -> None:
-    assert _needs([CPUS, GPUS], "auto") == ("cuda", Needs(4, 1))
+    assert _needs([CPUS, GPUS], "auto") == ("cuda", Needs(8, 1))
     assert _needs([GPUS, Node("3", "thin", 2, 2)], "cuda") == ("cuda", Needs(1, 1))
+    assert _needs([Node("4", "vast", 256, 4)], "cuda") == ("cuda", Needs(16, 1))
     assert _needs([CPUS, GPUS], "cpu") == _needs([CPUS], "auto") == ("cpu", Needs(1, 0))
     with pytest.raises(TeachMattersError, match=r"no GPU in the cluster \(small\); try --device auto"):
         _needs([CPUS], "cuda")
