@@ -14,6 +14,9 @@ from teachmatters.api import Context, Record, Result
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.clusters import SCORES, Features, Labels, k_means
 
+LARGE = 250_000
+"""Numbers in a layer's features; with fewer, k-means is busy in Python, where threads wait for each other."""
+
 
 def record_clusters(
     result: Result, context: Context, of: str, labels: Labels, features: Callable[[int], Features]
@@ -32,7 +35,8 @@ def record_clusters(
     """
     clusters = _number_of_clusters(context, of, labels)
     layers = range(1, context.model.depth + 1)
-    with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    threads = torch.get_num_threads() if features(1).size >= LARGE else 1
+    with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         # Filters and limits are the whole process's, so they are set here, and not in the threads.
         warnings.filterwarnings("ignore", message="Number of distinct clusters", category=UserWarning)
         every = list(pool.map(lambda layer: k_means(features(layer), clusters, context.seed), layers))

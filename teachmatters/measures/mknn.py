@@ -89,8 +89,6 @@ def _table(lists: Tensor, n: int) -> Tensor:
 
 def _count(hits: Tensor, layers: int) -> Tensor:
     """(L2, entries) of bits -> how often each bit is set, (layers, L2)."""
-    counts = []
-    for row in hits:
-        found = row[row != 0]  # by chance hardly any
-        counts.append(torch.stack([((found >> layer) & 1).sum() for layer in range(layers)]))
-    return torch.stack(counts, dim=1)
+    bits = torch.arange(layers)[:, None]
+    # By chance hardly any entry is set.
+    return torch.stack([((row[row != 0] >> bits) & 1).sum(dim=1) for row in hits], dim=1)
