@@ -78,7 +78,7 @@ def _draw(path: Path, out: Path, measured: Set[str]) -> list[Path]:
 
     drawings: list[Path] = []
     printed = ""
-    specs = [spec for spec in load().reports.values() if measured.intersection(spec.metrics)]
+    specs = [spec for spec in load().reports.values() if measured & set(spec.metrics)]
     with output.progress() as display:
         display.begin("drawing", len(specs))
         for spec in specs:
