@@ -1,25 +1,17 @@
-"""Finding a Ray cluster, or starting one on this machine; whatever is wrong with it is one line."""
+"""Joining a Ray cluster, or starting one on this machine; whatever is wrong with it is one line."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry.references import words
-
-PATIENCE = 5.0  # seconds for a server to answer; Ray by itself takes two minutes
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
-_SETTINGS = 4
-"""What a client of HTTP/2, on which Ray's servers speak, says first, and the kind of frame that it is answered with."""
-
-START = "start Ray there ('ray start --head'), or leave --address out to run on this machine alone"
+from teachmatters.runner.ray_address import admitted, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +52,13 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     if ray.is_initialized():  # a notebook's
         yield _nodes(ray)
         return
-    where = "local" if address is None else _found(address)
-    try:
-        _join(ray, where)
-        yield _nodes(ray)
-    finally:
-        ray.shutdown()
+    where = "local" if address is None else found(address)
+    with nullcontext() if address is None else admitted(address, where):
+        try:
+            _join(ray, where)
+            yield _nodes(ray)
+        finally:
+            ray.shutdown()
 
 
 def _join(ray: Any, where: str) -> None:
@@ -113,46 +106,3 @@ def fetched(ref: Any, what: str) -> Any:
     except RayError as error:
         said = " ".join(str(error).split())[:300]
         raise TeachMattersError(f"the cluster lost what was {what}: {said}; see 'ray status'") from error
-
-
-# ---------------------------------------------------------------- is anybody there
-def _found(address: str) -> str:
-    """HOST:PORT of a Ray that answers.
-
-    Raises:
-        TeachMattersError: it is no address, or nobody answers there.
-    """
-    where = _running() if address == "auto" else address
-    host, _, port = where.rpartition(":")
-    if not host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or "/" in host:
-        raise TeachMattersError(f"--address {address!r}: it must be auto or HOST:PORT, such as 10.0.0.5:6379")
-    try:
-        answers = _answers(host, int(port))
-    except (OSError, OverflowError) as error:
-        raise TeachMattersError(f"--address {address}: nobody answers at {where} ({_why(error)}); {START}") from error
-    if not answers:
-        raise TeachMattersError(f"--address {address}: what answers at {where} is no Ray; {START}")
-    return where
-
-
-def _running() -> str:
-    """The address of the Ray that runs on this machine."""
-    from ray._private import services
-
-    try:
-        return str(services.get_ray_address_from_environment("auto", None))
-    except ConnectionError as error:
-        raise TeachMattersError(f"--address auto: no Ray runs on this machine; {START}") from error
-
-
-def _answers(host: str, port: int) -> bool:
-    """Whether it is a server of HTTP/2."""
-    with socket.create_connection((host, port), PATIENCE) as line:
-        line.settimeout(PATIENCE)
-        line.sendall(_GREETING)
-        answer = line.recv(9)
-    return len(answer) >= 4 and answer[3] == _SETTINGS
-
-
-def _why(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,13 +1,10 @@
-"""Which cluster: addresses, devices, and what a node must have. No Ray is started here."""
+"""What is asked of a cluster: devices, and what a node must have. No Ray is started here."""
 
 from __future__ import annotations
 
 import pickle
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +16,7 @@ from teachmatters.runner import ray_remote, ray_worker
 from teachmatters.runner.engines import check_engine
 from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.ray_check import by_value, judge, required
-from teachmatters.runner.ray_cluster import Needs, Node, _found
+from teachmatters.runner.ray_cluster import Needs, Node
 from teachmatters.runner.ray_engine import _needs
 from teachmatters.runner.ray_job import Order
 from teachmatters.runner.request import EngineRequest
@@ -48,59 +45,6 @@ def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("teachmatters.runner.engines.find_spec", lambda name: None)
     with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[ray\]'"):
         check_engine(EngineRequest(name="ray"))
-
-
-# ---------------------------------------------------------------- where
-@pytest.fixture
-def web_server() -> Iterator[str]:
-    """Somebody who is no Ray."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            line, _ = server.accept()
-            with line:
-                line.recv(100)
-                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        thread.join()
-
-
-@pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "ray://head:10001", "head:abc", "http://head:1"])
-def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(TeachMattersError, match=r"it must be auto or HOST:PORT, such as 10\.0\.0\.5:6379$"):
-        _found(address)
-
-
-def test_a_dead_address() -> None:
-    with pytest.raises(TeachMattersError) as caught:
-        _found("127.0.0.1:1")
-    assert str(caught.value) == (
-        "--address 127.0.0.1:1: nobody answers at 127.0.0.1:1 (Connection refused); start Ray there ('ray start "
-        "--head'), or leave --address out to run on this machine alone"
-    )
-    with pytest.raises(TeachMattersError, match="nobody answers at no-such-host"):
-        _found("no-such-host.invalid:6379")
-    with pytest.raises(TeachMattersError, match="nobody answers at 127"):
-        _found("127.0.0.1:99999")
-
-
-def test_an_address_of_something_else(web_server: str) -> None:
-    with pytest.raises(TeachMattersError, match=f"what answers at {web_server} is no Ray"):
-        _found(web_server)
-
-
-def test_auto_where_none_runs_or_the_last_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
-    services = "ray._private.services.find_gcs_addresses"
-    monkeypatch.setattr(services, set)
-    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda folder: None)
-    with pytest.raises(TeachMattersError, match=r"^--address auto: no Ray runs on this machine; start Ray"):
-        _found("auto")
-    monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda folder: "127.0.0.1:1")
-    with pytest.raises(TeachMattersError, match=r"^--address auto: nobody answers at 127.0.0.1:1"):
-        _found("auto")
 
 
 # ---------------------------------------------------------------- devices
