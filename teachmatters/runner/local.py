@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,10 @@ class LocalNetwork:
     def __init__(self, bench: Bench, adapter: ModelAdapter) -> None:
         self.bench, self.adapter, self.info = bench, adapter, adapter.info
 
-    def carry_out(self, passes: Sequence[Planned]) -> Iterator[Passed]:
+    def carry_out(self, passes: Sequence[Planned]) -> Generator[Passed]:
         """See network.Network."""
-        return map(self._carried_out, passes)
+        for planned in passes:
+            yield self._carried_out(planned)
 
     def _carried_out(self, planned: Planned) -> Passed:
         bench, feedings = self.bench, planned.feedings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,14 +101,14 @@ class Bench:
         """
         return self.engine.open(self, model, source)
 
-    def gather(self, model: Measured, network: Network, todos: Sequence[Todo]) -> Iterator[Gathered]:
+    def gather(self, model: Measured, network: Network, todos: Sequence[Todo]) -> Generator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
         seated = Seated(self, model, todos)
         seated.collector.prepare()
         plans = [seated.planned(shared, model.asked.label) for shared in seated.together]
-        done = network.carry_out([planned for plan in plans for planned in plan])
-        for shared, plan in zip(seated.together, plans, strict=True):
-            yield from self._together(shared, zip(plan, done, strict=False), seated.collector)
+        with closing(network.carry_out([planned for plan in plans for planned in plan])) as done:
+            for shared, plan in zip(seated.together, plans, strict=True):
+                yield from self._together(shared, zip(plan, done, strict=False), seated.collector)
 
     def kept(self) -> Cache:
         """Where features lie, and under which circumstances."""

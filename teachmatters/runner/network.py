@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -54,8 +54,9 @@ class Network(Protocol):
 
     info: ModelInfo
 
-    def carry_out(self, passes: Sequence[Planned]) -> Iterator[Passed]:
-        """Make the passes; each comes out in its turn, when it is done and asked for.
+    def carry_out(self, passes: Sequence[Planned]) -> Generator[Passed]:
+        """Make the passes; each comes out in its turn, when it is done and asked for. Closed before its end, it calls
+        off those that are under way.
 
         Raises:
             TeachMattersError: a pass broke off as a whole.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ class RayNetwork:
         self.engine, self.order, self.info = engine, order, info
         self.bench = replace(bench, device=torch.device(order.device))
 
-    def carry_out(self, passes: Sequence[Planned]) -> Iterator[Passed]:
+    def carry_out(self, passes: Sequence[Planned]) -> Generator[Passed]:
         """See network.Network."""
         begun: list[Begun] = []
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -136,10 +136,12 @@ class Work:
         for todo in todos:
             if todo not in able and not todo.task.spec.pairs:
                 self._record(todo, (measured, None), self._nothing(), Result())
-        for gathered in self.bench.gather(measured, network, able):
-            # What the others saw in this pass is not lost when one of them fails.
-            with self._guarded(model.label, [gathered.todo.task]):
-                self._gathered(measured, gathered)
+        # Closed here, not when nobody refers to it any longer: an error that is kept for the end may do so.
+        with closing(self.bench.gather(measured, network, able)) as everything:
+            for gathered in everything:
+                # What the others saw in this pass is not lost when one of them fails.
+                with self._guarded(model.label, [gathered.todo.task]):
+                    self._gathered(measured, gathered)
 
     def _nothing(self) -> Sitting:
         return Sitting(datetime.now(UTC), self.bench.device, looked=False)
