@@ -47,6 +47,7 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     Raises:
         TeachMattersError: nobody is there, or it is no Ray that this one can join.
     """
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else it prints among the numbers that a worker died
     import ray
 
     if ray.is_initialized():  # a notebook's

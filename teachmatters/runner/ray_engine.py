@@ -70,9 +70,13 @@ class RayEngine:
 
     def __init__(self, device: str, needs: Needs, shards: int) -> None:
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.device, self.needs, self.shards = device, needs, shards
-        self.tally: Any = ray.remote(ray_remote.Tally).options(num_cpus=0, max_restarts=-1).remote()
+        # It counts here: other machines may die.
+        here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=True)
+        tally = ray.remote(ray_remote.Tally).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
+        self.tally: Any = tally.remote()
         self.running: list[Any] = []
 
     def open(self, bench: Bench, model: LabelledModel, source: ModelSource) -> RayNetwork:

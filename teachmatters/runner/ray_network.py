@@ -102,7 +102,7 @@ class RayNetwork:
             for ref in ready:
                 done[ref] = self._received(ref, begun.planned.label)
             if ray.wait([told], timeout=0)[0]:
-                far = _far(begun, done, ray.get(told))
+                far = _far(begun, done, _heard(told))
                 self.bench.listener.advance(max(0, far - shown))
                 shown = max(shown, far)
                 told = self._asked(begun)
@@ -180,6 +180,17 @@ def _bounds(entries: Sequence[Entry], shards: int, batch: int, first: int) -> li
 
 
 # ---------------------------------------------------------------- what came back
+def _heard(told: Any) -> dict[int, int]:
+    """How far the parts are; nothing where the one who counts died, for whom Ray starts another."""
+    import ray
+
+    try:
+        heard: dict[int, int] = ray.get(told)
+    except ray.exceptions.RayError:
+        return {}
+    return heard
+
+
 def _far(begun: Begun, done: dict[Any, PartDone], told: dict[int, int]) -> int:
     """How many pictures are done."""
     pairs = zip(begun.parts, begun.refs, strict=True)

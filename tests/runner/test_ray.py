@@ -16,6 +16,8 @@ from teachmatters import registry
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import plugins
 from teachmatters.runner.analyze import analyze
+from teachmatters.runner.ray_engine import RayEngine
+from teachmatters.runner.ray_network import RayNetwork
 from teachmatters.runner.request import AnalyzeRequest, EngineRequest, Outcome, Silence
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -161,6 +163,23 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path: Path) -> None:
         troubled(db, "attention knn toy-pairs", trouble)
     assert (tmp_path / "mark").exists(), "a worker died"
     assert_same_numbers("whole.db", "killed.db")
+
+
+def test_without_the_count_of_pictures_a_pass_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was lost with its machine."""
+    opened = RayEngine.open
+
+    def uncounted(self: RayEngine, *arguments: Any) -> RayNetwork:
+        import ray
+
+        network = opened(self, *arguments)
+        ray.kill(self.tally)
+        return network
+
+    monkeypatch.setattr(RayEngine, "open", uncounted)
+    display = Display()
+    troubled("ray.db", "attn-distance", "slow", listener=display)
+    assert [(total, sum(steps)) for _, total, steps in display.bars] == [(21, 21)]
 
 
 def test_pictures_that_kill_every_worker_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
