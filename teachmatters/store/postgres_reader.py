@@ -86,7 +86,7 @@ class ServerStream:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._stopped()
-        self._connection.execute(f"SET LOCAL statement_timeout = {max(1, round(1000 * left))}")
+        self._connection.execute(f"SET LOCAL statement_timeout = {round(1000 * left) + 1}")
 
     def _stopped(self) -> TeachMattersError:
         return TeachMattersError(
