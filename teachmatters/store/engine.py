@@ -19,8 +19,10 @@ from teachmatters.store.location import Place, Server
 
 READING = "reading"  # the execution option of transactions that need no lock
 
-LOCK = "SELECT pg_advisory_xact_lock(29805, hashtext(current_schema()))"
-"""One writer at a time in a schema, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm"."""
+LOCK = f"SELECT pg_advisory_xact_lock(29805, ({postgres.HOME})::int)"
+"""One writer at a time of a store, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm".
+
+Two users may find one store by different search paths: it is locked by the schema that it is in."""
 
 READ_WAIT = 10.0  # seconds
 STEP = 0.5  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
@@ -79,7 +81,8 @@ def _server_engine(server: Server, patience: float) -> Engine:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         else:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
-            connection.exec_driver_sql(LOCK)
+            for _ in range(2):  # the store may have been made meanwhile, in another schema; the same lock is had twice
+                connection.exec_driver_sql(LOCK)
 
     return engine
 

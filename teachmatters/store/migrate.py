@@ -132,9 +132,9 @@ def _server_info(server: Server) -> dict[str, Any]:
         }
 
 
-_BYTES = """
+_BYTES = f"""
 SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
-WHERE relnamespace::regnamespace::text = quote_ident(current_schema()) AND relkind = 'r'
+WHERE relnamespace = ({postgres.HOME}) AND relkind = 'r'
 """
 _COUNTS = {
     "runs": "SELECT count(*) FROM runs",

@@ -61,6 +61,15 @@ _STATES = {
     "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
 }
 
+HOME = f"""
+SELECT coalesce(
+    (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('{public.VERSION_TABLE}')),
+    to_regnamespace(quote_ident(current_schema()))::oid,
+    0
+)
+"""
+"""The schema that the store is in, somewhere along the search path; before there is one, that in which it is made."""
+
 
 def connect(server: Server, context: AdaptContext | None = None) -> Connection:
     """A connection; close it. ``context`` says how values become Python's, else psycopg does.

@@ -1,0 +1,55 @@
+"""A store on a server that several people share, each with a user, a schema and a search path of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import Store, info, writer
+from teachmatters.store.engine import writing_engine
+from teachmatters.store.location import Server
+from tests.postgres import Cluster
+from tests.store.samples import DISTANCE, numbers, rows, run, store_at
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster) -> tuple[Server, Server]:
+    """One store in ``public``, as its owner sees it, and as alice, who may write it and has a schema of her name."""
+    cluster.execute("CREATE DATABASE shared")
+    owner = store_at(Server(cluster.url("shared")))
+    for sql in (
+        "CREATE ROLE alice LOGIN",
+        "CREATE SCHEMA AUTHORIZATION alice",
+        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO alice",
+        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO alice",
+    ):
+        cluster.execute(sql, "shared")
+    return owner, Server(cluster.url("shared", "alice"))
+
+
+def test_a_schema_of_the_users_name_does_not_part_the_writers(
+    shared: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, alice = shared
+    assert rows(alice, "SELECT current_schema()") == [("alice",)]
+    monkeypatch.setattr(writer, "PATIENCE", 0.3)
+    with Store.open(alice) as store:
+        with (
+            writing_engine(owner, 1).begin(),
+            pytest.raises(TeachMattersError, match="is locked by another program"),
+        ):
+            store.record(run(DISTANCE), numbers("attn-distance", 1))
+        store.record(run(DISTANCE), numbers("attn-distance", 2))
+    assert rows(owner, "SELECT value FROM all_results") == [(2,)]
+    assert info(owner)["bytes"] == info(alice)["bytes"] > 100_000
+
+
+def test_stores_of_two_schemas_do_not_wait_for_each_other(server: Server, cluster: Cluster) -> None:
+    with writing_engine(store_at(cluster.new()), 1).begin(), Store.open(server, timeout=0.5) as store:
+        store.record(run(DISTANCE), numbers("attn-distance", 1))
+
+
+def test_two_do_not_make_one_store_at_once(server: Server) -> None:
+    with writing_engine(server, 1).begin(), pytest.raises(TeachMattersError, match="is locked by another program"):
+        Store.open(server, timeout=0.2)
+    store_at(server)
