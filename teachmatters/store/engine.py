@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from teachmatters.store import postgres
+from teachmatters.store import postgres, postgres_store
 from teachmatters.store.files import plain_error
 from teachmatters.store.location import Place, Server
 
 READING = "reading"  # the execution option of transactions that need no lock
 
-LOCK = f"SELECT pg_advisory_xact_lock(29805, ({postgres.HOME})::int)"
+LOCK = f"SELECT pg_advisory_xact_lock(29805, ({postgres_store.HOME})::int)"
 """One writer at a time of a store, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm".
 
 Two users may find one store by different search paths: it is locked by the schema that it is in."""
@@ -80,6 +80,7 @@ def _server_engine(server: Server, patience: float) -> Engine:
         if connection.get_execution_options().get(READING):
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         else:
+            connection.exec_driver_sql(postgres_store.UNHURRIED)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
             for _ in range(2):  # the store may have been made meanwhile, in another schema; the same lock is had twice
                 connection.exec_driver_sql(LOCK)

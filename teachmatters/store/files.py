@@ -67,12 +67,12 @@ def check_writable(path: Place) -> None:
 
     Raises:
         TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written; for
-            a server see postgres.py.
+            a server see postgres_store.py.
     """
     if isinstance(path, Server):
-        from teachmatters.store import postgres
+        from teachmatters.store import postgres_store
 
-        postgres.check_writable(path)
+        postgres_store.check_writable(path)
         return
     if not path.parent.is_dir():
         raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")

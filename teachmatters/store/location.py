@@ -50,7 +50,7 @@ class Server:
         Raises:
             TeachMattersError: the server cannot be asked.
         """
-        from teachmatters.store.postgres import holds_store
+        from teachmatters.store.postgres_store import holds_store
 
         return holds_store(self)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import postgres, public
+from teachmatters.store import postgres, postgres_store, public
 from teachmatters.store.files import check_readable, check_writable, known_revision, recover, revision_of
 from teachmatters.store.location import Place, Server
 from teachmatters.store.reader import connect
@@ -34,7 +34,7 @@ def revision(path: Place) -> str | None:
     """
     if isinstance(path, Server):
         with contextlib.closing(postgres.connect(path)) as session:
-            return postgres.revision_of(path, session)
+            return postgres_store.revision_of(path, session)
     if path.is_file() and path.stat().st_size == 0:
         return None
     with contextlib.closing(connect(path, older=True)) as connection:
@@ -117,7 +117,7 @@ def info(path: Place) -> dict[str, Any]:
 
 def _server_info(server: Server) -> dict[str, Any]:
     with contextlib.closing(postgres.connect(server)) as connection:
-        found = postgres.revision_of(server, connection)
+        found = postgres_store.revision_of(server, connection)
 
         def one(sql: str) -> Any:
             return connection.execute(sql.encode()).fetchall()[0][0]
@@ -134,7 +134,7 @@ def _server_info(server: Server) -> dict[str, Any]:
 
 _BYTES = f"""
 SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
-WHERE relnamespace = ({postgres.HOME}) AND relkind = 'r'
+WHERE relnamespace = ({postgres_store.HOME}) AND relkind = 'r'
 """
 _COUNTS = {
     "runs": "SELECT count(*) FROM runs",

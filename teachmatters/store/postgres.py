@@ -5,13 +5,11 @@ Needs the extra ``postgres``; psycopg is imported when a server is first spoken 
 
 from __future__ import annotations
 
-import contextlib
 import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import files, public
 from teachmatters.store.location import Server
 
 if TYPE_CHECKING:
@@ -48,27 +46,20 @@ _SAID = [
     (r"too many clients|connection slots", "the server takes no more connections. Try again later"),
     (r"starting up|shutting down|recovery mode", "the server is just starting or stopping. Try again in a moment"),
 ]
-_STATES = {
+STATES = {
     "08": f"the connection was lost. {_AGAIN}",
     "57P": f"the connection was lost. {_AGAIN}",
     "55P03": "is locked by another program. Wait for it to finish, or name another store with --db",
     "3D000": _NO_DATABASE,
     "53100": "could not be written: the server's disk is full. Nothing of this run was stored; make room, run again",
     "53": "the server is short of memory or connections. Nothing of this run was stored; try again later",
+    "25P": f"the connection was lost. {_AGAIN}",
+    "57014": "the server stopped it: its statement_timeout is too short, or somebody cancelled it. Nothing was stored",
     "25006": "cannot be written: the server takes no changes. Name its primary server with --db",
     "54000": "could not be written: a name is longer than PostgreSQL's limit. Nothing of this run was stored",
     "22003": "could not be written: a number is too large, or too near to 0. Nothing of this run was stored",
     "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
 }
-
-HOME = f"""
-SELECT coalesce(
-    (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('{public.VERSION_TABLE}')),
-    to_regnamespace(quote_ident(current_schema()))::oid,
-    0
-)
-"""
-"""The schema that the store is in, somewhere along the search path; before there is one, that in which it is made."""
 
 
 def connect(server: Server, context: AdaptContext | None = None) -> Connection:
@@ -132,74 +123,8 @@ def plain_error(server: Server, error: BaseException | None) -> TeachMattersErro
         state = "08"
     if not state and isinstance(error, psycopg.DataError):
         state = "22021"
-    reason = _STATES.get(state) or _STATES.get(state[:3]) or _STATES.get(state[:2])
+    reason = STATES.get(state) or STATES.get(state[:3]) or STATES.get(state[:2])
     return None if reason is None else TeachMattersError(f"{server}{' ' if reason[:3] in _VERBS else ': '}{reason}")
 
 
 _VERBS = ("is ", "cou", "can")
-
-
-def revision_of(server: Server, connection: Connection) -> str | None:
-    """The revision of the store that a connection sees, None for a schema with nothing in it.
-
-    Raises:
-        TeachMattersError: other things than a store are there, or a store newer than this code.
-    """
-    asked = "SELECT to_regclass(%s) IS NOT NULL, count(*) FROM pg_class WHERE relnamespace::regnamespace::text = "
-    asked += "quote_ident(current_schema()) AND relkind IN ('r', 'p', 'v', 'm')"
-    try:
-        ours, others = connection.execute(asked, (public.VERSION_TABLE,)).fetchall()[0]
-        if not ours:
-            if others:
-                raise TeachMattersError(
-                    f"{server} holds other tables than a results store's. Name a database, or a schema "
-                    "(?options=-csearch_path%3DNAME), of its own with --db"
-                )
-            return None
-        row = connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone()
-    except driver().Error as error:
-        if reason := plain_error(server, error):
-            raise reason from error
-        raise
-    return files.known_revision(server, row)
-
-
-def holds_store(server: Server) -> bool:
-    """Whether there is a store.
-
-    Raises:
-        TeachMattersError: the server cannot be asked, or holds something else.
-    """
-    with contextlib.closing(connect(server)) as connection:
-        return revision_of(server, connection) is not None
-
-
-_MAY = {
-    True: "has_schema_privilege(current_schema(), 'CREATE')",
-    False: "has_table_privilege('records', 'INSERT') AND has_table_privilege('recorded', 'UPDATE')",
-}
-
-
-def check_writable(server: Server) -> None:
-    """Refuse what cannot be made into a store, or be written.
-
-    Raises:
-        TeachMattersError: the server cannot be asked, takes no changes, or none from this user; a database that does
-            not hold every letter.
-    """
-    with contextlib.closing(connect(server)) as connection:
-        new = revision_of(server, connection) is None
-        asked = f"SELECT {_MAY[new]}, current_setting('transaction_read_only'), current_setting('server_encoding')"
-        may, frozen, encoding = connection.execute(asked).fetchall()[0]
-    if frozen == "on":
-        raise TeachMattersError(f"{server} {_STATES['25006']}")
-    if not may:
-        raise TeachMattersError(
-            f"{server}: this user may not {'make tables' if new else 'add to the store'}. Ask the owner to grant it, "
-            "or name another user with --db"
-        )
-    if encoding != "UTF8":
-        raise TeachMattersError(
-            f"{server} is encoded in {encoding}, which lacks letters that names may have. Name a database in UTF8 "
-            "('createdb --encoding=UTF8 --template=template0')"
-        )

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import SqlError, TeachMattersError, listing
-from teachmatters.store import postgres, public
+from teachmatters.store import postgres, postgres_store, public
 from teachmatters.store.location import Server
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def reading(server: Server) -> postgres.Connection:
     connection = postgres.connect(server, _values())
     try:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-        revision = postgres.revision_of(server, connection)
+        revision = postgres_store.revision_of(server, connection)
         if revision is None:
             raise TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
         if revision != public.REVISIONS[-1]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import pytest
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
-from teachmatters.store.engine import writing_engine
+from teachmatters.store.engine import READING, plain_errors, writing_engine
 from teachmatters.store.location import Server
+from teachmatters.store.postgres_reader import reading
 from tests.postgres import Cluster
 from tests.store.samples import DISTANCE, numbers, rows, run, store_at
 
@@ -53,3 +57,26 @@ def test_two_do_not_make_one_store_at_once(server: Server) -> None:
     with writing_engine(server, 1).begin(), pytest.raises(TeachMattersError, match="is locked by another program"):
         Store.open(server, timeout=0.2)
     store_at(server)
+
+
+def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
+    """Another writer is waited for longer than the server lets a query take."""
+    store_at(server)
+    hasty = Server(f"{server.url}%20-cstatement_timeout%3D200%20-cidle_in_transaction_session_timeout%3D200")
+    with Store.open(hasty) as store:
+        other = writing_engine(server, 1).connect()
+        other.begin()
+        done = threading.Timer(0.8, other.close)
+        done.start()
+        store.record(run(DISTANCE), numbers("attn-distance", 1))
+        done.join()
+    assert rows(server, "SELECT value FROM results") == [(1,)]
+    with contextlib.closing(reading(hasty)) as connection:  # as a merge reads it
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            assert connection.execute(f"SHOW {name}".encode()).fetchall() == [("0",)]
+    with (
+        pytest.raises(TeachMattersError, match="the server stopped it: its statement_timeout"),
+        plain_errors(hasty),
+        writing_engine(hasty, 1).execution_options(**{READING: True}).begin() as reader,
+    ):
+        reader.exec_driver_sql("SELECT pg_sleep(5)")
