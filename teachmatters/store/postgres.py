@@ -31,7 +31,9 @@ _USUAL = {
 
 _AGAIN = "See that the server runs, and give the same command again: a run is stored whole or not at all"
 _PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.pgpass"  # noqa: S105 (where one goes)
+_LOST = f"the connection was lost. {_AGAIN}"
 _ABSENT = "no PostgreSQL server answers there. See that it runs, and that host and port are right"
+_STARTING = "the server is just starting or stopping. Try again in a moment"
 _LET_IN = "the server does not let you in ({}). Ask who keeps it, or name another user with --db"
 _NO_ANSWER = "no connection ({}). See that a PostgreSQL server runs there, and that host and port are right"
 _NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
@@ -44,22 +46,26 @@ _SAID = [
     (r"translate host name|resolve host|[Nn]ame or service not known", "there is no host of that name. Check --db"),
     (r"[Cc]onnection refused|timeout expired|[Tt]imed out|No route to host|unreachable|No such file", _ABSENT),
     (r"too many clients|connection slots", "the server takes no more connections. Try again later"),
-    (r"starting up|shutting down|recovery mode", "the server is just starting or stopping. Try again in a moment"),
+    (r"starting up|shutting down|recovery mode", _STARTING),
 ]
 STATES = {
-    "08": f"the connection was lost. {_AGAIN}",
-    "57P": f"the connection was lost. {_AGAIN}",
+    "08": _LOST,
+    "57P": _LOST,
     "55P03": "is locked by another program. Wait for it to finish, or name another store with --db",
     "3D000": _NO_DATABASE,
     "53100": "could not be written: the server's disk is full. Nothing of this run was stored; make room, run again",
     "53": "the server is short of memory or connections. Nothing of this run was stored; try again later",
-    "25P": f"the connection was lost. {_AGAIN}",
+    "25P": _LOST,
     "57014": "the server stopped it: its statement_timeout is too short, or somebody cancelled it. Nothing was stored",
     "25006": "cannot be written: the server takes no changes. Name its primary server with --db",
     "54000": "could not be written: a name is longer than PostgreSQL's limit. Nothing of this run was stored",
     "22003": "could not be written: a number is too large, or too near to 0. Nothing of this run was stored",
     "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
 }
+
+
+class GoneError(TeachMattersError):
+    """The server does not answer, or no longer; in a moment it may."""
 
 
 def connect(server: Server, context: AdaptContext | None = None) -> Connection:
@@ -79,7 +85,7 @@ def connect(server: Server, context: AdaptContext | None = None) -> Connection:
     try:
         found: Connection = psycopg.connect(**{**_USUAL, **given, "client_encoding": "utf8"}, context=context)
     except psycopg.Error as error:
-        raise TeachMattersError(f"{server}: {_unconnected(str(error))}") from error
+        raise _told(server, ": ", _unconnected(str(error))) from error
     return found
 
 
@@ -124,7 +130,12 @@ def plain_error(server: Server, error: BaseException | None) -> TeachMattersErro
     if not state and isinstance(error, psycopg.DataError):
         state = "22021"
     reason = STATES.get(state) or STATES.get(state[:3]) or STATES.get(state[:2])
-    return None if reason is None else TeachMattersError(f"{server}{' ' if reason[:3] in _VERBS else ': '}{reason}")
+    return None if reason is None else _told(server, " " if reason[:3] in _VERBS else ": ", reason)
 
 
 _VERBS = ("is ", "cou", "can")
+
+
+def _told(server: Server, between: str, reason: str) -> TeachMattersError:
+    kind = GoneError if reason in (_LOST, _ABSENT, _STARTING) else TeachMattersError
+    return kind(f"{server}{between}{reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from teachmatters.store import postgres_reader
 from teachmatters.store.engine import READING, plain_errors, writing_engine
 from teachmatters.store.location import Place, Server, plain_path
 from teachmatters.store.migrate import WAIT, prepare
+from teachmatters.store.postgres import GoneError
 from teachmatters.store.reader import connect
 from teachmatters.store.rows import (
     array_rows,
@@ -29,6 +31,8 @@ from teachmatters.store.run import Cell, Run
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
 
 PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
+
+PAUSES = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds: nor for a server that is just restarted
 
 
 class Store:
@@ -101,10 +105,24 @@ class Store:
 
         Raises:
             TeachMattersError: a number that is not finite, twice there, or of a metric or protocol that was not
-                declared; the disk is full; somebody else kept the store locked for ten minutes.
+                declared; the disk is full; somebody else kept the store locked for ten minutes; the server was gone
+                for two.
         """
         check(run, result)
-        with plain_errors(self.path), Session(self._engine) as session, session.begin():
+        for nth, pause in enumerate((*PAUSES, None)):
+            try:
+                with plain_errors(self.path):
+                    self._store(run, result, again=nth > 0)
+                return
+            except GoneError:
+                if pause is None:
+                    raise
+                sleep(pause)
+
+    def _store(self, run: Run, result: Result, *, again: bool) -> None:
+        with Session(self._engine) as session, session.begin():
+            if again and session.scalar(select(RunFacts.id).where(RunFacts.run_id == run.run_id)) is not None:
+                return  # the connection was lost after the server had stored it
             model = _same_or_new(session, Model, model_values(run.model))
             other = _same_or_new(session, Model, model_values(run.other)) if run.other else None
             run_id = _new(session, RunFacts, run_values(run, model, other))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
@@ -188,6 +190,7 @@ def test_a_server_gone_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> 
         if table is Number:
             own.stop()
 
+    monkeypatch.setattr(writer, "PAUSES", ())
     lost = "the connection was lost. See that the server runs, and give the same command again"
     with Store.open(path) as store:
         with monkeypatch.context() as patch:
@@ -200,6 +203,39 @@ def test_a_server_gone_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> 
         assert rows(path, "SELECT * FROM all_results") == before
         store.record(run(DISTANCE), numbers("attn-distance", 3))
     assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (3, 1)]
+
+
+def test_a_server_that_comes_back_in_a_moment_gets_the_run(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed before, in the middle, and after it has stored a run, of which it could not say so any more."""
+    import psycopg
+
+    slept: list[float] = []
+
+    def back(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            own.start()
+
+    def stop(*_: object) -> None:
+        if not slept:
+            own.stop()
+
+    def gone(_: object) -> None:
+        if not slept:
+            own.stop()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(writer, "sleep", back)
+    path = own.new()
+    for number, moment in enumerate(("before_flush", "after_flush", "after_commit"), start=1):
+        slept.clear()
+        hook = gone if moment == "after_commit" else stop
+        event.listen(Session, moment, hook)
+        with Store.open(path) as store:
+            store.record(run(DISTANCE), numbers("attn-distance", number))
+        event.remove(Session, moment, hook)
+        assert slept == [1, 2]
+    assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (2, 0), (3, 1)]
 
 
 def test_a_connection_that_is_cut_while_rows_are_read(server: Server, cluster: Cluster) -> None:
