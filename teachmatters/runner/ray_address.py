@@ -71,16 +71,16 @@ def admitted(address: str, where: str) -> Iterator[None]:
     By itself Ray shows it only where RAY_AUTH_MODE is set.
 
     Raises:
-        TeachMattersError: it asks, and the token is not there or another.
+        TeachMattersError: it asks, and the token is not there or another; or it is no head of a cluster.
     """
     mode, token = os.environ.get(MODE), _raylet().AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)
     # Ray ends the process that is to show a token and has none.
-    if (token or mode != "token") and _lets_in(where):
+    if (token or mode != "token") and _lets_in(address, where):
         yield
         return
     if token and mode is None:
         with _mode("token"):
-            if _lets_in(where):
+            if _lets_in(address, where):
                 yield
                 return
     advice = "this machine has none or another; copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN"
@@ -89,14 +89,19 @@ def admitted(address: str, where: str) -> Iterator[None]:
     raise TeachMattersError(f"--address {address}: the Ray at {where} asks for a token, and {advice}")
 
 
-def _lets_in(where: str) -> bool:
-    from ray.exceptions import AuthenticationError
+def _lets_in(address: str, where: str) -> bool:
+    from ray.exceptions import AuthenticationError, RayError
 
     try:
         with _silence():
             _raylet().GcsClient(address=where)
     except AuthenticationError:
         return False
+    except RayError as error:
+        raise TeachMattersError(
+            f"--address {address}: what answers at {where} is not the head of a Ray; its port is 6379 unless "
+            "'ray start --head' was given another"
+        ) from error
     return True
 
 

@@ -51,13 +51,17 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     import ray
 
     if ray.is_initialized():  # a notebook's
-        yield _nodes(ray)
+        if address is not None:
+            raise TeachMattersError(
+                f"--address {address}: this process has joined a Ray already; leave the address out to use that"
+            )
+        yield alive()
         return
     where = "local" if address is None else found(address)
     with nullcontext() if address is None else admitted(address, where):
         try:
             _join(ray, where)
-            yield _nodes(ray)
+            yield alive()
         finally:
             ray.shutdown()
 
@@ -76,11 +80,14 @@ def _join(ray: Any, where: str) -> None:
         raise TeachMattersError(f"Ray at {where} cannot be used: {said}; {advice}") from error
 
 
-def _nodes(ray: Any) -> list[Node]:
-    alive = [node for node in ray.nodes() if node["Alive"]]
+def alive() -> list[Node]:
+    """The nodes that are there now."""
+    import ray
+
+    living = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return [
         Node(n["NodeID"], n["NodeManagerHostname"], n["Resources"].get("CPU", 0.0), n["Resources"].get("GPU", 0.0))
-        for n in alive
+        for n in living
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,9 @@ from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.ray_check import check_nodes
 from teachmatters.runner.ray_cluster import Needs, Node, connected, fetched
-from teachmatters.runner.ray_job import PASSED_ON, Order
-from teachmatters.runner.ray_network import RayNetwork
+from teachmatters.runner.ray_job import Order, passed_on
+from teachmatters.runner.ray_network import POLL, RayNetwork
+from teachmatters.runner.ray_watch import Watch
 from teachmatters.runner.request import EngineRequest
 
 RETRIES = 3
@@ -78,9 +78,12 @@ class RayEngine:
         tally = ray.remote(ray_remote.Tally).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
         self.tally: Any = tally.remote()
         self.running: list[Any] = []
+        self.watch = Watch(needs, lambda text: None)
 
     def open(self, bench: Bench, model: LabelledModel, source: ModelSource) -> RayNetwork:
         """See network.Engine; the first worker that is free builds it."""
+        import ray
+
         order = Order(
             model=model,
             weights=source.weights,
@@ -89,9 +92,12 @@ class RayEngine:
             seed=bench.seed,
             threads=max(1, self.needs.cpus),
             folder=Path.cwd(),
-            environment=tuple((name, os.environ[name]) for name in PASSED_ON if name in os.environ),
+            environment=passed_on(),
         )
         ref = self.submit(ray_worker.open_model, order)
+        self.watch = Watch(self.needs, bench.listener.say)
+        while not ray.wait([ref], timeout=POLL)[0]:
+            self.watch.look(ref)
         info = fetched(ref, f"to build {model.label}")
         if isinstance(info, TeachMattersError):
             raise info
@@ -110,7 +116,8 @@ class RayEngine:
         """Nobody waits for these any longer: workers put away what they hold."""
         import ray
 
-        self.running = [ref for ref in self.running if ref not in refs]
+        ended = set(refs)
+        self.running = [ref for ref in self.running if ref not in ended]
         left = ray.wait(list(refs), num_returns=len(refs), timeout=0)[1] if refs else []
         for ref in left:
             ray.cancel(ref)

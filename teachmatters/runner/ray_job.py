@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -16,8 +17,14 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.registry.references import words
 from teachmatters.runner.labels import LabelledModel
 
-PASSED_ON = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
-"""What a worker must know to find the weights that the driver found."""
+FOLDERS = ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "XDG_CACHE_HOME")
+SWITCHES = ("HF_HUB_OFFLINE",)
+
+
+def passed_on() -> tuple[tuple[str, str], ...]:
+    """Variables that a worker needs to find the weights that were found here."""
+    folders = [(name, str(Path(os.environ[name]).expanduser().absolute())) for name in FOLDERS if os.environ.get(name)]
+    return (*folders, *((name, os.environ[name]) for name in SWITCHES if name in os.environ))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +36,7 @@ class Order:
         weights: their sha256 where the command was given.
         device, dtype, seed, threads: of the passes.
         folder: where the command was given, for relative paths.
-        environment: variables, those of PASSED_ON that are set.
+        environment: variables, see passed_on.
     """
 
     model: LabelledModel
@@ -73,6 +80,7 @@ class PartDone:
 
     Attributes:
         host: the worker's machine.
+        began: when it took the part up, by its own clock.
         states: of the analyses.
         failed: who broke off, and why.
         skipped: pictures that could not be read, and why.
@@ -81,6 +89,7 @@ class PartDone:
     """
 
     host: str
+    began: datetime
     states: dict[int, State] = field(default_factory=dict)
     failed: dict[int, TeachMattersError] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)

@@ -79,16 +79,16 @@ class RayNetwork:
         return Begun(planned, entries, parts, refs)
 
     def _finished(self, begun: Begun) -> Passed:
-        sitting = Sitting(datetime.now(UTC), self.bench.device, {})
+        waiting_since = datetime.now(UTC)
         self.bench.listener.begin(begun.planned.label, len(begun.entries))
         try:
             done = self._waited_for(begun)
         finally:
             self.bench.listener.finish()
-        for part in done:
-            self._doubt(begun, part)
+        self._doubt(begun, done)
         skipped = {key: why for part in done for key, why in part.skipped.items()}
-        return _joined(begun.planned.feedings, done, replace(sitting, skipped=skipped))
+        started_at = min([part.began for part in done], default=waiting_since)
+        return _joined(begun.planned.feedings, done, Sitting(started_at, self.bench.device, skipped))
 
     def _waited_for(self, begun: Begun) -> list[PartDone]:
         """What all parts brought, in their order."""
@@ -99,6 +99,7 @@ class RayNetwork:
         told = self._asked(begun)
         while waiting:
             ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=POLL)
+            self.engine.watch.look((id(begun), len(waiting), shown))
             for ref in ready:
                 done[ref] = self._received(ref, begun.planned.label)
             if ray.wait([told], timeout=0)[0]:
@@ -121,16 +122,19 @@ class RayNetwork:
             done.states[place] = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
         return done
 
-    def _doubt(self, begun: Begun, done: PartDone) -> None:
+    def _doubt(self, begun: Begun, done: Sequence[PartDone]) -> None:
         """What a worker could not read must be no better here: a folder that it does not see is no bad picture."""
-        doubtful = dict(list(done.skipped.items())[:DOUBTED])
+        doubtful = {
+            key: (part.host, why) for part in done for key, why in itertools.islice(part.skipped.items(), DOUBTED)
+        }
         preparation = begun.planned.feedings[0].feed.preparation
         for entry in begun.entries if doubtful else ():
             key = entry.item.key
             if key in doubtful and not isinstance(prepare(entry, preparation, self.info), Exception):
+                host, why = doubtful[key]
                 raise TeachMattersError(
-                    f"worker {done.host} cannot read {key} ({doubtful[key]}), which can be read here: put the data set "
-                    "where every worker sees it under the same path"
+                    f"worker {host} cannot read {key} ({why}), which can be read here: put the data set where every "
+                    "worker sees it under the same path"
                 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def run_part(order: Order, plan: list[Any], part: Part, tally: Any, *_: object) 
         tally: is told how far it is.
         _: what has to be done before.
     """
-    done = PartDone(socket.gethostname())
+    done = PartDone(socket.gethostname(), datetime.now(UTC))
     try:
         _pass_over(done, _adapter(order), order, _origins(plan, part.plan), (part, tally))
     except Exception as error:  # noqa: BLE001  a stranger's code; the driver tells it

@@ -163,6 +163,7 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path: Path) -> None:
         troubled(db, "attention knn toy-pairs", trouble)
     assert (tmp_path / "mark").exists(), "a worker died"
     assert_same_numbers("whole.db", "killed.db")
+    assert all(0.1 < seconds < 60 for (seconds,) in rows("killed.db", "SELECT seconds FROM runs"))
 
 
 def test_without_the_count_of_pictures_a_pass_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +238,15 @@ def test_of_a_command_that_was_stopped_features_are_found_again() -> None:
     assert sum(total for _, total, _ in display.bars) < 21
     measured("local.db", "knn", data=["troubled"])
     assert_same_numbers("local.db", "ray.db")
+
+
+def test_an_address_where_a_ray_is_joined_already() -> None:
+    request = AnalyzeRequest(
+        models=["toy-a"], metrics=["knn"], db=Path("x.db"), data=["toys"],
+        engine=EngineRequest(name="ray", address="10.0.0.5:6379"),
+    )  # fmt: skip
+    with pytest.raises(TeachMattersError, match="this process has joined a Ray already; leave the address out"):
+        analyze(request)
 
 
 def test_a_device_that_no_worker_has() -> None:

@@ -94,6 +94,17 @@ class Guarded:
         return object()
 
 
+def test_another_server_of_ray_is_not_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.exceptions import RpcError
+
+    def refused(self: Guarded, address: str) -> None:
+        raise RpcError("RPC error: ")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(Guarded, "GcsClient", refused)
+    with pytest.raises(TeachMattersError, match=r"at 10.0.0.5:6379 is not the head of a Ray; its port is 6379 unless"):
+        enter(monkeypatch, "", "")
+
+
 def enter(monkeypatch: pytest.MonkeyPatch, token: str, wanted: str, mode: str | None = None) -> str | None:
     """The mode in which Ray is used."""
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)

@@ -18,7 +18,7 @@ from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.ray_check import by_value, judge, required
 from teachmatters.runner.ray_cluster import Needs, Node
 from teachmatters.runner.ray_engine import _needs
-from teachmatters.runner.ray_job import Order
+from teachmatters.runner.ray_job import FOLDERS, SWITCHES, Order, passed_on
 from teachmatters.runner.request import EngineRequest
 
 CPUS = Node("1", "small", 8, 0)
@@ -62,6 +62,17 @@ def test_a_task_takes_a_gpu_where_there_is_one() -> None:
 def test_how_many_tasks_a_node_can_run_at_once() -> None:
     assert [Needs(1, 0).fit(node) for node in (CPUS, GPUS)] == [8, 32]
     assert [Needs(4, 1).fit(node) for node in (CPUS, GPUS)] == [0, 4]
+
+
+# ---------------------------------------------------------------- what a worker is told
+def test_a_worker_finds_weights_where_the_command_found_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (*FOLDERS, *SWITCHES):
+        monkeypatch.delenv(name, raising=False)
+    assert passed_on() == ()
+    monkeypatch.setenv("TORCH_HOME", "weights")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert passed_on() == (("TORCH_HOME", str(tmp_path / "weights")), ("HF_HUB_OFFLINE", "1"))
 
 
 # ---------------------------------------------------------------- what a node must have
