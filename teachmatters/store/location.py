@@ -21,7 +21,22 @@ _PARTS = re.compile(
     r"((?P<user>[^:@/?#\s]*)(:[^:@/?#\s]*)?@)?(?P<hosts>[\w.,:%\[\]-]*)/(?P<name>[^:@/?#\s]+)(?P<query>\?[^@?#\s]*)?"
 )
 _PORTS = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[\w.%-]*)(:\d*)?")
-_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+_SHOWN = frozenset(
+    (
+        *("host", "hostaddr", "port", "dbname", "user", "service", "options", "application_name", "connect_timeout"),
+        *(
+            "target_session_attrs",
+            "load_balance_hosts",
+            "sslmode",
+            "sslnegotiation",
+            "sslrootcert",
+            "sslcert",
+            "sslkey",
+        ),
+        *("sslcrl", "passfile", "require_auth", "channel_binding", "gssencmode", "krbsrvname", "tcp_user_timeout"),
+    )
+)
+"""Parameters that are shown: others may be secrets, those of a later PostgreSQL too."""
 _SHAPE = "postgresql://user:password@host/database"
 
 
@@ -58,7 +73,7 @@ class Server:
         parts = _parts(self.url)
         user = f"{parts['user']}@" if parts["user"] else ""
         pairs = (parts["query"] or "?")[1:].split("&")
-        pairs = [pair for pair in pairs if unquote(pair.partition("=")[0]) not in _SECRETS]
+        pairs = [pair for pair in pairs if unquote(pair.partition("=")[0]) in _SHOWN]
         query = "?" + "&".join(pairs) if any(pairs) else ""
         return f"postgresql://{user}{parts['hosts']}/{parts['name']}{query}"
 

@@ -62,6 +62,11 @@ def test_other_urls_are_refused_without_showing_passwords(given: str) -> None:
             "postgresql:///r?host=/run/pg&sslmode=require",
             "r",
         ),
+        (
+            "postgresql://lab/r?scram_client_key=secret&options=-csearch_path%3Dx&scram_server_key=secret&new=secret",
+            "postgresql://lab/r?options=-csearch_path%3Dx",
+            "r",
+        ),
     ],
 )
 def test_a_server_is_shown_without_its_password(given: str, shown: str, name: str) -> None:
