@@ -15,7 +15,9 @@ DEFAULT = "results.db"
 
 _SQLITE = re.compile(r"sqlite(\+pysqlite)?:///(?P<path>.+)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://")
+_POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNORECASE)
+_MISTYPED = re.compile(r"postgres(ql)?(\+\w+)?(:|//|/.*@)", re.IGNORECASE)
+_PAIR = re.compile(r"(?P<key>\w+)\s*=")
 # Strict, for what is not understood here could be shown as part of a host or a database though it is of a password.
 _PARTS = re.compile(
     r"((?P<user>[^:@/?#\s]*)(:[^:@/?#\s]*)?@)?(?P<hosts>[\w.,:%\[\]-]*)/(?P<name>[^:@/?#\s]+)(?P<query>\?[^@?#\s]*)?"
@@ -37,6 +39,7 @@ _SHOWN = frozenset(
     )
 )
 """Parameters that are shown: others may be secrets, those of a later PostgreSQL too."""
+_NAMELESS = re.compile(r"/?(\?.*)?\Z")
 _SHAPE = "postgresql://user:password@host/database"
 
 
@@ -132,12 +135,13 @@ def plain_path(path_or_url: str | Place) -> Place:
     """
     if isinstance(path_or_url, Server):
         return path_or_url
-    text = str(path_or_url)
+    given = str(path_or_url)
+    text = given.strip()
     url = _SQLITE.fullmatch(text)
     if url and url["path"] != ":memory:":
         return Path(url["path"]).expanduser()
     if text in ("", ":memory:"):
-        raise TeachMattersError(f"{text!r} names no file. Name one with --db or TM_DB, such as {DEFAULT}")
+        raise TeachMattersError(f"{given!r} names no file. Name one with --db or TM_DB, such as {DEFAULT}")
     if scheme := _POSTGRES.match(text):
         return _server(text[scheme.end() :])
     if scheme := _URL.match(text):  # the rest of a URL may hold a password
@@ -145,17 +149,28 @@ def plain_path(path_or_url: str | Place) -> Place:
             f"'{scheme[0]}...' is not supported: a results store is a SQLite file or a PostgreSQL database. Give --db "
             f"a path, or {_SHAPE}"
         )
-    return Path(text).expanduser()
+    pair = _PAIR.match(text)
+    if _MISTYPED.match(text) or (pair and pair["key"] in (*_SHOWN, "password")):  # the rest may hold a password
+        raise TeachMattersError(
+            f"'{pair[0] if pair else 'postgresql'}...' is no address of a PostgreSQL database. Give --db {_SHAPE}"
+        )
+    return Path(given).expanduser()
 
 
 def _server(rest: str) -> Server:
     """What comes after the scheme, which may hold a password and is not shown."""
     url = f"postgresql://{rest}"
     parts = _PARTS.fullmatch(rest)
-    if parts is None or not all(_PORTS.fullmatch(host) for host in parts["hosts"].split(",")):
+    hosts = [_PORTS.fullmatch(host) for host in parts["hosts"].split(",")] if parts else [None]
+    if not all(hosts):
+        reason = ": it names no database" if _PARTS.fullmatch(_NAMELESS.sub(r"/name\1", rest, count=1)) else ""
         raise TeachMattersError(
-            f"'postgresql://...' is no whole address of a PostgreSQL database. Give --db {_SHAPE}, and write what is "
-            "special in a password as %40 for @, %3A for :, %2F for /, %23 for #, %3F for ?, %25 for %"
+            f"'postgresql://...' is no whole address of a PostgreSQL database{reason}. Give --db {_SHAPE}, and write "
+            "what is special in a password as %40 for @, %3A for :, %2F for /, %23 for #, %3F for ?, %25 for %"
+        )
+    if not all(1 <= int(host[2][1:]) <= 65535 for host in hosts if host and host[2] and host[2] != ":"):
+        raise TeachMattersError(
+            f"'postgresql://...' is no whole address of a PostgreSQL database: a port is 1 to 65535. Give --db {_SHAPE}"
         )
     return Server(url)
 

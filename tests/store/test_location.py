@@ -92,6 +92,49 @@ def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
     assert "ret@" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(
+            "postgresql:/me:secret@h/db",
+            "postgresql//me:secret@h/db",
+            "Postgres:me:secret@h/db",
+            "host=lab password=secret",
+        ),
+        *("postgresql/me:secret@h/db", "postgresql+psycopg:/me:secret@h/db", " password = secret host=lab", "dbname=r"),
+    ],
+)
+def test_a_mistyped_address_is_no_file(given: str) -> None:
+    with pytest.raises(
+        TeachMattersError, match=r"is no address of a PostgreSQL.*//user:password@host/database"
+    ) as caught:
+        writing_path(given)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["postgres/results.db", "postgresql.db", "./host=lab.db", "a=b.db", " spaced .db "])
+def test_files_of_such_names_are_files(given: str) -> None:
+    assert writing_path(given) == Path(given)
+
+
+def test_an_address_between_spaces_and_in_capitals_is_one() -> None:
+    for given in (" postgresql://me@lab/r\n", "POSTGRESQL://me@lab/r", "PostgreSQL+psycopg://me@lab/r"):
+        assert writing_path(given) == Server("postgresql://me@lab/r")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        *((f"postgresql://me:secret@lab{end}", "it names no database") for end in ("", "/", "?a=b", "/?a=b")),
+        *((f"postgresql://me:secret@lab:{port}/r", "a port is 1 to 65535") for port in ("99999", "0", "1,b:65536")),
+    ],
+)
+def test_what_an_address_lacks_is_said(given: str, words: str) -> None:
+    with pytest.raises(TeachMattersError, match=f"no whole address of a PostgreSQL database: {words}") as caught:
+        writing_path(given)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["", ":memory:", "sqlite:///:memory:"])
 def test_no_file_is_refused(given: str) -> None:
     with pytest.raises(TeachMattersError, match="--db"):
