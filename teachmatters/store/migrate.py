@@ -49,7 +49,7 @@ def migrate(path: Place) -> str | None:
     """
     check_readable(path)
     if isinstance(path, Server) and revision(path) is None:
-        raise TeachMattersError(f"there is no results store in {path}. 'tm analyze --db {path} ...' makes one")
+        raise postgres_store.no_store(path)
     return prepare(path, WAIT)
 
 
@@ -118,6 +118,8 @@ def info(path: Place) -> dict[str, Any]:
 def _server_info(server: Server) -> dict[str, Any]:
     with contextlib.closing(postgres.connect(server)) as connection:
         found = postgres_store.revision_of(server, connection)
+        if found is None:
+            raise postgres_store.no_store(server)
 
         def one(sql: str) -> Any:
             return connection.execute(sql.encode()).fetchall()[0][0]
@@ -128,7 +130,7 @@ def _server_info(server: Server) -> dict[str, Any]:
             "revision": found,
             "needs_migration": found != head(),
             "server_version": one("SHOW server_version"),
-            **{name: int(one(sql)) if found else 0 for name, sql in _counts(found).items()},
+            **{name: int(one(sql)) for name, sql in _counts(found).items()},
         }
 
 

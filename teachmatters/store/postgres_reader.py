@@ -129,7 +129,7 @@ def reading(server: Server) -> postgres.Connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         revision = postgres_store.revision_of(server, connection)
         if revision is None:
-            raise TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
+            raise postgres_store.no_store(server)
         if revision != public.REVISIONS[-1]:
             raise TeachMattersError(
                 f"{server} was written by an older teachmatters. 'tm db migrate --db {server}' updates it"

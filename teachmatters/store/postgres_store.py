@@ -33,6 +33,7 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
         connection.execute(UNHURRIED)
         ours, others = connection.execute(asked, (public.VERSION_TABLE,)).fetchall()[0]
         if not ours:
+            _check_schema(server, connection)
             if others:
                 raise TeachMattersError(
                     f"{server} holds other tables than a results store's. Name a database, or a schema "
@@ -45,6 +46,28 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
             raise reason from error
         raise
     return files.known_revision(server, row)
+
+
+_PATH = """
+SELECT name, to_regnamespace(quote_ident(name)) IS NOT NULL
+FROM unnest(string_to_array(replace(current_setting('search_path'), '"', ''), ',')) AS given, trim(given) AS name
+WHERE current_schema() IS NULL AND name NOT IN ('$user', '')
+"""
+
+
+def _check_schema(server: Server, connection: postgres.Connection) -> None:
+    """Whether there is a schema to make a store in."""
+    for name, there in connection.execute(_PATH.encode()).fetchall():
+        raise TeachMattersError(
+            f"{server}: this user may not use the schema {name}. Ask the owner to grant USAGE on it, or name another"
+            if there
+            else f"{server}: there is no schema {name} in this database. Make it with 'CREATE SCHEMA {name}'"
+        )
+
+
+def no_store(server: Server) -> TeachMattersError:
+    """What is said where a store is needed."""
+    return TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
 
 
 def holds_store(server: Server) -> bool:

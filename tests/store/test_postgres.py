@@ -41,7 +41,11 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
     (lambda _: "/lab?host=/nowhere&password=secret", "no PostgreSQL server answers there"),
     (lambda c: f"owner:secret@{port(c)}/lab?colour=red", "has a parameter that PostgreSQL does not know"),
     (lambda c: f"owner:secret%zz@{port(c)}/lab", "a % that is not followed by two hexadecimal digits"),
-    (lambda c: f"owner:secret@{port(c)}/postgres?options=-csearch_path%3Dnosuch", "this user may not make tables"),
+    (
+        lambda c: f"owner:secret@{port(c)}/postgres?options=-csearch_path%3Dnope",
+        "there is no schema nope in this database. Make",
+    ),
+    (lambda c: f"locked:right@{port(c)}/postgres?options=-csearch_path%3Dpublic", "this user may not make tables"),
 ]
 
 
@@ -99,9 +103,6 @@ def test_a_database_without_a_store(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = tm(*command, "--db", server.url)
-    if command == ["db", "info"]:
-        assert "needs_migration" in result.stdout
-        return
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"there is no results store in {server}. 'tm analyze --db" in result.stderr
     assert rows(server, "SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text = current_schema()") == [
@@ -116,6 +117,15 @@ def test_a_schema_with_other_tables_is_left_alone(server: Server, cluster: Clust
     for use in (lambda: Store.open(server), lambda: query(server, "SELECT 1"), server.exists):
         with pytest.raises(TeachMattersError, match=r"holds other tables.*search_path%3DNAME"):
             use()
+
+
+def test_a_schema_that_the_user_may_not_use(server: Server) -> None:
+    for locked in (
+        server.url.replace("owner@", "locked:right@"),
+        server.url.replace("owner@", "locked:right@") + "%2Cx",
+    ):
+        with pytest.raises(TeachMattersError, match=r"this user may not use the schema results_\d+. Ask the owner"):
+            Store.open(locked)
 
 
 def test_a_newer_store_is_refused(server: Server, cluster: Cluster) -> None:
