@@ -26,6 +26,7 @@ from teachmatters.store.merge_order import settle
 from teachmatters.store.merge_sources import Source, opened
 from teachmatters.store.merge_target import Target, target_of
 from teachmatters.store.migrate import WAIT, prepared
+from teachmatters.store.postgres_store import check_owner
 
 
 class Watch(Protocol):
@@ -69,6 +70,9 @@ def merge(paths: Sequence[Place], into: Place, watch: Watch) -> list[Merged]:
     Raises:
         TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
     """
+    if isinstance(into, Server):
+        with files.named_by("--into"):
+            check_owner(into)
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(path)) for path in others(paths, into)]
         sources.sort(key=lambda source: source.runs)

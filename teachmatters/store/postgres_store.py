@@ -109,3 +109,19 @@ def check_writable(server: Server) -> None:
             f"{server} is encoded in {encoding}, which lacks letters that names may have. Name a database in UTF8 "
             "('createdb --encoding=UTF8 --template=template0')"
         )
+
+
+def check_owner(server: Server) -> None:
+    """Refuse what is not to be merged into: a merge sets sequences, counts rows and deletes some, as owners alone may.
+
+    Raises:
+        TeachMattersError: the server cannot be asked, or the store is somebody else's.
+    """
+    with contextlib.closing(postgres.connect(server)) as connection:
+        if revision_of(server, connection) is None:
+            return
+        asked = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('run_facts')"
+        if connection.execute(asked).fetchall() != [(True,)]:
+            raise TeachMattersError(
+                f"{server}: merging into a store is for its owner. Ask who owns it, or name another user with --db"
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
 from teachmatters.store.engine import READING, plain_errors, writing_engine
 from teachmatters.store.location import Server
+from teachmatters.store.merge import merge
 from teachmatters.store.postgres_reader import reading
 from tests.postgres import Cluster
-from tests.store.samples import DISTANCE, numbers, rows, run, store_at
+from tests.store.merging import Silent, join
+from tests.store.samples import DISTANCE, TOP1, numbers, rows, run, store_at
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +83,14 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
         writing_engine(hasty, 1).execution_options(**{READING: True}).begin() as reader,
     ):
         reader.exec_driver_sql("SELECT pg_sleep(5)")
+
+
+def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path, cluster: Cluster) -> None:
+    owner, alice = shared
+    source = store_at(tmp_path / "r.db", (run(TOP1), numbers("knn-top1", 1)))
+    with pytest.raises(TeachMattersError, match=r"merging into a store is for its owner.*with --into$"):
+        merge([tmp_path / "never-opened.db"], alice, Silent())
+    cluster.execute("CREATE ROLE deputy LOGIN IN ROLE owner")
+    for may in (owner, Server(owner.url.replace("owner@", "deputy@"))):
+        join(may, source)
+    assert rows(owner, "SELECT value FROM results WHERE metric = 'knn-top1'") == [(1,)]
