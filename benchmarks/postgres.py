@@ -21,6 +21,7 @@ import psycopg
 from benchmarks.store import runs
 from teachmatters import registry
 from teachmatters.api import Result
+from teachmatters.errors import TeachMattersError
 from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.store import Run, Store, query
@@ -77,16 +78,31 @@ def measure(folder: Path, new: Callable[[], Server], records: int, rounds: int) 
         print(f"{label:24}{one:10.4f}{other:12.4f}{other / one:8.2f}")
 
 
+def inside(server: Server, schema: str) -> Server:
+    """A schema of a database, whatever options its address has.
+
+    >>> inside(Server("postgresql://lab/r?options=-cjit%3Doff&sslmode=prefer"), "mine").url
+    'postgresql://lab/r?sslmode=prefer&options=-cjit%3Doff%20-csearch_path%3Dmine'
+    """
+    base, _, query = server.url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    options = [value for name, _, value in pairs if name == "options"] + [f"-csearch_path%3D{schema}"]
+    rest = ["".join(pair) for pair in pairs if pair[0] != "options"]
+    return Server(f"{base}?{'&'.join([*rest, 'options=' + '%20'.join(options)])}")
+
+
 @contextlib.contextmanager
 def schemas(url: str) -> Iterator[Callable[[], Server]]:
     """New schemas in a database, dropped afterwards."""
-    numbers, made = itertools.count(1), list[str]()
-    with contextlib.closing(psycopg.connect(plain_path(url).url, autocommit=True)) as connection:  # type: ignore[union-attr]
+    numbers, made, place = itertools.count(1), list[str](), plain_path(url)
+    if not isinstance(place, Server):
+        raise TeachMattersError("--db is a database on a server here: postgresql://user:password@host/database")
+    with contextlib.closing(psycopg.connect(place.url, autocommit=True)) as connection:
 
         def new() -> Server:
             made.append(f"teachmatters_benchmark_{next(numbers)}")
             connection.execute(f"CREATE SCHEMA {made[-1]}".encode())
-            return Server(f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{made[-1]}")
+            return inside(place, made[-1])
 
         try:
             yield new

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.postgres import schemas
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
 from teachmatters.store.engine import READING, plain_errors, writing_engine
@@ -94,3 +95,16 @@ def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path,
     for may in (owner, Server(owner.url.replace("owner@", "deputy@"))):
         join(may, source)
     assert rows(owner, "SELECT value FROM results WHERE metric = 'knn-top1'") == [(1,)]
+
+
+def test_the_benchmark_takes_any_address_and_leaves_nothing_behind(cluster: Cluster) -> None:
+    url = cluster.url("lab?options=-cjit%3Doff").replace("postgresql://", "PostgreSQL+psycopg://")
+    made = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'teachmatters_benchmark%'"
+    with schemas(url) as new:
+        for _ in range(2):
+            store = store_at(new(), (run(DISTANCE), numbers("attn-distance", 1)))
+            assert rows(store, "SELECT current_setting('jit'), count(*) FROM results") == [("off", 1)]
+        assert cluster.execute(made, "lab") == [(2,)]
+    assert cluster.execute(made, "lab") == [(0,)]
+    with pytest.raises(TeachMattersError, match="a database on a server"), schemas("r.db"):
+        pass
