@@ -38,7 +38,7 @@ INPUTS = {
 
 RATE = 30.0
 """Floating-point operations a second of one GPU in units of 1e12: the stated assumption."""
-READING = 150
+READING = 138
 """Photographs that a core reads and prepares in a second: measured, see ``--measure``."""
 GPUS = (1, 8, 64)
 QUERIES, GALLERY = 50_000, 1_281_167
