@@ -77,10 +77,10 @@ def _server_engine(server: Server, patience: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(postgres_store.UNHURRIED)
         if connection.get_execution_options().get(READING):
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         else:
-            connection.exec_driver_sql(postgres_store.UNHURRIED)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
             for _ in range(2):  # the store may have been made meanwhile, in another schema; the same lock is had twice
                 connection.exec_driver_sql(LOCK)

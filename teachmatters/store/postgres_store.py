@@ -49,9 +49,9 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
 
 
 _PATH = """
-SELECT name, to_regnamespace(quote_ident(name)) IS NOT NULL
-FROM unnest(string_to_array(replace(current_setting('search_path'), '"', ''), ',')) AS given, trim(given) AS name
-WHERE current_schema() IS NULL AND name NOT IN ('$user', '')
+SELECT name, to_regnamespace(name) IS NOT NULL
+FROM unnest(string_to_array(current_setting('search_path'), ',')) AS given, trim(given) AS name
+WHERE current_schema() IS NULL AND name NOT IN ('$user', '"$user"', '', '""')
 """
 
 

@@ -45,6 +45,10 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
         lambda c: f"owner:secret@{port(c)}/postgres?options=-csearch_path%3Dnope",
         "there is no schema nope in this database. Make",
     ),
+    (
+        lambda c: f"owner@{port(c)}/postgres?options=-csearch_path%3D%22$user%22%2C%22No%22",
+        """there is no schema "No" in this database. Make it with 'CREATE SCHEMA "No"'""",
+    ),
     (lambda c: f"locked:right@{port(c)}/postgres?options=-csearch_path%3Dpublic", "this user may not make tables"),
 ]
 

@@ -65,6 +65,8 @@ def test_two_do_not_make_one_store_at_once(server: Server) -> None:
 
 def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
     """Another writer is waited for longer than the server lets a query take."""
+    import psycopg
+
     store_at(server)
     hasty = Server(f"{server.url}%20-cstatement_timeout%3D200%20-cidle_in_transaction_session_timeout%3D200")
     with Store.open(hasty) as store:
@@ -74,6 +76,9 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
         done.start()
         store.record(run(DISTANCE), numbers("attn-distance", 1))
         done.join()
+        shown = store._engine.execution_options(**{READING: True})
+        with shown.begin() as connection:  # as it asks what is measured
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
     assert rows(server, "SELECT value FROM results") == [(1,)]
     with contextlib.closing(reading(hasty)) as connection:  # as a merge reads it
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -81,9 +86,9 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
     with (
         pytest.raises(TeachMattersError, match="the server stopped it: its statement_timeout"),
         plain_errors(hasty),
-        writing_engine(hasty, 1).execution_options(**{READING: True}).begin() as reader,
+        psycopg.connect(hasty.url) as plain,
     ):
-        reader.exec_driver_sql("SELECT pg_sleep(5)")
+        plain.execute("SELECT pg_sleep(5)")
 
 
 def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path, cluster: Cluster) -> None:
