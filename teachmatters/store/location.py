@@ -7,40 +7,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import unquote
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.store import address
 
 DEFAULT = "results.db"
 
 _SQLITE = re.compile(r"sqlite(\+pysqlite)?:///(?P<path>.+)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNORECASE)
-_MISTYPED = re.compile(r"postgres(ql)?(\+\w+)?(:|//|/.*@)", re.IGNORECASE)
-_PAIR = re.compile(r"(?P<key>\w+)\s*=")
-# Strict, for what is not understood here could be shown as part of a host or a database though it is of a password.
-_PARTS = re.compile(
-    r"((?P<user>[^:@/?#\s]*)(:[^:@/?#\s]*)?@)?(?P<hosts>[\w.,:%\[\]-]*)/(?P<name>[^:@/?#\s]+)(?P<query>\?[^@?#\s]*)?"
-)
-_PORTS = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[\w.%-]*)(:\d*)?")
-_SHOWN = frozenset(
-    (
-        *("host", "hostaddr", "port", "dbname", "user", "service", "options", "application_name", "connect_timeout"),
-        *(
-            "target_session_attrs",
-            "load_balance_hosts",
-            "sslmode",
-            "sslnegotiation",
-            "sslrootcert",
-            "sslcert",
-            "sslkey",
-        ),
-        *("sslcrl", "passfile", "require_auth", "channel_binding", "gssencmode", "krbsrvname", "tcp_user_timeout"),
-    )
-)
-"""Parameters that are shown: others may be secrets, those of a later PostgreSQL too."""
-_NAMELESS = re.compile(r"/?(\?.*)?\Z")
-_SHAPE = "postgresql://user:password@host/database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +34,7 @@ class Server:
     @property
     def name(self) -> str:
         """The database's name."""
-        return unquote(_parts(self.url)["name"])
+        return address.name(self.url)
 
     def exists(self) -> bool:
         """Whether there is a store in it.
@@ -73,12 +47,7 @@ class Server:
         return holds_store(self)
 
     def __str__(self) -> str:
-        parts = _parts(self.url)
-        user = f"{parts['user']}@" if parts["user"] else ""
-        pairs = (parts["query"] or "?")[1:].split("&")
-        pairs = [pair for pair in pairs if unquote(pair.partition("=")[0]) in _SHOWN]
-        query = "?" + "&".join(pairs) if any(pairs) else ""
-        return f"postgresql://{user}{parts['hosts']}/{parts['name']}{query}"
+        return address.shown(self.url)
 
     def __repr__(self) -> str:
         return f"Server({str(self)!r})"
@@ -142,43 +111,14 @@ def plain_path(path_or_url: str | Place) -> Place:
         return Path(url["path"]).expanduser()
     if text in ("", ":memory:"):
         raise TeachMattersError(f"{given!r} names no file. Name one with --db or TM_DB, such as {DEFAULT}")
-    if scheme := _POSTGRES.match(text):
-        return _server(text[scheme.end() :])
+    if server := address.whole(text):
+        return Server(server)
     if scheme := _URL.match(text):  # the rest of a URL may hold a password
         raise TeachMattersError(
             f"'{scheme[0]}...' is not supported: a results store is a SQLite file or a PostgreSQL database. Give --db "
-            f"a path, or {_SHAPE}"
-        )
-    pair = _PAIR.match(text)
-    if _MISTYPED.match(text) or (pair and pair["key"] in (*_SHOWN, "password")):  # the rest may hold a password
-        raise TeachMattersError(
-            f"'{pair[0] if pair else 'postgresql'}...' is no address of a PostgreSQL database. Give --db {_SHAPE}"
+            f"a path, or {address.SHAPE}"
         )
     return Path(given).expanduser()
-
-
-def _server(rest: str) -> Server:
-    """What comes after the scheme, which may hold a password and is not shown."""
-    url = f"postgresql://{rest}"
-    parts = _PARTS.fullmatch(rest)
-    hosts = [_PORTS.fullmatch(host) for host in parts["hosts"].split(",")] if parts else [None]
-    if not all(hosts):
-        reason = ": it names no database" if _PARTS.fullmatch(_NAMELESS.sub(r"/name\1", rest, count=1)) else ""
-        raise TeachMattersError(
-            f"'postgresql://...' is no whole address of a PostgreSQL database{reason}. Give --db {_SHAPE}, and write "
-            "what is special in a password as %40 for @, %3A for :, %2F for /, %23 for #, %3F for ?, %25 for %"
-        )
-    if not all(1 <= int(host[2][1:]) <= 65535 for host in hosts if host and host[2] and host[2] != ":"):
-        raise TeachMattersError(
-            f"'postgresql://...' is no whole address of a PostgreSQL database: a port is 1 to 65535. Give --db {_SHAPE}"
-        )
-    return Server(url)
-
-
-def _parts(url: str) -> re.Match[str]:
-    parts = _PARTS.fullmatch(url.partition("://")[2])
-    assert parts is not None
-    return parts
 
 
 def _explicit(db: str | None) -> Place | None:
