@@ -13,7 +13,7 @@ from teachmatters.api import ModelInfo, Preparation, Prepared
 from teachmatters.runner.seats import Entry
 
 WORKERS = min(16, os.cpu_count() or 1)
-"""A core reads some 150 photographs a second, a GPU passes over thousands."""
+"""A core reads some 140 photographs a second, a GPU passes over thousands."""
 
 Loaded: TypeAlias = Prepared | Exception
 

@@ -78,7 +78,6 @@ class RayEngine:
         tally = ray.remote(ray_remote.Tally).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
         self.tally: Any = tally.remote()
         self.running: list[Any] = []
-        self.watch = Watch(needs, lambda text: None)
 
     def open(self, bench: Bench, model: LabelledModel, source: ModelSource) -> RayNetwork:
         """See network.Engine; the first worker that is free builds it."""

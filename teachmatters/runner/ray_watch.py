@@ -42,8 +42,7 @@ class Watch:
         if now - self.looked < EVERY:
             return
         self.looked = now
-        nodes = alive()
-        if not any(self.needs.fit(node) for node in nodes):
+        if not any(self.needs.fit(node) for node in alive()):
             raise TeachMattersError(
                 "no machine is left in the cluster that could go on; see 'ray status'. The same command goes on when "
                 "there is one"
@@ -52,6 +51,6 @@ class Watch:
             self.told = True
             what = "GPUs" if self.needs.gpus else "CPUs"
             self.say(
-                f"no news from {len(nodes)} machines for {now - self.moved:.0f} s: either a batch takes that long, or "
+                f"no news from the cluster for {now - self.moved:.0f} s: either a batch takes that long, or "
                 f"others have all {what} ('ray status' says who)"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from teachmatters import registry
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import plugins
+from teachmatters.runner import ray_watch
 from teachmatters.runner.analyze import analyze
 from teachmatters.runner.ray_engine import RayEngine
 from teachmatters.runner.ray_network import RayNetwork
@@ -163,7 +165,42 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path: Path) -> None:
         troubled(db, "attention knn toy-pairs", trouble)
     assert (tmp_path / "mark").exists(), "a worker died"
     assert_same_numbers("whole.db", "killed.db")
-    assert all(0.1 < seconds < 60 for (seconds,) in rows("killed.db", "SELECT seconds FROM runs"))
+
+
+def test_a_run_takes_as_long_as_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pass was sent before anybody waited for it, and may be over by then."""
+    finished = RayNetwork._finished
+
+    def later(self: RayNetwork, begun: Any) -> Any:
+        time.sleep(4)
+        return finished(self, begun)
+
+    monkeypatch.setattr(RayNetwork, "_finished", later)
+    troubled("ray.db", "attn-distance", "slow")
+    ((seconds,),) = rows("ray.db", "SELECT seconds FROM runs")
+    assert 1 < seconds < 60
+
+
+@pytest.mark.parametrize("moment", ["while the model is built", "in a pass"])
+def test_a_command_ends_where_no_machine_is_left(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    import ray
+
+    hog = ray.remote(num_cpus=2)(lambda: time.sleep(2)).remote() if moment != "in a pass" else None
+    opened = RayEngine.open
+
+    def deserted(self: RayEngine, *arguments: Any) -> RayNetwork:
+        network = opened(self, *arguments)
+        monkeypatch.setattr(ray_watch, "alive", list)
+        return network
+
+    monkeypatch.setattr(ray_watch, "EVERY", 0)
+    if hog is None:
+        monkeypatch.setattr(RayEngine, "open", deserted)
+    else:
+        monkeypatch.setattr(ray_watch, "alive", list)
+    (outcome,) = troubled("ray.db", "attn-distance", "slow")
+    assert "no machine is left in the cluster" in outcome.reason
+    assert not Path("ray.db").exists()
 
 
 def test_without_the_count_of_pictures_a_pass_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_standstill_is_told_once_and_the_next_again(monkeypatch: pytest.Monkey
     assert waiting.said == []
     waiting(60, "a")
     assert waiting.said == [
-        "no news from 1 machines for 34 s: either a batch takes that long, or others have all CPUs ('ray status' says "
+        "no news from the cluster for 34 s: either a batch takes that long, or others have all CPUs ('ray status' says "
         "who)"
     ]
     waiting(20, "b")
