@@ -8,6 +8,7 @@ from teachmatters.api.features import Features
 from teachmatters.api.metric import Level, MetricSpec
 from teachmatters.api.model import (
     DERIVED,
+    SUPERVISIONS,
     TAPS,
     ModelAdapter,
     ModelInfo,
@@ -24,6 +25,7 @@ from teachmatters.api.record import Record, Result, StoredMap
 
 __all__ = [
     "DERIVED",
+    "SUPERVISIONS",
     "TAPS",
     "Analysis",
     "AnalysisSpec",

@@ -31,6 +31,20 @@ DERIVED: frozenset[Tap] = frozenset({"cls", "mean"})
 
 TAPS: frozenset[Tap] = frozenset(get_args(Tap))
 
+SUPERVISIONS = (
+    "labels",
+    "image-text contrast",
+    "self-distillation",
+    "contrast",
+    "masked reconstruction",
+    "masked token prediction",
+    "latent prediction",
+    "autoregression",
+    "multi-teacher distillation",
+    "none",
+)
+"""The words for how a model was trained, in the order of tables and legends. Any other text is allowed too."""
+
 Sink: TypeAlias = "Callable[[int, Tap, Tensor], None]"
 """Called with (layer from 1, tap, tensor) the moment the tensor exists; the tensor must not be kept or changed."""
 
@@ -42,7 +56,7 @@ class ModelSpec:
     Attributes:
         name: ``dino-b16``; a name that ends in ``/`` is a prefix, and what follows it goes to ``resolve``.
         family: what reports group by and what ``--model`` accepts for all of its members.
-        supervision: how it was trained, in a word or two; empty when unknown.
+        supervision: how its own weights were trained, one of SUPERVISIONS where one fits; empty when unknown.
         summary: one line.
         factory: ``module:callable`` taking a ModelRequest and returning a ModelSource.
         resolve: for a prefix, ``module:callable`` taking the whole name and returning a ModelSpec.

@@ -12,6 +12,7 @@ from teachmatters.api import ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create
+from teachmatters.models.timm_tags import supervision_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,7 @@ def resolve(name: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         family="timm-vit",
-        supervision="",
+        supervision=supervision_of(f"{config.architecture}.{config.tag}"),
         summary=f"timm's {config.architecture}, weights {config.tag or 'none'}",
         factory="teachmatters.models.timm_ids:open_timm",
         arch=_arch(config.architecture),
