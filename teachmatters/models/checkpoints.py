@@ -8,7 +8,6 @@ import pickle
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.npz import read_npz
 
 ADVICE = "give a PyTorch (.pth, .pt, .bin), .safetensors or .npz file of weights"
 
@@ -50,7 +50,7 @@ def read(path: Path) -> Mapping[Any, Any]:
         return _read_safetensors(path)
     members = _members(path)
     if any(name.endswith(".npy") for name in members):
-        return _read_npz(path)
+        return read_npz(path)
     if any(name.endswith("/constants.pkl") for name in members):
         raise TeachMattersError(
             f"{path} is a TorchScript program, not a file of weights, and is not run; save its state_dict() with "
@@ -73,18 +73,6 @@ def _read_safetensors(path: Path) -> Mapping[Any, Any]:
             f"{path} is not a readable .safetensors file ({_line(error)}); fetch it again"
         ) from None
     return content
-
-
-def _read_npz(path: Path) -> Mapping[Any, Any]:
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise TeachMattersError(
-            f"{path} is not a readable .npz file of plain arrays ({_line(error)}); fetch it again"
-        ) from None
 
 
 def _members(path: Path) -> list[str]:
