@@ -116,6 +116,8 @@ class ModelInfo:
         class_token: whether the first token is one.
         registers: other tokens before the patches.
         mean, std: of the three channels, in 0..1.
+        supervision: how the weights were trained, as far as a file of weights tells by its layout; empty when it does
+            not. Of published weights the spec tells it.
 
     >>> info = ModelInfo(arch="ViT-B/16", depth=12, heads=12, width=768, patch_size=16, image_size=224,
     ...                  grid=(14, 14), class_token=True, registers=0, mean=(.5,) * 3, std=(.5,) * 3)
@@ -134,6 +136,7 @@ class ModelInfo:
     registers: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    supervision: str = ""
 
     @property
     def prefix(self) -> int:

@@ -48,6 +48,14 @@ def analyze(
         list[str] | None,
         typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="A checkpoint for a model, instead of its own."),
     ] = None,
+    supervision: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--supervision",
+            metavar="[LABEL=]TEXT",
+            help="How a checkpoint was trained, such as 'labels'. Default: as its layout tells, else blank.",
+        ),
+    ] = None,
     db: given.DbOption = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
@@ -81,6 +89,7 @@ def analyze(
         data=data or (),
         data_root=data_root,
         weights=weights or (),
+        supervision=supervision or (),
         device=device,
         dtype=dtype,  # type: ignore[arg-type]  # the runner says which ones there are
         batch_size=batch_size,

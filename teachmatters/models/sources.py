@@ -39,6 +39,7 @@ def open_named(request: ModelRequest) -> ModelSource:
 
 def _build_named(recipe: Recipe, path: Path) -> TimmViT:
     from teachmatters.models import checkpoints, recognise, state_dicts
+    from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
     found = recognise.recognise(checkpoints.read(path), path)
@@ -47,7 +48,8 @@ def _build_named(recipe: Recipe, path: Path) -> TimmViT:
     network = create(recipe.architecture, recipe.kwargs)
     state_dicts.check_model(found, recipe, network, path)
     state_dicts.load(network, found.state, found.layout, path, recipe.arch)
-    return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
+    told = supervision_told(found.layout, found.state)
+    return TimmViT(network, recipe.name, recipe.arch, recipe.colours, told)
 
 
 def open_random(request: ModelRequest) -> ModelSource:

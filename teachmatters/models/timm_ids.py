@@ -134,6 +134,7 @@ def open_timm(request: ModelRequest) -> ModelSource:
 def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
     from teachmatters.models import checkpoints, state_dicts
     from teachmatters.models.recognise import recognise
+    from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
     config = _config(spec.name)
@@ -151,7 +152,8 @@ def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
     state = _in_timm_naming(network, found.state, content) if published else found.state
     state_dicts.load(network, state, found.layout, path, spec.arch)
     _resize(network, spec)
-    return TimmViT(network, spec.name, spec.arch, (tuple(config.mean), tuple(config.std)))
+    told = supervision_told(found.layout, found.state)
+    return TimmViT(network, spec.name, spec.arch, (tuple(config.mean), tuple(config.std)), told)
 
 
 def _in_timm_naming(network: nn.Module, state: dict[str, Any], content: Mapping[Any, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ class TimmViT(ModelAdapter):
         name: for messages.
         arch: ``ViT-B/16``, or empty to derive it.
         colours: mean and deviation of the three channels, in 0..1.
+        supervision: how the weights were trained, where a file of weights tells; else empty.
 
     Raises:
         TeachMattersError: the network is not built of blocks that can be read.
@@ -36,9 +38,14 @@ class TimmViT(ModelAdapter):
     """
 
     def __init__(
-        self, network: nn.Module, name: str, arch: str = "", colours: tuple[RGB, RGB] = ((0.5,) * 3, (0.5,) * 3)
+        self,
+        network: nn.Module,
+        name: str,
+        arch: str = "",
+        colours: tuple[RGB, RGB] = ((0.5,) * 3, (0.5,) * 3),
+        supervision: str = "",
     ) -> None:
-        self.info = describe(network, name, arch, colours)
+        self.info = replace(describe(network, name, arch, colours), supervision=supervision)
         self.network = network.eval().requires_grad_(False)
         self._blocks = blocks_of(network, name)
         self._embedding = getattr(network, "patch_embed", None)

@@ -9,7 +9,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
 from teachmatters.runner.device import find_device, find_dtype
 from teachmatters.runner.engines import check_engine, driver_device, engine_of
-from teachmatters.runner.labels import labelled_models
+from teachmatters.runner.labels import labelled_models, uncommon_supervisions
 from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.request import AnalyzeRequest, Listener, Outcome, Silence
@@ -37,7 +37,9 @@ def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[O
     dtype = find_dtype(request.dtype)
     check_writable(request.db)  # before hours of work, not after
     registry = load()
-    models = labelled_models(registry, request.models, request.weights)
+    models = labelled_models(registry, request.models, request.weights, request.supervision)
+    for remark in uncommon_supervisions(models):
+        listener.say(remark)
     device = find_device(driver_device(request.engine, request.device))
     tasks, said = plan(registry, request)
     cache = cache_folder(request.db)

@@ -39,12 +39,14 @@ class Measured:
     def row(self) -> ModelRow:
         """What the store keeps of it."""
         spec, info = self.asked.spec, self.info
+        # Weights from a file are of any origin: what the spec says is of its own.
+        told = spec.supervision if self.asked.weights is None else info.supervision
         return ModelRow(
             label=self.asked.label,
             name=spec.name,
             weights=self.weights,
             family=spec.family,
-            supervision=spec.supervision,
+            supervision=told if self.asked.supervision is None else self.asked.supervision,
             arch=info.arch,
             patch_size=info.patch_size,
             image_size=info.image_size,

@@ -38,6 +38,7 @@ class AnalyzeRequest:
         data: data sets; empty: the default of each analysis; ``paper``: the paper's.
         data_root: where the data sets lie, or the data set itself; None: TM_DATA.
         weights: ``[LABEL=]FILE``.
+        supervision: ``[LABEL=]TEXT``, how a model was trained.
         db: the store to write.
         device: ``auto``, ``cpu``, ``cuda``, ``mps``.
         dtype: of the forward pass.
@@ -55,6 +56,7 @@ class AnalyzeRequest:
     data: Sequence[str] = ()
     data_root: Path | None = None
     weights: Sequence[str] = ()
+    supervision: Sequence[str] = ()
     device: str = "auto"
     dtype: Dtype = "float32"
     batch_size: int | None = None

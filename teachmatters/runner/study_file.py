@@ -18,18 +18,19 @@ TERMS = ("data", "data_root", "limit", "seed", "dtype", "params")
 """What an entry of ``measure`` may say, and the study for all entries that do not."""
 STUDY = ("models", "measure", "db", "device", "batch_size", *TERMS)
 ENTRY = ("metrics", "models", *TERMS)
-MODEL = ("name", "label", "weights")
+MODEL = ("name", "label", "weights", "supervision")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = get_args(Dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One item of ``models``: a name or pattern, perhaps with a label and a file of weights."""
+    """One item of ``models``: a name or pattern, perhaps with a label, a file of weights and how it was trained."""
 
     name: Place
     label: str = ""
     weights: Path | None = None
+    supervision: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,8 @@ def _model(place: Place) -> ModelLine:
     if not isinstance(place.value, dict):
         return ModelLine(named(place, "models"))
     said = Fields(place, MODEL, "a model")
-    return ModelLine(named(said.need("name"), "name"), said.text("label") or "", said.path("weights"))
+    name = named(said.need("name"), "name")
+    return ModelLine(name, said.text("label") or "", said.path("weights"), said.text("supervision"))
 
 
 def _entry(place: Place, study: Mapping[str, Place]) -> Entry:

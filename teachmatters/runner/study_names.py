@@ -9,7 +9,7 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.registry import Registry
-from teachmatters.runner.labels import LabelledModel, labelled_models
+from teachmatters.runner.labels import LabelledModel, labelled_models, uncommon_supervisions
 from teachmatters.runner.pairings import PAPER, Pairing, paired, parties
 from teachmatters.runner.parameters import effective, given_parameters, parameter_names
 from teachmatters.runner.plan import Ask
@@ -34,7 +34,7 @@ def open_study(registry: Registry, path: Path) -> Study:
         wishes=tuple(wishes),
         device=file.device,
         batch_size=file.batch_size,
-        said=tuple(said),
+        said=(*uncommon_supervisions(models), *said),
     )
 
 
@@ -51,16 +51,16 @@ def _models(registry: Registry, lines: Iterable[ModelLine]) -> list[LabelledMode
 
 def _labelled(registry: Registry, line: ModelLine) -> list[LabelledModel]:
     name = str(line.name.value)
+    asked = [f"{line.label}={name}" if line.label else name]
     with line.name.blamed():
-        found = labelled_models(registry, [f"{line.label}={name}" if line.label else name], ())
-        if line.weights is None:
-            return found
-        if len(found) > 1:
+        found = labelled_models(registry, asked, ())
+        if line.weights is not None and len(found) > 1:
             raise TeachMattersError(
                 f"one file of weights cannot be that of {len(found)} models; name one, not {name!r}"
             )
-        label = f"{found[0].label}={line.weights}"
-        return labelled_models(registry, [f"{line.label}={name}" if line.label else name], [label])
+        files = [] if line.weights is None else [f"{found[0].label}={line.weights}"]
+        words = [] if line.supervision is None else [f"{model.label}={line.supervision}" for model in found]
+        return labelled_models(registry, asked, files, words)
 
 
 # ---------------------------------------------------------------- what is wanted

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from teachmatters.api import ModelRequest, ModelSource, Result
+from teachmatters.errors import listing
 from teachmatters.registry import call
 from teachmatters.runner.check import UNIT
 from teachmatters.runner.device import out_of_memory
@@ -62,6 +63,7 @@ class Work:
             with self._guarded(model.label, tasks):
                 asked = ModelRequest(spec=model.spec, weights=model.weights, seed=self.bench.seed)
                 sources[model.label] = model, call(model.spec.factory, asked)
+                self._say_what_stays(model, sources[model.label][1].weights)
         weights = {label: source.weights for label, (_, source) in sources.items()}
         pairs = self.lacking.pairs([model.label for model in models], weights, tasks)
         self._reuse_pairs(pairs)
@@ -101,6 +103,17 @@ class Work:
 
     def _recorded(self, cell: Cell) -> frozenset[str]:
         return frozenset() if self.store is None else self.store.recorded(cell)
+
+    def _say_what_stays(self, model: LabelledModel, weights: str) -> None:
+        """A stored run keeps the supervision that it was recorded with."""
+        if self.store is None or model.supervision is None or self.bench.anew:
+            return
+        if others := self.store.supervisions(model.label, weights) - {model.supervision}:
+            kept = listing(repr(word) if word else "none known" for word in sorted(others))
+            self.bench.listener.say(
+                f"{model.label}: runs in {self.db} have the supervision {kept} and keep it; "
+                f"--force measures them again with {model.supervision!r}"
+            )
 
     def _reused(self, task: Task, metrics: frozenset[str], model: str, other: str = "") -> None:
         if metrics:

@@ -100,6 +100,17 @@ class Store:
         with plain_errors(self.path), Session(self._engine.execution_options(**{READING: True})) as session:
             return frozenset(session.scalars(whole))
 
+    def supervisions(self, label: str, weights: str) -> frozenset[str]:
+        """Return what runs of a model with these weights say of its supervision."""
+        said = (
+            select(Model.supervision)
+            .join(RunFacts, (RunFacts.model_id == Model.id) | (RunFacts.other_model_id == Model.id))
+            .where(Model.weights == weights, (RunFacts.model == label) | (RunFacts.other_model == label))
+            .distinct()
+        )
+        with plain_errors(self.path), Session(self._engine.execution_options(**{READING: True})) as session:
+            return frozenset(session.scalars(said))
+
     def record(self, run: Run, result: Result) -> None:
         """Store a run with its rows and maps in one transaction, all or nothing.
 

@@ -6,7 +6,7 @@ import pytest
 
 from teachmatters import registry
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.labels import labelled_models
+from teachmatters.runner.labels import labelled_models, uncommon_supervisions
 
 
 def read(models: str, weights: str = "") -> list[tuple[str, str, str]]:
@@ -39,3 +39,38 @@ def test_files_go_to_labels_then_to_names() -> None:
 def test_what_is_unclear_is_refused(models: str, weights: str, words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         read(models, weights)
+
+
+def supervised(models: str, weights: str, *words: str) -> list[tuple[str, str | None]]:
+    found = labelled_models(registry.load(), models.split(), weights.split(), words)
+    return [(each.label, each.supervision) for each in found]
+
+
+def test_a_supervision_goes_to_a_label_or_to_the_only_model() -> None:
+    assert supervised("mine=dino-s16", "f.pth", "labels") == [("mine", "labels")]
+    assert supervised("a=dino-s16 mae-b16", "", "mae-b16=none", "a=Labels") == [("a", "labels"), ("mae-b16", "none")]
+    assert supervised("dino-s16", "run.pth", "dino-s16@run=distilled from CLIP") == [
+        ("dino-s16@run", "distilled from CLIP")
+    ]
+    assert supervised("dino-s16", "run.pth", "dino-s16=contrast") == [("dino-s16@run", "contrast")]
+
+
+@pytest.mark.parametrize(
+    ("models", "words", "message"),
+    [
+        ("a=dino-s16 b=dino-s16", ["labels"], "with 2 models: say LABEL=TEXT; labels: a, b"),
+        ("a=dino-s16", ["b=labels"], "no model is labelled 'b'; labels: a"),
+        ("a=dino-s16", ["labels", "contrast"], "'a' already has 'labels'"),
+        ("a=dino-s16", ["a="], "a line of 1 to 100 characters is needed, best one of labels, image-text contrast"),
+        ("a=dino-s16", ["two\nlines"], "a line of 1 to 100 characters"),
+        ("a=dino-s16", ["x" * 101], "a line of 1 to 100 characters"),
+    ],
+)
+def test_an_unclear_supervision_is_refused(models: str, words: list[str], message: str) -> None:
+    with pytest.raises(TeachMattersError, match=message):
+        supervised(models, "", *words)
+
+
+def test_a_word_that_is_nearly_one_of_the_ten_is_pointed_out() -> None:
+    found = labelled_models(registry.load(), ["a=dino-s16", "b=dino-s16", "c=dino-s16"], (), ["a=label", "b=labels"])
+    assert uncommon_supervisions(found) == ["a: the supervision 'label' is taken as it is. Did you mean 'labels'?"]

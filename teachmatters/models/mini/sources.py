@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from teachmatters.api import ModelRequest, ModelSource
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE
+from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE, SUPERVISIONS
 from teachmatters.models.sources import create
 
 if TYPE_CHECKING:
@@ -57,24 +57,29 @@ def _build(name: str, path: Path) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     found = recognise.recognise(checkpoints.read(path), path)
-    _check_method(name, path)
+    told = SUPERVISIONS.get(_method(name, path), "")
     network = mini_network()
     state_dicts.load(network, found.state, found.layout, path, INFO.arch)
-    return TimmViT(network, name, INFO.arch, (INFO.mean, INFO.std))
+    return TimmViT(network, name, INFO.arch, (INFO.mean, INFO.std), told)
 
 
-def _check_method(name: str, path: Path) -> None:
-    """A file that ``tm train`` wrote says which method made it; to show it under another's name would be a lie."""
+def _method(name: str, path: Path) -> str:
+    """Return the method that a file of ``tm train`` names, which must be the model's; nothing for any other file.
+
+    Raises:
+        TeachMattersError: it is another model's.
+    """
     if path.suffix != ".safetensors":
-        return
+        return ""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        method = (file.metadata() or {}).get("method", "")
+        method: str = (file.metadata() or {}).get("method", "")
     if method and PREFIX + method != name:
         raise TeachMattersError(
             f"{path} was trained by the method {method!r}; use --model {PREFIX}{method} with the same --weights"
         )
+    return method
 
 
 def _untrained(request: ModelRequest) -> ModelSource:
