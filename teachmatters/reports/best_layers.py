@@ -41,7 +41,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
         for column, (row, best) in enumerate(zip(own, bests, strict=True), start=LABELS):
             if row and row["value"] == best:
                 bold.add((len(lines), column))
-        lines.append([model["supervision"] or model["family"] or "", model["model"], *map(_cell, own)])
+        lines.append([model["supervision"] or "", model["model"], *map(_cell, own)])
         if any(_sure(row) for row in own):
             lines += [["", SURE, *map(_sure, own)], ["", TIED, *map(_tied, own)]]
     foot = int(any(_stays(scores) for scores in tasks.values()))

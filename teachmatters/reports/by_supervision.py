@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = dict[str, Any]
-UNTRAINED = ("none", "")
+TITLES = {"none": "no training", "noise": "no training", "": "training unknown"}
 ROOM = 0.06
 """Above and below the numbers and their deviations, as a share of their range."""
 
@@ -59,6 +59,5 @@ def _ways(every: list[Row]) -> dict[str, str]:
     """Each way of training with what it is called, in the order of the legend."""
     found: dict[str, str] = {}
     for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order):
-        trained = (row["supervision"] or "").lower() not in UNTRAINED
-        found.setdefault(_way(row), row["supervision"] if trained else "no training")
+        found.setdefault(_way(row), TITLES.get(_way(row), _way(row)))
     return found

@@ -1,4 +1,4 @@
-"""Colours and order: one colour for each way of training, the same in every drawing."""
+"""Colours and order: one colour for each supervision, the same in every drawing."""
 
 from __future__ import annotations
 
@@ -9,22 +9,41 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart; what learnt nothing is grey.
+# Okabe and Ito's colours, and three that keep their distance from them for people with any kind of colour vision; what
+# learnt nothing is grey. In the order of SUPERVISIONS.
 COLOURS = {
-    "supervised": "#0072B2",
-    "clip": "#D55E00",
-    "dino": "#009E73",
-    "moco": "#E69F00",
-    "mae": "#CC79A7",
-    "beit": "#56B4E9",
-    "random": "#7F7F7F",
+    "labels": "#0072B2",
+    "image-text contrast": "#D55E00",
+    "self-distillation": "#009E73",
+    "contrast": "#E69F00",
+    "masked reconstruction": "#CC79A7",
+    "masked token prediction": "#56B4E9",
+    "latent prediction": "#3F007D",
+    "autoregression": "#6B4226",
+    "multi-teacher distillation": "#9C30F0",
+    "none": "#7F7F7F",
     "noise": "#A6A6A6",
 }
-OTHERS = ("#000000", "#8C510A", "#5E3C99", "#B8A200")
+OTHERS = ("#000000", "#882255", "#117733", "#8C7A00")
+"""Of supervisions that none of these words names, and of families whose supervision is not known."""
+
+METHODS = {
+    "supervised": "labels",
+    "clip": "image-text contrast",
+    "dino": "self-distillation",
+    "moco": "contrast",
+    "mae": "masked reconstruction",
+    "beit": "masked token prediction",
+    "untrained": "none",
+    "random": "none",
+}
+"""Words by which people also call a supervision."""
+
 Dashes: TypeAlias = Literal["-", "--", "-.", ":"]
 LINES: tuple[Dashes, ...] = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_TRAINED = tuple(COLOURS)[:-2]
+_UNTRAINED = ("none", "noise")
+_TRAINED = tuple(key for key in COLOURS if key not in _UNTRAINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +57,52 @@ class Look:
 
 @lru_cache(maxsize=1024)
 def training(family: str | None, supervision: str | None) -> str:
-    """The colour key of a model; an unknown way of training is its own key.
+    """Return the colour key of a model: its supervision, by its usual word; empty where it is not known.
 
-    >>> training("dino", "self-distillation"), training("mini-dino", ""), training("dinov2", "self-supervised")
-    ('dino', 'dino', 'dino')
-    >>> training("hf", "contrastive"), training("timm", ""), training("random", "none")
-    ('contrastive', 'timm', 'random')
+    The family alone says nothing: a file of weights in DINO's network may be of any training.
+
+    >>> training("dino", "self-distillation"), training("vit", "DINOv2"), training("hf", "by my own method")
+    ('self-distillation', 'self-distillation', 'by my own method')
+    >>> training("dino", ""), training("random", ""), training("noise", "none")
+    ('', 'none', 'noise')
     """
-    words = [*_words(family), *_words((supervision or "").lower().replace("self-supervised", ""))]
-    for word in words:
-        for key in COLOURS:
-            if re.fullmatch(rf"{key}(v?\d+)?", word):
+    if family == "noise":
+        return "noise"
+    told = (supervision or "").strip()
+    if told.lower() in COLOURS:
+        return told.lower()
+    for word in re.findall(r"[a-z0-9]+", told.lower().replace("self-supervised", "")):
+        for method, key in METHODS.items():
+            if re.fullmatch(rf"{method}(v?\d+)?", word):
                 return key
-    if {"untrained", "none"} & set(words):
-        return "random"
-    return supervision or family or ""
+    return told or ("none" if family == "random" else "")
 
 
 def model_order(row: Mapping[str, Any]) -> tuple[int, str, str, str]:
-    """A sort key that groups models by their training: the paper's ways first, others, at last what learnt nothing."""
+    """Return a sort key that groups models by supervision: the ten in their order, others, at last the untrained."""
     key = training(row.get("family"), row.get("supervision"))
-    ways = (*_TRAINED, "", "random", "noise")
-    place = ways.index(key) if key in COLOURS else ways.index("")
-    return place, key, row.get("family") or "", row["model"]
+    ways = (*_TRAINED, "", *_UNTRAINED)
+    return ways.index(key if key in COLOURS else ""), key, row.get("family") or "", row["model"]
 
 
 def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
     """A look for each model, in the order in which they should be listed.
 
-    Models of one training share its hue and differ by shade, line and marker.
+    Models of one supervision share its hue and differ by shade, line and marker; where it is not known, those of one
+    family do.
 
-    >>> both = looks([{"model": "dino-s16", "family": "dino"}, {"model": "dino-b16", "family": "dino"}])
+    >>> both = looks({"model": f"dino-{size}", "supervision": "self-distillation"} for size in ("s16", "b16"))
     >>> list(both), both["dino-b16"].line, both["dino-s16"].line
     (['dino-b16', 'dino-s16'], '-', '--')
     """
     models = sorted({row["model"]: row for row in rows}.values(), key=model_order)
-    keys = [training(row.get("family"), row.get("supervision")) for row in models]
+    told = [training(row.get("family"), row.get("supervision")) for row in models]
+    keys = [key or f"family {row.get('family')}" for key, row in zip(told, models, strict=True)]
     strange = [key for key in dict.fromkeys(keys) if key not in COLOURS]
+    bases = [COLOURS.get(key) or OTHERS[strange.index(key) % len(OTHERS)] for key in keys]
     found: dict[str, Look] = {}
-    for place, (row, key) in enumerate(zip(models, keys, strict=True)):
-        nth = keys[:place].count(key)
-        base = COLOURS.get(key) or OTHERS[strange.index(key) % len(OTHERS)]
+    for place, (row, base) in enumerate(zip(models, bases, strict=True)):
+        nth = bases[:place].count(base)
         found[row["model"]] = Look(shade(base, nth), LINES[nth % len(LINES)], MARKERS[nth % len(MARKERS)])
     return found
 
@@ -95,7 +119,3 @@ def shade(colour: str, nth: int) -> str:
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     light = light * 0.6 if nth % 3 == 1 else light + (1 - light) * 0.35
     return "#" + "".join(f"{round(255 * part):02X}" for part in colorsys.hls_to_rgb(hue, light, saturation))
-
-
-def _words(text: str | None) -> list[str]:
-    return re.findall(r"[a-z0-9]+", (text or "").lower())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,16 @@ def test_deviations_are_within_the_scale_and_only_the_first_panel_is_numbered(tm
     assert left.get_ylim()[1] > 0.8
     assert [ax.yaxis.get_tick_params()["labelleft"] for ax in (left, right)] == [True, False]
     assert [ax.get_title() for ax in (left, right)] == ["alone", "no training"]
+
+
+def test_a_model_whose_training_nobody_told_is_in_no_panel_of_its_family(tmp_path: Path) -> None:
+    known, unknown = model("dino-s16", supervision="self-distillation"), model("dino-mine")
+    for row in (known, dataclasses.replace(unknown, supervision="")):
+        record(tmp_path / "r.db", row, TOP1, values(TOP1, [1.0, 5.0]))
+    figure = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure()
+    assert [ax.get_title() for ax in figure.axes] == ["self-distillation", "training unknown"]
+    best = run_report(BEST, tmp_path / "r.db", Options(metrics=("knn-top1",))).table
+    assert best["supervision"].tolist() == ["self-distillation", ""]
 
 
 def test_equal_numbers_have_room(tmp_path: Path) -> None:
