@@ -1,9 +1,9 @@
-"""Reading a file of weights as data only: nothing in it is ever run."""
+"""Read a file of weights as data only: nothing in it is ever run."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
+import json
 import pickle
 import re
 import warnings
@@ -15,13 +15,62 @@ from typing import Any
 import torch
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.formats import format_of
 from teachmatters.models.npz import read_npz
+from teachmatters.models.plain_data import plain_data
 
 ADVICE = "give a PyTorch (.pth, .pt, .bin), .safetensors or .npz file of weights"
 
+FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What transformers calls the weights in a folder, best first; an index names the parts that they were cut into."""
+
+
+def split(given: Path) -> tuple[Path, str]:
+    """Part ``FILE#NAME``: a file of weights, and which of the networks in it.
+
+    >>> split(Path("run/checkpoint.pth#teacher"))
+    (PosixPath('run/checkpoint.pth'), 'teacher')
+    """
+    file, sign, name = str(given).rpartition("#")
+    if not sign or given.exists():  # a file's own name may hold a '#'
+        return given, ""
+    return Path(file), name
+
+
+def files_of(path: Path) -> list[Path]:
+    """List the files of one network's weights: the file itself, or those in a folder of transformers'.
+
+    Raises:
+        TeachMattersError: no such file, a folder without weights, or an index whose parts are not there.
+    """
+    if not path.is_dir() and not path.name.endswith(".index.json"):
+        if not path.exists():
+            raise TeachMattersError(f"--weights {path}: there is no such file; {ADVICE}")
+        return [path]
+    names = FOLDER if path.is_dir() else (path.name,)
+    folder = path if path.is_dir() else path.parent
+    found = next((folder / name for name in names if (folder / name).is_file()), None)
+    if found is None:
+        raise TeachMattersError(f"--weights {path} is a folder without {FOLDER[0]} or {FOLDER[2]}; {ADVICE}")
+    return [found] if found.suffix != ".json" else _parts(found)
+
+
+def _parts(index: Path) -> list[Path]:
+    try:
+        named = json.loads(index.read_text("utf-8"))["weight_map"]
+        parts = sorted(set(map(str, named.values())))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        parts = []
+    missing = [part for part in parts if part != Path(part).name or not (index.parent / part).is_file()]
+    if missing or not parts:
+        raise TeachMattersError(
+            f"{index} names {missing[0] if missing else 'no file'}, which is not there; fetch it again"
+        )
+    return [index.parent / part for part in parts]
+
 
 def identify(path: Path) -> str:
-    """The sha256 of a file of weights, in hex.
+    """Return the sha256 of a file's bytes, in hex.
 
     Raises:
         TeachMattersError: no such file, a folder, or an empty file.
@@ -41,21 +90,29 @@ def identify(path: Path) -> str:
 
 
 def read(path: Path) -> Mapping[Any, Any]:
-    """What a checkpoint holds; nothing in it is ever run.
+    """Read what a checkpoint holds; its format is told by its content, and nothing in it is ever run.
+
+    Args:
+        path: a file, or a folder of transformers' with the files of one network.
+
+    Returns:
+        what the file holds, tensors and plain data, as nested as the file has it.
 
     Raises:
         TeachMattersError: not a checkpoint, damaged, a TorchScript program, or a pickle that would run code.
     """
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    members = _members(path)
-    if any(name.endswith(".npy") for name in members):
-        return read_npz(path)
-    if any(name.endswith("/constants.pkl") for name in members):
-        raise TeachMattersError(
-            f"{path} is a TorchScript program, not a file of weights, and is not run; save its state_dict() with "
-            "torch.save and give that file, or use the published .safetensors"
-        )
+    content: dict[Any, Any] = {}
+    for file in files_of(path):
+        content |= _read_file(file)
+    return content
+
+
+def _read_file(path: Path) -> Mapping[Any, Any]:
+    match format_of(path):
+        case "safetensors":
+            return _read_safetensors(path)
+        case "npz":
+            return read_npz(path)
     content = _read_torch(path)
     if not isinstance(content, Mapping):
         raise TeachMattersError(f"{path} holds a {type(content).__name__}, not a dictionary of weights; {ADVICE}")
@@ -75,33 +132,21 @@ def _read_safetensors(path: Path) -> Mapping[Any, Any]:
     return content
 
 
-def _members(path: Path) -> list[str]:
-    """What a zip archive holds; nothing for any other file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except zipfile.BadZipFile:  # an older format, or damaged: reading it will tell
-        return []
-
-
 def _read_torch(path: Path) -> object:
     try:
-        return _load(path)
-    except pickle.UnpicklingError:
-        pass  # official files hold their training arguments: those and nothing else are let in
-    except Exception as error:  # noqa: BLE001  any bytes may be given, and the reader fails on them in any way
-        raise _unreadable(path, error) from None
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(plain_data()):
             return _load(path)
-    except Exception as error:  # noqa: BLE001  as above
+    except Exception as error:  # noqa: BLE001  any bytes may be given, and the reader fails on them in any way
         raise _unreadable(path, error) from None
 
 
 def _load(path: Path) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about old formats: nothing the user could act on
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        if path.suffix != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with path.open("rb") as file:  # by this name PyTorch would take it for what it is not
+            return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _unreadable(path: Path, error: Exception) -> TeachMattersError:
