@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import webbrowser
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
 HELP = """Open the store in Datasette, for reading: look through the views, filter, ask in SQL. Ctrl-C stops it.
 
-Only this machine can reach it.
+Only this machine can reach it, and it answers to 127.0.0.1 and localhost alone, unless --host-name allows another name,
+such as that of a proxy before it. A query is guarded as in 'tm query' and has 30 seconds.
 
 Examples:
 
   tm browse
 
   tm browse --db results.db --port 8001 --no-open
+
+  tm browse --port 8001 --host-name notebook.example
 """
 
 HOST = "127.0.0.1"
@@ -34,22 +38,26 @@ HOST = "127.0.0.1"
 def browse(
     db: given.DbOption = None,
     port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 takes a free one.")] = 0,
+    host_name: Annotated[
+        list[str] | None, typer.Option("--host-name", metavar="NAME", help="Another name to answer to; repeatable.")
+    ] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Whether to open a browser.")] = True,
 ) -> None:
     """Open the store in Datasette."""
     from teachmatters.reports import browsing
-    from teachmatters.store import location
+    from teachmatters.store import guard, location
 
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
-    site = browsing.Site(path)
+    guard.limit_memory()
+    site = browsing.Site(path, _give_up)
     with _listen(port) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}/{browsing.NAME}"
         output.say(f"Browse {path} at {address}   (Ctrl-C stops)")
         if show:
             _open(address)
-        _serve(site, listening)
+        _serve(site, listening, [HOST, "localhost", *(host_name or ())])
 
 
 def _listen(port: int) -> socket.socket:
@@ -73,16 +81,24 @@ def _open(address: str) -> None:
         found.open(address)
 
 
-def _serve(site: browsing.Site, listening: socket.socket) -> None:
+def _serve(site: browsing.Site, listening: socket.socket, names: Sequence[str]) -> None:
     import uvicorn
+
+    from teachmatters.reports.hosts import only_for
 
     # The server passes its signals on when it is done; SIGTERM would end all before anything is tidied.
     signal.signal(signal.SIGTERM, lambda *_: _end())
-    config = uvicorn.Config(site.datasette.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
+    app = only_for(site.datasette.app(), names)
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         site.close()
+
+
+def _give_up() -> NoReturn:
+    output.say("Error: a query could not be stopped, so the site ends with it. Start 'tm browse' again")
+    os._exit(1)
 
 
 def _end() -> None:

@@ -11,7 +11,7 @@ from teachmatters.cli import output
 
 HELP = """Ask the store in SQL, of the views results, all_results, runs and maps.
 
-The query can read, but neither write nor attach nor run for ever.
+The query can read, but neither write nor attach nor explain, and not take longer than --timeout.
 
 Examples:
 
@@ -31,14 +31,15 @@ def query(
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 30.0,
 ) -> None:
     """Ask the store in SQL."""
-    from teachmatters.store import location, reader
+    from teachmatters.store import guard, location, reader
 
     given.at_least(limit, 1, "--limit")
     given.above(timeout, 0, "--timeout")
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
-    found = reader.query(path, sql, limit=limit, timeout=timeout)
+    guard.limit_memory()
+    found = reader.query(path, sql, limit=limit, timeout=timeout, most=guard.KEPT)
     output.emit_table(found.columns, found.rows, style)
     if found.truncated:
         shown = "row is" if limit == 1 else f"{limit:,} rows are"

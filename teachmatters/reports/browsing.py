@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.store import guard
+from teachmatters.store.deadline import GRACE, STEP
 from teachmatters.store.location import Place, Server
 from teachmatters.store.public import VIEWS
-from teachmatters.store.reader import connect, tidy
+from teachmatters.store.reader import Reader, connect, tidy
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -62,6 +66,52 @@ ORDER BY model, dataset, split, analysis, setting""",
 }
 
 
+# By which Datasette asks what columns there are. A query can call them as functions.
+_LISTS = ("database_list", "foreign_key_list", "index_list")
+PRAGMAS = frozenset((*_LISTS, "index_info", "index_xinfo", "schema_version", "table_info", "table_xinfo"))
+SECONDS = SETTINGS["sql_time_limit_ms"] / 1000
+
+
+class WatchedConnection(Reader):
+    """A connection whose queries end in time, also where SQLite does not look at the time.
+
+    Datasette sets a progress handler when a query begins, and takes it away when it is over.
+
+    Attributes:
+        give_up: is called when a query cannot be stopped.
+    """
+
+    give_up: Callable[[], None]
+    _over: threading.Event | None = None
+
+    def cursor(self, factory: Any = guard.GuardedCursor) -> Any:
+        """Return a cursor that keeps to the guard."""
+        return super().cursor(factory)
+
+    def set_progress_handler(self, handler: Any, n: int) -> None:
+        """Watch what runs from now on, or no longer."""
+        super().set_progress_handler(handler, n)
+        if self._over is not None:
+            self._over.set()
+        self._over = None if handler is None else threading.Event()
+        if self._over is not None:
+            threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
+
+    def _watch(self, over: threading.Event) -> None:
+        if not over.wait(SECONDS) and not self.stop(over):
+            self.give_up()
+
+    def stop(self, over: threading.Event | None = None) -> bool:
+        """Stop what runs. Returns whether it could be stopped."""
+        over, end = over or self._over, time.monotonic() + GRACE
+        while over is not None and not over.is_set():
+            if time.monotonic() >= end:
+                return False
+            self.interrupt()
+            over.wait(STEP)
+        return True
+
+
 class Site:
     """A store behind Datasette.
 
@@ -69,8 +119,8 @@ class Site:
         datasette: the application.
     """
 
-    def __init__(self, path: Place) -> None:
-        """Read ``path``.
+    def __init__(self, path: Place, give_up: Callable[[], None]) -> None:
+        """Read ``path``; ``give_up`` is called when a query cannot be stopped.
 
         Raises:
             TeachMattersError: Datasette is not installed, there is no store, or it is on a server.
@@ -80,8 +130,8 @@ class Site:
                 f"Datasette reads files, and {path} is none. 'tm db merge {path} --into FILE.db' makes one of it, and "
                 "'tm browse --db FILE.db' opens that"
             )
-        self._path = path
-        self._connections: list[sqlite3.Connection] = []
+        self._path, self._give_up = path, give_up
+        self._connections: list[WatchedConnection] = []
         self._connect().close()  # what is wrong with the file is said now
         self.datasette = self._datasette()
 
@@ -98,16 +148,23 @@ class Site:
         site.add_database(database, name=NAME)
         return site
 
-    def _connect(self, write: bool = False) -> sqlite3.Connection:
+    def _connect(self, write: bool = False) -> WatchedConnection:
         if write:
             raise TeachMattersError("the store is open for reading only")
-        connection = connect(self._path, threads=True)
+        connection = connect(self._path, threads=True, kind=WatchedConnection)
+        assert isinstance(connection, WatchedConnection)
+        connection.give_up = self._give_up
+        guard.harden(connection, pragmas=PRAGMAS)
         self._connections.append(connection)
         return connection
 
     def close(self) -> None:
-        """Let go of the file, and leave nothing beside it."""
-        self.datasette.executor.shutdown(wait=True, cancel_futures=True)
+        """Stop what runs, let go of the file, and leave nothing beside it."""
+        self.datasette.executor.shutdown(wait=False, cancel_futures=True)
+        stopped = [connection.stop() for connection in self._connections]
+        if not all(stopped):
+            self._give_up()
+        self.datasette.executor.shutdown(wait=True)
         for connection in self._connections:
             connection.close()
         tidy(self._path)  # a writer that ended while we were reading could not

@@ -19,10 +19,11 @@ from teachmatters.store.location import Place, Server
 
 READING = "reading"  # the execution option of transactions that need no lock
 
-LOCK = f"SELECT pg_advisory_xact_lock(29805, ({postgres_store.HOME})::int)"
-"""One writer at a time of a store, until its transaction ends: what BEGIN IMMEDIATE is to a file. 29805 is "tm".
-
-Two users may find one store by different search paths: it is locked by the schema that it is in."""
+# One writer at a time of a store, until its transaction ends: what BEGIN IMMEDIATE is to a file. It is the lock of a
+# table, which only a user who may write it can take: nobody who only reads can keep the writers waiting.
+LOCK = "LOCK TABLE recorded IN SHARE ROW EXCLUSIVE MODE"
+# Before there is a table, the makers of a store wait for each other by the schema that it will be in. 29805 is "tm".
+_MAKING = f"SELECT pg_advisory_xact_lock(29805, ({postgres_store.HOME})::int)"
 
 READ_WAIT = 10.0  # seconds
 STEP = 0.5  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
@@ -82,10 +83,17 @@ def _server_engine(server: Server, patience: float) -> Engine:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         else:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience))}")
-            for _ in range(2):  # the store may have been made meanwhile, in another schema; the same lock is had twice
-                connection.exec_driver_sql(LOCK)
+            _lock_server(connection)
 
     return engine
+
+
+def _lock_server(connection: Connection) -> None:
+    there = "SELECT to_regclass('recorded') IS NOT NULL"
+    if not connection.exec_driver_sql(there).scalar():
+        connection.exec_driver_sql(_MAKING)
+    if connection.exec_driver_sql(there).scalar():  # also where somebody made it meanwhile
+        connection.exec_driver_sql(LOCK)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ user may see is for the server to say: its own grants count, as for everybody.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -17,17 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import SqlError, TeachMattersError, listing
 from teachmatters.store import postgres, postgres_store, public
+from teachmatters.store.guard import first_word
 from teachmatters.store.location import Server
 
 if TYPE_CHECKING:
     import psycopg
 
-FIRST, MOST = 50, 5_000
-"""Rows that are fetched at once: at first, and at most."""
-BYTES = 4_000_000
-"""That are fetched at once, about."""
+FIRST, MORE, MOST = 10, 5, 5_000  # rows that are fetched at once: at first, so many times as many each time, at most
+BYTES = 4_000_000  # that are fetched at once, about
 
-_SPACE = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/|[(;])*", re.DOTALL)
 _READING = ("select", "with", "values", "table")
 _WRITING = ("25001", "25006", "0A000")
 """States: a transaction cannot be made to write, something would write, what a cursor cannot be."""
@@ -53,7 +50,7 @@ class ServerStream:
         while batch := self._fetch(cursor, size):
             yield from batch
             weight = sum(len(value) for row in batch for value in row if isinstance(value, str | bytes))
-            size = max(1, min(MOST, BYTES * len(batch) // max(1, weight)))
+            size = max(1, min(MOST, MORE * size, BYTES * len(batch) // max(1, weight)))
 
     def _run(self) -> psycopg.ServerCursor[tuple[Any, ...]]:
         if not first_word(self._sql):
@@ -141,18 +138,6 @@ def reading(server: Server) -> postgres.Connection:
         connection.close()
         raise
     return connection
-
-
-def first_word(sql: str) -> str:
-    """The first word of a query, in small letters, whatever comments and brackets stand before it.
-
-    >>> first_word("-- why" + chr(10) + "(SELECT 1)"), first_word("/* nothing */ ;")
-    ('select', '')
-    """
-    start = _SPACE.match(sql)
-    assert start is not None
-    word = re.match(r"\w+|\S", sql[start.end() :])
-    return word[0].lower() if word else ""
 
 
 _VIEWS = f"The views are {listing(public.VIEWS)}"

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,9 +22,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
+from teachmatters.reports import browsing
 from teachmatters.reports.browsing import QUERIES
 from tests.pages import DOCS, blocks
 from tests.reports.stores import TOP1, model, record, typical, values
+from tests.store.hostile import COUNT
 from tests.store.samples import beside, rows
 
 
@@ -32,8 +38,8 @@ def store(tmp_path: Path) -> Path:
 class Server:
     """``tm browse`` as a person would start it."""
 
-    def __init__(self, store: Path) -> None:
-        command = [sys.executable, "-m", "teachmatters", "browse", "--no-open", "--db", str(store)]
+    def __init__(self, store: Path, *words: str) -> None:
+        command = [sys.executable, "-m", "teachmatters", "browse", "--no-open", "--db", str(store), *words]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": "error"}
         )
@@ -67,6 +73,14 @@ def server(store: Path) -> Iterator[Server]:
         running.process.communicate()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all who only ask."""
+    running = Server(typical(tmp_path_factory.mktemp("browse") / "r.db"), "--host-name", "Notebook.example")
+    yield running
+    running.stop(signal.SIGINT)
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_reads_cannot_write_and_leaves_nothing(store: Path, server: Server, how: int, code: int) -> None:
     before = store.read_bytes()
@@ -90,6 +104,62 @@ def test_it_reads_cannot_write_and_leaves_nothing(store: Path, server: Server, h
     assert server.stop(how) == (code, "")
     assert store.read_bytes() == before
     assert beside(store) == [store.name]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "explain select 1",
+        "explain query plan select * from results",
+        "select fts3_tokenizer('zz', x'4141414141414141')",
+        "select load_extension('x')",
+        "select * from pragma_function_list()",
+        "with x as (select 1) insert into models (id) select 99 from x",
+        "select hex(zeroblob(134000000))",
+        "with recursive n(i) as (select 1 union all select i + 1 from n limit 100) select randomblob(9000000) from n",
+    ],
+)
+def test_sql_keeps_to_the_guard_of_tm_query(shared: Server, sql: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        shared.sql(sql)
+    assert caught.value.code == 400
+    assert json.loads(caught.value.read())["ok"] is False
+    caught.value.close()
+
+
+@pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("notebook.example:9", 200), ("evil.example", 403)])
+def test_it_answers_to_its_own_names(shared: Server, host: str, status: int) -> None:
+    connection = http.client.HTTPConnection(shared.address.removeprefix("http://"), timeout=30)
+    connection.request("GET", "/results.json", headers={"Host": host})
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_a_query_that_cannot_be_stopped_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that works for about two seconds, where one of hours would be as deaf."""
+    monkeypatch.setattr(browsing, "SECONDS", 0.1)
+    given_up = threading.Event()
+    site = browsing.Site(store, given_up.set)
+    connection = site._connect()
+    deaf = "SELECT instr(zeroblob(400000), zeroblob(200000) || x'01')"
+    for sql, outcome in (("SELECT count(*) FROM results", False), (deaf, True)):
+        connection.set_progress_handler(lambda: 0, 1000)
+        with contextlib.suppress(sqlite3.OperationalError):  # it hears of it when it is over
+            connection.execute(sql).fetchall()
+        connection.set_progress_handler(None, 1000)
+        assert given_up.is_set() == outcome
+    site.close()
+
+
+def test_a_query_is_stopped_between_two_rows_of_hard_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browsing, "SECONDS", 0.1)
+    site = browsing.Site(store, lambda: pytest.fail("it could be stopped"))
+    connection = site._connect()
+    connection.set_progress_handler(lambda: 0, 1000)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute(COUNT + "SELECT count(randomblob(9000000)) FROM n")
+    connection.set_progress_handler(None, 1000)
+    site.close()
 
 
 def test_numbers_that_arrive_are_seen(store: Path, server: Server) -> None:

@@ -11,10 +11,10 @@ import pytest
 from benchmarks.postgres import schemas
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
-from teachmatters.store.engine import READING, plain_errors, writing_engine
+from teachmatters.store.engine import LOCK, READING, plain_errors, writing_engine
 from teachmatters.store.location import Server
 from teachmatters.store.merge import merge
-from teachmatters.store.postgres_reader import reading
+from teachmatters.store.postgres_reader import reading, stream
 from tests.postgres import Cluster
 from tests.store.merging import Silent, join
 from tests.store.samples import DISTANCE, TOP1, numbers, rows, run, store_at
@@ -50,6 +50,27 @@ def test_a_schema_of_the_users_name_does_not_part_the_writers(
         store.record(run(DISTANCE), numbers("attn-distance", 2))
     assert rows(owner, "SELECT value FROM all_results") == [(2,)]
     assert info(owner)["bytes"] == info(alice)["bytes"] > 100_000
+
+
+def test_who_only_reads_cannot_keep_the_writers_waiting(
+    shared: tuple[Server, Server], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the functions of a query, nor by a statement of their own on the server."""
+    import psycopg
+
+    owner, _ = shared
+    cluster.execute("CREATE ROLE carol LOGIN", "shared")
+    cluster.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO carol", "shared")
+    carol = Server(cluster.url("shared", "carol"))
+    monkeypatch.setattr(writer, "PATIENCE", 0.5)
+    every = "generate_series(0, 1) AS one, (SELECT 'public'::regnamespace::oid::int AS key) AS schema"
+    locks = f"SELECT pg_advisory_lock(29805, key), pg_advisory_xact_lock(29805 * one, key) FROM {every}"
+    for lock in (LOCK, LOCK.replace("SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")):
+        with psycopg.connect(carol.url) as other, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            other.execute(lock.encode())
+    with stream(carol, locks, timeout=60) as found, Store.open(owner) as store:
+        assert len(list(found)) == 2
+        store.record(run(DISTANCE), numbers("attn-distance", 1))
 
 
 def test_stores_of_two_schemas_do_not_wait_for_each_other(server: Server, cluster: Cluster) -> None:

@@ -38,7 +38,6 @@ READING = [
     "SELECT r.model, j.key FROM runs r, json_each(r.versions) j",
     "SELECT count(*), max(value), group_concat(metric) FROM all_results",
     "SELECT row_number() OVER (ORDER BY value) FROM results",
-    "EXPLAIN QUERY PLAN SELECT * FROM results",
     "SELECT title FROM metrics",
     "VALUES (1), (2)",
     "SELECT 1;  -- with an end",

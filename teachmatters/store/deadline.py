@@ -1,0 +1,88 @@
+"""Calls that end in time whatever they do, and that Ctrl-C ends at once.
+
+SQLite checks between two steps of its program whether it is to stop, and one step, such as ``instr`` on megabytes, may
+take hours; Python does not check at all while SQLite works. So SQLite works on another thread, and the one that waits
+for it may stop waiting.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+GRACE = 0.3  # seconds for a step to end that was told to
+STEP = 0.02  # seconds between two times that it is told
+
+
+class Deadline:
+    """Runs steps one at a time, until a moment.
+
+    Attributes:
+        lost: whether a step could not be stopped. It goes on by itself until the process ends, and what it works on
+            must be left alone, as closing it would wait.
+    """
+
+    def __init__(self, seconds: float, interrupt: Callable[[], None]) -> None:
+        """Begin to count; ``interrupt`` asks the step that runs to stop."""
+        self.lost = False
+        self._end = time.monotonic() + seconds
+        self._interrupt = interrupt
+        self._steps: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def run(self, step: Callable[[], T]) -> T:
+        """Run a step on the thread.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        left = min(self._end - time.monotonic(), threading.TIMEOUT_MAX)
+        if left <= 0:
+            raise TimeoutError
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._steps.put(step)
+        try:
+            found, error = self._outcomes.get(timeout=left)
+        except queue.Empty:
+            self._stop()
+            raise TimeoutError from None
+        except BaseException:  # Ctrl-C
+            self._stop()
+            raise
+        if error is not None:
+            raise error
+        result: T = found
+        return result
+
+    def _stop(self) -> None:
+        self.lost = True
+        end = time.monotonic() + GRACE
+        while time.monotonic() < end:
+            self._interrupt()
+            try:
+                self._outcomes.get(timeout=STEP)
+            except queue.Empty:
+                continue
+            self.lost = False
+            return
+
+    def _work(self) -> None:
+        while step := self._steps.get():
+            try:
+                outcome: tuple[Any, BaseException | None] = (step(), None)
+            except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+                outcome = (None, error)
+            self._outcomes.put(outcome)
+            del step, outcome
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._steps.put(None)
