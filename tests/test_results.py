@@ -115,7 +115,7 @@ def test_reports(results: Results) -> None:
     assert drawn._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(TeachMattersError, match="unknown report 'attention'"):
         results.report("attention")
-    with pytest.raises(TeachMattersError, match="unknown model 'moco'"):
+    with pytest.raises(TeachMattersError, match="no numbers of the model 'moco' yet"):
         results.figure("attention-distance", model="moco")
     with pytest.raises(TeachMattersError, match="unknown metric"):
         results.frame("nothing")

@@ -17,9 +17,9 @@ LABELS = 2
 SURE, TIED, STAYS = "  95 %", "  tied layers", "P(best)"
 NOTE = (
     "Beneath a score (layer): its 95 % interval, and the layers tied with it; P(best): how often the best model stays "
-    "it. Computed beside the query, from the scores of single units"
+    "it, of equal ones each by itself. Computed beside the query, from the scores of single units"
 )
-_TASK = ("metric", "protocol", "dataset", "split")
+_TASK = ("metric", "protocol", "dataset", "split", "setting")
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
@@ -82,9 +82,10 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _title(row: dict[str, Any], every: list[dict[str, Any]], options: Options) -> str:
-    """What is measured in what, and of data set, protocol and split what tells panels apart."""
+    """Return what is measured in what, and of data set, protocol, split and setting what tells panels apart."""
     several = [part for part in ("dataset", "protocol", "split") if part in frames.differing(every)]
-    return " / ".join([captions.named(options.of(row["metric"])), *frames.parts(row, several)])
+    (mark, *_) = frames.setting_marks([row, *every])
+    return " / ".join([captions.named(options.of(row["metric"])), *frames.parts(row, several)]) + mark
 
 
 def _depth_axis(ax: Axes, every: list[dict[str, Any]], by_number: bool) -> None:
@@ -167,8 +168,10 @@ def _ranges(layers: str) -> str:
 
 
 def _stays(scores: dict[str, dict[str, Any]]) -> str:
-    """How often the best model of a task stays the best; of several as good the sum."""
+    """Return how often the best model of a task stays the best; of several as good, each one's share.
+
+    Together they may always win, and still none of them is known to be the best.
+    """
     best = _best(scores)
     shares = [row.get("wins") for row in scores.values() if row["value"] == best]
-    known = [share for share in shares if share is not None]
-    return f"{sum(known):.2f}" if known else ""
+    return " / ".join(f"{share:.2f}" for share in shares if share is not None)

@@ -17,7 +17,7 @@ MANY, NAMED = 4, 6
 
 def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
-    lines = [_metrics(data, options)] if "metric" in data.columns else []
+    lines = [*_sides(data, options, catalog), *([_metrics(data, options)] if "metric" in data.columns else [])]
     lines += _sets(data)
     lines += _settings(_beneath_each_other(data), options.setting)
     shown = {model for (model,) in _distinct(data, ("model",))}
@@ -26,6 +26,21 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     if missing:
         lines.append(f"Without these numbers: {', '.join(missing)}")
     return lines
+
+
+def _sides(data: Rows, options: Options, catalog: Catalog) -> list[str]:
+    """Return which two sides a comparison chose where nobody named both, and by what rule."""
+    for first, second in _distinct(data, ("first", "second"))[:1]:
+        if first == second:
+            return [
+                f"{first} under two settings: what --setting names, else the defaults, and the newest of the others"
+            ]
+        if len(options.models) != 2 and len(catalog.models) > 2:
+            return [
+                f"Of {len(catalog.models)} models the two measured last that share a metric: {first} and {second}; "
+                "--model twice names others"
+            ]
+    return []
 
 
 def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -> list[str]:
@@ -152,18 +167,20 @@ def _beneath_each_other(data: Rows) -> Rows:
     return Rows(["setting", "model", "metric", "dataset"], rows, data.truncated)
 
 
+_CELLS = (("model", "dataset"), ("model", "metric", "dataset"), ("model", "other_model", "metric", "dataset"))
+"""What a setting may be that of, the fewest columns that tell first."""
+
+
 def _settings(data: Rows, asked: str) -> list[str]:
-    """Every setting shown that was not asked for, and of what."""
-    cells: dict[str, dict[str, None]] = {}
-    columns = tuple(name for name in ("setting", "model", "metric", "dataset") if name in data.columns)
-    if "setting" not in columns:
+    """Return every setting shown that was not asked for, and of what."""
+    if "setting" not in data.columns:
         return []
-    cell = tuple(name for name in columns[1:] if name != "metric")
-    if len(_distinct(data, ("setting", *cell))) == len(_distinct(data, cell)):
-        columns = ("setting", *cell)  # all metrics have the same
-    every = _distinct(data, columns)
+    ways = [tuple(name for name in cell if name in data.columns) for cell in _CELLS]
+    told = (cell for cell in ways if len(_distinct(data, ("setting", *cell))) == len(_distinct(data, cell)))
+    every = _distinct(data, ("setting", *next(told, ways[-1])))
+    cells: dict[str, dict[str, None]] = {}
     for setting, *what in every:
-        cells.setdefault(setting or "", {})[" ".join(map(str, what))] = None
+        cells.setdefault(setting or "", {})[" ".join(str(part) for part in what if part is not None)] = None
     if set(cells) == {asked}:
         return [f"Setting: {asked}"] if asked else []
     lines = []

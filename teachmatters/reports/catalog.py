@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from teachmatters.errors import TeachMattersError, UnknownNameError, listing
+from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError, listing
 from teachmatters.reports.options import Facts
 from teachmatters.store import location
 from teachmatters.store.location import Place
@@ -23,7 +23,7 @@ SELECT run.model, model.name, run.dataset, run.setting, run.analysis, model.fami
 FROM run_facts AS run
 JOIN models AS model ON model.id = run.model_id
 UNION ALL
-SELECT run.other_model, run.other_model, run.dataset, run.setting, run.analysis, model.family, run.finished_at
+SELECT run.other_model, model.name, run.dataset, run.setting, run.analysis, model.family, run.finished_at
 FROM run_facts AS run
 JOIN models AS model ON model.id = run.other_model_id
 WHERE run.other_model <> '' AND run.other_model <> run.model
@@ -46,7 +46,7 @@ class Catalog:
         models: labels, each with its family.
         names: labels, each with the model's own name.
         data, settings: data sets and settings.
-        analyses: analyses, newest first.
+        analyses: analyses, newest first, each with the data sets that it was made on, newest first.
         facts: metrics, each with its facts.
     """
 
@@ -55,7 +55,7 @@ class Catalog:
     names: Mapping[str, str]
     data: tuple[str, ...]
     settings: tuple[str, ...]
-    analyses: tuple[str, ...]
+    analyses: Mapping[str, tuple[str, ...]]
     facts: Mapping[str, Facts]
 
     def find_models(self, given: Iterable[str]) -> tuple[str, ...]:
@@ -94,12 +94,32 @@ class Catalog:
         return given
 
     def command(self, *metrics: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
-        """The command that would measure metrics of the models and data sets named, else of any there is."""
-        names = dict.fromkeys(self.names.get(label, label) for label in models)
-        chosen = list(names)[:1] or list(self.names.values())[:1] or ["random-s16"]
-        options = [("--model", chosen), ("--metric", [*map(self.spelled, metrics)]), ("--data", data)]
+        """Return the command that would measure metrics of the models on the data sets.
+
+        Args:
+            metrics: names in the store, or of metrics that it lacks.
+            models: labels, all of which it measures; without any the first of the store, or one that needs no weights.
+            data: data sets; without any those that the first metric's analysis was made on last, if it was made.
+        """
+        labels = models or [*self.names][:1]
+        chosen = [self._asked_for(label) for label in labels] or ["random-s16"]
+        # Under a label of its own a model usually has weights of its own, and without them it would be another.
+        files = [f"{label}=FILE" for label in labels if self.names.get(label, label) != label]
+        facts = self.facts.get(metrics[0]) if metrics else None
+        known = self.analyses.get(facts.analysis, ())[:1] if facts else ()
+        options = [
+            ("--model", chosen),
+            ("--weights", files),
+            ("--metric", [*map(self.spelled, metrics)]),
+            ("--data", data or known),
+        ]
         words = [f" {option} {shlex.quote(value)}" for option, values in options for value in values]
         return f"tm analyze{''.join(words)}{db_option(self.path)}"
+
+    def _asked_for(self, label: str) -> str:
+        """Return what ``--model`` takes for a model of the store to come under its label again."""
+        name = self.names.get(label, label)
+        return name if label == name else f"{label}={name}"
 
     def spelled(self, metric: str) -> str:
         """What ``--metric`` takes for this metric alone: the bare name may be that of a whole analysis."""
@@ -113,10 +133,28 @@ class Catalog:
             matches = [name] if name in held else [one for one in held if fnmatchcase(one, name)]
             matches = matches or groups.get(name, [])
             if not matches:
-                advice = f"{self.path.name} holds {listing(held)}."
-                raise UnknownNameError(kind, name, [*held, *filter(None, groups)], advice)
+                raise self._not_held(kind, name, held, [*held, *filter(None, groups)])
             found.update(dict.fromkeys(matches))
         return tuple(found)
+
+    def _not_held(self, kind: str, name: str, held: list[str], known: list[str]) -> TeachMattersError:
+        """Return the error of a name that the store lacks: there is no such thing, or nothing was measured of it."""
+        from teachmatters.registry import load
+
+        tool = load()
+        metrics = [metric.name for spec in tool.analyses.values() for metric in spec.metrics]
+        names = {
+            "model": [*tool.models, *tool.aliases],
+            "metric": [*tool.analyses, *metrics],
+            "data set": [*tool.datasets],
+        }
+        if name in names[kind]:
+            return NothingToShowError(
+                f"{self.path.name} has no numbers of the {kind} {name!r} yet; it holds {listing(held)}."
+            )
+        if any(sign in name for sign in "*?["):
+            return TeachMattersError(f"no {kind} in {self.path.name} matches {name!r}; it holds {listing(held)}.")
+        return UnknownNameError(kind, name, known, f"{self.path.name} holds {listing(held)}.")
 
 
 def db_option(path: Place) -> str:
@@ -148,9 +186,16 @@ def read_catalog(path: Place) -> Catalog:
         names={run["model"]: run["name"] for run in runs},
         data=tuple(sorted({run["dataset"] for run in runs})),
         settings=tuple(sorted({run["setting"] for run in runs})),
-        analyses=tuple(dict.fromkeys(run["analysis"] for run in reversed(runs))),
+        analyses=_analyses(reversed(runs)),
         facts=_read_facts(path),
     )
+
+
+def _analyses(runs: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        found.setdefault(run["analysis"], {})[run["dataset"]] = None
+    return {name: tuple(data) for name, data in found.items()}
 
 
 def _read_facts(path: Place) -> dict[str, Facts]:

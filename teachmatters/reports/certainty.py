@@ -26,7 +26,7 @@ ROUNDING = 1e-5
 Task: TypeAlias = tuple[str, ...]
 Row: TypeAlias = dict[str, Any]
 
-_TASK = ("metric", "dataset", "split", "protocol")
+_TASK = ("metric", "dataset", "split", "protocol", "setting")
 # A list of units may be long: its number says as well which units they are.
 _UNITS = """
 SELECT run.run_id, map.name, map.layer, map.unit_list_id, map.data

@@ -51,20 +51,43 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
 
 
 def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:
-    """The rows of both sides, task by task."""
-    names = [name for name in options.models if any(row["model"] == name for row in every)]
+    """Return the rows of both sides, task by task."""
+    measured = dict.fromkeys(row["model"] for row in every)
+    names = [name for name in options.models if name in measured]
     if len(names) > 2:
         raise TeachMattersError(f"report 'compare' takes two models, not {listing(names)}; name two with --model")
-    if len(options.models) == 1 or len({row["model"] for row in every}) == 1:
+    if len(names) < 2 <= len(options.models):
+        lacking = listing(repr(name) for name in options.models if name not in measured)
+        raise TeachMattersError(
+            f"{lacking} has no number that {names[0]!r} could be compared by; measure it on the same data, or name two "
+            "other models with --model"
+        )
+    if len(names) == 1 or len(measured) == 1:
         return _settings(every)
-    if len(names) < 2:
-        names = _newest(every)
-    sides = [_preferred([row for row in every if row["model"] == name]) for name in names]
-    return [(sides[0][task], sides[1][task]) for task in sides[0] if task in sides[1]]
+    one, two = names or _newest(every)
+    return _alike([row for row in every if row["model"] == one], [row for row in every if row["model"] == two])
+
+
+def _alike(ones: list[Row], others: list[Row]) -> list[tuple[Row, Row]]:
+    """Return each task's rows of two models: under one setting if both have one, else of each the newest.
+
+    Of settings the one asked for comes first, then the newest.
+    """
+    found = []
+    for task in dict.fromkeys(map(_task, ones)):
+        both = [(one, two) for one in ones for two in others if _task(one) == _task(two) == task]
+        if both:
+            found.append(max(both, key=_suits))
+    return found
+
+
+def _suits(pair: tuple[Row, Row]) -> tuple[Any, ...]:
+    settings = {row["setting"] for row in pair}
+    return len(settings) == 1, *(bool(row["asked"]) for row in pair), *sorted(row["finished_at"] for row in pair)
 
 
 def _newest(every: list[Row]) -> list[str]:
-    """The model measured last, and of the others the one measured last that shares a task with it."""
+    """Return the model measured last, and of the others the one measured last that shares a task with it."""
     tasks: dict[str, set[tuple[Any, ...]]] = {}
     for row in every:
         tasks.setdefault(row["model"], set()).add(_task(row))
@@ -89,13 +112,6 @@ def _settings(every: list[Row]) -> list[tuple[Row, Row]]:
             "setting that it was measured under with --setting"
         )
     return found
-
-
-def _preferred(rows: list[Row]) -> dict[tuple[Any, ...], Row]:
-    """Of a model's settings the one asked for, else the newest."""
-    ordered = sorted(rows, key=lambda row: (bool(row["asked"]), row["finished_at"]))
-    chosen = {_task(row): row for row in ordered}
-    return {_task(row): chosen[_task(row)] for row in rows}
 
 
 def _task(row: Row) -> tuple[Any, ...]:
@@ -128,7 +144,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """A line for each task; a difference whose interval leaves 0 out is bold."""
     import pandas as pd
 
-    every = frames.records(rows)
+    every = _marked(frames.records(rows))
     names = [_name(every, side) for side in ("first", "second")]
     lines = [
         [
@@ -148,7 +164,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """Differences with their intervals, percentages apart from other scores; what is clear is filled."""
     from teachmatters.reports import plots
 
-    every = frames.records(rows)
+    every = _marked(frames.records(rows))
     named = list(zip(frames.tasks(every), every, strict=True))
     groups = [part for part in ([(name, row) for name, row in named if (row["unit"] == "percent") == is_percent]
                                 for is_percent in (True, False)) if part]  # fmt: skip
@@ -196,12 +212,25 @@ def _is_clear(row: Row) -> bool:
     return row["low"] is not None and not row["low"] <= 0 <= row["high"]
 
 
+def _marked(every: list[Row]) -> list[Row]:
+    """Return the rows with a ``setting`` that tells both sides', so that tasks of unlike settings are told apart."""
+    for row in every:
+        both = dict.fromkeys((row["first_setting"] or "", row["second_setting"] or ""))
+        row["setting"] = next(iter(both)) if len(both) == 1 else " against ".join(each or "defaults" for each in both)
+    return every
+
+
 def _name(every: Sequence[Row], side: str) -> str:
-    """The model; with its setting where both sides are one model."""
+    """Return the model, with its setting where that tells the sides apart and is the same in all tasks."""
     first = every[0]
-    if first["first"] != first["second"]:
+    mine, others = ({row[f"{each}_setting"] or "" for row in every} for each in (side, _other(side)))
+    if len(mine) > 1 or len(others) > 1 or mine == others:
         return str(first[side])
     return f"{first[side]}, {first[f'{side}_setting'] or 'defaults'}"
+
+
+def _other(side: str) -> str:
+    return "second" if side == "first" else "first"
 
 
 def _number(row: Row, value: float) -> str:

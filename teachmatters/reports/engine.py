@@ -168,7 +168,7 @@ def _option(bind: str) -> str:
 def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Options) -> Options:
     metrics: tuple[str, ...] = ()
     if "metrics" in used:
-        metrics = catalog.find_metrics(options.metrics) or _default_metrics(spec, catalog)
+        metrics = catalog.find_metrics(options.metrics) or _default_metrics(spec, catalog, options)
         if len(metrics) < spec.least:
             held = listing(
                 [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in metrics], 8
@@ -187,7 +187,7 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
     )
 
 
-def _default_metrics(spec: ReportSpec, catalog: Catalog) -> tuple[str, ...]:
+def _default_metrics(spec: ReportSpec, catalog: Catalog, options: Options) -> tuple[str, ...]:
     """The report's own metrics that were measured; for a report of any metric the newest with numbers, or
     every one that has a better.
     """
@@ -199,8 +199,10 @@ def _default_metrics(spec: ReportSpec, catalog: Catalog) -> tuple[str, ...]:
         return tuple(fact.name for fact in ranked[:1])
     held = tuple(name for name in spec.metrics if name in catalog.facts)
     if not held:
+        models, data = catalog.find_models(options.models), catalog.find_data(options.data)
+        command = catalog.command(spec.metrics[0], models=models, data=data)
         raise TeachMattersError(
             f"{catalog.path} holds {listing(catalog.facts)}, but nothing that report {spec.name!r} shows "
-            f"({listing(spec.metrics)}); '{catalog.command(spec.metrics[0])}' measures the first."
+            f"({listing(spec.metrics)}); '{command}' measures the first."
         )
     return held

@@ -121,20 +121,34 @@ def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> list[str]:
-    """Each row's model, and of the rest whatever differs between the rows and is not ``named`` elsewhere."""
+    """Return each row's model, and of the rest whatever differs between the rows and is not ``named`` elsewhere."""
     differ = [part for part in differing(every) if part not in named]
     versus = [f" vs {row['other_model']}" if row.get("other_model") else "" for row in every]
-    return [" / ".join([row["model"] + other, *parts(row, differ)]) for row, other in zip(every, versus, strict=True)]
+    return [
+        " / ".join([row["model"] + other, *parts(row, differ)]) + mark
+        for row, other, mark in zip(every, versus, setting_marks(every), strict=True)
+    ]
 
 
 def tasks(every: list[dict[str, Any]]) -> list[str]:
-    """What each row was measured on: its metric, and of data set, protocol and split what tells rows apart.
+    """Return what each row was measured on: its metric, and of data set, protocol and split what tells rows apart.
 
     >>> tasks([{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "n", "dataset": "a", "split": "all"}])
     ['m', 'n']
     """
     several = [part for part in ("dataset", "protocol", "split") if part in differing(every)]
-    return [" / ".join([row["metric"], *parts(row, several)]) for row in every]
+    marks = setting_marks(every)
+    return [" / ".join([row["metric"], *parts(row, several)]) + mark for row, mark in zip(every, marks, strict=True)]
+
+
+def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each row's heading says of its setting: nothing where all rows have the same, or it is the default.
+
+    >>> setting_marks([{"setting": ""}, {"setting": "limit=2"}]), setting_marks([{"setting": "limit=2"}])
+    (['', ' [limit=2]'], [''])
+    """
+    settings = [row.get("setting") or "" for row in every]
+    return [f" [{setting}]" if setting and len(set(settings)) > 1 else "" for setting in settings]
 
 
 def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:

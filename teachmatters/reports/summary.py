@@ -1,8 +1,8 @@
-"""All models, all tasks: every metric that has a better, each model's best layer, and who comes first how often."""
+"""All models, all tasks: every metric with a direction, each model's best layer, and the models' mean places."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-MEAN = "mean place"
+MEAN, COUNT = "mean place", "tasks measured"
 WIDE, HIGH = 0.85, 0.24
 """Inches of a cell."""
 
@@ -23,7 +23,11 @@ Task = Mapping[str, Row]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Tasks by models, cells ``score (layer)``, the best bold; at the end each model's mean place."""
+    """Return tasks by models, cells ``score (layer)``, the best bold; at the end mean places, and counts of tasks.
+
+    The mean place is over the tasks that all models have: a model that was measured on a few tasks, among few others,
+    would come out first for it.
+    """
     import pandas as pd
 
     models, tasks = _read(rows)
@@ -34,12 +38,26 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
         for column, model in enumerate(models, start=1)
         if model in task and task[model]["place"] == 1
     }
-    places = [_mean_place(tasks, model) for model in models]
-    lines.append([MEAN, *(f"{place:.1f}" for place in places)])
-    bold |= {(len(tasks), column) for column, place in enumerate(places, start=1) if place == min(places)}
-    shown = pd.DataFrame(lines, columns=["task", *models])
-    shown.attrs.update(bold=bold, labels=1, foot=1)
+    foot = _foot(models, tasks)
+    bold |= {(len(tasks), column) for column, is_first in enumerate(_firsts(models, tasks), start=1) if is_first}
+    shown = pd.DataFrame([*lines, *foot], columns=["task", *models])
+    shown.attrs.update(bold=bold, labels=1, foot=len(foot), notes=_notes(models, tasks))
     return shown
+
+
+def _foot(models: Sequence[str], tasks: Mapping[str, Task]) -> list[list[str]]:
+    """Return the line of mean places, and where models lack tasks the line of their counts."""
+    counts = [sum(model in task for task in tasks.values()) for model in models]
+    counted = [[COUNT, *map(str, counts)]] if set(counts) != {len(tasks)} else []
+    return [[MEAN, *map(_number, _mean_places(models, tasks))], *counted]
+
+
+def _notes(models: Sequence[str], tasks: Mapping[str, Task]) -> list[str]:
+    common = len(_common(models, tasks))
+    if common == len(tasks):
+        return []
+    over = f"is over the {common} of {len(tasks)} tasks" if common else "needs tasks"
+    return [f"The mean place {over} that all {len(models)} models have; --model leaves models out"]
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
@@ -50,10 +68,10 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports import plots
 
     models, tasks = _read(rows)
-    none = [[float("nan")] * len(models)]
+    foot = _foot(models, tasks)
+    none = [[float("nan")] * len(models)] * len(foot)
     share = np.array([[_share(task.get(model)) for model in models] for task in tasks.values()] + none)
-    names = [*(plots.label(name, longest=40) for name in tasks), MEAN]
-    places = [_mean_place(tasks, model) for model in models]
+    names = [*(plots.label(name, longest=40) for name in tasks), *(line[0] for line in foot)]
     room = 0.4 + 0.07 * max(map(len, names))
     figure = Figure(figsize=(room + WIDE * len(models) + 0.9, 0.9 + HIGH * len(names)), layout="constrained")
     ax = figure.subplots()
@@ -71,9 +89,11 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
                 weight="bold" if first else "normal", color="white" if share[nth, column] > 0.8 else "black",
                 **plots.INSIDE,
             )  # fmt: skip
-    for column, place in enumerate(places):
-        weight = "bold" if place == min(places) else "normal"
-        ax.text(column, len(tasks), f"{place:.1f}", ha="center", va="center", fontsize=7.5, weight=weight)
+    firsts = _firsts(models, tasks)
+    for nth, (_, *cells) in enumerate(foot, start=len(tasks)):
+        for column, text in enumerate(cells):
+            weight = "bold" if nth == len(tasks) and firsts[column] else "normal"
+            ax.text(column, nth, text, ha="center", va="center", fontsize=7.5, weight=weight)
     bar = figure.colorbar(image, ax=ax, shrink=0.6, boundaries=np.linspace(0, 1, 101), ticks=[0, 1])
     bar.ax.set_yticklabels(["last", "first"])
     return figure
@@ -87,9 +107,25 @@ def _read(rows: pd.DataFrame) -> tuple[list[str], dict[str, Task]]:
     return list(style.looks(every)), dict(tasks)
 
 
-def _mean_place(tasks: Mapping[str, Task], model: str) -> float:
-    """Over the tasks that the model was measured on."""
-    return fmean(task[model]["place"] for task in tasks.values() if model in task)
+def _common(models: Sequence[str], tasks: Mapping[str, Task]) -> list[Task]:
+    """Return the tasks that all models were measured on."""
+    return [task for task in tasks.values() if all(model in task for model in models)]
+
+
+def _mean_places(models: Sequence[str], tasks: Mapping[str, Task]) -> list[float | None]:
+    """Return each model's mean place over the tasks that all have; None where there is no such task."""
+    common = _common(models, tasks)
+    return [fmean(task[model]["place"] for task in common) if common else None for model in models]
+
+
+def _firsts(models: Sequence[str], tasks: Mapping[str, Task]) -> list[bool]:
+    """Return which models have the lowest mean place."""
+    places = _mean_places(models, tasks)
+    return [place is not None and place == min(each for each in places if each is not None) for place in places]
+
+
+def _number(place: float | None) -> str:
+    return "" if place is None else f"{place:.1f}"
 
 
 def _share(row: Row | None) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,42 @@ def test_a_command_measures_what_was_asked_for_in_the_store_that_was_asked(
 ) -> None:
     catalog = read_catalog(several)
     assert catalog.command("knn-top1", models=("zeta", "mine"), data=("a b",)) == (
-        f"tm analyze --model zeta --metric knn-top1 --data 'a b' --db {several}"
+        f"tm analyze --model zeta --model mine --metric knn-top1 --data 'a b' --db {several}"
     )
     monkeypatch.setenv("TM_DB", str(several))
-    assert catalog.command("cka") == "tm analyze --model mini-a --metric cka:cka"
+    assert catalog.command("cka") == "tm analyze --model mini-a --metric cka:cka --data photos"
+    assert catalog.command("rank") == "tm analyze --model mini-a --metric rank"
+
+
+def test_a_command_for_a_label_names_the_model_and_the_file_behind_it(tmp_path: Path) -> None:
+    """The bare name would measure other weights, the bare label means nothing to 'tm analyze'."""
+    path, mine = tmp_path / "r.db", replace(model("mine"), name="dino-s16")
+    record(path, mine, TOP1, values(TOP1, [1.0]), data="digits")
+    record(path, model("alpha"), CKA, [Record(metric="cka", layer=1, other_layer=1, value=0.5)], other=mine)
+    assert (
+        read_catalog(path)
+        .command("knn-top1", models=("mine",))
+        .startswith("tm analyze --model mine=dino-s16 --weights mine=FILE --metric knn-top1 --data digits --db ")
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "message"),
+    [
+        (
+            "find_models",
+            "dino-b16",
+            "results.db has no numbers of the model 'dino-b16' yet; it holds mine, mini, mini-a",
+        ),
+        ("find_metrics", "map-hard", "results.db has no numbers of the metric 'map-hard' yet; it holds knn-top1, cka."),
+        ("find_data", "folder", "results.db has no numbers of the data set 'folder' yet; it holds photos."),
+        ("find_data", "fold*", "no data set in results.db matches 'fold*'; it holds photos."),
+    ],
+)
+def test_what_was_not_measured_is_not_called_unknown(several: Path, call: str, name: str, message: str) -> None:
+    with pytest.raises(TeachMattersError) as error:
+        getattr(read_catalog(several), call)([name])
+    assert str(error.value).startswith(message)
 
 
 def test_where_all_is_at_its_default_a_setting_is_told_so(tmp_path: Path) -> None:
@@ -98,8 +131,6 @@ def test_where_all_is_at_its_default_a_setting_is_told_so(tmp_path: Path) -> Non
 
 
 def test_the_latest_facts_count(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     path = tmp_path / "r.db"
     record(path, model(), TOP1, values(TOP1, [1.0]))
     record(path, model(), replace(TOP1, title="Better"), values(TOP1, [1.0]))

@@ -113,6 +113,14 @@ def test_models_with_other_units_are_not_set_against_each_other(path: Path) -> N
     assert all(row["units"] == 40 for row in rows.values())
 
 
+def test_two_models_that_are_equally_good_share_the_wins(tmp_path: Path) -> None:
+    for label in ("a-s16", "b-s16"):
+        put(tmp_path / "r.db", label, np.full((40, 2), 100.0))
+    put(tmp_path / "r.db", "c-s16", hits(3, 0.1, 0.1))
+    table = run_report(SPEC, tmp_path / "r.db", Options()).table
+    assert table["knn-top1"].tolist()[-1] == "0.50 / 0.50"
+
+
 def test_less_can_be_better(tmp_path: Path) -> None:
     for label, level in (("a-s16", 0.1), ("b-s16", 0.8)):
         put(tmp_path / "r.db", label, hits(4, level, level), metric=LOSS)

@@ -64,6 +64,26 @@ def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> N
     record(path, model("beit-s16", depth=3), PURITY, values(PURITY, [0.9, 0.1, 0.1]))
     (row,) = rows(path)
     assert (row["metric"], row["first"], row["second"]) == ("purity-cls", "beit-s16", "mae-s16"), "not clip-s16"
+    said = "Of 4 models the two measured last that share a metric: beit-s16 and mae-s16; --model twice names others"
+    assert run_report(SPEC, path, Options()).caption[0] == said
+    assert said not in run_report(SPEC, path, Options(models=("beit-s16", "mae-s16"))).caption
+
+
+def test_a_setting_that_both_have_goes_before_a_newer_one(path: Path) -> None:
+    record(path, model("mae-s16", depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
+    purity = next(row for row in rows(path, models=("mae-s16", "dino-s16")) if row["metric"] == "purity-cls")
+    assert (purity["first_setting"], purity["second_setting"]) == ("", "")
+    assert purity["difference"] == pytest.approx(-0.2)
+
+
+def test_unlike_settings_are_named_in_the_headings_or_with_the_task(path: Path) -> None:
+    record(path, model("beit-s16", depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
+    table = run_report(SPEC, path, Options(models=("beit-s16", "dino-s16"))).table
+    assert list(table.columns[:3]) == ["task", "beit-s16, limit=2", "dino-s16, defaults"]
+    put(path, "beit-s16", hits(5, 0.1, 0.2, 0.3))
+    table = run_report(SPEC, path, Options(models=("beit-s16", "dino-s16"))).table
+    assert list(table.columns[:3]) == ["task", "beit-s16", "dino-s16"]
+    assert table["task"].tolist() == ["knn-top1 / digits", "purity-cls / photos [limit=2 against defaults]"]
 
 
 def test_one_model_under_two_settings(path: Path) -> None:
@@ -127,10 +147,12 @@ def test_the_drawing_has_percentages_apart(path: Path) -> None:
     [
         (("dino-s16", "mae-s16", "clip-s16"), "takes two models, not dino-s16, mae-s16, clip-s16"),
         (("dino-s16",), "'dino-s16' alone, under one setting"),
+        (("dino-s16", "moco-s16"), "'moco-s16' has no number that 'dino-s16' could be compared by"),
         (("clip-s16", "beit-s16"), "share no metric that has a better on one data set"),
     ],
 )
 def test_what_cannot_be_compared(path: Path, models: tuple[str, ...], said: str) -> None:
     record(path, model("beit-s16", depth=1), PURITY, [Record(metric="purity-cls", layer=1, value=0.5)])
+    record(path, model("moco-s16", depth=3), DISTANCE, heads(DISTANCE, rising(3)))
     with pytest.raises(TeachMattersError, match=said):
         run_report(SPEC, path, Options(models=models))

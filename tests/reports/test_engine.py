@@ -138,6 +138,28 @@ class TestSettings:
         report = run("metric", path, metrics=("attn-distance", "purity-cls"))
         assert "Setting limit=2: dino-s16 attn-distance photos, mae-b16 purity-cls photos" in report.caption
 
+    def test_a_trial_is_told_apart_in_the_headings(self, settings: Path) -> None:
+        assert list(run("metric", settings).table.columns) == ["layer", "dino-s16", "mae-b16 [limit=3]"]
+        assert list(run("metric", settings, setting="limit=2").table.columns) == ["layer", "dino-s16", "mae-b16"]
+        best = run("best-layers", settings)
+        assert list(best.table.columns) == ["supervision", "model", "knn-top1", "knn-top1 [limit=3]"]
+        assert best.table.iloc[:, 2:].to_numpy().tolist() == [["10.0 (1)", ""], ["", "23.0 (1)"]]
+        assert [ax.get_title() for ax in best.figure().axes] == [
+            "k-NN top-1, percent", "k-NN top-1, percent [limit=3]",
+        ]  # fmt: skip
+
+    def test_a_trial_is_in_no_ranking_of_full_runs(self, settings: Path) -> None:
+        places = run("summary", settings).rows
+        assert list(zip(places["model"], places["place"], places["models"], strict=True)) == [
+            ("dino-s16", 1, 1), ("mae-b16", 1, 1),
+        ]  # fmt: skip
+
+    def test_the_settings_of_pairs_name_both_models(self, tmp_path: Path) -> None:
+        one = [Record(metric="cka", layer=1, other_layer=1, value=0.5)]
+        record(tmp_path / "r.db", model("a"), CKA, one, other=model("b"))
+        record(tmp_path / "r.db", model("a"), CKA, one, other=model("c"), setting="limit=2")
+        assert "Setting limit=2: a c cka photos, c a cka photos" in run("cka", tmp_path / "r.db").caption
+
     def test_nothing_is_said_of_the_defaults(self, settings: Path) -> None:
         assert not [line for line in run("metric", settings, models=("dino*",)).caption if "Setting" in line]
 
@@ -229,7 +251,9 @@ def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -
     with pytest.raises(TeachMattersError, match="'tm report metric --metric cka:cka' shows it as it is"):
         run("best-layers", alike, metrics=("cka:cka",))
     record(tmp_path / "r.db", model("mae-b16"), TOP1, values(TOP1, [1.0]))
-    with pytest.raises(TeachMattersError, match=r"'tm analyze --model mae-b16 --metric cka:cka --db .*r.db' would"):
+    with pytest.raises(
+        TeachMattersError, match=r"'tm analyze --model mae-b16 --metric cka:cka --data photos --db .*r.db' would"
+    ):
         run("metric", tmp_path / "r.db", metrics=("cka:cka",), models=("mae-b16",))
 
 
@@ -275,6 +299,18 @@ class TestErrors:
         assert "r.db holds attn-distance, but nothing that report 'best-layers' shows (knn-top1, " in str(error.value)
         assert "'tm analyze --model 'o'\"'\"'neil' --metric knn-top1 --db " in str(error.value)
         assert str(error.value).endswith("r.db' measures the first.")
+
+    def test_the_command_is_of_the_models_and_data_that_were_asked_for(self, tmp_path: Path) -> None:
+        for label in ("a", "b", "c"):
+            record(tmp_path / "r.db", model(label), DISTANCE, heads(DISTANCE, [0.1]))
+        record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [1.0]), data="digits")
+        command = "tm analyze --model b --model c --metric {} --data {} "
+        with pytest.raises(NothingToShowError, match=command.format("knn-top1", "photos")):
+            run("metric", tmp_path / "r.db", metrics=("knn-top1",), models=("b", "c"), data=("photos",))
+        with pytest.raises(NothingToShowError, match=command.format("knn-top1", "digits")):
+            run("metric", tmp_path / "r.db", metrics=("knn-top1",), models=("b", "c"))
+        with pytest.raises(TeachMattersError, match=command.format("purity-cls", "photos")):
+            run("clusters", tmp_path / "r.db", models=("b", "c"), data=("photos",))
 
     def test_a_metric_without_direction_has_no_best_layer(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"attn-distance has no better or worse.*: knn-top1, purity-cls\."):

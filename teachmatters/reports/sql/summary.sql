@@ -32,8 +32,9 @@ layers AS (
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, layer, value, unit,
     higher_is_better,
-    RANK() OVER (PARTITION BY dataset, split, analysis, metric ORDER BY badness) AS place,
-    COUNT(*) OVER (PARTITION BY dataset, split, analysis, metric) AS models
+    -- A trial and a full run are not set against each other.
+    RANK() OVER (PARTITION BY dataset, split, analysis, metric, protocol, setting ORDER BY badness) AS place,
+    COUNT(*) OVER (PARTITION BY dataset, split, analysis, metric, protocol, setting) AS models
 FROM layers
 WHERE nth = 1
-ORDER BY analysis, metric, dataset, split, model
+ORDER BY analysis, metric, dataset, split, setting = :setting DESC, setting, model
