@@ -64,6 +64,8 @@ class DatasetSpec:
         requires: files or folders that show a directory to be this data set: patterns, any one of each ``a|b``.
         layout: the expected layout in words, for messages.
         source, licence, citation: where to get it, and on what terms.
+        version: raised whenever the same files come to mean other images, labels or annotations; part of the
+            fingerprint, so that no number or feature from before is taken for a new one.
     """
 
     name: str
@@ -78,6 +80,7 @@ class DatasetSpec:
     source: str = ""
     licence: str = ""
     citation: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,5 +156,16 @@ class Dataset(ABC):
         """Files of annotations that ought to be there and are not, as paths in the data set; ``tm datasets`` tells.
 
         Pictures need not be named: an item of size 0 is one that is not there.
+        """
+        return ()
+
+    def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
+        """Return sentences about what a reader of the numbers must know: gaps, files that were not read, odd classes.
+
+        A run says them once on standard error and keeps them in its notes.
+
+        Args:
+            kind: of data.
+            items: those that are used, by role.
         """
         return ()

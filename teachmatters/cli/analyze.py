@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from teachmatters.runner.request import Outcome
     from teachmatters.store.location import Place
 
+SAID = ("skipped", "data")
+"""Notes that are said elsewhere: the pictures that were left out, and what the data set has to say."""
+
 HELP = """Measure models on data and record every number in the store.
 
 Only what the store lacks is measured; --force measures anew. Without --data it is done on the bundled 'scenes', a
@@ -132,7 +135,7 @@ def _detail(outcome: Outcome) -> str:
     setting = f" [{outcome.setting}]" if outcome.setting else ""
     if outcome.status == "reused":
         return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures anew)"
-    notes = [f"{name}: {_words(value)}" for name, value in outcome.notes.items() if name != "skipped"]
+    notes = [f"{name}: {_words(value)}" for name, value in outcome.notes.items() if name not in SAID]
     if outcome.skipped:
         skipped = outcome.notes["skipped"]
         assert isinstance(skipped, dict)

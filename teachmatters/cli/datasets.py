@@ -49,7 +49,7 @@ def datasets(
     shown = _dataset(spec)
     opened = _open(spec, data_root) if spec.bundled or data_root is not None or preview is not None else None
     if opened is not None:
-        shown["found"], shown["missing"] = _found(opened), _missing(opened)
+        shown["found"], shown["missing"], shown["remarks"] = _found(opened), _missing(opened), _remarks(opened)
     listing.emit_one(shown, style)
     if opened is not None and preview is not None:
         _draw(opened, preview)
@@ -80,8 +80,8 @@ def _open(spec: DatasetSpec, data_root: Path | None) -> OpenDataset:
 def _found(opened: OpenDataset) -> str:
     """What a folder holds, in words."""
     counts = [_count(opened, kind) for kind in sorted(opened.dataset.kinds)]
-    classes = f"; {len(opened.dataset.classes)} classes" if opened.dataset.classes else ""
-    return "; ".join(counts) + classes
+    count = len(opened.dataset.classes)
+    return "; ".join(counts) + (f"; {count} {'class' if count == 1 else 'classes'}" if count else "")
 
 
 def _count(opened: OpenDataset, kind: Kind) -> str:
@@ -107,6 +107,18 @@ def _missing(opened: OpenDataset) -> str | None:
     pictures = [item.key for kind in kinds for item in dataset.items(kind, "all") or () if not item.size]
     names = list(dict.fromkeys([*pictures, *(name for kind in kinds for name in dataset.missing(kind))]))
     return f"{len(names):,} (not there, or empty): {listed(names, 3)}" if names else "nothing"
+
+
+def _remarks(opened: OpenDataset) -> list[str] | None:
+    """What the data set has to say about itself, whole."""
+    from teachmatters.runner.data import items_of
+
+    told = [
+        remark
+        for kind in sorted(opened.dataset.kinds)
+        for remark in opened.dataset.remarks(kind, items_of(opened, kind, ("all",), None))
+    ]
+    return list(dict.fromkeys(told)) or None
 
 
 def _draw(opened: OpenDataset, path: Path) -> None:

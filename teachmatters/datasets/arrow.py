@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, Item, Kind, Role
+from teachmatters.datasets.layout import WORDS, class_remarks, part_named, roles_of, unused_remarks
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.parts import WORDS, part_named, roles_of
 from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError, listing
 
@@ -31,24 +31,27 @@ def has_parquet(root: Path) -> bool:
 
 
 class ArrowFolder(Dataset):
-    """The rows of a table with a column of pictures, in their order; a key is the split and the row's number.
+    """The rows of a table with a column of images, in their order.
 
     The splits ``train`` and ``validation`` (or ``val``, else ``test``) are gallery and queries; of others there may be
-    one, which then is all. A column of class labels makes them labelled. Opening reads no picture: their sizes are
-    those that the table keeps, or those of the files that it names.
+    one, which then is all. A column of class labels makes them labelled. A key is the path in a folder that the table
+    was made of, as far as the table tells it: part, class and file name; else part and number of the row. Opening reads
+    no image: their sizes are those that the table keeps, or those of the files that it names.
 
     Args:
         root: the folder.
+        upright: apply the EXIF orientation.
 
     Raises:
-        TeachMattersError: it cannot be read, no column holds pictures, or the package is not installed.
+        TeachMattersError: it cannot be read, no column holds images, or the package is not installed.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        splits = _splits(root)
+    def __init__(self, root: Path, *, upright: bool = False) -> None:
+        self.root, self.upright = root, upright
+        splits, unread = _splits(root)
         self.parts = roles_of(splits)
         self._rows = {part: splits[part] for part in set(self.parts.values())}
+        self._unused = [*unread, *(part for part in splits if part not in self._rows)]
         features = self._rows[self.parts["all"]].features
         self._picture = _column(root, features, "Image", ("image", "img"))
         self._label, self.classes = _labels(features)
@@ -56,6 +59,7 @@ class ArrowFolder(Dataset):
             if any(rows.features.get(name) != features[name] for rows in self._rows.values()):
                 raise TeachMattersError(f"{root}: column {name!r} is not the same in all splits; 'cast' makes it so")
         self.kinds = frozenset({"pictures", "labels"} if self._label else {"pictures"})
+        self._numbers: dict[str, int] = {}
         self._items = {part: self._listed(part, rows) for part, rows in self._rows.items()}
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
@@ -63,27 +67,42 @@ class ArrowFolder(Dataset):
         return None if part is None else self._items[part]
 
     def picture(self, item: Item) -> Image:
-        part, _, number = item.key.rpartition("/")
-        found = self._rows[part][int(number)][self._picture]
+        part = next(part for part in self._rows if not part or item.key.startswith(f"{part}/"))
+        found = self._rows[part][self._numbers[item.key]][self._picture]
         if found is None:
             raise ValueError(f"{item.key}: the table has no picture in this row")
         if found["bytes"] is None:
-            return read_picture(self.root / found["path"])
-        return read_picture(BytesIO(found["bytes"]), item.key)
+            return read_picture(self.root / found["path"], upright=self.upright)
+        return read_picture(BytesIO(found["bytes"]), item.key, upright=self.upright)
 
     def split(self, kind: Kind) -> str:
         return self.parts["all"] or "all"
 
+    def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
+        told = unused_remarks(self._unused, self.parts)
+        if "split" in self._rows[self.parts["all"]].features:
+            told.append("column 'split' is not looked at; make each of its values a split of the table")
+        return [*class_remarks(self.classes), *told] if kind == "labels" else told
+
     def _listed(self, part: str, rows: Any) -> list[Item]:
         sizes: list[int] = []
         labels: list[int | None] = []
+        names: list[str] = []
         for batch in rows.with_format("arrow").iter(batch_size=10_000):
             sizes += self._sizes(batch[self._picture])
-            labels += batch[self._label].to_pylist() if self._label else [None] * batch.num_rows
-        return [
-            Item(f"{part}/{number:08d}".lstrip("/"), size, _known(label))
-            for number, (size, label) in enumerate(zip(sizes, labels, strict=True))
-        ]
+            labels += map(_known, batch[self._label].to_pylist() if self._label else [None] * batch.num_rows)
+            names += _file_names(batch[self._picture])
+        keys = self._keys(part, names, labels)
+        self._numbers |= {key: number for number, key in enumerate(keys)}
+        return [Item(*each) for each in zip(keys, sizes, labels, strict=True)]
+
+    def _keys(self, part: str, names: Sequence[str], labels: Sequence[int | None]) -> list[str]:
+        """Paths as in a folder; numbers where a row's file or class is not known, or two have one path."""
+        folders = ["" if label is None else self.classes[label] for label in labels]
+        keys = ["/".join(filter(None, (part, *each))) for each in zip(folders, names, strict=True)]
+        if all(names) and (all(folders) or not self._label) and len(set(keys)) == len(keys):
+            return keys
+        return [f"{part}/{number:08d}".lstrip("/") for number in range(len(keys))]
 
     def _sizes(self, column: Any) -> list[int]:
         """In bytes: of pictures in the table, or of the files that it names."""
@@ -104,8 +123,16 @@ def _known(label: int | None) -> int | None:
     return None if label is None or label < 0 else label
 
 
-def _splits(root: Path) -> dict[str, Any]:
-    """Each split with its pictures left undecoded; the only one there is may have any name."""
+def _file_names(column: Any) -> list[str]:
+    """What the images were called as files, "" where that is not known."""
+    import pyarrow.compute as pc
+
+    paths = pc.struct_field(column, "path").to_pylist()
+    return [(path or "").replace("\\", "/").rpartition("/")[2] for path in paths]
+
+
+def _splits(root: Path) -> tuple[dict[str, Any], list[str]]:
+    """Each split with its images left undecoded, and names of those not read; the only one may have any name."""
     try:
         import datasets
     except ImportError:
@@ -118,8 +145,10 @@ def _splits(root: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:200]
         raise TeachMattersError(f"{root} cannot be read by the package datasets: {reason}") from None
     if not isinstance(found, Mapping):
-        return {"": _undecoded(found)}
-    return {part: _undecoded(found[name]) for part, name in _by_part(root, found).items()}
+        return {"": _undecoded(found)}, []
+    chosen = _by_part(root, found)
+    unread = [name for name in found if name not in chosen.values()]
+    return {part: _undecoded(found[name]) for part, name in chosen.items()}, unread
 
 
 def _by_part(root: Path, names: Iterable[str]) -> dict[str, str]:

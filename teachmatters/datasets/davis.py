@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Role
 from teachmatters.datasets.listing import entries, size_of
-from teachmatters.datasets.pictures import LARGEST, is_picture, read_picture
+from teachmatters.datasets.pictures import MOST_PIXELS, is_picture, read_picture
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def read_index_mask(path: Path) -> Any:
     from PIL import Image
 
     with Image.open(path) as picture:
-        if picture.width * picture.height > LARGEST or picture.mode not in ("P", "L", "1", "I", "I;16"):
+        if picture.width * picture.height > MOST_PIXELS or picture.mode not in ("P", "L", "1", "I", "I;16"):
             raise ValueError(f"{path}: {picture.size} pixels of mode {picture.mode} are no mask of object numbers")
         values = np.asarray(picture)
     if values.size and (values.min() < 0 or values.max() > VOID):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachmatters.api import Mask
-from teachmatters.datasets.pictures import LARGEST
+from teachmatters.datasets.pictures import MOST_PIXELS
 from teachmatters.errors import TeachMattersError
 
 Outline: TypeAlias = "list[NDArray[np.float64]] | dict[str, Any]"
@@ -102,7 +102,7 @@ def _read(path: Path, modified: int, size: int) -> Instances:
 
 def _photo(entry: Mapping[str, Any]) -> Photo:
     width, height = int(entry["width"]), int(entry["height"])
-    if not 0 < width * height <= LARGEST:
+    if not 0 < width * height <= MOST_PIXELS:
         raise ValueError(f"image {entry['id']} has {width} x {height} pixels")
     return Photo(Path(entry["file_name"]).name, width, height)
 

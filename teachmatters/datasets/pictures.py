@@ -1,38 +1,78 @@
-"""Reading one picture file as RGB."""
+"""Reading one image file as RGB."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 # Such a picture is refused below, with its name. Filters belong to the whole process and pictures are read by many
 # threads, so this one is set once, here, and not around each reading.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+# Pillow only identifies these formats (BUFR, GRIB, HDF5, MPEG), reads them on Windows only (WMF), or reads them by
+# running another program (EPS).
+NOT_READ = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
-LARGEST = 89_478_485
-"""Pixels beyond which a picture is refused: where PIL begins to warn of an attack."""
+# The size from which Pillow itself refuses an image: twice Image.MAX_IMAGE_PIXELS, as Pillow ships it.
+MOST_PIXELS = 178_956_970
+
+# ImageOps.exif_transpose does the same and then writes the other tags anew, which fails if one of them is damaged.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@cache
+def formats() -> dict[str, str]:
+    """Return the formats that are read: Pillow's name of each by file name suffix, as this Pillow was built.
+
+    >>> formats()[".jfif"], formats()[".pgm"], ".eps" in formats()
+    ('JPEG', 'PPM', False)
+    """
+    every = Image.registered_extensions().items()
+    return {suffix: name for suffix, name in every if name in Image.OPEN and name not in NOT_READ}
+
+
+def suffix_of(name: str) -> str:
+    """Return a file name's last suffix in lower case, empty if it has none.
+
+    >>> suffix_of("a.b.JPEG"), suffix_of("README"), suffix_of(".hidden")
+    ('.jpeg', '', '')
+    """
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name is that of a picture.
+    """Return whether a file name is that of an image.
 
     >>> [is_picture(name) for name in ("a.JPEG", "b.png", ".DS_Store", "._c.jpg", "notes.txt")]
     [True, True, False, False, False]
     """
-    return not name.startswith(".") and name[name.rfind(".") :].lower() in EXTENSIONS
+    return not name.startswith(".") and suffix_of(name) in formats()
 
 
-def read_picture(file: Path | BinaryIO, name: str = "") -> Image.Image:
-    """The whole picture, RGB: a transparent one on white, 16-bit grey scaled to 8 bits, of several frames the first.
+def read_picture(file: Path | BinaryIO, name: str = "", *, upright: bool = False) -> Image.Image:
+    """Read a whole image as RGB.
+
+    Transparent images are put on white, 16-bit grey is scaled to 8 bits, and of several frames the first is read.
 
     Args:
         file: a path, or an open file.
-        name: for messages; of a path it is known.
+        name: for messages; known if ``file`` is a path.
+        upright: apply the EXIF orientation, as image viewers do. Annotations of the official data sets are in the
+            stored pixels, so their images are read without it.
 
     Raises:
         OSError: no such file, or it is truncated.
@@ -40,14 +80,23 @@ def read_picture(file: Path | BinaryIO, name: str = "") -> Image.Image:
     """
     name = name or str(file)
     try:
-        with Image.open(file) as picture:
-            if picture.width * picture.height > LARGEST:
-                raise ValueError(f"{name}: {picture.width} x {picture.height} pixels are too many")
-            return to_rgb(picture)
+        with Image.open(file, formats=tuple(formats().values())) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"{name}: {picture.width} x {picture.height} pixels; at most {MOST_PIXELS:,} are read")
+            return to_rgb(_turned(picture) if upright else picture)
     except (OSError, ValueError, SyntaxError):
         raise
     except Exception as error:
         raise ValueError(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    """Return an image as its EXIF orientation asks for; unchanged if the tag is missing, 1 or damaged."""
+    picture.load()  # a PNG may hold its tags after its pixels
+    orientation = 1
+    with contextlib.suppress(Exception):  # image viewers show an image whose tags are damaged as it is stored
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

@@ -69,24 +69,26 @@ FOLDER = DatasetSpec(
     summary="any folder of pictures, labelled when each class has a folder of its own",
     kinds=LABELLED,
     factory="teachmatters.datasets.image_folder:open_folder",
-    layout="pictures; or a folder per class; or train/ and val/ with a folder per class each; or these in tar files "
-    "(webdataset); or a table of Hugging Face datasets",
+    layout="pictures; or a folder per class; or train/ and val/ (validation/, test/) with a folder per class each; or "
+    "these in tar files (webdataset); or a table of Hugging Face datasets",
     source="your own, named by --data-root",
     licence="your own",
     citation="none",
+    version=2,  # EXIF orientation is applied
 )
 
 IMAGENET = DatasetSpec(
     name="imagenet",
     summary="ImageNet-1k: gallery train/, queries and everything else val/",
     kinds=LABELLED,
-    factory="teachmatters.datasets.image_folder:open_imagenet",
+    factory="teachmatters.datasets.imagenet:open_imagenet",
     folder="imagenet",
     requires=(
         "train|*.tar|train*.parquet|data/train*.parquet|dataset_dict.json",
         "val|*.tar|val*.parquet|data/val*.parquet|dataset_dict.json",
     ),
-    layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG; or these in tar files; or a table of Hugging Face datasets",
+    layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or these in tar files, or a table of Hugging Face datasets; or "
+    "val/*.JPEG with LOC_val_solution.csv or ILSVRC2012_devkit_t12/ beside it",
     source=IMAGENET_SOURCE,
     licence=IMAGENET_LICENCE,
     citation=IMAGENET_CITATION,

@@ -100,7 +100,10 @@ def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int 
 def refuse_kind(opened: OpenDataset, needed: str) -> NoReturn:
     """Say that a data set, as it lies there, lacks a kind of data."""
     name, offers = opened.spec.name, listing(sorted(opened.dataset.kinds))
-    raise TeachMattersError(f"data set {name!r} has no {needed} here; it offers {offers}; {_expected(opened.spec)}")
+    told = "".join(f"; {remark}" for remark in opened.dataset.remarks("labels", {}))
+    raise TeachMattersError(
+        f"data set {name!r} has no {needed} here; it offers {offers}{told}; {_expected(opened.spec)}"
+    )
 
 
 def _role(dataset: Dataset, kind: Kind, role: Role) -> Sequence[Item]:
@@ -120,8 +123,13 @@ def _first(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
 
 
 def fingerprint(opened: OpenDataset, kinds: Sequence[Kind], items: Mapping[Role, Sequence[Item]]) -> str:
-    """sha256 over the items used (role, key, size, label) and the bytes of annotation files."""
+    """Return a sha256 over the items used (role, key, size, label) and the bytes of annotation files.
+
+    The spec's version is part of it above 1, so that numbers from before data sets had versions are found again.
+    """
     digest = hashlib.sha256()
+    if opened.spec.version > 1:
+        digest.update(f"version {opened.spec.version}\n".encode())
     for role, members in items.items():
         for item in members:
             digest.update(f"{role}\0{item.key}\0{item.size}\0{item.label}\n".encode(errors="surrogateescape"))

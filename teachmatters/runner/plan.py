@@ -45,6 +45,7 @@ class Task:
         pool: what tasks have in common whose pictures are the same, so that they may share a pass.
         anew: whether a parameter was given whose effect is no number, so that nothing stored can stand for it.
         asks: which metrics are wanted of which models, where that is not all of all.
+        remarks: what the data set has to say about the items.
     """
 
     spec: AnalysisSpec
@@ -58,6 +59,7 @@ class Task:
     pool: Hashable
     anew: bool = False
     asks: tuple[Ask, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -111,7 +113,12 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     tasks = [opener.task(wanted, data, terms) for wanted, data in fitting]
     if not request.data:
         said += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} pictures)" for t in tasks]
-    return tasks, said
+    return tasks, said + remarks_of(tasks)
+
+
+def remarks_of(tasks: Iterable[Task]) -> list[str]:
+    """Return what the data sets of some tasks have to say, each sentence once."""
+    return list(dict.fromkeys(f"{task.dataset}: {remark}" for task in tasks for remark in task.remarks))
 
 
 class Opener:
@@ -154,6 +161,7 @@ class Opener:
             ),
             setting=setting,
             pool=pool_of(data, terms),
+            remarks=_remarks(opened, kinds, items),
             anew=any({p.name, f"{spec.name}.{p.name}"} & set(terms.given) for p in spec.parameters if not p.in_setting),
         )
 
@@ -177,6 +185,10 @@ def _offered(wanted: Request, opened: OpenDataset) -> tuple[tuple[Kind, ...], fr
     own = spec.kind_on(dataset.kinds)
     needed = {metric.kind or own for metric in spec.metrics if metric.name in metrics}
     return tuple(kind for kind in spec.kinds if kind in needed), metrics
+
+
+def _remarks(opened: OpenDataset, kinds: Iterable[Kind], items: Mapping[Role, Sequence[Item]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(remark for kind in kinds for remark in opened.dataset.remarks(kind, items)))
 
 
 def _items(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -121,7 +121,7 @@ def describe(
         device=str(sitting.device),
         n_items=len(task.keys) - len(skipped) if sitting.looked else 0,
         n_skipped=len(skipped),
-        notes=_notes(result.notes, skipped),
+        notes=_notes(result.notes, skipped, task.remarks),
         versions=versions(),
         git_commit=git_commit(),
         started_at=sitting.started_at,
@@ -130,7 +130,6 @@ def describe(
     )
 
 
-def _notes(notes: Mapping[str, Any], skipped: Mapping[str, str]) -> dict[str, Any]:
-    if not skipped:
-        return dict(notes)
-    return {**notes, "skipped": dict(list(skipped.items())[:MOST_NAMED])}
+def _notes(notes: Mapping[str, Any], skipped: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
+    about = {"skipped": dict(list(skipped.items())[:MOST_NAMED]), "data": list(remarks)}
+    return {**notes, **{name: told for name, told in about.items() if told}}

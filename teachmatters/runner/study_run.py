@@ -10,7 +10,7 @@ from teachmatters.runner.analyze import in_order
 from teachmatters.runner.device import find_device, find_dtype
 from teachmatters.runner.engines import check_engine, driver_device, engine_of
 from teachmatters.runner.measure import Bench
-from teachmatters.runner.plan import Opener, Task
+from teachmatters.runner.plan import Opener, Task, remarks_of
 from teachmatters.runner.request import EngineRequest, Listener, Outcome
 from teachmatters.runner.study import Study, Wish
 from teachmatters.runner.work import Work
@@ -55,8 +55,8 @@ def run_study(
     check_engine(engine)
     here = replace(study, device=driver_device(engine, study.device))
     find_device(here.device)
-    said = list(study.said)
     tasks, absent = open_wishes(study)
+    said = [*study.said, *remarks_of(tasks)]
     outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
     for outcome in outcomes:
         tell(outcome)

@@ -141,7 +141,7 @@ def _in_model(
 
 def _read(path: Path) -> Image:
     try:
-        return read_picture(path)
+        return read_picture(path, upright=True)
     except FileNotFoundError as error:
         raise TeachMattersError(f"no picture {str(path)!r}: there is no such file; check the path") from error
     except (OSError, ValueError, SyntaxError) as error:

@@ -10,7 +10,8 @@ import pytest
 
 from teachmatters.api import Dataset, DatasetRequest, Role
 from teachmatters.datasets.arrow import ArrowFolder
-from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
+from teachmatters.datasets.image_folder import ImageFolder, open_folder
+from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
 from tests.fixtures import picture

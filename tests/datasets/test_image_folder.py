@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from teachmatters.api import Dataset, DatasetRequest
-from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
+from teachmatters.datasets.image_folder import ImageFolder, open_folder
+from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
 from tests.fixtures import imagenet
@@ -102,7 +103,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
 def test_no_picture_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "cat").mkdir()
-    with pytest.raises(TeachMattersError, match=r"no pictures below .* looked for \.jpg.* found cat, notes\.txt"):
+    with pytest.raises(TeachMattersError, match=r"no images below .* looked for \.jpg.* found cat, notes\.txt"):
         ImageFolder(tmp_path)
 
 
@@ -123,9 +124,8 @@ def test_the_fixture_of_imagenet(tmp_path: Path) -> None:
     assert dataset.split("labels") == "val"
 
 
-@pytest.mark.parametrize("names", [("train/a/1.jpg", "val/1.jpg"), ("train/a/1.jpg", "val/a/notes.txt")])
-def test_imagenet_with_an_unsorted_or_empty_val_is_refused(names: tuple[str, ...], tmp_path: Path) -> None:
-    draw(tmp_path, *names)
+def test_imagenet_without_an_image_in_val_is_refused(tmp_path: Path) -> None:
+    draw(tmp_path, "train/a/1.jpg", "val/a/notes.txt")
     with pytest.raises(TeachMattersError, match=r"folder per class in both train/ and val/; expected train/<wnid>"):
         open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path))
 

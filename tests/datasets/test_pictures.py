@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from teachmatters.datasets import pictures
-from teachmatters.datasets.pictures import read_picture
+from teachmatters.datasets.pictures import MOST_PIXELS, formats, is_picture, read_picture
 from tests.fixtures import picture
+from tests.pages import DOCS, section
 
 
 @pytest.mark.parametrize(
@@ -95,27 +96,79 @@ def bomb(path: Path, side: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("side", [9_600, 60_000], ids=["PIL warns", "PIL refuses"])
-@pytest.mark.parametrize("action", ["error", "ignore"])
-def test_a_picture_that_is_too_large_is_a_value_error(side: int, action: str, tmp_path: Path) -> None:
-    bomb(tmp_path / "p.png", side)
-    with warnings.catch_warnings():
-        warnings.simplefilter(action)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="pixels"):
-            read_picture(tmp_path / "p.png")
+@pytest.mark.parametrize("bound", [Image.MAX_IMAGE_PIXELS, None], ids=["Pillow's bound", "Pillow without a bound"])
+def test_a_picture_that_is_too_large_is_a_value_error(
+    bound: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
+    bomb(tmp_path / "p.png", 13_378)
+    assert 13_377**2 < MOST_PIXELS < 13_378**2
+    with pytest.raises(ValueError, match="pixels"):
+        read_picture(tmp_path / "p.png")
 
 
-def test_pil_does_not_warn_of_what_is_refused(tmp_path: Path) -> None:
+def test_a_hundred_megapixels_are_read_without_a_warning(tmp_path: Path) -> None:
     """In a process of its own: pytest has filters of its own."""
-    bomb(tmp_path / "p.png", 9_600)
+    Image.new("1", (10_000, 10_000), 1).save(tmp_path / "p.png")
     code = (
         "import sys\nfrom pathlib import Path\nfrom teachmatters.datasets.pictures import read_picture\n"
-        "try: read_picture(Path(sys.argv[1]))\nexcept ValueError as error: print(error)"
+        "print(read_picture(Path(sys.argv[1])).size)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "p.png")]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "9600 x 9600 pixels are too many" in answer.stdout
-    assert answer.stderr == ""
+    assert (answer.stdout, answer.stderr) == ("(10000, 10000)\n", "")
+
+
+def test_the_page_names_the_bound_and_every_suffix() -> None:
+    page = (DOCS / "data.md").read_text("utf-8")
+    assert f"{MOST_PIXELS:,} pixels" in page
+    told = section(DOCS / "data.md", "### Files that are read")
+    assert [suffix for suffix in formats() if f"`{suffix}`" not in told] == []
+    assert re.findall(r"[\d,]{9,} pixels", page) == [f"{MOST_PIXELS:,} pixels"]
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".jfif", ".pgm", ".jp2", ".tga"])
+def test_what_pillow_reads_is_read(suffix: str, tmp_path: Path) -> None:
+    if suffix not in formats():
+        pytest.skip(f"this Pillow was built without {suffix}")
+    picture("suffix").convert("L" if suffix == ".pgm" else "RGB").save(tmp_path / f"p{suffix}")
+    assert read_picture(tmp_path / f"p{suffix}").size == picture("suffix").size
+
+
+@pytest.mark.parametrize("name", ["p.eps", "p.jpg"])
+def test_no_other_program_is_run_for_an_image(name: str, tmp_path: Path) -> None:
+    """Pillow hands PostScript to Ghostscript, whatever a file is called."""
+    Image.new("RGB", (4, 4)).save(tmp_path / name, "EPS")
+    assert is_picture(name) == (name == "p.jpg")
+    with pytest.raises(OSError, match="cannot identify"):
+        read_picture(tmp_path / name)
+
+
+def tagged(path: Path, orientation: int) -> Image.Image:
+    """A file with an orientation tag; returns what it holds."""
+    stored = picture(f"orientation {orientation}", 24, 16)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(path, exif=exif, **({"lossless": True} if path.suffix == ".webp" else {}))
+    return stored
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_orientation_is_applied_when_asked_for(orientation: int, suffix: str, tmp_path: Path) -> None:
+    stored = tagged(tmp_path / f"p{suffix}", orientation)
+    assert read_picture(tmp_path / f"p{suffix}").tobytes() == stored.tobytes()
+    with Image.open(tmp_path / f"p{suffix}") as image:
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    turned = read_picture(tmp_path / f"p{suffix}", upright=True)
+    assert (turned.size, turned.tobytes()) == (expected.size, expected.tobytes())
+    assert (turned.size == (16, 24)) == (orientation in (5, 6, 7, 8))
+
+
+def test_damaged_tags_leave_an_image_as_it_is_stored(tmp_path: Path) -> None:
+    stored = picture("damaged tags", 24, 16)
+    stored.save(tmp_path / "p.png", exif=b"Exif\x00\x00XX" + bytes(range(40)))
+    assert read_picture(tmp_path / "p.png", upright=True).tobytes() == stored.tobytes()
 
 
 def test_numbers_without_a_range_are_refused(tmp_path: Path) -> None:

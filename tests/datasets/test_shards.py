@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from teachmatters.api import Dataset, DatasetRequest, Role
-from teachmatters.datasets.image_folder import ImageFolder, open_folder, open_imagenet
+from teachmatters.datasets.image_folder import ImageFolder, open_folder
+from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.shards import Shards
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
@@ -274,7 +275,7 @@ def test_what_is_no_plain_tar_is_one_line(mode: str, tmp_path: Path) -> None:
 
 def test_tars_without_pictures_are_one_line(tmp_path: Path) -> None:
     tarfile.open(tmp_path / "x.tar", "w").close()
-    with pytest.raises(TeachMattersError, match="no pictures in the tar files below"):
+    with pytest.raises(TeachMattersError, match="no images in the tar files below"):
         opened(tmp_path)
 
 
