@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import DatasetRequest, Item, Kind, Role
 from teachmatters.datasets.image_folder import ImageFolder, Pictures, opened
+from teachmatters.datasets.layout import class_remarks
 from teachmatters.datasets.listing import files_below, size_of
 from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
@@ -41,7 +43,8 @@ class FlatImageNet(ImageFolder):
     def __init__(self, root: Path, classes: Mapping[str, str]) -> None:
         super().__init__(root)
         self._val = self.layout.folders["val"]
-        found = [(name, size_of(entry) or 0) for name, entry in files_below(root / self._val)]
+        passed = self._passed["val"] = Counter()
+        found = [(name, size_of(entry) or 0) for name, entry in files_below(root / self._val, passed=passed)]
         listed = sorted((f"val/{wnid}/{name}", size) for name, size in found if (wnid := classes.get(_stem(name))))
         if not listed:
             raise TeachMattersError(f"{root / self._val} has no image that the official list names; expected {NEEDED}")
@@ -62,7 +65,10 @@ class FlatImageNet(ImageFolder):
             "images of the official list that are not in val/": self._absent,
         }
         told = [f"{what}: {count:,}" for what, count in counts.items() if count]
-        return [*told, *(text for text in super().remarks(kind, items) if not text.startswith("no labels"))]
+        return [*told, *super().remarks(kind, items)]
+
+    def _about_classes(self) -> list[str]:
+        return class_remarks(self.classes)
 
 
 def open_imagenet(request: DatasetRequest) -> Pictures:

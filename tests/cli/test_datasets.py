@@ -49,7 +49,7 @@ def test_a_sheet_of_a_folder(here: Path) -> None:
         ("digits --preview no/sheet.png", "there is no folder 'no'"),
         ("digts --preview sheet.png", "Did you mean 'digits'?"),
         ("imagenet --preview sheet.png", "give --data-root DIR"),
-        ("folder --data-root . --preview sheet.png", "no picture"),
+        ("folder --data-root . --preview sheet.png", "no images"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_leaves_nothing(here: Path, line: str, words: str) -> None:

@@ -149,7 +149,7 @@ def tagged(path: Path, orientation: int) -> Image.Image:
     stored = picture(f"orientation {orientation}", 24, 16)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(path, exif=exif, **({"lossless": True} if path.suffix == ".webp" else {}))
+    stored.save(path, exif=exif, lossless=True)
     return stored
 
 
