@@ -102,6 +102,7 @@ def run_of(number: int, dataset: str, analysis: str, names: tuple[str, ...], oth
         versions={},
         started_at=now,
         finished_at=now + timedelta(seconds=1),
+        seconds=1,
         metrics=tuple(
             MetricSpec(name=name, title=name, summary=name, higher_is_better=True if name in KNN_METRICS else None)
             for name in names

@@ -109,6 +109,11 @@ class Collector:
         )
         return list(dict.fromkeys(harvest.feeding for harvest in needs if harvest.feeding is not None))
 
+    def takers(self, part: Feeding) -> list[Feeding]:
+        """The analyses that a part in a pass is made for: itself, if it brings no features."""
+        wanting = (feeding for feeding, needs in self.needs.items() if any(need.feeding is part for need in needs))
+        return list(wanting) or [part]
+
     def problem(
         self, feeding: Feeding, context: Context, failed: Mapping[Feeding, Exception], skipped: Mapping[str, str]
     ) -> Exception | None:

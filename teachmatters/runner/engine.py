@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.runner.device import out_of_memory
 from teachmatters.runner.loading import WORKERS, load_in_order
 from teachmatters.runner.seats import Entry, Feeding, GroupId, Seat, seating
+from teachmatters.runner.shares import divided
 
 
 @dataclass(slots=True)
@@ -27,11 +29,13 @@ class PassResult:
         skipped: item key -> why it could not be read.
         forwards: inputs that went through the model.
         failed: analyses that broke off, and why; the others went on.
+        seconds: what each analysis answers for of the time that the pass took.
     """
 
     skipped: dict[str, str] = field(default_factory=dict)
     forwards: int = 0
     failed: dict[Feeding, Exception] = field(default_factory=dict)
+    seconds: dict[Feeding, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,11 @@ class Pass:
             (seat.feeding, seat.group) for entry in self.entries for seat in entry.seats if seat.group is not None
         )
         self.fed: set[tuple[Feeding, GroupId]] = set()
+        self.own: defaultdict[Feeding, float] = defaultdict(float)  # seconds
 
     def run(self, preparation: Preparation, batch_size: int, advance: Callable[[int], None]) -> PassResult:
         """Do it; ``advance`` is told how many pictures are done."""
-        ahead = 2 * batch_size + 2
+        begun, ahead = time.perf_counter(), 2 * batch_size + 2
         for entry, loaded in load_in_order(self.entries, preparation, self.adapter.info, ahead, self.readers):
             self._make_room(entry)
             if isinstance(loaded, Exception):
@@ -114,6 +119,7 @@ class Pass:
                 self._flush()
             advance(1)
         self._flush()
+        self.result.seconds = divided(self.own, self.entries, time.perf_counter() - begun)
         return self.result
 
     def _make_room(self, entry: Entry) -> None:
@@ -150,12 +156,15 @@ class Pass:
 
     @contextmanager
     def _isolated(self, feeding: Feeding) -> Iterator[None]:
-        """An analysis that fails takes nothing from the others in the pass."""
+        """An analysis that fails takes nothing from the others in the pass; the time is its own."""
+        begun = time.perf_counter()
         try:
             with out_of_memory():
                 yield
         except Exception as error:  # noqa: BLE001  a stranger's code; it is kept and told at the end
             self.result.failed[feeding] = error
+        finally:
+            self.own[feeding] += time.perf_counter() - begun
 
     def _forward(self) -> None:
         shares = self._shares()

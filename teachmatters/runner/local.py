@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from teachmatters.runner.harvest import harvesting
 from teachmatters.runner.labels import LabelledModel
 from teachmatters.runner.network import Passed, Planned
 from teachmatters.runner.record import Sitting
+from teachmatters.runner.shares import scaled
 
 if TYPE_CHECKING:
     from teachmatters.runner.measure import Bench
@@ -39,7 +41,7 @@ class LocalNetwork:
 
     def _carried_out(self, planned: Planned) -> Passed:
         bench, feedings = self.bench, planned.feedings
-        started_at = datetime.now(UTC)
+        started_at, begun = datetime.now(UTC), time.perf_counter()
         one = Pass(self.adapter, bench.device, bench.dtype, feedings)
         size = bench.inputs_at_once(self.info, feedings)
         bench.listener.begin(planned.label, len(one.entries))
@@ -49,4 +51,5 @@ class LocalNetwork:
         finally:
             bench.listener.finish()
         states = {feeding: feeding.analysis.state for feeding in feedings}
-        return Passed(Sitting(started_at, bench.device, outcome.skipped), failed | outcome.failed, states)
+        seconds = scaled(outcome.seconds, time.perf_counter() - begun)
+        return Passed(Sitting(started_at, bench.device, outcome.skipped), failed | outcome.failed, states, seconds)

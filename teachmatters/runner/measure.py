@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -47,7 +48,7 @@ class Gathered:
         context: what it was started with.
         analysis: itself.
         state: gives what was gathered.
-        sitting: the circumstances of the pass.
+        sitting: the circumstances of the pass, and its share of the time until now.
         error: why it broke off.
     """
 
@@ -103,12 +104,15 @@ class Bench:
 
     def gather(self, model: Measured, network: Network, todos: Sequence[Todo]) -> Generator[Gathered]:
         """Feed every task; tasks that share data set and preparation share the pass. Each comes out when it is done."""
+        begun = time.perf_counter()
         seated = Seated(self, model, todos)
         seated.collector.prepare()
         plans = [seated.planned(shared, model.asked.label) for shared in seated.together]
+        prepared = (time.perf_counter() - begun) / max(len(todos), 1)
+        seconds = {feeding: prepared for shared in seated.together for feeding in shared}
         with closing(network.carry_out([planned for plan in plans for planned in plan])) as done:
             for shared, plan in zip(seated.together, plans, strict=True):
-                yield from self._together(shared, zip(plan, done, strict=False), seated.collector)
+                yield from self._together(shared, zip(plan, done, strict=False), seated.collector, seconds)
 
     def kept(self) -> Cache:
         """Where features lie, and under which circumstances."""
@@ -116,9 +120,16 @@ class Bench:
         return Cache(folder=self.cache, dtype=dtype, seed=self.seed, anew=self.anew, say=self.listener.say)
 
     def _together(
-        self, shared: Shared, passes: Iterable[tuple[Planned, Passed]], collector: Collector
+        self,
+        shared: Shared,
+        passes: Iterable[tuple[Planned, Passed]],
+        collector: Collector,
+        seconds: dict[Feeding, float],
     ) -> Iterator[Gathered]:
-        """What shares data set and preparation; those that collect come last, when everything is there."""
+        """What shares data set and preparation; those that collect come last, when everything is there.
+
+        ``seconds`` is what each has taken so far.
+        """
         whole = Sitting(datetime.now(UTC), self.device)
         failed = dict(collector.failed)
         states: dict[Feeding, Callable[[], State]] = {}
@@ -127,15 +138,18 @@ class Bench:
             whole = replace(whole, device=sitting.device, skipped={**whole.skipped, **sitting.skipped})
             failed |= passed.failed
             states |= passed.states
+            for part, taken in passed.seconds.items():
+                for taker in (takers := collector.takers(part)):
+                    seconds[taker] += taken / len(takers)
             for feeding in planned.feedings:
                 if feeding in shared and not feeding.feed.collect:
-                    state = states.get(feeding, feeding.analysis.state)
-                    yield Gathered(*shared[feeding], feeding.analysis, state, sitting, failed.get(feeding))
+                    state, mine = states.get(feeding, feeding.analysis.state), sitting.longer(seconds[feeding])
+                    yield Gathered(*shared[feeding], feeding.analysis, state, mine, failed.get(feeding))
         for feeding, (todo, context) in shared.items():
             if feeding.feed.collect:
                 error = failed.get(feeding) or collector.problem(feeding, context, failed, whole.skipped)
-                state = states.get(feeding, feeding.analysis.state)
-                yield Gathered(todo, context, feeding.analysis, state, whole, error)
+                state, mine = states.get(feeding, feeding.analysis.state), whole.longer(seconds[feeding])
+                yield Gathered(todo, context, feeding.analysis, state, mine, error)
 
     def start(self, model: ModelInfo, todo: Todo, label: str = "") -> tuple[Feeding, Context]:
         """An analysis ready to be fed, and what it was started with."""

@@ -42,11 +42,13 @@ class Passed:
         sitting: its circumstances.
         failed: who broke off, and why; the others went on.
         states: what the others gathered.
+        seconds: of the time that this process spent on the pass, each one's share.
     """
 
     sitting: Sitting
     failed: Mapping[Feeding, Exception]
     states: Mapping[Feeding, Callable[[], State]]
+    seconds: Mapping[Feeding, float]
 
 
 class Network(Protocol):

@@ -84,6 +84,7 @@ class PartDone:
         states: of the analyses.
         failed: who broke off, and why.
         skipped: pictures that could not be read, and why.
+        seconds: what each answers for of the time that the part took.
         shards: the files that went to the cache, and the pictures in each.
         error: why the whole part broke off.
     """
@@ -93,6 +94,7 @@ class PartDone:
     states: dict[int, State] = field(default_factory=dict)
     failed: dict[int, TeachMattersError] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
     shards: dict[int, list[tuple[str, Ids]]] = field(default_factory=dict)
     error: TeachMattersError | None = None
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 import uuid
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from teachmatters.runner.ray_cluster import fetched
 from teachmatters.runner.ray_job import Order, Part, PartDone
 from teachmatters.runner.record import Sitting
 from teachmatters.runner.seats import Entry, Feeding, cuts_of, possible_cuts, seating
+from teachmatters.runner.shares import scaled
 
 if TYPE_CHECKING:
     from teachmatters.runner.ray_engine import RayEngine
@@ -79,7 +82,7 @@ class RayNetwork:
         return Begun(planned, entries, parts, refs)
 
     def _finished(self, begun: Begun) -> Passed:
-        waiting_since = datetime.now(UTC)
+        waiting_since, waited = datetime.now(UTC), time.perf_counter()
         self.bench.listener.begin(begun.planned.label, len(begun.entries))
         try:
             done = self._waited_for(begun)
@@ -88,7 +91,8 @@ class RayNetwork:
         self._doubt(begun, done)
         skipped = {key: why for part in done for key, why in part.skipped.items()}
         started_at = min([part.began for part in done], default=waiting_since)
-        return _joined(begun.planned.feedings, done, Sitting(started_at, self.bench.device, skipped))
+        joined = _joined(begun.planned.feedings, done, Sitting(started_at, self.bench.device, skipped))
+        return replace(joined, seconds=scaled(joined.seconds, time.perf_counter() - waited))
 
     def _waited_for(self, begun: Begun) -> list[PartDone]:
         """What all parts brought, in their order."""
@@ -213,7 +217,11 @@ def _joined(feedings: Sequence[Feeding], done: Sequence[PartDone], sitting: Sitt
         for place, feeding in enumerate(feedings)
         if done and feeding not in failed and not isinstance(feeding.analysis, Harvester)
     }
-    return Passed(sitting, failed, states)
+    seconds: defaultdict[Feeding, float] = defaultdict(float)
+    for part in done:
+        for place, taken in part.seconds.items():
+            seconds[feedings[place]] += taken
+    return Passed(sitting, failed, states, seconds)
 
 
 def _merged(analysis: Analysis, states: Sequence[State]) -> State:

@@ -97,6 +97,7 @@ def _pass_over(
     with harvesting(feedings) as unharvested, out_of_memory(), full_precision():
         outcome = one.run(feedings[0].feed.preparation, part.batch, _Word(part, tally))
     done.skipped = outcome.skipped
+    done.seconds = {places[feeding]: seconds for feeding, seconds in outcome.seconds.items()}
     done.failed = {places[f]: sendable(error) for f, error in {**unharvested, **outcome.failed}.items()}
     for feeding, place in places.items():
         _bring(done, feeding, place)

@@ -64,12 +64,18 @@ class Sitting:
         device: where it was made.
         skipped: pictures that could not be read, and why.
         looked: False when no picture was needed, since nothing applies to the model.
+        seconds: its share, until now, of the time that the command took.
     """
 
     started_at: datetime
     device: torch.device
     skipped: Mapping[str, str] = field(default_factory=dict)
     looked: bool = True
+    seconds: float = 0.0
+
+    def longer(self, seconds: float) -> Sitting:
+        """The same, after so much more time."""
+        return replace(self, seconds=self.seconds + seconds)
 
     def skipped_of(self, task: Task) -> dict[str, str]:
         """Of the pictures that could not be read, those of a task.
@@ -126,6 +132,7 @@ def describe(
         git_commit=git_commit(),
         started_at=sitting.started_at,
         finished_at=datetime.now(UTC),
+        seconds=sitting.seconds,
         metrics=tuple(metric for metric in task.spec.metrics if metric.name in metrics),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -48,6 +50,7 @@ class Work:
         self.kept = Halves(db, bench)
         self.halves: dict[tuple[Task, str], Half] = {}
         self.broken: dict[tuple[Task, str], Exception] = {}
+        self.users: Counter[tuple[Task, str]] = Counter()  # the pairs that a half is for
 
     def __enter__(self) -> Work:
         return self
@@ -67,6 +70,8 @@ class Work:
         weights = {label: source.weights for label, (_, source) in sources.items()}
         pairs = self.lacking.pairs([model.label for model in models], weights, tasks)
         self._reuse_pairs(pairs)
+        for (task, first, second), missing in pairs.items():
+            self.users.update((task, label) for label in {first, second} if missing)
         for label, (model, source) in sources.items():
             todos = self._singles(label, source, tasks)
             halves = [Todo(task, missing) for task, missing in needed(pairs, label).items()]
@@ -141,6 +146,7 @@ class Work:
     # --- measuring
 
     def _measure(self, model: LabelledModel, source: ModelSource, todos: Sequence[Todo]) -> None:
+        begun = time.perf_counter()
         network = self.bench.open(model, source)
         measured = self.measured[model.label] = Measured(model, source.weights, network.info)
         while self.said:
@@ -149,12 +155,13 @@ class Work:
         for todo in todos:
             if todo not in able and not todo.task.spec.pairs:
                 self._record(todo, (measured, None), self._nothing(), Result())
+        opened = (time.perf_counter() - begun) / max(len(able), 1)
         # Closed here, not when nobody refers to it any longer: an error that is kept for the end may do so.
         with closing(self.bench.gather(measured, network, able)) as everything:
             for gathered in everything:
                 # What the others saw in this pass is not lost when one of them fails.
                 with self._guarded(model.label, [gathered.todo.task]):
-                    self._gathered(measured, gathered)
+                    self._gathered(measured, replace(gathered, sitting=gathered.sitting.longer(opened)))
 
     def _nothing(self) -> Sitting:
         return Sitting(datetime.now(UTC), self.bench.device, looked=False)
@@ -162,14 +169,15 @@ class Work:
     def _gathered(self, measured: Measured, gathered: Gathered) -> None:
         if gathered.error is not None:
             raise gathered.error
-        todo, sitting = gathered.todo, gathered.sitting
+        todo, sitting, begun = gathered.todo, gathered.sitting, time.perf_counter()
         sitting.skipped_of(todo.task)  # refuses to compute from nothing
         if todo.task.spec.pairs:
             half = self.kept.keep(gathered, measured.asked, measured.weights)
-            self.halves[todo.task, measured.asked.label] = half
+            sitting = sitting.longer(time.perf_counter() - begun)
+            self.halves[todo.task, measured.asked.label] = replace(half, sitting=sitting)
         else:
             result = gathered.analysis.compute(gathered.state())
-            self._record(todo, (measured, None), sitting, result)
+            self._record(todo, (measured, None), sitting.longer(time.perf_counter() - begun), result)
 
     def _compare(self, todo: Todo, first: str, second: str) -> None:
         for label in (first, second):
@@ -179,6 +187,7 @@ class Work:
         if not todo.applicable(one.info, two.info):
             self._record(todo, (one, two), self._nothing(), Result())
             return
+        begun = time.perf_counter()
         half, other = self.halves[todo.task, first], self.halves[todo.task, second]
         analysis = todo.task.new_analysis()
         # The passes may have been made for other pairs too, of which more was missing, not necessarily the same.
@@ -186,7 +195,11 @@ class Work:
         result = analysis.compare(half.state(), other.state())
         result.records = [each for each in result.records if each.metric in todo.metrics]
         result.maps = [each for each in result.maps if each.name.removeprefix(UNIT) in todo.metrics]
-        self._record(todo, (one, two), half.sitting, result)
+        passes = sum(
+            self.halves[todo.task, label].sitting.seconds / self.users[todo.task, label] for label in {first, second}
+        )
+        sitting = replace(half.sitting, seconds=passes + time.perf_counter() - begun)
+        self._record(todo, (one, two), sitting, result)
 
     def _record(self, todo: Todo, models: tuple[Measured, Measured | None], sitting: Sitting, result: Result) -> None:
         applicable = todo.applicable(*(model.info for model in models if model))
@@ -203,7 +216,7 @@ class Work:
             metrics=todo.metrics,
             items=run.n_items,
             skipped=run.n_skipped,
-            seconds=(run.finished_at - run.started_at).total_seconds(),
+            seconds=run.seconds,
             notes=dict(run.notes),
         )
         self._tell(todo.task, outcome)

@@ -67,7 +67,14 @@ RUNS = {
     "git_commit": "of a development checkout of teachmatters; else NULL",
     "started_at": "ISO 8601 in UTC",
     "finished_at": "ISO 8601 in UTC",
-    "seconds": "that the measurement took",
+    "seconds": (
+        "its share of the time that the command took: what it computed alone, and an equal part of what it shared with "
+        "others. The sum over the runs of a command is the time that they took together"
+    ),
+    "elapsed": (
+        "seconds from the start of its pass to its end, those of others included. NULL for a run recorded before "
+        "revision 0002, whose `seconds` are these"
+    ),
 }
 
 MAPS = {

@@ -52,7 +52,7 @@ def opened(path: Place) -> Iterator[Source]:
             yield Source(path, connection, uri(file), _runs(path, connection))
             return
         with files.named_by(""):
-            connection, file = stack.enter_context(contextlib.closing(connect(path, older=True))), path
+            connection, file = stack.enter_context(contextlib.closing(connect(path, empty=True))), path
             found = files.revision_of(path, connection)
         if found is None:
             raise TeachMattersError(f"{path} is empty. Leave it out")

@@ -37,7 +37,7 @@ def revision(path: Place) -> str | None:
             return postgres_store.revision_of(path, session)
     if path.is_file() and path.stat().st_size == 0:
         return None
-    with contextlib.closing(connect(path, older=True)) as connection:
+    with contextlib.closing(connect(path, empty=True)) as connection:
         return revision_of(path, connection)
 
 
@@ -103,7 +103,7 @@ def info(path: Place) -> dict[str, Any]:
     """What ``tm db info`` shows: the store, its revision, and how much is in it."""
     if isinstance(path, Server):
         return _server_info(path)
-    with contextlib.closing(connect(path, older=True)) as connection:
+    with contextlib.closing(connect(path, empty=True)) as connection:
         found = revision_of(path, connection)
         return {
             "path": str(path),

@@ -6,10 +6,12 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from teachmatters.errors import TeachMattersError
 from teachmatters.store.engine import plain_errors
 from teachmatters.store.location import Server
-from teachmatters.store.migrate import WAIT, prepare
+from teachmatters.store.migrate import WAIT, head, prepare
 from teachmatters.store.postgres_reader import reading
+from teachmatters.store.postgres_store import revision_of
 from teachmatters.store.schema import Base
 
 ROWS = 500
@@ -29,6 +31,10 @@ def to_file(server: Server, file: Path) -> Path:
         plain_errors(file),
         contextlib.closing(sqlite3.connect(file)) as copied,
     ):
+        if revision_of(server, connection) != head():
+            raise TeachMattersError(
+                f"{server} was written by an older teachmatters. 'tm db migrate --db {server}' updates it"
+            )
         for table in Base.metadata.sorted_tables:
             names = ", ".join(column.name for column in table.columns)
             with connection.cursor(table.name, scrollable=False) as rows:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from teachmatters.store.columns import COLUMNS
 
-REVISIONS: tuple[str, ...] = ("0001",)
+REVISIONS: tuple[str, ...] = ("0001", "0002")
+"""All of them can be read; of a new one's columns an older store has none."""
 
 VERSION_TABLE = "teachmatters_revision"
 
@@ -17,7 +18,7 @@ INTEGERS = frozenset(
         *("analysis_version", "limit_n", "seed", "n_items", "n_skipped"),
     )
 )
-REALS = frozenset({"value", "std", "seconds"})
+REALS = frozenset({"value", "std", "seconds", "elapsed"})
 BYTES = frozenset({"data"})
 """Columns of the views by what they hold; all others hold text."""
 

@@ -14,7 +14,6 @@ from sys import getsizeof
 from typing import Any, Protocol
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import public
 from teachmatters.store.file_stream import FileStream
 from teachmatters.store.files import check_readable, plain_error, revision_of, writable
 from teachmatters.store.location import Place, Server
@@ -67,17 +66,17 @@ def tidy(path: Path) -> None:
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()
 
 
-def connect(path: Path, *, older: bool = False, threads: bool = False, kind: type[Reader] = Reader) -> Reader:
+def connect(path: Path, *, empty: bool = False, threads: bool = False, kind: type[Reader] = Reader) -> Reader:
     """A read-only connection; close it.
 
     Args:
         path: the file.
-        older: whether a store of an older revision will do, and a database without tables.
+        empty: whether a database without tables will do.
         threads: whether another thread than the one that opened it may use it.
         kind: the class of the connection.
 
     Raises:
-        TeachMattersError: what is there is not a store, or newer (unless allowed, older) than this code.
+        TeachMattersError: what is there is not a store, or newer than this code.
     """
     check_readable(path)
     real = path.resolve()  # SQLite keeps its journals beside the file itself, not beside a link to it
@@ -92,11 +91,8 @@ def connect(path: Path, *, older: bool = False, threads: bool = False, kind: typ
             check_same_thread=not threads,
         )
         connection.path = real
-        revision = revision_of(path, connection)
-        if revision != public.REVISIONS[-1] and not older:
-            raise TeachMattersError(
-                f"{path} was written by an older teachmatters. 'tm db migrate --db {path}' updates it"
-            )
+        if revision_of(path, connection) is None and not empty:
+            raise TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
     except BaseException as error:
         if connection is not None:
             connection.close()

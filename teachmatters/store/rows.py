@@ -83,7 +83,8 @@ def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str,
         "versions": lenient(dict(run.versions)),
         "started_at": _moment(run.started_at),
         "finished_at": _moment(run.finished_at),
-        "seconds": (run.finished_at - run.started_at).total_seconds(),
+        "seconds": float(run.seconds),
+        "elapsed": (run.finished_at - run.started_at).total_seconds(),
     }
 
 

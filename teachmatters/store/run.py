@@ -96,7 +96,8 @@ class Run:
         notes: what was said once, JSON values.
         versions: of the packages that the numbers depend on.
         git_commit: of a development checkout.
-        started_at, finished_at: aware.
+        started_at, finished_at: aware; the runs of a command may overlap.
+        seconds: its share of the time that the command took; the shares of a command's runs do not overlap.
         metrics: all that were measured, also those that gave no row.
     """
 
@@ -113,6 +114,7 @@ class Run:
     git_commit: str | None = None
     started_at: datetime
     finished_at: datetime
+    seconds: float
     metrics: tuple[MetricSpec, ...]
 
     def __post_init__(self) -> None:

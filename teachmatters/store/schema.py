@@ -169,6 +169,7 @@ class RunFacts(Base):
     started_at: Mapped[str]
     finished_at: Mapped[str]
     seconds: Mapped[float]
+    elapsed: Mapped[float | None]
 
 
 class Recorded(Base):

@@ -66,7 +66,7 @@ class Store:
         """A store of which ``recorded`` is all that may be asked: nothing is made, altered or left behind.
 
         Raises:
-            TeachMattersError: what is there is no store, or not of this revision.
+            TeachMattersError: what is there is no store, or newer than this code.
         """
         store = cls(path)
         if isinstance(path, Server):

@@ -63,7 +63,7 @@ def record(
     now = next(_clock)
     run = Run(
         run_id=str(uuid.uuid4()), cell=cell, model=row, other=other, setting=setting, device="cpu", n_items=8,
-        n_skipped=0, versions={}, started_at=now, finished_at=now + timedelta(seconds=9), metrics=(metric,),
+        n_skipped=0, versions={}, started_at=now, finished_at=now + timedelta(seconds=9), seconds=9, metrics=(metric,),
     )  # fmt: skip
     with Store.open(path) as store:
         store.record(run, Result(records=list(records), maps=list(maps)))

@@ -180,8 +180,9 @@ def test_a_run_takes_as_long_as_its_workers(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(RayNetwork, "_finished", later)
     troubled("ray.db", "attn-distance", "")
-    ((seconds,),) = rows("ray.db", "SELECT seconds FROM runs")
-    assert 2 < seconds < 60
+    ((elapsed, seconds),) = rows("ray.db", "SELECT elapsed, seconds FROM runs")
+    assert 0 < seconds < elapsed
+    assert 2 < elapsed < 60
 
 
 @pytest.mark.parametrize("moment", ["while the model is built", "in a pass"])

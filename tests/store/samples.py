@@ -71,6 +71,7 @@ def run(*metrics: MetricSpec, of: ModelRow | None = None, other: ModelRow | None
         "versions": {"torch": "2.9"},
         "started_at": START,
         "finished_at": START + timedelta(seconds=90),
+        "seconds": 30.5,
     }
     rest.update((name, value) for name, value in facts.items() if name not in cell)
     cell.update((name, value) for name, value in facts.items() if name in cell)

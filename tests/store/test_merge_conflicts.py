@@ -107,7 +107,7 @@ def test_one_id_with_two_contents(tmp_path: Path) -> None:
     said = only(join(tmp_path / "pair.db", paths[0], paths[2]), "2.db")
     own = values(rows(tmp_path / "pair.db", "SELECT run_id FROM runs")) - {"same"}
     assert said == (
-        "run same: two runs have this id and differ in finished_at, seconds. Both stay: the later one keeps it, the "
+        "run same: two runs have this id and differ in finished_at, elapsed. Both stay: the later one keeps it, the "
         f"other is now run {own.pop()}"
     )
     assert len(join(tmp_path / "merged.db", tmp_path / "pair.db", paths[2], paths[0])["pair.db"].conflicts) <= 1

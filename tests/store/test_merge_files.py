@@ -76,7 +76,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
     into = tmp_path / "into.db"
     assert [one.added for one in join(into, old).values()] == [1]
     assert print_of(old) == before
-    assert (revision(old), revision(into)) == ("0001", "0002")
+    assert (revision(old), revision(into)) == ("0002", "0003")
     assert query(into, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert [one.added for one in join(into, old).values()] == [0]
 
@@ -84,7 +84,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
 def test_a_target_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path) -> None:
     other = store_at(tmp_path / "b.db", (run(DISTANCE, of=model("b")), numbers("attn-distance", 5)))
     join(old, other)
-    assert revision(old) == "0002"
+    assert revision(old) == "0003"
     assert values(query(old, "SELECT value FROM results").rows) == {2, 4, 5}
 
 

@@ -24,7 +24,7 @@ FACE = {
     "all_results": RESULTS + ", is_newest",
     "runs": "run_id, model, name, weights, other_model, other_weights, dataset, fingerprint, split, analysis, "
     "analysis_version, parameters, setting, limit_n, seed, dtype, device, n_items, n_skipped, notes, versions, "
-    "git_commit, started_at, finished_at, seconds",
+    "git_commit, started_at, finished_at, seconds, elapsed",
     "maps": "run_id, model, dataset, split, analysis, setting, name, layer, axes, shape, dtype, units, data",
 }
 
@@ -97,7 +97,8 @@ def test_a_row_of_runs(place: Place) -> None:
         "git_commit": "abc",
         "started_at": "2025-05-01T12:00:00.000+00:00",
         "finished_at": _FINISHED,
-        "seconds": 90.0,
+        "seconds": 30.5,
+        "elapsed": 90.0,
     }
 
 

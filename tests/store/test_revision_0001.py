@@ -1,0 +1,109 @@
+"""A store of the first revision: every command that reads takes it as it is, and leaves it so."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import teachmatters
+from teachmatters.cli.app import app
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import Store, info, query, revision
+from teachmatters.store.engine import writing_engine
+from teachmatters.store.location import Place, Server
+from teachmatters.store.migrate import migrate
+from teachmatters.store.migrations.versions.v0001_tables_and_views import RUNS
+from tests.store.merging import join
+from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at
+
+COMMANDS = (
+    "report attention-distance --format json",
+    "report metric --metric attn-distance --format csv",
+    "report attention-distance --plot {out}/plot.png",
+    "query 'SELECT model, seconds FROM runs'",
+    "export --out {out}/all.csv",
+    "db info",
+    "db path",
+)
+
+
+def made_old(place: Place) -> Place:
+    """The store as revision 0001 would have it."""
+    with writing_engine(place, 1, tables_only=True).begin() as connection:
+        for sql in (
+            "DROP VIEW runs",
+            "UPDATE run_facts SET seconds = elapsed",
+            "ALTER TABLE run_facts DROP COLUMN elapsed",
+            f"CREATE VIEW runs AS {RUNS}",
+            "UPDATE teachmatters_revision SET version_num = '0001'",
+        ):
+            connection.exec_driver_sql(sql)
+    return place
+
+
+@pytest.fixture
+def first(place: Place) -> Place:
+    return made_old(store_at(place, (run(DISTANCE), numbers("attn-distance", 1, 2))))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1, 2)))
+    made_old(path)
+    return path
+
+
+def test_reading_does_not_migrate(first: Place) -> None:
+    assert query(first, "SELECT value FROM results ORDER BY layer").rows == [(1.0,), (2.0,)]
+    assert query(first, "SELECT * FROM runs").columns[-1] == "seconds"
+    with Store.reading(first) as store:
+        assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
+    assert teachmatters.open(first if isinstance(first, Path) else first.url).runs["seconds"].tolist() == [90.0]
+    assert (info(first)["runs"], info(first)["results"], info(first)["needs_migration"]) == (1, 2, True)
+    assert revision(first) == "0001"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_reading_command_leaves_the_file_as_it_is(file: Path, tmp_path: Path, command: str) -> None:
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    found = CliRunner().invoke(app, [*shlex.split(command.format(out=tmp_path)), "--db", str(file)])
+    assert found.exit_code == 0, found.stderr
+    assert (hashlib.sha256(file.read_bytes()).hexdigest(), beside(file)) == (before, ["r.db"])
+
+
+def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: Place) -> None:
+    assert migrate(first) == "0001"
+    with Store.open(first) as store:
+        store.record(run(DISTANCE, of=model("b")), numbers("attn-distance", 5))
+    found = query(first, "SELECT model, seconds, elapsed FROM runs ORDER BY elapsed IS NULL, model").rows
+    assert found == [("b", 30.5, 90.0), ("dino-b16", 90.0, None)]
+    assert len(query(first, "SELECT value FROM results").rows) == 3
+
+
+def test_migrated_it_is_merged_as_if_it_had_never_been_older(file: Path, tmp_path: Path) -> None:
+    into = tmp_path / "into.db"
+    join(into, file)
+    assert revision(file) == "0001"
+    migrate(file)
+    (again,) = join(into, file).values()
+    assert (again.added, again.conflicts) == (0, [])
+
+
+def test_what_others_were_granted_stays(server: Server) -> None:
+    made_old(store_at(server, (run(DISTANCE), numbers("attn-distance", 1))))
+    with writing_engine(server, 1).begin() as connection:
+        connection.exec_driver_sql("GRANT SELECT ON runs TO PUBLIC")
+    migrate(server)
+    assert "=r/" in str(rows(server, "SELECT relacl FROM pg_class WHERE oid = to_regclass('runs')"))
+
+
+def test_on_a_server_it_is_brought_up_to_date_before_it_is_merged(server: Server, tmp_path: Path) -> None:
+    made_old(store_at(server, (run(DISTANCE), numbers("attn-distance", 1))))
+    with pytest.raises(TeachMattersError, match=r"older teachmatters\. 'tm db migrate --db postgresql://"):
+        join(tmp_path / "into.db", server)
+    migrate(server)
+    assert [one.added for one in join(tmp_path / "into.db", server).values()] == [1]
