@@ -1,5 +1,7 @@
 """Writes docs/reference/: every command as its code declares it, the views as the store declares them, the queries.
 
+Of docs/models.md it writes the table of the families that timm publishes, between two marks.
+
 ``make docs`` runs it; a test compares what it would write with what is there.
 """
 
@@ -14,6 +16,8 @@ from typer.core import TyperGroup
 
 from teachmatters.cli.app import LazyCommand, app
 from teachmatters.cli.specs import register_commands
+from teachmatters.models.timm_families import FAMILIES, TimmFamily
+from teachmatters.models.timm_named import NAMED
 from teachmatters.store.columns import COLUMNS
 
 DOCS = Path(__file__).parent
@@ -27,6 +31,8 @@ COMMANDS = f"""{MADE}
 What `--help` says, command by command, without those of plugins. [Commands](../commands.md) is the guide: what the
 options mean in use, and which exit code says what.
 """
+TABLE_BEGINS = "<!-- Written by docs/generate.py from here -->"
+TABLE_ENDS = "<!-- to here -->"
 VIEWS = f"""{MADE}
 # The views
 
@@ -51,7 +57,11 @@ run on SQLite and on PostgreSQL, but for two that take JSON apart, which each da
 
 def pages() -> dict[str, str]:
     """The text of each page by its path below ``docs/``."""
-    return {"reference/commands.md": commands_page(), "reference/views.md": views_page()}
+    return {
+        "reference/commands.md": commands_page(),
+        "reference/views.md": views_page(),
+        "models.md": models_page((DOCS / "models.md").read_text("utf-8")),
+    }
 
 
 # ---------------------------------------------------------------- commands
@@ -111,6 +121,26 @@ def _query(path: Path) -> str:
     title, _, sql = path.read_text("utf-8").partition("\n")
     heading = title.removeprefix("/* ").removesuffix(" */")
     return f'### {heading}\n\n```sql title="docs/queries/{path.name}"\n{sql.strip()}\n```\n'
+
+
+# ---------------------------------------------------------------- models
+def models_page(page: str) -> str:
+    """The page with the table of the families that timm publishes between its two marks."""
+    before, _, rest = page.partition(TABLE_BEGINS)
+    _, _, after = rest.partition(TABLE_ENDS)
+    head = ("family", "members", "timm ids", "trained by", "size", "licence")
+    rows = [_family(family) for family in FAMILIES]
+    return f"{before}{TABLE_BEGINS}\n\n{_table(head, rows)}\n{TABLE_ENDS}{after}"
+
+
+def _family(family: TimmFamily) -> Iterator[str]:
+    members = [model for model in NAMED.values() if model.family is family]
+    yield f"`{family.name}`"
+    yield ", ".join(f"`{model.name}`" for model in members)
+    yield ", ".join(f"`{model.timm_id}`" for model in members)
+    yield family.supervision
+    yield ", ".join(map(str, sorted({model.pixels for model in members})))
+    yield family.licence
 
 
 # ---------------------------------------------------------------- Markdown

@@ -46,9 +46,10 @@ NEEDS_A_NETWORK = {
 
 
 # ---------------------------------------------------------------- the folder
-def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> Any:
+def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Any = None) -> Any:
     """Like ``models.sources.create``, at a twelfth of the price."""
-    return create(architecture, {**kwargs, "img_size": 64}, seed)
+    side = 56 if "patch14" in architecture else 64
+    return create(architecture, {**kwargs, "img_size": side}, seed)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from teachmatters.api.parameter import Parameter, Parameters, Value
 from teachmatters.api.preparation import Crop, Preparation, Prepared
 from teachmatters.api.preparations import Dense, Pad, Squeeze, Thumbnail
 from teachmatters.api.record import Record, Result, StoredMap
+from teachmatters.api.size import Size, check_size, split_size
 
 __all__ = [
     "DERIVED",
@@ -65,10 +66,13 @@ __all__ = [
     "Role",
     "Row",
     "Sink",
+    "Size",
     "Squeeze",
     "State",
     "StoredMap",
     "Tap",
     "Thumbnail",
     "Value",
+    "check_size",
+    "split_size",
 ]

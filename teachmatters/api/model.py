@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from teachmatters.api.size import Size, split_size
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -63,6 +65,7 @@ class ModelSpec:
         aliases: other names.
         arch, patch_size, image_size, depth, heads: what is known beforehand; empty and 0 when it is not.
         licence, source, citation: of the weights.
+        resizable: whether the factory builds it for ``size``.
     """
 
     name: str
@@ -80,6 +83,12 @@ class ModelSpec:
     licence: str = ""
     source: str = ""
     citation: str = ""
+    resizable: bool = False
+
+    @property
+    def size(self) -> Size | None:
+        """Rows and columns of pixels, where the name asks for them (``NAME@SIZE``); None for the model's own."""
+        return split_size(self.name)[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,22 +5,32 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing
+from teachmatters.cli import listing, output
 from teachmatters.cli import options as given
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from teachmatters.api import ModelSpec
 
 HELP = """List the models, or show one.
+
+Without NAME, the families. NAME may be a family, a pattern, or a model, with a size if need be (NAME@SIZE).
 
 Examples:
 
   tm models
 
-  tm models dino-b16
+  tm models dinov2
+
+  tm models 'mini-*'
+
+  tm models dino-b16@448
 
   tm models timm/vit_base_patch14_dinov2.lvd142m --format json
 """
+
+FAMILY_COLUMNS = ("family", "alone", "others", "supervision", "licence", "weights_here")
 
 COLUMNS = (
     "name",
@@ -41,16 +51,58 @@ def models(name: given.NameArgument = None, style: given.ListFormatOption = "tab
     from teachmatters.registry import load
 
     registry = load()
-    if name is None:
-        rows = [_model(spec) for spec in registry.models.values()]
-        if style == "table":  # where else a model's weights are is told by 'tm models NAME'
-            rows = [row | {"source": str(row["source"] or "").partition(" or ")[0]} for row in rows]
-        listing.emit_list(rows, style, COLUMNS)
+    members = [spec for spec in registry.models.values() if name in (None, spec.family)]
+    alone = [spec for spec in members if name in (spec.name, *spec.aliases)]  # what a family's name alone means
+    if name is None and style == "table":
+        listing.emit_list(_families(members), style, FAMILY_COLUMNS)
+    elif name is None or members != alone:
+        _list(members, style)
+        for spec in alone if style == "table" else []:
+            output.emit("")
+            _show(spec, style)
+    elif any(sign in name for sign in "*?["):
+        _list(registry.match_models(name), style)
     else:
-        from teachmatters.models.mini.cards import training
+        _show(registry.model(name), style)
 
-        shown = _model(registry.model(name))
-        listing.emit_one(shown | {"training": training(str(shown["name"])) or None}, style)
+
+def _show(spec: ModelSpec, style: given.ListFormat) -> None:
+    from teachmatters.models.mini.cards import training
+
+    shown = _model(spec)
+    listing.emit_one(shown | {"training": training(str(shown["name"])) or None}, style)
+
+
+def _list(specs: Sequence[ModelSpec], style: given.ListFormat) -> None:
+    rows = [_model(spec) for spec in specs]
+    if style == "table":  # where else a model's weights are is told by 'tm models NAME'
+        rows = [row | {"source": str(row["source"] or "").partition(" or ")[0]} for row in rows]
+    listing.emit_list(rows, style, COLUMNS)
+
+
+def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
+    """A row for each family: what its name alone means, what else is in it, and how much of it is here."""
+    from teachmatters.models.presence import weights_here
+
+    families: dict[str, list[ModelSpec]] = {}
+    for spec in specs:
+        families.setdefault(spec.family, []).append(spec)
+    rows: list[dict[str, object]] = []
+    for name, members in families.items():
+        alone = next((spec for spec in members if name in (spec.name, *spec.aliases)), members[0])
+        states = [weights_here(spec) for spec in members]
+        here = f"{states.count('yes')} of {len(states)}" if {*states} <= {"yes", "no"} else states[0]
+        rows.append(
+            {
+                "family": name,
+                "alone": f"{alone.name}<id>" if alone.name.endswith("/") else alone.name,
+                "others": [spec.name.removeprefix(f"{name}-") for spec in members if spec is not alone],
+                "supervision": alone.supervision,
+                "licence": alone.licence,
+                "weights_here": here,
+            }
+        )
+    return rows
 
 
 def _model(spec: ModelSpec) -> dict[str, object]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
-from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, Sink, Tap
+from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, Sink, Size, Tap, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, SHAPES, Recipe
 
@@ -22,14 +22,15 @@ def open_noise(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: a file of weights was given.
     """
-    recipe = RECIPES[request.spec.name]
+    size, recipe = request.spec.size, RECIPES[split_size(request.spec.name)[0]]
     if request.weights is not None:
         raise TeachMattersError(
             f"--weights {request.weights} for {recipe.name}, which has no network to load them into; leave --weights "
             "out, or name the family that the file belongs to ('tm models')"
         )
     text = f"{recipe.name} version={VERSION} seed={request.seed} torch={torch.__version__}"
-    return ModelSource(hashlib.sha256(text.encode()).hexdigest(), lambda: Noise(recipe, request.seed))
+    text += "" if size is None else f" size={size[0]}x{size[1]}"
+    return ModelSource(hashlib.sha256(text.encode()).hexdigest(), lambda: Noise(recipe, request.seed, size))
 
 
 class Noise(ModelAdapter):
@@ -43,6 +44,7 @@ class Noise(ModelAdapter):
     Args:
         recipe: whose shape the noise has.
         seed: of the whole line.
+        size: rows and columns of pixels of its images; None for the recipe's.
 
     >>> model = Noise(RECIPES["noise-b16"], seed=0)
     >>> model.stream(torch.zeros(1, 3, 32, 32), frozenset({"block"}), lambda layer, tap, value: (
@@ -51,8 +53,8 @@ class Noise(ModelAdapter):
     12 (1, 5, 768)
     """
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
-        shape, side = SHAPES[recipe.size], recipe.pixels // recipe.patch
+    def __init__(self, recipe: Recipe, seed: int, size: Size | None = None) -> None:
+        shape, (rows, columns) = SHAPES[recipe.size], size or (recipe.pixels, recipe.pixels)
         self.seed = seed
         self.info = ModelInfo(
             arch=recipe.arch,
@@ -60,8 +62,8 @@ class Noise(ModelAdapter):
             heads=recipe.heads,
             width=shape.width,
             patch_size=recipe.patch,
-            image_size=recipe.pixels,
-            grid=(side, side),
+            image_size=min(rows, columns),
+            grid=(rows // recipe.patch, columns // recipe.patch),
             class_token=True,
             registers=0,
             mean=recipe.colours[0],

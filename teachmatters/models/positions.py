@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
+from teachmatters.api import Size
+
 TABLE = "pos_embed"
 BIASES = "relative_position_bias_table"
 
@@ -19,6 +22,25 @@ REVISION = 2
 
 OFFSET = 0.1
 """What DINOv2's authors add to the grid that they ask for; their features at 224 come from this very scale."""
+
+
+def identity(weights: str, size: Size | None, native: Size) -> str:
+    """Return what identifies weights in a network of some size: other positions make other numbers.
+
+    Args:
+        weights: what identifies the weights themselves, in hex.
+        size: rows and columns of pixels that the network was built for; None for its own.
+        native: its own.
+
+    Returns:
+        the same at its own size, else a sha256 in hex of weights, size and REVISION.
+
+    >>> identity("ab", (224, 224), (224, 224)), len(identity("ab", (384, 384), (224, 224)))
+    ('ab', 64)
+    """
+    if size is None or size == native:
+        return weights
+    return hashlib.sha256(f"{weights} size={size[0]}x{size[1]} positions={REVISION}".encode()).hexdigest()
 
 
 def depends_on_size(key: str) -> bool:

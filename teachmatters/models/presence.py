@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teachmatters.api import ModelSpec
+from teachmatters.api import ModelSpec, split_size
 from teachmatters.models.hub import cached
 from teachmatters.models.recipes import RECIPES
 
@@ -22,7 +22,7 @@ def weights_here(spec: ModelSpec) -> str:
     >>> {spec.name: weights_here(spec) for spec in register_models()}["noise-b16"]
     'none needed'
     """
-    recipe = RECIPES.get(spec.name)
+    recipe = RECIPES.get(split_size(spec.name)[0])
     if spec.licence == NOTHING or (recipe is not None and not recipe.origins):
         return NOTHING
     if "part of the package" in spec.source:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.api import ModelRequest, ModelSource
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, Recipe
 
@@ -28,28 +29,42 @@ def open_named(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, or weights that are in no cache and cannot be fetched.
     """
-    from teachmatters.models import checkpoints, hub
+    from teachmatters.models import checkpoints, hub, positions
 
-    recipe, path = RECIPES[request.spec.name], request.weights
+    spec, path = request.spec, request.weights
+    recipe = recipe_of(spec)
     if path is not None:
-        return ModelSource(checkpoints.identify(path), partial(_build_named, recipe, path))
-    path, digest = hub.find(recipe.origins, recipe.name)
-    return ModelSource(digest, partial(_build_named, recipe, path))
+        digest = checkpoints.identify(path)
+    else:
+        path, digest = hub.find(recipe.origins, recipe.name)
+    native = recipe.pixels, recipe.pixels
+    return ModelSource(positions.identity(digest, spec.size, native), partial(_build_named, spec, path))
 
 
-def _build_named(recipe: Recipe, path: Path) -> TimmViT:
-    from teachmatters.models import checkpoints, recognise, state_dicts
+def recipe_of(spec: ModelSpec) -> Recipe:
+    """Return the recipe of a named model, whatever size it is asked for."""
+    return RECIPES[split_size(spec.name)[0]]
+
+
+def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
+    from teachmatters.models import checkpoints, positions, recognise, state_dicts
     from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
+    recipe = recipe_of(spec)
     found = recognise.recognise(checkpoints.read(path), path)
     if recipe.family == "moco" and found.layout == "timm":
         LOG.warning("%s does not say that it is MoCo-v3's: it is read with %d heads", path, recipe.heads)
-    network = create(recipe.architecture, recipe.kwargs)
+    network = create(recipe.architecture, recipe.kwargs, size=spec.size)
+    if spec.size is not None:
+        state, said = positions.fit(network, found.state)
+        found = replace(found, state=state, pixels=0)
+        if said:
+            LOG.info("%s: %s", path, said)
     state_dicts.check_model(found, recipe, network, path)
     state_dicts.load(network, found.state, found.layout, path, recipe.arch)
     told = supervision_told(found.layout, found.state)
-    return TimmViT(network, recipe.name, recipe.arch, recipe.colours, told)
+    return TimmViT(network, spec.name, recipe.arch, recipe.colours, told)
 
 
 def open_random(request: ModelRequest) -> ModelSource:
@@ -60,36 +75,66 @@ def open_random(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: a file of weights was given.
     """
-    recipe = RECIPES[request.spec.name]
+    spec, recipe = request.spec, recipe_of(request.spec)
     if request.weights is not None:
         raise TeachMattersError(
             f"--weights {request.weights} for {recipe.name}, which is an untrained network; load the file with the "
             f"family that it belongs to, such as dino-{recipe.size}{recipe.patch}, or with timm/{recipe.architecture}"
         )
     text = f"{recipe.architecture} seed={request.seed} torch={version('torch')} timm={version('timm')}"
-    return ModelSource(hashlib.sha256(text.encode()).hexdigest(), partial(_build_random, recipe, request.seed))
+    text += "" if spec.size is None else f" size={spec.size[0]}x{spec.size[1]}"
+    return ModelSource(
+        hashlib.sha256(text.encode()).hexdigest(), partial(_build_random, recipe, request.seed, spec.size)
+    )
 
 
 def open_untrained(name: str) -> ModelSource | None:
     """The network of a member of a trained family without its weights, for trying out how fast it is; else None."""
-    recipe = RECIPES.get(name)
+    base, size = split_size(name)
+    recipe = RECIPES.get(base)
     if recipe is None or not recipe.architecture:
         return None
-    return ModelSource("", partial(_build_random, recipe, 0))
+    return ModelSource("", partial(_build_random, recipe, 0, size))
 
 
-def _build_random(recipe: Recipe, seed: int) -> TimmViT:
+def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
-    return TimmViT(create(recipe.architecture, recipe.kwargs, seed), recipe.name, recipe.arch, recipe.colours)
+    network = create(recipe.architecture, recipe.kwargs, seed, size)
+    return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
 
 
-def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:
-    """A network of timm's without a classifier, initialised from a seed; the global generators stay as they were."""
+def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Size | None = None) -> nn.Module:
+    """Build a network of timm's without a classifier, initialised from a seed.
+
+    The global generators stay as they were.
+
+    Args:
+        architecture: timm's name of the network.
+        kwargs: what else timm is told.
+        seed: of the initialisation.
+        size: rows and columns of pixels; None for the network's own.
+
+    Raises:
+        TeachMattersError: the network cannot be built for that size.
+    """
     import timm
     import torch
 
+    naflex = architecture.startswith("naflexvit")  # which takes images of any size as they come
+    given = kwargs if size is None or naflex else {**kwargs, "img_size": size}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: timm initialises there
-        network: nn.Module = timm.create_model(architecture, pretrained=False, num_classes=0, **kwargs)
-    return network
+        try:
+            network: Any = timm.create_model(architecture, pretrained=False, num_classes=0, **given)
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            if size is None:
+                raise
+            raise TeachMattersError(
+                f"timm cannot build {architecture} for images of {size[0]} x {size[1]} pixels ({error}); leave the "
+                "size out, or choose another"
+            ) from None
+    if size is not None and naflex:
+        network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *size)}
+    built: nn.Module = network
+    return built

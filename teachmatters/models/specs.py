@@ -8,6 +8,7 @@ from teachmatters.api import ModelSpec
 from teachmatters.hookspecs import hookimpl
 from teachmatters.models.mini.specs import mini_specs
 from teachmatters.models.recipes import BEIT, CLIP, DINO, MAE, MOCO, NOISE, RANDOM, SHAPES, SUPERVISED, Recipe, shown
+from teachmatters.models.timm_named import timm_specs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ def register_models() -> list[ModelSpec]:
         citation="Wightman, PyTorch Image Models, 2019",
     )
     named = [_spec(family, recipe) for family in FAMILIES for recipe in family.recipes]
-    return [*named, *mini_specs(), prefix]
+    return [*named, *timm_specs(), *mini_specs(), prefix]
 
 
 def _spec(family: Family, recipe: Recipe) -> ModelSpec:
@@ -145,6 +146,7 @@ def _spec(family: Family, recipe: Recipe) -> ModelSpec:
         licence=family.licence,
         source=" or ".join(map(shown, recipe.origins)) or family.untrained.format(recipe),
         citation=family.citation,
+        resizable=True,
     )
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.api import ModelRequest, ModelSource, ModelSpec
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create
+from teachmatters.models.timm_named import NAMED
 from teachmatters.models.timm_tags import supervision_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     from teachmatters.models.timm_vit import TimmViT
+
+LOG = logging.getLogger(__name__)
 
 PREFIX = "timm/"
 
@@ -43,8 +47,10 @@ def resolve(name: str) -> ModelSpec:
     384
     """
     config = _config(name)
-    size = _id_and_size(name)[1] or config.input_size[-2:]
+    size = split_size(name)[1]
     patch = re.search(r"patch(\d+)", config.architecture)
+    if size is not None and patch is not None:
+        check_size(name, size, int(patch[1]))
     return ModelSpec(
         name=name,
         family="timm-vit",
@@ -53,26 +59,30 @@ def resolve(name: str) -> ModelSpec:
         factory="teachmatters.models.timm_ids:open_timm",
         arch=_arch(config.architecture),
         patch_size=int(patch[1]) if patch else 0,
-        image_size=min(size),
+        image_size=min(size or config.input_size[-2:]),
+        resizable=True,
         licence=config.license or "",
         source=" or ".join(map(shown, _places(config))),
         citation=config.paper_name or "",
     )
 
 
-def _id_and_size(name: str) -> tuple[str, tuple[int, int] | None]:
-    """Timm's id, and the rows and columns of pixels that were asked for.
+def id_of(name: str) -> str:
+    """Return timm's id of ``timm/<id>`` or of a named model that timm publishes, whatever the size behind it.
 
-    >>> _id_and_size("timm/vit_small_patch16_224.dino@448x224")
-    ('vit_small_patch16_224.dino', (448, 224))
+    Raises:
+        TeachMattersError: what follows an '@' is no size.
+
+    >>> id_of("timm/vit_small_patch16_224.dino@448x224"), id_of("dinov2-s14@518")
+    ('vit_small_patch16_224.dino', 'vit_small_patch14_dinov2.lvd142m')
     """
-    given, sign, size = name.removeprefix(PREFIX).partition("@")
-    if not sign:
-        return given, None
-    found = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", size)
-    if found is None or not all(int(n) for n in found.groups(found[1])):
+    given = split_size(name)[0]
+    if given in NAMED:
+        return NAMED[given].timm_id
+    given, sign, size = given.removeprefix(PREFIX).partition("@")
+    if sign:
         raise TeachMattersError(f"{name}: {size!r} is no size; write @384 for a square, @448x224 for rows x columns")
-    return given, (int(found[1]), int(found[2] or found[1]))
+    return given
 
 
 def _places(config: Any) -> list[str]:
@@ -85,7 +95,7 @@ def _config(name: str) -> Any:
     import timm
     from timm.models import get_pretrained_cfg
 
-    given = _id_and_size(name)[0]
+    given = id_of(name)
     known = {*timm.list_models(), *timm.list_models(pretrained=True)}
     if given not in known:
         raise UnknownNameError(
@@ -114,31 +124,38 @@ def _arch(architecture: str) -> str:
 
 
 def open_timm(request: ModelRequest) -> ModelSource:
-    """The published weights of a timm id, or a file of weights.
+    """The published weights of a timm id or of a named model that timm publishes, or a file of weights.
 
     Raises:
         TeachMattersError: no such file, weights that cannot be had, or none published.
     """
-    from teachmatters.models import checkpoints, hub
+    from teachmatters.models import checkpoints, hub, positions
 
     spec, path = request.spec, request.weights
+    config = _config(spec.name)
+    published = path is None
     if path is not None:
-        return ModelSource(checkpoints.identify(path), partial(_build, spec, path, published=False))
-    places = _places(_config(spec.name))
-    if not places:
+        digest = checkpoints.identify(path)
+    elif places := _places(config):
+        path, digest = hub.find(places, spec.name)
+    else:
         raise TeachMattersError(f"timm publishes no weights for {spec.name}; give --weights FILE, or an id with a tag")
-    path, digest = hub.find(places, spec.name)
-    return ModelSource(digest, partial(_build, spec, path, published=True))
+    identity = positions.identity(digest, _size(spec), config.input_size[-2:])
+    return ModelSource(identity, partial(_build, spec, path, published=published))
+
+
+def _size(spec: ModelSpec) -> Size:
+    return spec.size or (spec.image_size, spec.image_size)
 
 
 def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
-    from teachmatters.models import checkpoints, state_dicts
+    from teachmatters.models import checkpoints, positions, state_dicts
     from teachmatters.models.recognise import recognise
     from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
-    config = _config(spec.name)
-    network = create(_id_and_size(spec.name)[0], {})
+    config, size = _config(spec.name), _size(spec)
+    network = create(id_of(spec.name), {}, size=size if size != config.input_size[-2:] else None)
     content = checkpoints.read(path)
     found = recognise(content, path)
     not_clip = found.family == "clip" and "norm_pre.weight" not in network.state_dict()
@@ -149,9 +166,11 @@ def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
         raise TeachMattersError(
             f"{path} looks like {found.words}, and {spec.name} is a {spec.arch}; name one of its size"
         )
-    state = _in_timm_naming(network, found.state, content) if published else found.state
+    state, said = positions.fit(network, found.state) if published or spec.size else (found.state, "")
+    if said:
+        LOG.info("%s: %s", path, said)
+    state = _in_timm_naming(network, state, content) if published else state
     state_dicts.load(network, state, found.layout, path, spec.arch)
-    _resize(network, spec)
     told = supervision_told(found.layout, found.state)
     return TimmViT(network, spec.name, spec.arch, (tuple(config.mean), tuple(config.std)), told)
 
@@ -164,21 +183,8 @@ def _in_timm_naming(network: nn.Module, state: dict[str, Any], content: Mapping[
         return state
     module = importlib.import_module(type(network).__module__)
     convert = getattr(module, "checkpoint_filter_fn", None)
-    converted: dict[str, Any] = convert(dict(content), network) if convert else state
+    if convert is None:
+        return state
+    # the tables are resampled first: timm's conversion would antialias all of them
+    converted: dict[str, Any] = convert({**content, **{key: state[key] for key in content if key in state}}, network)
     return converted
-
-
-def _resize(network: Any, spec: ModelSpec) -> None:
-    """Another size than the weights': timm resamples positions and relative biases."""
-    asked = _id_and_size(spec.name)[1]
-    if asked is None:
-        return
-    if hasattr(network, "embeds"):  # NaFlex takes any size as it comes
-        network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *asked)}
-        return
-    if not hasattr(network, "set_input_size"):
-        raise TeachMattersError(f"{spec.name}: this network has one size only; leave '@{asked[0]}' out")
-    try:
-        network.set_input_size(img_size=asked)
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise TeachMattersError(f"{spec.name}: timm cannot resize this network to {asked} ({error})") from None

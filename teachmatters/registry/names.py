@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec
+from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec, Size, check_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.registry.plugins import Plugin, discover
 from teachmatters.registry.references import call
@@ -38,10 +38,11 @@ class Registry:
         self.aliases = {alias: spec for spec in reversed(self.models.values()) for alias in spec.aliases}
 
     def model(self, name: str) -> ModelSpec:
-        """A model by name, alias or prefix."""
-        spec = self.models.get(name) or self.aliases.get(name)
+        """A model by name, alias or prefix, at the size that ``NAME@SIZE`` asks for."""
+        base, size = split_size(name)
+        spec = self.models.get(base) or self.aliases.get(base)
         if spec is not None and not spec.name.endswith("/"):
-            return spec
+            return spec if size is None else _at_size(spec, size)
         prefixes = [p for p in self.models if p.endswith("/") and name.startswith(p) and name != p]
         if prefixes:
             return _resolved(self.models[max(prefixes, key=len)], name)
@@ -54,7 +55,9 @@ class Registry:
         """The models that a name or a pattern such as ``mini-*`` means."""
         if not any(sign in pattern for sign in "*?[") or pattern in self.models:
             return [self.model(pattern)]
-        found = [spec for name, spec in self.models.items() if not name.endswith("/") and fnmatchcase(name, pattern)]
+        base, size = split_size(pattern)
+        found = [spec for name, spec in self.models.items() if not name.endswith("/") and fnmatchcase(name, base)]
+        found = [spec if size is None else _at_size(spec, size) for spec in found]
         if not found:
             families = listing(sorted({spec.family for spec in self.models.values()}))
             raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models' lists every name")
@@ -92,6 +95,22 @@ class Registry:
 def load() -> Registry:
     """The registry of everything installed; made once a process."""
     return Registry(discover())
+
+
+def _at_size(spec: ModelSpec, size: Size) -> ModelSpec:
+    """A named model for images of another size than its own.
+
+    Raises:
+        TeachMattersError: it has one size only, or the size is no multiple of its patches.
+    """
+    text = f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
+    name = f"{spec.name}@{text}"
+    if not spec.resizable:
+        raise TeachMattersError(f"{name}: this model takes one size only; leave '@{text}' out")
+    if spec.patch_size:
+        check_size(name, size, spec.patch_size)
+    summary = f"{spec.summary.removesuffix(f' at {spec.image_size}')} at {text}"
+    return replace(spec, name=name, aliases=(), summary=summary, image_size=min(size))
 
 
 def _resolved(prefix: ModelSpec, name: str) -> ModelSpec:

@@ -199,6 +199,19 @@ def test_listings_as_tables_and_as_json() -> None:
     assert tm("models", "timm/vit_small_patch16_224.dino").exit_code == 0
 
 
+def test_models_are_listed_by_family_then_by_name() -> None:
+    table = tm("models").stdout
+    assert "dinov2-b14" in table
+    assert "dinov2-s14" not in table
+    assert table.splitlines()[2].split()[:2] == ["supervised", "supervised-b16"]
+    members = tm("models", "dinov2").stdout
+    assert [line.split()[0] for line in members.splitlines()[2:4]] == ["dinov2-s14", "dinov2-b14"]
+    found = json.loads(tm("models", "mini-*@128", "--format", "json").stdout)
+    assert {(row["family"], row["image_size"]) for row in found} >= {("mini-dino", 128), ("mini-random", 128)}
+    assert len(json.loads(tm("models", "--format", "json").stdout)) > 100
+    refused(tm("models", "dinov2-s14@500"), "the nearest are 490 and 504")
+
+
 def test_a_folder_is_checked_against_the_layout(here: Path) -> None:
     from PIL import Image
 

@@ -25,14 +25,18 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "vit_small_patch16_224": NARROW,
     "vit_base_patch16_clip_quickgelu_224": NARROW,
     "beit_base_patch16_224": NARROW | {"global_pool": "token"},
-    # others that are known to be plain
+    # of the families that timm publishes, one of each structure: registers, rotary positions, SwiGLU, no class token
     "vit_small_patch14_dinov2": FOURTEEN,
+    "vit_giant_patch14_dinov2": FOURTEEN,
     "vit_small_patch14_reg4_dinov2": FOURTEEN,
     "vit_small_patch16_dinov3": NARROW,
+    "vit_small_plus_patch16_dinov3": NARROW,
+    "vit_7b_patch16_dinov3": NARROW,
     "eva02_tiny_patch14_224": FOURTEEN,
     "eva02_base_patch14_224": FOURTEEN,
     "vit_base_patch16_siglip_224": NARROW,
-    "vit_base_patch16_siglip_gap_224": NARROW,
+    "vit_so400m_patch14_siglip_224": FOURTEEN,
+    "vit_base_patch32_siglip_256": NARROW,
     "vit_base_patch16_clip_224": NARROW,
     "deit3_small_patch16_224": NARROW,
     "deit_tiny_distilled_patch16_224": NARROW,
@@ -41,8 +45,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "beit3_base_patch16_224": NARROW,
     "aimv2_large_patch14_224": FOURTEEN,
     "vit_pe_core_tiny_patch16_384": NARROW,
+    "vit_pe_core_gigantic_patch14_448": FOURTEEN,
     "vit_pe_spatial_tiny_patch16_512": NARROW,
+    "vit_base_patch14_reg1_tipsv2": FOURTEEN,
     "vit_base_patch16_radio_v3": NARROW,
+    "vit_so400m_patch16_radio_v4": NARROW,
+    # others that are known to be plain
+    "vit_base_patch16_siglip_gap_224": NARROW,
+    "vit_base_patch16_224": NARROW | {"qk_norm": True, "init_values": 0.1},
     "flexivit_small": NARROW,
     "vit_intern300m_patch14_448": FOURTEEN,
     "vit_small_patch16_rope_224": NARROW,
@@ -120,9 +130,27 @@ def test_what_is_read_is_what_the_network_used(architecture: str) -> None:
         for skip, branch, total in (("attn_skip", "attn_branch", "mlp_skip"), ("mlp_skip", "mlp_branch", "block")):
             torch.testing.assert_close(taken[layer, skip] + taken[layer, branch], taken[layer, total])
     assert torch.equal(taken[2, "attn_skip"], taken[1, "block"])
+    as_timm_computes_it(model, pixels, taken)
     torch.testing.assert_close(model.forward(pixels), taken[2, "block"], rtol=1e-4, atol=1e-4)
     gate(model, torch.device("cpu"), torch.float32)
     assert unchanged(before, traces(model))
+
+
+def as_timm_computes_it(model: TimmViT, pixels: Tensor, taken: dict[tuple[int, str], Tensor]) -> None:
+    """Blocks as timm's own forward returns them, norms as the block's modules make them of what was added so far."""
+    network: Any = model.network
+    if hasattr(network, "embeds"):  # NaFlex returns its patches alone
+        return
+    prefix = model.info.prefix
+    with torch.no_grad():
+        blocks = network.forward_intermediates(
+            pixels, output_fmt="NLC", return_prefix_tokens=bool(prefix), norm=False, intermediates_only=True
+        )
+        for layer, (found, block) in enumerate(zip(blocks, model._blocks, strict=True), 1):
+            whole = torch.cat([found[1], found[0]], 1) if prefix else found
+            torch.testing.assert_close(taken[layer, "block"], whole, rtol=1e-4, atol=1e-4)
+            for norm, read in (("norm1", "attn_skip"), ("norm2", "mlp_skip")):
+                torch.testing.assert_close(taken[layer, norm], getattr(block, norm)(taken[layer, read]))
 
 
 def rebuilt(attention: Tensor, value: Tensor, output: Tensor, module: Any) -> None:

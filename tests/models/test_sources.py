@@ -7,8 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from teachmatters.api import ModelAdapter, ModelRequest, ModelSpec
+from teachmatters import registry
+from teachmatters.api import ModelAdapter, ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.positions import resample
 from teachmatters.models.sources import open_named, open_random
 from teachmatters.models.timm_vit import TimmViT
 from tests.models.conftest import Checkpoints
@@ -80,6 +82,38 @@ def test_random_is_a_function_of_its_seed() -> None:
 def test_random_uses_half_for_mean_and_deviation() -> None:
     model: ModelAdapter = open_random(request("random-s32")).build()
     assert (model.info.mean, model.info.std, model.info.grid) == ((0.5,) * 3, (0.5,) * 3, (7, 7))
+
+
+def sized(name: str, weights: Path | None = None, seed: int = 0) -> ModelSource:
+    spec = registry.load().model(name)
+    made: ModelSource = registry.call(spec.factory, ModelRequest(spec=spec, weights=weights, seed=seed))
+    return made
+
+
+@pytest.mark.parametrize("name", ["random-s32@64x96", "mini-random@32x40", "mini-dino@32x40", "noise-b16@32x48"])
+def test_whatever_is_here_takes_a_size(name: str) -> None:
+    model = sized(name).build()
+    rows, columns = (int(side) for side in name.partition("@")[2].split("x"))
+    assert model.info.input_size == (rows, columns)
+    assert model.forward(torch.zeros(1, 3, rows, columns)).shape == (1, model.info.tokens, model.info.width)
+    assert sized(name).weights == sized(name).weights != sized(name.partition("@")[0]).weights
+
+
+def test_a_file_is_resampled_to_the_size_that_is_asked_for(dino_s16: Path) -> None:
+    state = torch.load(dino_s16, weights_only=True)
+    named, own = sized("dino-s16@64", dino_s16), sized("timm/vit_small_patch16_224.dino@64", dino_s16)
+    assert named.weights == own.weights != sized("dino-s16", dino_s16).weights
+    first, second = named.build(), own.build()
+    assert isinstance(first, TimmViT)
+    assert isinstance(second, TimmViT)
+    truth = resample(state["pos_embed"], (4, 4), 1)
+    for model in (first, second):
+        assert torch.equal(model.network.state_dict()["pos_embed"], truth)
+        assert torch.equal(model.network.state_dict()["blocks.3.mlp.fc1.weight"], state["blocks.3.mlp.fc1.weight"])
+
+
+def test_the_native_size_asked_for_is_the_model_itself(dino_s16: Path) -> None:
+    assert sized("dino-s16@224", dino_s16).weights == sized("dino-s16", dino_s16).weights
 
 
 def test_weights_for_an_untrained_network_are_refused(dino_s16: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from teachmatters import registry
@@ -11,6 +13,41 @@ from teachmatters.errors import TeachMattersError, UnknownNameError
 def test_a_family_alone_is_its_b16() -> None:
     assert registry.load().model("dino").name == "dino-b16"
     assert registry.load().model("mae").name == "mae-b16"
+
+
+def test_a_family_without_a_b_is_its_smallest() -> None:
+    assert registry.load().model("ijepa").name == "ijepa-h14"
+    assert registry.load().model("dinov2").name == "dinov2-b14"
+
+
+def test_every_name_takes_a_size() -> None:
+    load = registry.load()
+    spec = load.model("dinov2-s14@518")
+    assert (spec.name, spec.size, spec.image_size) == ("dinov2-s14@518", (518, 518), 518)
+    assert spec.summary == "DINOv2 ViT-S/14 at 518"
+    assert load.model("dinov2@56x28").name == "dinov2-b14@56x28"
+    assert load.model("supervised-l16-384@224").summary == "supervised ViT-L/16 at 224"
+    assert load.model("timm/vit_small_patch16_224.dino@448x224").size == (448, 224)
+    assert {each.size for each in load.match_models("mini-*@128")} == {(128, 128)}
+    for name in [name for name, each in load.models.items() if each.factory.startswith("teachmatters.models")]:
+        side = 3 * load.models[name].patch_size
+        assert load.model(f"{name}@{side}x{2 * side}").size == (side, 2 * side)
+
+
+def test_a_size_that_does_not_fit_is_refused() -> None:
+    load = registry.load()
+    for name, near in (("dinov2-s14@500", "490 and 504"), ("timm/vit_base_patch16_224@224x7", "16 and 32")):
+        with pytest.raises(TeachMattersError, match=f"not a multiple of 1[46], .* the nearest are {near}"):
+            load.model(name)
+    with pytest.raises(TeachMattersError, match="asks for no pixels"):
+        load.model("dino-s16@0")
+    spec = replace(load.model("dino-s16"), resizable=False)
+    load.models["rigid"] = spec
+    try:
+        with pytest.raises(TeachMattersError, match="takes one size only; leave '@32' out"):
+            load.model("rigid@32")
+    finally:
+        del load.models["rigid"]
 
 
 def test_a_prefix_resolves() -> None:

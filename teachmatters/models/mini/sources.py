@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.api import ModelRequest, ModelSource
+from teachmatters.api import ModelRequest, ModelSource, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE, SUPERVISIONS
 from teachmatters.models.sources import create
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 
 
-def mini_network(seed: int = 0) -> nn.Module:
-    """The network of all mini models, initialised by timm from a seed.
+def mini_network(seed: int = 0, size: Size | None = None) -> nn.Module:
+    """The network of all mini models, initialised by timm from a seed, for images of a size or of 64 x 64 pixels.
 
     >>> network = mini_network()
     >>> sum(parameter.numel() for parameter in network.parameters())
     1367136
     """
-    return create(ARCHITECTURE, SHAPE, seed)
+    return create(ARCHITECTURE, SHAPE, seed, size)
 
 
 def open_mini(request: ModelRequest) -> ModelSource:
@@ -37,9 +37,9 @@ def open_mini(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, one of another method, or weights for the untrained model.
     """
-    from teachmatters.models import checkpoints
+    from teachmatters.models import checkpoints, positions
 
-    name, path = request.spec.name, request.weights
+    name, size, path = split_size(request.spec.name)[0], request.spec.size, request.weights
     if name == f"{PREFIX}random":
         return _untrained(request)
     if path is None:
@@ -49,17 +49,19 @@ def open_mini(request: ModelRequest) -> ModelSource:
                 f"this installation lacks the weights of {name} ({path.name}); give --weights FILE, which 'tm train "
                 f"--method {name.removeprefix(PREFIX)}' makes, or use mini-random"
             )
-    return ModelSource(checkpoints.identify(path), partial(_build, name, path))
+    digest = positions.identity(checkpoints.identify(path), size, INFO.input_size)
+    return ModelSource(digest, partial(_build, name, path, size))
 
 
-def _build(name: str, path: Path) -> TimmViT:
-    from teachmatters.models import checkpoints, recognise, state_dicts
+def _build(name: str, path: Path, size: Size | None) -> TimmViT:
+    from teachmatters.models import checkpoints, positions, recognise, state_dicts
     from teachmatters.models.timm_vit import TimmViT
 
     found = recognise.recognise(checkpoints.read(path), path)
     told = SUPERVISIONS.get(_method(name, path), "")
-    network = mini_network()
-    state_dicts.load(network, found.state, found.layout, path, INFO.arch)
+    network = mini_network(size=size)
+    state = found.state if size is None else positions.fit(network, found.state)[0]
+    state_dicts.load(network, state, found.layout, path, INFO.arch)
     return TimmViT(network, name, INFO.arch, (INFO.mean, INFO.std), told)
 
 
@@ -90,8 +92,10 @@ def _untrained(request: ModelRequest) -> ModelSource:
             f"--weights {request.weights} for mini-random, which is an untrained network; load the file with the model "
             "of its method, such as mini-dino"
         )
+    size = request.spec.size
     text = f"{INFO.arch} seed={request.seed} torch={version('torch')} timm={version('timm')}"
+    text += "" if size is None else f" size={size[0]}x{size[1]}"
     return ModelSource(
         hashlib.sha256(text.encode()).hexdigest(),
-        lambda: TimmViT(mini_network(request.seed), request.spec.name, INFO.arch, (INFO.mean, INFO.std)),
+        lambda: TimmViT(mini_network(request.seed, size), request.spec.name, INFO.arch, (INFO.mean, INFO.std)),
     )

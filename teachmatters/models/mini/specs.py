@@ -66,5 +66,6 @@ def _spec(method: str, supervision: str, source: str, licence: str) -> ModelSpec
         heads=INFO.heads,
         licence=licence,
         source=source,
+        resizable=True,
         citation="Dosovitskiy et al., An Image Is Worth 16x16 Words, ICLR 2021",
     )
