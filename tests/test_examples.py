@@ -46,7 +46,7 @@ NEEDS_A_NETWORK = {
 
 
 # ---------------------------------------------------------------- the folder
-def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Any = None) -> Any:
+def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> Any:
     """Like ``models.sources.create``, at a twelfth of the price."""
     side = 56 if "patch14" in architecture else 64
     return create(architecture, {**kwargs, "img_size": side}, seed)

@@ -22,7 +22,7 @@ from teachmatters.api.parameter import Parameter, Parameters, Value
 from teachmatters.api.preparation import Crop, Preparation, Prepared
 from teachmatters.api.preparations import Dense, Pad, Squeeze, Thumbnail
 from teachmatters.api.record import Record, Result, StoredMap
-from teachmatters.api.size import Size, check_size, split_size
+from teachmatters.api.size import Size, check_size, no_size, split_size
 
 __all__ = [
     "DERIVED",
@@ -74,5 +74,6 @@ __all__ = [
     "Thumbnail",
     "Value",
     "check_size",
+    "no_size",
     "split_size",
 ]

@@ -46,6 +46,11 @@ def recipe_of(spec: ModelSpec) -> Recipe:
     return RECIPES[split_size(spec.name)[0]]
 
 
+def _sized(recipe: Recipe, size: Size | None) -> Mapping[str, Any]:
+    """What timm is told of a recipe's network at a size."""
+    return recipe.kwargs if size is None else {**recipe.kwargs, "img_size": size}
+
+
 def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
     from teachmatters.models import checkpoints, positions, recognise, state_dicts
     from teachmatters.models.supervision import supervision_told
@@ -55,7 +60,7 @@ def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
     found = recognise.recognise(checkpoints.read(path), path)
     if recipe.family == "moco" and found.layout == "timm":
         LOG.warning("%s does not say that it is MoCo-v3's: it is read with %d heads", path, recipe.heads)
-    network = create(recipe.architecture, recipe.kwargs, size=spec.size)
+    network = create(recipe.architecture, _sized(recipe, spec.size))
     if spec.size is not None:
         state, said = positions.fit(network, found.state)
         found = replace(found, state=state, pixels=0)
@@ -100,20 +105,19 @@ def open_untrained(name: str) -> ModelSource | None:
 def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
-    network = create(recipe.architecture, recipe.kwargs, seed, size)
+    network = create(recipe.architecture, _sized(recipe, size), seed)
     return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
 
 
-def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Size | None = None) -> nn.Module:
+def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:
     """Build a network of timm's without a classifier, initialised from a seed.
 
     The global generators stay as they were.
 
     Args:
         architecture: timm's name of the network.
-        kwargs: what else timm is told.
+        kwargs: what else timm is told, such as ``img_size``: rows and columns of pixels, if not the network's own.
         seed: of the initialisation.
-        size: rows and columns of pixels; None for the network's own.
 
     Raises:
         TeachMattersError: the network cannot be built for that size.
@@ -121,8 +125,10 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Si
     import timm
     import torch
 
+    given, size = dict(kwargs), kwargs.get("img_size")
     naflex = architecture.startswith("naflexvit")  # which takes images of any size as they come
-    given = kwargs if size is None or naflex else {**kwargs, "img_size": size}
+    if naflex:
+        given.pop("img_size", None)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: timm initialises there
         try:
@@ -131,8 +137,8 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0, size: Si
             if size is None:
                 raise
             raise TeachMattersError(
-                f"timm cannot build {architecture} for images of {size[0]} x {size[1]} pixels ({error}); leave the "
-                "size out, or choose another"
+                f"timm cannot build {architecture} for images of {size} pixels ({error}); leave the size out, or "
+                "choose another"
             ) from None
     if size is not None and naflex:
         network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *size)}

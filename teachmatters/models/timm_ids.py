@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, split_size
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, no_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create
@@ -79,10 +79,9 @@ def id_of(name: str) -> str:
     given = split_size(name)[0]
     if given in NAMED:
         return NAMED[given].timm_id
-    given, sign, size = given.removeprefix(PREFIX).partition("@")
-    if sign:
-        raise TeachMattersError(f"{name}: {size!r} is no size; write @384 for a square, @448x224 for rows x columns")
-    return given
+    if "@" in given:
+        raise no_size(name)
+    return given.removeprefix(PREFIX)
 
 
 def _places(config: Any) -> list[str]:
@@ -155,7 +154,7 @@ def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     config, size = _config(spec.name), _size(spec)
-    network = create(id_of(spec.name), {}, size=size if size != config.input_size[-2:] else None)
+    network = create(id_of(spec.name), {} if size == config.input_size[-2:] else {"img_size": size})
     content = checkpoints.read(path)
     found = recognise(content, path)
     not_clip = found.family == "clip" and "norm_pre.weight" not in network.state_dict()

@@ -95,9 +95,7 @@ def test_an_encoder_in_a_submodule_is_converted_by_timm(tmp_path: Path, monkeypa
     state = {f"module.{key.replace('fc_norm', 'norm')}": value for key, value in plain.items()}
     torch.save({"encoder": state, "target_encoder": state, "epoch": 300}, tmp_path / "ijepa.pth.tar")
     monkeypatch.setattr(hub, "find", lambda *_: (tmp_path / "ijepa.pth.tar", "0" * 64))
-    monkeypatch.setattr(
-        timm_ids, "create", lambda *_, **__: official.network("vit_huge_patch14_gap_224", 1, patch_size=16)
-    )
+    monkeypatch.setattr(timm_ids, "create", lambda *_: official.network("vit_huge_patch14_gap_224", 1, patch_size=16))
     model = open_timm(ModelRequest(spec=spec)).build()
     assert isinstance(model, TimmViT)
     assert all(torch.equal(value, plain[key]) for key, value in model.network.state_dict().items())
@@ -117,7 +115,7 @@ def test_a_file_that_only_a_named_model_reads_is_sent_there(file: str, way: str,
 def test_another_size_resamples_the_positions(
     size: str, grid: tuple[int, int], image_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timm_ids, "create", lambda *_, **__: official.network())
+    monkeypatch.setattr(timm_ids, "create", lambda _, kwargs: official.network(**kwargs))
     torch.save(official.state(), tmp_path / "w.pth")
     spec = resolve(f"timm/vit_base_patch16_224.dino{size}")
     assert spec.image_size == image_size

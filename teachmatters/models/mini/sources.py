@@ -28,7 +28,7 @@ def mini_network(seed: int = 0, size: Size | None = None) -> nn.Module:
     >>> sum(parameter.numel() for parameter in network.parameters())
     1367136
     """
-    return create(ARCHITECTURE, SHAPE, seed, size)
+    return create(ARCHITECTURE, SHAPE if size is None else {**SHAPE, "img_size": size}, seed)
 
 
 def open_mini(request: ModelRequest) -> ModelSource:
