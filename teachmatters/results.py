@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters import registry
@@ -16,8 +17,8 @@ from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.formats import unique
 from teachmatters.reports.options import Options
 from teachmatters.store import location
-from teachmatters.store.files import check_readable
 from teachmatters.store.location import Place, Server
+from teachmatters.store.read_connection import connect
 from teachmatters.store.reader import Rows, query
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Results:
     """
 
     def __init__(self, path: Place) -> None:
-        check_readable(path)
+        if isinstance(path, Path):
+            connect(path).close()
         self.path = path
 
     @classmethod

@@ -13,7 +13,7 @@ from teachmatters.store import guard
 from teachmatters.store.deadline import GRACE, STEP
 from teachmatters.store.location import Place, Server
 from teachmatters.store.public import VIEWS
-from teachmatters.store.reader import Reader, connect, tidy
+from teachmatters.store.read_connection import Reader, connect, tidy
 
 if TYPE_CHECKING:
     from datasette.app import Datasette

@@ -14,7 +14,7 @@ from teachmatters.runner.measure import Bench
 from teachmatters.runner.plan import Task, plan
 from teachmatters.runner.request import AnalyzeRequest, Listener, Outcome, Silence
 from teachmatters.runner.work import Work
-from teachmatters.store.files import check_writable
+from teachmatters.store.migrate import check_writable
 
 
 def analyze(request: AnalyzeRequest, listener: Listener | None = None) -> list[Outcome]:

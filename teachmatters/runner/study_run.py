@@ -14,8 +14,8 @@ from teachmatters.runner.plan import Opener, Task, remarks_of
 from teachmatters.runner.request import EngineRequest, Listener, Outcome
 from teachmatters.runner.study import Study, Wish
 from teachmatters.runner.work import Work
-from teachmatters.store.files import check_writable
 from teachmatters.store.location import Place
+from teachmatters.store.migrate import check_writable
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from teachmatters.store.public import REVISIONS, VIEWS
 if TYPE_CHECKING:
     from teachmatters.store.location import reading_path, writing_path
     from teachmatters.store.migrate import head, info, revision
-    from teachmatters.store.reader import Rows, connect, query
+    from teachmatters.store.read_connection import connect
+    from teachmatters.store.reader import Rows, query
     from teachmatters.store.run import Cell, ModelRow, Run
     from teachmatters.store.writer import Store
 
@@ -38,7 +39,8 @@ __all__ = [
 _HOMES = {
     "location": ("reading_path", "writing_path"),
     "migrate": ("head", "info", "revision"),
-    "reader": ("Rows", "connect", "query"),
+    "read_connection": ("connect",),
+    "reader": ("Rows", "query"),
     "run": ("Cell", "ModelRow", "Run"),
     "writer": ("Store",),
 }

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store.files import check_readable, check_writable, plain_error, recover
+from teachmatters.store.files import check_readable, plain_error, recover
 from teachmatters.store.location import Place, Server
-from teachmatters.store.migrate import revision
+from teachmatters.store.migrate import check_writable
 
 WAIT = 2.0  # seconds: for somebody who is just committing, not for somebody who works with it
 
@@ -30,7 +30,6 @@ def compact(path: Place) -> tuple[int, int]:
     before = _size(path)
     try:
         recover(path)
-        revision(path)  # refuses what is not ours before anything is written
         with contextlib.closing(sqlite3.connect(path.resolve(), timeout=WAIT, isolation_level=None)) as connection:
             # Of a store in WAL mode this takes the lock that every other connection to it holds a part of.
             connection.execute("PRAGMA journal_mode = DELETE")

@@ -26,7 +26,7 @@ LOCK = "LOCK TABLE recorded IN SHARE ROW EXCLUSIVE MODE"
 _MAKING = f"SELECT pg_advisory_xact_lock(29805, ({postgres_store.HOME})::int)"
 
 READ_WAIT = 10.0  # seconds
-STEP = 0.5  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
+STEP = 0.2  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
 
 
 def writing_engine(place: Place, patience: float, *, tables_only: bool = False) -> Engine:
@@ -65,7 +65,7 @@ def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT:.0f}")
             connection.exec_driver_sql("BEGIN")
         else:
-            _lock(connection, time.monotonic() + patience)
+            _lock(connection, patience)
 
     return engine
 
@@ -109,13 +109,27 @@ def plain_errors(place: Place) -> Iterator[None]:
         raise
 
 
-def _lock(connection: Connection, deadline: float) -> None:
+def _lock(connection: Connection, patience: float) -> None:
+    """Wait for the lock as long as it goes from one writer to the next; ``patience`` is for one that keeps it."""
+    seen, deadline = None, time.monotonic() + patience
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except DBAPIError as error:
-            busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= deadline:
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            version = _version(connection)
+            if version != seen:
+                seen, deadline = version, time.monotonic() + patience
+            elif time.monotonic() >= deadline:
                 raise
         else:
             return
+
+
+def _version(connection: Connection) -> object:
+    """What is another after somebody else's commit, None where a lock keeps it from being asked."""
+    try:
+        return connection.exec_driver_sql("PRAGMA data_version").scalar()
+    except DBAPIError:
+        return None

@@ -1,4 +1,8 @@
-"""Files that may or may not be a store: what is wrong with them, in one line, without touching them."""
+"""Files that may or may not be a store: what is wrong with them, in one line, without touching them.
+
+Nothing here opens a file. Only SQLite can tell what is in it, with its logs (read_connection.py); and to close a file
+would give up every lock that this process has on it, those of its other connections too.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,10 @@ from teachmatters.store.location import Place, Server
 SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
 
 _REASONS = {
-    sqlite3.SQLITE_READONLY_ROLLBACK: "was left half-written by a program that was killed. 'tm db migrate' mends it",
+    **dict.fromkeys(
+        (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT),
+        "was left half-written by a program that was killed. 'tm db migrate' repairs it",
+    ),
     sqlite3.SQLITE_BUSY: "is locked by another program. Wait for it to finish, or name another file with --db",
     sqlite3.SQLITE_LOCKED: "is locked by another program. Wait for it to finish, or name another file with --db",
     sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; make room, run again",
@@ -59,7 +66,12 @@ def check_readable(path: Place) -> None:
         raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
     _check_kind(path)
     if path.stat().st_size == 0:
-        raise TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
+        raise nothing_in(path)
+
+
+def nothing_in(path: Path) -> TeachMattersError:
+    """There is a file, and nothing in it."""
+    return TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
 
 
 def check_writable(path: Place) -> None:
@@ -122,14 +134,15 @@ def known_revision(path: Place, row: Sequence[Any] | None) -> str:
 
 def recover(path: Path) -> None:
     """Let SQLite take back what a killed program left half-written, as it does for whoever opens a file to write."""
-    if path.exists() and _journal(path).exists():
+    if path.exists() and logs(path)[0].exists():
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
 
 
-def _journal(path: Path) -> Path:
-    real = path.resolve()  # SQLite keeps its journals beside the file itself, not beside a link to it
-    return real.with_name(f"{real.name}-journal")
+def logs(path: Path) -> tuple[Path, Path]:
+    """Where SQLite keeps what is not yet, or no longer, in the file: its rollback journal and its write-ahead log."""
+    real = path.resolve()  # they are beside the file itself, not beside a link to it
+    return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
 
 
 def _check_kind(path: Path) -> None:
@@ -139,27 +152,5 @@ def _check_kind(path: Path) -> None:
         )
     if not path.is_file():
         raise TeachMattersError(f"{path} is not a regular file. Name another with --db")
-    if not _journal(path).exists() and not _is_sqlite(path):
-        raise TeachMattersError(f"{path} is not a SQLite file. Name a results store, or a new file, with --db")
-
-
-def _is_sqlite(path: Path) -> bool:
-    """Whether SQLite takes it for one of its own; an empty file is.
-
-    SQLite is asked, rather than the first bytes read: to close a file gives up every lock that this process has on it,
-    those of its other connections too, and whoever writes then removes the journals that they still read.
-    """
-    size = path.stat().st_size
-    if size < SMALLEST:
-        return size == 0
-    try:
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"  # nothing is left beside it
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            connection.execute("PRAGMA schema_version")
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
-            return False
-        if reason := plain_error(path, error):
-            raise reason from error
-        raise
-    return True
+    if 0 < path.stat().st_size < SMALLEST and not any(log.exists() for log in logs(path)):
+        raise TeachMattersError(f"{path} {_REASONS[sqlite3.SQLITE_NOTADB]}")

@@ -14,7 +14,7 @@ from teachmatters.store import files
 from teachmatters.store.location import Place, Server
 from teachmatters.store.migrate import head, migrate
 from teachmatters.store.postgres_copy import to_file
-from teachmatters.store.reader import connect, uri
+from teachmatters.store.read_connection import connect, uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,14 @@ def opened(path: Place) -> Iterator[Source]:
             yield Source(path, connection, uri(file), _runs(path, connection))
             return
         with files.named_by(""):
-            connection, file = stack.enter_context(contextlib.closing(connect(path, empty=True))), path
+            connection = stack.enter_context(contextlib.closing(connect(path, empty=True)))
             found = files.revision_of(path, connection)
         if found is None:
             raise TeachMattersError(f"{path} is empty. Leave it out")
         if found != head():
-            file = _updated(path, connection, folder)
-            connection = stack.enter_context(contextlib.closing(connect(file)))
+            connection = stack.enter_context(contextlib.closing(connect(_updated(path, connection, folder))))
         runs = _runs(path, connection)
-        yield Source(path, connection, uri(file), runs)
+        yield Source(path, connection, uri(connection.path), runs)
 
 
 def _updated(path: Path, connection: sqlite3.Connection, folder: Path) -> Path:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import postgres, postgres_store, public
-from teachmatters.store.files import check_readable, check_writable, known_revision, recover, revision_of
+from teachmatters.store import files, postgres, postgres_store, public
+from teachmatters.store.files import check_readable, known_revision, recover, revision_of
 from teachmatters.store.location import Place, Server
-from teachmatters.store.reader import connect
+from teachmatters.store.read_connection import connect
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,6 +39,17 @@ def revision(path: Place) -> str | None:
         return None
     with contextlib.closing(connect(path, empty=True)) as connection:
         return revision_of(path, connection)
+
+
+def check_writable(path: Place) -> None:
+    """Refuse what cannot be made into a store, before anything is written.
+
+    Raises:
+        TeachMattersError: see files.py; a file that is not a store, or newer than this code.
+    """
+    files.check_writable(path)
+    if isinstance(path, Path) and path.exists():
+        revision(path)
 
 
 def migrate(path: Place) -> str | None:
@@ -75,8 +86,6 @@ def prepared(path: Place, patience: float) -> Iterator[tuple[Connection, str | N
     new = not path.exists()
     with plain_errors(path):
         recover(path)
-        if not new:
-            revision(path)  # refuses what is not ours before anything may write to it
     try:
         with _upgraded(path, patience) as found:
             yield found

@@ -15,7 +15,7 @@ from teachmatters.store.engine import READING, plain_errors, writing_engine
 from teachmatters.store.location import Place, Server, plain_path
 from teachmatters.store.migrate import WAIT, prepare
 from teachmatters.store.postgres import GoneError
-from teachmatters.store.reader import connect
+from teachmatters.store.read_connection import connect
 from teachmatters.store.rows import (
     array_rows,
     check,

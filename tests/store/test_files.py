@@ -139,10 +139,10 @@ def test_an_empty_file_is_no_store_to_read(tmp_path: Path) -> None:
 
 
 def test_a_store_locked_for_reading_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from teachmatters.store import reader
+    from teachmatters.store import read_connection
 
     path = store_at(tmp_path / "r.db")
-    monkeypatch.setattr(reader, "WAIT", 0.1)
+    monkeypatch.setattr(read_connection, "WAIT", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("BEGIN EXCLUSIVE")

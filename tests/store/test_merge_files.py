@@ -264,9 +264,11 @@ def test_killed_at_any_moment_the_target_is_as_it_was(tmp_path: Path) -> None:
             "it had truly begun"
         )
         if new:
-            with pytest.raises(TeachMattersError, match="half-written"):
+            with pytest.raises(TeachMattersError, match="is empty"):
                 connect(into)
         else:
+            with closing(connect(into)) as reading:
+                assert list(reading.iterdump()) == before
             assert dump(into) == before
         join(into, large)
         assert len(rows(into, "SELECT 1 FROM results")) == 15_000 + 2 * (not new)

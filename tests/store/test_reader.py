@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, connect, query, reader
+from teachmatters.store import Store, connect, query, read_connection
 from teachmatters.store.reader import stream
 from tests.store.samples import DISTANCE, beside, finish, numbers, rows, run, start, store_at
 
@@ -250,7 +250,7 @@ def test_where_nothing_may_be_written(store: Path, mode: str, what: str) -> None
     marked.chmod(0o444 if what == "file" else 0o555)
     try:
         assert len(query(store, "SELECT 1 FROM results").rows) == 3
-        assert "immutable" in reader._mode(store)
+        assert "immutable" in read_connection._mode(store)
         assert beside(store) == ["r.db"]
     finally:
         marked.chmod(before)
