@@ -26,7 +26,7 @@ LOCK = "LOCK TABLE recorded IN SHARE ROW EXCLUSIVE MODE"
 _MAKING = f"SELECT pg_advisory_xact_lock(29805, ({postgres_store.HOME})::int)"
 
 READ_WAIT = 10.0  # seconds
-STEP = 0.2  # seconds between two tries for the lock: SQLite's own wait does not hear Ctrl-C
+STEP = 0.2  # seconds between two tries for a lock: SQLite's own wait does not hear Ctrl-C
 
 
 def writing_engine(place: Place, patience: float, *, tables_only: bool = False) -> Engine:
@@ -65,7 +65,12 @@ def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT:.0f}")
             connection.exec_driver_sql("BEGIN")
         else:
-            _lock(connection, patience)
+            _patiently(connection, "BEGIN IMMEDIATE", patience)
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: Connection) -> None:
+        # Where the journal is not yet a write-ahead log, readers hold up even a transaction that has changed nothing.
+        _patiently(connection, "COMMIT", patience)
 
     return engine
 
@@ -109,12 +114,12 @@ def plain_errors(place: Place) -> Iterator[None]:
         raise
 
 
-def _lock(connection: Connection, patience: float) -> None:
-    """Wait for the lock as long as it goes from one writer to the next; ``patience`` is for one that keeps it."""
+def _patiently(connection: Connection, sql: str, patience: float) -> None:
+    """Wait for a lock as long as it goes from one writer to the next; ``patience`` is for one who keeps it."""
     seen, deadline = None, time.monotonic() + patience
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(sql)
         except DBAPIError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
