@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, no_size, split_size
-from teachmatters.errors import TeachMattersError, UnknownNameError
+from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create
 from teachmatters.models.timm_named import NAMED
@@ -94,12 +94,14 @@ def _config(name: str) -> Any:
     import timm
     from timm.models import get_pretrained_cfg
 
+    from teachmatters.models.specs import register_models
+    from teachmatters.models.spellings import suggest
+
     given = id_of(name)
     known = {*timm.list_models(), *timm.list_models(pretrained=True)}
     if given not in known:
-        raise UnknownNameError(
-            "timm model", given, sorted(known), "timm.list_models('vit*', pretrained=True) lists them."
-        )
+        meant = did_you_mean(given, sorted(known)) or suggest(given, register_models())
+        raise UnknownNameError("timm model", given, (), f"{meant}timm.list_models('vit*', pretrained=True) lists them.")
     module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
     if module == "vision_transformer_sam":
         raise TeachMattersError(f"{name} is no plain vision transformer: most of its blocks attend within windows only")

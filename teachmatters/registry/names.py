@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, ReportSpec, Size, check_size, split_size
+from teachmatters.api import (
+    AnalysisSpec,
+    CommandSpec,
+    DatasetSpec,
+    ModelSpec,
+    ReportSpec,
+    Size,
+    check_size,
+    no_size,
+    split_size,
+)
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.registry.plugins import Plugin, discover
 from teachmatters.registry.references import call
@@ -48,8 +58,17 @@ class Registry:
             return _resolved(self.models[max(prefixes, key=len)], name)
         if spec is not None:
             raise TeachMattersError(f"{name!r} is a prefix: put behind it what it takes, which is {spec.summary}")
-        known = [*self.models, *self.aliases]
-        raise UnknownNameError("model", name, known, f"'tm models' lists all {len(self.models)}.")
+        raise self._unknown_model(name)
+
+    def _unknown_model(self, name: str) -> TeachMattersError:
+        """The error for a name that no model has, with what to type where anybody else calls a model so."""
+        base, sign, _ = name.rpartition("@")
+        if sign and (base in self.models or base in self.aliases):
+            return no_size(name)
+        advice = f"'tm models' lists all {len(self.models)}."
+        meant = call("teachmatters.models.spellings:suggest", name, list(self.models.values()))
+        known = () if meant else (*self.models, *self.aliases)
+        return UnknownNameError("model", name, known, f"{meant}{advice}")
 
     def match_models(self, pattern: str) -> list[ModelSpec]:
         """The models that a name or a pattern such as ``mini-*`` means."""

@@ -1,0 +1,145 @@
+"""What somebody means who writes a model's name as another library, its authors or a paper writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from teachmatters.api import ModelSpec, split_size
+from teachmatters.errors import did_you_mean
+from teachmatters.models.recipes import RECIPES
+from teachmatters.models.timm_named import NAMED
+
+# In the order in which they are looked for: a word that holds another comes before it.
+FAMILIES = (
+    (r"web[-_]?ssl|ibot|franca|v[-_]?jepa|^mini", "none of ours"),
+    (r"dino[-_ ]?v3", "dinov3"),
+    (r"dino[-_ ]?v2", "dinov2"),
+    (r"dino", "dino"),
+    (r"siglip[-_ ]?(v?2)|siglip.*v2_webli", "siglip2"),
+    (r"siglip", "siglip"),
+    (r"meta[-_ ]?clip", "metaclip"),
+    (r"dfn", "dfn"),
+    (r"open[-_ ]?clip|datacomp|laion", "openclip"),
+    (r"pe[-_ ]?spatial", "pe-spatial"),
+    (r"pe[-_ ]?core|perception[-_ ]?encoder", "pe-core"),
+    (r"tips", "tips2"),
+    (r"deit[-_ ]?(3|iii)", "deit3"),
+    (r"deit", "deit"),
+    (r"eva[-_ ]?0?2", "eva02"),
+    (r"i[-_]?jepa", "ijepa"),
+    (r"aim[-_ ]?v2", "aimv2"),
+    (r"radio.*v?4", "cradio4"),
+    (r"radio", "cradio3"),
+    (r"clip|openai", "clip"),
+    (r"moco", "moco"),
+    (r"mae", "mae"),
+    (r"beit", "beit"),
+    (r"augreg|supervised|google/vit", "supervised"),
+)
+LETTERS = {
+    "tiny": "ti", "ti": "ti", "t": "ti", "small": "s", "s": "s", "base": "b", "b": "b", "large": "l", "l": "l",
+    "huge": "h", "h": "h", "giant": "g", "gigantic": "g", "g": "g", "so400m": "so400m", "7b": "7b", "1b": "1b",
+    "3b": "3b",
+}  # fmt: skip
+WORDS = "tiny|small|base|large|huge|gigantic|giant|so400m|7b|1b|3b"
+
+
+def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
+    """Return what to type instead of a name that no model has.
+
+    Args:
+        given: the name, in anybody's spelling.
+        specs: the models that there are, prefixes included.
+
+    Returns:
+        a sentence or two that end in a blank; empty where nothing is near.
+
+    Raises:
+        TeachMattersError: timm knows the name, but it is no model that can be read; says why.
+    """
+    base = split_size(given)[0]
+    family, named = _named(base, specs)
+    meant = [f"{name}{given[len(base) :]}" for name in named[:6]]
+    ways: list[str] = []
+    if meant:
+        ways.append(f"Did you mean {_quoted(meant)}? " if family else f"Models of that shape: {', '.join(meant)}. ")
+    repository = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and (family or not meant)
+    if repository and any(spec.name == "hf/" for spec in specs):
+        ways.append(f"'hf/{given}' takes that repository of the Hugging Face hub. ")
+    elif "_patch" in base or (not named and re.fullmatch(r"[a-z]+[0-9_][a-z0-9_]*(\.[a-z0-9_]+)?", base)):
+        ways.append(_of_timm(base, bool(named)))
+    return "".join(ways)
+
+
+def _named(given: str, specs: Sequence[ModelSpec]) -> tuple[str, list[str]]:
+    """The family that a spelling names, if any, and the models that it means; a typing error means none."""
+    known = {model.timm_id: name for name, model in NAMED.items()}
+    known |= {place.removeprefix("timm/"): name for name, recipe in RECIPES.items() for place in recipe.origins[:1]}
+    known |= {_letters(name): name for spec in specs for name in (spec.name, *spec.aliases) if "/" not in name}
+    if same := known.get(given) or known.get(_letters(given)):
+        return same, [same]
+    text = given.lower()
+    family = next((name for pattern, name in FAMILIES if re.search(pattern, text)), "")
+    size, patch = _shape(text)
+    found = [spec for spec in specs if spec.arch and _fits(spec, family, size, patch)]
+    if family and not size:
+        return family, [family] if found else []
+    if not size or not (family or patch or "vit" in text):
+        return family, []
+    return family, _best(text, found)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _best(text: str, found: Sequence[ModelSpec]) -> list[str]:
+    """Of models of one shape those that a spelling's other words are about."""
+    registers, satellite = re.search(r"reg(isters?)?\d?(?![a-z])", text), re.search(r"sat(?![a-z])", text)
+    traits = [(bool(registers), "-reg"), (bool(satellite), "-sat"), ("plus" in text, "plus")]
+    alike = [spec for spec in found if all(asked == (trait in spec.name) for asked, trait in traits)]
+    sides = {int(side) for side in re.findall(r"(?<!\d)(\d{3})(?!\d)", text)} - {224}
+    exact = [spec.name for spec in alike if spec.image_size in sides]
+    usual = [spec.name for spec in alike if not re.search(r"-\d{3}$", spec.name)]
+    return exact or usual or [spec.name for spec in alike]
+
+
+def _shape(text: str) -> tuple[str, str]:
+    """The letter of the size and the patch, as far as a spelling tells them.
+
+    >>> _shape("dinov2_vits14_reg"), _shape("vit_small_patch14_dinov2"), _shape("vit-b/16"), _shape("deit_base")
+    (('s', '14'), ('s', '14'), ('b', '16'), ('b', ''))
+    """
+    patch = re.search(r"patch[-_]?(\d+)", text)
+    word = re.search(rf"(?<![a-z0-9])({WORDS})(?![a-z0-9])", text)
+    short = re.search(r"(?:vit|[-_/ ])[-_]?(so400m|7b|1b|3b|ti|[tsblhg])[-_/]?(\d{1,2})(?!\d)", text)
+    if short and not patch:
+        return LETTERS[short[1]], short[2]
+    alone = re.search(r"[-_]([tsblhg])$", text)
+    letter = word or alone
+    return LETTERS[letter[1]] if letter else "", patch[1] if patch else ""
+
+
+def _fits(spec: ModelSpec, family: str, size: str, patch: str) -> bool:
+    letter, _, pixels = spec.arch.removeprefix("ViT-").partition("/")
+    untrained = spec.licence == "none needed"
+    same_family = spec.family == family if family else not untrained
+    return same_family and size in ("", letter.lower().rstrip("+")) and patch in ("", pixels)
+
+
+def _of_timm(given: str, named: bool) -> str:
+    """What timm has under a name or, unless that names one of ours, under one that is nearly it."""
+    import timm
+
+    from teachmatters.models.timm_ids import resolve
+
+    known = [*timm.list_models(), *timm.list_models(pretrained=True)]
+    if given in known:
+        return f"{resolve(f'timm/{given}').name!r} is timm's own. "
+    return "" if named else did_you_mean(given, known).replace("'", "'timm/", 1)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = [repr(name) for name in names]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
