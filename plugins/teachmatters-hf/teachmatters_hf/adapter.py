@@ -15,9 +15,9 @@ from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models.attention import AttentionCapture
 from teachmatters.models.taps import Layer
 from teachmatters_hf.families import Family
-from teachmatters_hf.shape import pair
+from teachmatters_hf.shape import native_size
 
-LISTS = ("layers", "encoder.layers", "encoder.layer")
+LISTS = ("layers", "encoder.layers", "encoder.layer", "model.layer")
 """Where a tower keeps its blocks."""
 
 
@@ -36,7 +36,7 @@ class TransformersViT(ModelAdapter):
 
     def __init__(self, network: nn.Module, family: Family, info: ModelInfo, name: str) -> None:
         self.info, self.network, self._family = info, network, family
-        self._native = pair(network.config.image_size)  # type: ignore[union-attr]  # every tower has one
+        self._native = native_size(network.config)
         self._blocks = blocks_of(network, family, name)
         self._like = torch.empty(0)
 
@@ -73,8 +73,27 @@ class TransformersViT(ModelAdapter):
         if self._family.shuffles:  # patches are sorted by this "noise": in order, then
             patches = (height // self.info.patch_size) * (width // self.info.patch_size)
             told["noise"] = torch.arange(patches, device=self._like.device).expand(len(pixels), -1)
+        given = pixels.to(self._like)
+        if self._family.flattens:
+            grid = height // self.info.patch_size, width // self.info.patch_size
+            told["spatial_shapes"] = torch.tensor([grid], device=self._like.device).expand(len(pixels), -1)
+            told["pixel_attention_mask"] = torch.ones(
+                len(pixels), grid[0] * grid[1], dtype=torch.int32, device=self._like.device
+            )
+            given = flattened(given, self.info.patch_size)
         with torch.inference_mode():
-            self.network(pixel_values=pixels.to(self._like), **told)
+            self.network(pixel_values=given, **told)
+
+
+def flattened(pixels: Tensor, patch: int) -> Tensor:
+    """Pictures cut into patches, row by row: (B, 3, height, width) to (B, patches, patch * patch * 3), channels last.
+
+    >>> flattened(torch.zeros(2, 3, 32, 16), 8).shape
+    torch.Size([2, 8, 192])
+    """
+    count, channels, height, width = pixels.shape
+    cut = pixels.reshape(count, channels, height // patch, patch, width // patch, patch)
+    return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
 
 # --8<-- [start:attach]

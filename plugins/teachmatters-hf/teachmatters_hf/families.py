@@ -33,6 +33,9 @@ class Family:
             in here.
         asks: whether it takes pictures of another size only when it is told to interpolate its positions.
         shuffles: whether it shuffles its patches unless it is given their order.
+        flattens: whether it takes pictures that were cut into patches, beside a mask and the grid.
+        offset: whether its positions are resampled with the offset of DINOv2's authors, as transformers no longer does.
+        fixed: whether it takes pictures of its own size alone.
     """
 
     name: str
@@ -46,6 +49,9 @@ class Family:
     trained: Mapping[str, str] = field(default_factory=dict)
     asks: bool = False
     shuffles: bool = False
+    flattens: bool = False
+    offset: bool = False
+    fixed: bool = False
 
 
 def _dinov2(tower: str) -> Family:
@@ -57,10 +63,11 @@ def _dinov2(tower: str) -> Family:
         branches=("drop_path", "drop_path"),
         colours=IMAGENET,
         trained=dict.fromkeys((tower, f"{prefix}Backbone"), "self-distillation"),
+        offset=tower == "Dinov2Model",
     )
 
 
-def _contrastive(name: str, prefix: str, colours: Colours) -> Family:
+def _contrastive(name: str, prefix: str, colours: Colours, *, flattens: bool = False) -> Family:
     own = [f"{prefix}{what}" for what in ("Model", "VisionModel", "VisionModelWithProjection")]
     return Family(
         name=name,
@@ -70,6 +77,18 @@ def _contrastive(name: str, prefix: str, colours: Colours) -> Family:
         branches=("self_attn", "mlp"),
         colours=colours,
         trained=dict.fromkeys(own, "image-text contrast"),
+        asks=not flattens,
+        flattens=flattens,
+    )
+
+
+def _like_vit(name: str, tower: str, trained: Mapping[str, str], *, pools: bool = True) -> Family:
+    return Family(
+        name=name,
+        tower=tower,
+        options={"add_pooling_layer": False} if pools else {},
+        colours=IMAGENET,
+        trained=trained,
         asks=True,
     )
 
@@ -99,6 +118,39 @@ MAE = Family(
 )
 CLIP = _contrastive("hf-clip", "CLIP", OPENAI)
 SIGLIP = _contrastive("hf-siglip", "Siglip", HALF)
+SIGLIP2 = _contrastive("hf-siglip2", "Siglip2", HALF, flattens=True)
+DINOV3 = Family(
+    name="hf-dinov3",
+    tower="DINOv3ViTModel",
+    norms=("norm1", "norm2"),
+    branches=("drop_path", "drop_path"),
+    colours=IMAGENET,
+    trained=dict.fromkeys(("DINOv3ViTModel", "DINOv3ViTBackbone"), "self-distillation"),
+)
+IJEPA = _like_vit("hf-ijepa", "IJepaModel", {"IJepaModel": "latent prediction"})
+DEIT = _like_vit(
+    "hf-deit",
+    "DeiTModel",
+    dict.fromkeys(("DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"), "labels"),
+)
+MSN = _like_vit("hf-msn", "ViTMSNModel", {"ViTMSNModel": "self-distillation"}, pools=False)
+AIMV2 = Family(
+    name="hf-aimv2",
+    tower="Aimv2VisionModel",
+    norms=("rms_norm1", "rms_norm2"),
+    branches=("attention", "ffn"),
+    colours=OPENAI,
+    trained={"Aimv2VisionModel": "autoregression"},
+    fixed=True,
+)
+DATA2VEC = Family(
+    name="hf-data2vec",
+    tower="Data2VecVisionModel",
+    options={"add_pooling_layer": False},
+    branches=("drop_path", "drop_path"),
+    trained={"Data2VecVisionModel": "latent prediction"},
+    asks=True,
+)
 
 FAMILIES = {
     "vit": VIT,
@@ -109,7 +161,16 @@ FAMILIES = {
     "clip_vision_model": CLIP,
     "siglip": SIGLIP,
     "siglip_vision_model": SIGLIP,
+    "siglip2": SIGLIP2,
+    "siglip2_vision_model": SIGLIP2,
     "vit_mae": MAE,
+    "dinov3_vit": DINOV3,
+    "ijepa": IJEPA,
+    "aimv2": AIMV2,
+    "aimv2_vision_model": AIMV2,
+    "vit_msn": MSN,
+    "deit": DEIT,
+    "data2vec-vision": DATA2VEC,
 }
 """By ``model_type`` of the config."""
 

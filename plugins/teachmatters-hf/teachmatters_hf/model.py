@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.api import ModelRequest, ModelSource, ModelSpec
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec, split_size
 from teachmatters_hf import hub
 from teachmatters_hf.families import Family, family_of, tower_config
 from teachmatters_hf.pictures import PROCESSORS, Pictures, read_pictures
-from teachmatters_hf.places import CONFIG, Place, locate, read_config, weights_in
-from teachmatters_hf.shape import expected
+from teachmatters_hf.places import CONFIG, locate, read_config, weights_in
+from teachmatters_hf.shape import expected, pair
 
 if TYPE_CHECKING:
     from teachmatters_hf.adapter import TransformersViT
@@ -31,20 +31,22 @@ def resolve(name: str) -> ModelSpec:
     >>> resolve("hf/nobody/has-this").source
     'huggingface.co/nobody/has-this'
     """
-    place = locate(name)
+    base, size = split_size(name)
+    place = locate(base)
     folder = place.folder or hub.cached(place.given)
     config = {} if folder is None else read_config(folder)
     facts: dict[str, Any] = {"family": "hf", "supervision": "", "summary": "a vision transformer of transformers"}
     if folder is not None:
         family = family_of(config, place.name)
-        pictures = read_pictures(folder, family)
+        pictures = read_pictures(folder, family, size)
         facts |= {
             "family": family.name,
             "supervision": supervision(config, family),
             "summary": f"transformers' {family.tower}",
         } | expected(tower_config(config), pictures)
     return ModelSpec(
-        name=place.name,
+        name=place.name + name.removeprefix(base),
+        resizable=True,
         factory="teachmatters_hf.model:open_model",
         licence="" if place.folder else "as its model card says",
         source=f"the folder {place.given}" if place.folder else f"huggingface.co/{place.given}",
@@ -70,19 +72,30 @@ def open_model(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: they are not here and cannot be had, or are for another kind of network.
     """
-    place = locate(request.spec.name)
+    place, size = locate(split_size(request.spec.name)[0]), request.spec.size
     folder = place.folder or hub.fetch(place.given, weights=request.weights is None)
     config = read_config(folder)
     family = family_of(config, place.name)
     files = [request.weights] if request.weights is not None else weights_in(folder)
-    pictures = read_pictures(folder, family)
+    pictures = read_pictures(folder, family, size)
     if pictures.file is None:
         LOG.warning(
             "%s has no %s: its pictures are normalised as is usual for a %s (mean %s, deviation %s)",
             place.name, PROCESSORS[1], family.tower, *pictures.colours,
         )  # fmt: skip
     others = [folder / CONFIG] + ([pictures.file] if pictures.file else [])
-    return ModelSource(identify([*files, *others]), partial(_build, place, family, config, files, pictures))
+    identity = _at_size(identify([*files, *others]), family, config, pictures)
+    return ModelSource(identity, partial(_build, request.spec.name, family, config, files, pictures))
+
+
+def _at_size(identity: str, family: Family, config: Mapping[str, Any], pictures: Pictures) -> str:
+    """The identity at a size that is asked for, or at which positions are resampled in another way than they were."""
+    from teachmatters.models import positions
+
+    if not (pictures.asked or family.offset):
+        return identity
+    native = config.get("image_size")
+    return positions.identity(identity, pictures.size, pair(native) if isinstance(native, int) else (0, 0))
 
 
 def identify(files: Iterable[Path]) -> str:
@@ -101,7 +114,7 @@ def identify(files: Iterable[Path]) -> str:
 
 
 def _build(
-    place: Place, family: Family, config: Mapping[str, Any], files: Sequence[Path], pictures: Pictures
+    name: str, family: Family, config: Mapping[str, Any], files: Sequence[Path], pictures: Pictures
 ) -> TransformersViT:
     from torch import Tensor
 
@@ -116,5 +129,6 @@ def _build(
         _, content = unwrap(checkpoints.read(file))
         state |= {key: value for key, value in content.items() if isinstance(value, Tensor)}
     origin = files[0] if len(files) == 1 else files[0].parent
-    network = build(family, config, state, (place.name, origin))
-    return TransformersViT(network, family, describe(network, pictures, place.name), place.name)
+    network = build(family, config, state, (name, origin))
+    fixed = family.fixed and not config.get("is_native")
+    return TransformersViT(network, family, describe(network, pictures, name, fixed=fixed), name)

@@ -28,7 +28,7 @@ WRONG = (
 )  # fmt: skip
 """What transformers raises for a config that makes no network; running out of memory is not among them."""
 
-INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers)\.")
+INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers?)\.")
 """A weight in front of the last block's output."""
 
 UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|relative_position_index)$")
@@ -70,8 +70,22 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
             f"{WHERE} cannot build a {family.tower} for {name} from its config.json ({line})"
         ) from None
     module: nn.Module = network.eval().requires_grad_(False)
+    if family.offset:
+        _resample_as_the_authors_do(module.embeddings)
     _check(report, f"{len(module.state_dict())} weights of a {family.tower}", origin)
     return module
+
+
+def _resample_as_the_authors_do(embeddings: Any) -> None:
+    """Make a DINOv2 resample its positions as its authors' code does: with the offset that their features come from."""
+    from teachmatters.models.positions import resample
+
+    def interpolate(_: Tensor, height: int, width: int) -> Tensor:
+        rows, columns = embeddings.patch_embeddings.patch_size
+        grid = height // rows, width // columns
+        return resample(embeddings.position_embeddings, grid, 1, authors=True)
+
+    embeddings.interpolate_pos_encoding = interpolate
 
 
 def _check(report: Mapping[str, Collection[Any]], wanted: str, origin: Path) -> None:

@@ -23,15 +23,22 @@ class Pictures:
         colours: mean and deviation of the channels, of values in 0..1.
         size: rows and columns of pixels; None: as the network's config says.
         file: where that is written; None where it is written nowhere.
+        asked: whether the size is the one that the model's name asks for.
     """
 
     colours: Colours
     size: tuple[int, int] | None = None
     file: Path | None = None
+    asked: bool = False
 
 
-def read_pictures(folder: Path, family: Family) -> Pictures:
+def read_pictures(folder: Path, family: Family, asked: tuple[int, int] | None = None) -> Pictures:
     """What the image processor's config in a folder says; without one, the colours that are usual for the family.
+
+    Args:
+        folder: of the model.
+        family: of the network.
+        asked: rows and columns of pixels, where the model's name asks for them.
 
     Raises:
         TeachMattersError: a file that cannot be read, or that says something impossible.
@@ -42,10 +49,10 @@ def read_pictures(folder: Path, family: Family) -> Pictures:
         said = content.get("image_processor") if file == PROCESSORS[0] else content
         if isinstance(said, Mapping) and said:
             try:
-                return Pictures(_colours(said, family), _size(said), path)
+                return Pictures(_colours(said, family), asked or _size(said), path, asked is not None)
             except (TypeError, ValueError, ZeroDivisionError) as error:
                 raise TeachMattersError(f"{path}: {error}; get it anew") from None
-    return Pictures(family.colours)
+    return Pictures(family.colours, asked, asked=asked is not None)
 
 
 def _colours(said: Mapping[str, Any], family: Family) -> Colours:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from teachmatters.api import ModelInfo
+from teachmatters.api import ModelInfo, check_size
 from teachmatters.errors import TeachMattersError
 from teachmatters_hf.pictures import Pictures
 
@@ -51,26 +52,43 @@ def pair(value: Any) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def describe(network: Any, pictures: Pictures, name: str) -> ModelInfo:
+def native_size(config: Any) -> tuple[int, int]:
+    """Rows and columns of pixels that a network's positions were learned for.
+
+    >>> from types import SimpleNamespace
+    >>> native_size(SimpleNamespace(image_size=224)), native_size(SimpleNamespace(num_patches=256, patch_size=16))
+    ((224, 224), (256, 256))
+    """
+    told = getattr(config, "image_size", None)
+    return pair(told if told is not None else math.isqrt(config.num_patches) * pair(config.patch_size)[0])
+
+
+def describe(network: Any, pictures: Pictures, name: str, *, fixed: bool = False) -> ModelInfo:
     """The shape of a built tower.
 
     Args:
         network: a tower of transformers.
         pictures: how it wants its pictures.
         name: for messages.
+        fixed: whether it takes pictures of its own size alone.
 
     Raises:
-        TeachMattersError: patches that are no squares, or pictures of other than three channels.
+        TeachMattersError: patches that are no squares, pictures of other than three channels, or another size asked of
+            a network that has one.
     """
     config, embeddings = network.config, network.embeddings
-    (patch, other), native = pair(config.patch_size), pair(config.image_size)
+    (patch, other), native = pair(config.patch_size), native_size(config)
     if patch != other or config.num_channels != 3:
         raise TeachMattersError(
             f"{name} has patches of {patch} x {other} pixels of {config.num_channels} channels; square patches of "
             "pictures in colour are needed"
         )
     # positions of a rectangle cannot be interpolated: transformers takes them for a square
-    size = pictures.size if pictures.size is not None and native[0] == native[1] else native
+    size = pictures.size if pictures.size is not None and native[0] == native[1] and not fixed else native
+    if pictures.asked and size != pictures.size:
+        raise TeachMattersError(f"{name}: this network takes one size only; leave what follows the '@' out")
+    if pictures.asked:
+        check_size(name, size, patch)
     registers = getattr(embeddings, "register_tokens", None)
     return ModelInfo(
         arch=arch(config.hidden_size, patch),
@@ -81,7 +99,7 @@ def describe(network: Any, pictures: Pictures, name: str) -> ModelInfo:
         image_size=min(size),
         grid=(size[0] // patch, size[1] // patch),
         class_token=any(hasattr(embeddings, token) for token in ("cls_token", "class_embedding")),
-        registers=0 if registers is None else registers.shape[1],
+        registers=(0 if registers is None else registers.shape[1]) + hasattr(embeddings, "distillation_token"),
         mean=pictures.colours[0],
         std=pictures.colours[1],
     )

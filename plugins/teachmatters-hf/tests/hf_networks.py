@@ -21,6 +21,7 @@ SHAPE: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8,
 }  # fmt: skip
 WIDE = SHAPE | {"intermediate_size": 64}
+FLAT = {key: value for key, value in WIDE.items() if key != "image_size"} | {"num_patches": 16}
 TEXT = {
     "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 20,
     "max_position_embeddings": 8, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
@@ -50,6 +51,16 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "clip-vision": _of("CLIPVisionModelWithProjection", **WIDE, projection_dim=8),
     "siglip": _of("SiglipModel", text_config=TEXT, vision_config=WIDE),
     "siglip-vision": _of("SiglipVisionModel", **WIDE),
+    "dinov3": _of("DINOv3ViTModel", **WIDE, num_register_tokens=4),
+    "dinov3-swiglu": _of("DINOv3ViTModel", **WIDE, use_gated_mlp=True, num_register_tokens=2, drop_path_rate=0.2),
+    "webssl": _of("Dinov2Model", **SHAPE, mlp_ratio=2, use_swiglu_ffn=True, use_mask_token=False),
+    "ijepa": _of("IJepaModel", **WIDE),
+    "aimv2": _of("Aimv2VisionModel", **WIDE),
+    "siglip2": _of("Siglip2Model", text_config=TEXT, vision_config=FLAT),
+    "siglip2-vision": _of("Siglip2VisionModel", **FLAT),
+    "msn": _of("ViTMSNModel", **WIDE),
+    "deit": _of("DeiTForImageClassificationWithTeacher", **WIDE, num_labels=3),
+    "data2vec": _of("Data2VecVisionModel", **WIDE, use_relative_position_bias=True),
     "mae": _of(
         "ViTMAEForPreTraining", **WIDE, decoder_hidden_size=16, decoder_num_hidden_layers=1,
         decoder_num_attention_heads=2, decoder_intermediate_size=16, mask_ratio=0.75,

@@ -12,23 +12,33 @@ import transformers
 from hf_networks import NETWORKS, ORDER, edit, opened, pictures, save, streamed, traces
 from torch import Tensor
 from torch.nn import functional as F
+from transformers.models.siglip2.image_processing_siglip2 import convert_image_to_patches
 
-from teachmatters.api import DERIVED, TAPS, Tap
+from teachmatters.api import DERIVED, TAPS, ModelRequest, Tap
+from teachmatters.errors import TeachMattersError
+from teachmatters.models.positions import fit
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.gate import gate
-from teachmatters_hf.model import resolve
+from teachmatters_hf.model import open_model, resolve
 
 TOWERS = {
     "vit": "ViTModel", "vit-classifier": "ViTModel", "vit-rectangle": "ViTModel", "dinov2": "Dinov2Model",
     "dinov2-swiglu": "Dinov2Model", "dinov2-registers": "Dinov2WithRegistersModel", "beit": "BeitModel",
     "beit-shared": "BeitModel", "clip": "CLIPVisionModel", "clip-vision": "CLIPVisionModel",
     "siglip": "SiglipVisionModel", "siglip-vision": "SiglipVisionModel", "mae": "ViTMAEModel",
+    "dinov3": "DINOv3ViTModel", "dinov3-swiglu": "DINOv3ViTModel", "webssl": "Dinov2Model", "ijepa": "IJepaModel",
+    "aimv2": "Aimv2VisionModel", "siglip2": "Siglip2VisionModel", "siglip2-vision": "Siglip2VisionModel",
+    "msn": "ViTMSNModel", "deit": "DeiTModel", "data2vec": "Data2VecVisionModel",
 }  # fmt: skip
-PREFIX = {"siglip": (False, 0), "siglip-vision": (False, 0), "dinov2-registers": (True, 3)}
+PREFIX = {"dinov2-registers": (True, 3), "dinov3": (True, 4), "dinov3-swiglu": (True, 2), "deit": (True, 1)}
+PREFIX |= dict.fromkeys(("siglip", "siglip-vision", "siglip2", "siglip2-vision", "ijepa", "aimv2"), (False, 0))
 """Class token and registers, where these are not one and none."""
 
 
-NORMS = ("norm1", "layer_norm1", "layernorm_before"), ("norm2", "layer_norm2", "layernorm_after")
+NORMS = (
+    ("norm1", "layer_norm1", "layernorm_before", "rms_norm1"),
+    ("norm2", "layer_norm2", "layernorm_after", "rms_norm2"),
+)
 PROJECTIONS = ("v_proj", "value"), ("o_proj", "out_proj", "dense")
 """What one release or another of transformers calls them."""
 
@@ -42,14 +52,39 @@ def own(name: str, folder: Path, pixels: Tensor, **how: Any) -> tuple[Any, list[
     """Transformers' own eager network, the input and the outputs of its blocks, and its attention, tokens in order."""
     network = getattr(transformers, TOWERS[name]).from_pretrained(folder, attn_implementation="eager", dtype="float32")
     network.config.mask_ratio = 0.0
+    side = pixels.shape[-1] // 8
+    if TOWERS[name] == "Dinov2Model" and side != 4:  # transformers forgets the authors' offset
+        network.embeddings.position_embeddings = torch.nn.Parameter(as_the_authors(network, side))
+        network.config.image_size = pixels.shape[-1]
+    how["pixel_values"] = pixels
+    if name.startswith("siglip2"):
+        how["pixel_values"] = torch.stack([convert_image_to_patches(each, 8) for each in pixels])
+        how["spatial_shapes"] = torch.tensor([[side, side]] * len(pixels))
+        how["pixel_attention_mask"] = torch.ones(len(pixels), side * side, dtype=torch.int32)
     with torch.no_grad():
-        found = network(pixel_values=pixels, output_hidden_states=True, output_attentions=True, **how)
+        found = network(output_hidden_states=True, output_attentions=True, **how)
     hidden, attentions = list(found.hidden_states), list(found.attentions)
     if name == "mae":  # its patches are shuffled anew in every pass; it tells how to put them back
         order = F.pad(found.ids_restore + 1, (1, 0))
         hidden = [torch.stack([h[i] for h, i in zip(each, order, strict=True)]) for each in hidden]
         attentions = [torch.stack([a[:, i][:, :, i] for a, i in zip(each, order, strict=True)]) for each in attentions]
     return network, hidden, attentions
+
+
+def as_the_authors(network: Any, side: int) -> Tensor:
+    """The positions of a 4 x 4 grid, as DINOv2's own code resamples them: by the scale, not to the size."""
+    table = network.embeddings.position_embeddings.detach()
+    square = table[:, 1:].reshape(1, 4, 4, -1).permute(0, 3, 1, 2)
+    found = F.interpolate(square, scale_factor=((side + 0.1) / 4, (side + 0.1) / 4), mode="bicubic")
+    assert found.shape[-1] == side
+    return torch.cat([table[:, :1], found.permute(0, 2, 3, 1).flatten(1, 2)], 1)
+
+
+def normed(norm: Any, values: Tensor) -> Tensor:
+    if "RMS" in type(norm).__name__:
+        scaled: Tensor = values / (values.square().mean(-1, keepdim=True) + norm.variance_epsilon).sqrt() * norm.weight
+        return scaled
+    return F.layer_norm(values, values.shape[-1:], norm.weight, norm.bias, norm.eps)
 
 
 def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]:
@@ -60,15 +95,20 @@ def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]
     if "layer_scale1" in part:
         scales = [part[f"layer_scale{i}"].lambda1 for i in (1, 2)]
     first, second = (1 if scale is None else scale for scale in scales)
-    taps = {"attn_skip": hidden, "norm1": F.layer_norm(hidden, hidden.shape[-1:], norm1.weight, norm1.bias, norm1.eps)}
+    taps = {"attn_skip": hidden, "norm1": normed(norm1, hidden)}
     value, project = (next(part[name] for name in names if name in part) for names in PROJECTIONS)
+    if hasattr(block, "intermediate"):  # whose other layers have a "dense" too
+        project = block.attention.output.dense
     values = value(taps["norm1"]).unflatten(-1, (attention.shape[1], -1)).transpose(1, 2)
     mixed = (attention @ values).transpose(1, 2).flatten(2)
     taps["attn_branch"] = project(mixed) * first
     taps["mlp_skip"] = hidden + taps["attn_branch"]
     middle = taps["mlp_skip"]
-    taps["norm2"] = F.layer_norm(middle, hidden.shape[-1:], norm2.weight, norm2.bias, norm2.eps)
-    taps["mlp_branch"] = part["mlp"](taps["norm2"]) * second
+    taps["norm2"] = normed(norm2, middle)
+    if hasattr(block, "intermediate"):
+        taps["mlp_branch"] = block.output(block.intermediate(taps["norm2"])) * second
+    else:
+        taps["mlp_branch"] = (part["mlp"] if "mlp" in part else part["ffn"])(taps["norm2"]) * second
     return taps | {"block": middle + taps["mlp_branch"]}
 
 
@@ -108,7 +148,8 @@ def test_the_gate_lets_it_in_with_the_tokens_it_has(name: str, saved: dict[str, 
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
 
 
-SIZES = [name for name in NETWORKS if name not in ("vit-rectangle", "clip-vision", "siglip-vision", "vit-classifier")]
+ONE_SIZE = ("vit-rectangle", "aimv2")
+SIZES = [name for name in NETWORKS if name not in (*ONE_SIZE, "clip-vision", "siglip-vision", "vit-classifier")]
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -118,11 +159,52 @@ def test_pictures_of_the_image_processors_size_get_interpolated_positions(name: 
     assert (model.info.image_size, model.info.grid) == (48, (6, 6))
     gate(model, torch.device("cpu"), torch.float32)
     pixels = pictures(model)
-    asked = {} if name.startswith(("dinov2", "beit")) else {"interpolate_pos_encoding": True}
+    tells = name.startswith(("dino", "webssl", "beit", "siglip2"))
+    asked = {} if tells else {"interpolate_pos_encoding": True}
     _, hidden, attentions = own(name, tmp_path, pixels, **asked)
     taken = streamed(model, pixels)
     torch.testing.assert_close(taken[2, "block"], hidden[-1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(taken[2, "attention"], attentions[-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ONE_SIZE)
+def test_another_size_than_the_only_one_is_refused(name: str, saved: dict[str, Path]) -> None:
+    with pytest.raises(TeachMattersError, match="takes one size only; leave what follows the '@' out"):
+        named(f"hf/{saved[name]}@64").build()
+
+
+def test_a_size_behind_the_name_is_the_size_of_the_pictures(saved: dict[str, Path]) -> None:
+    for name in ("dinov2", "dinov3", "siglip2", "data2vec"):
+        model = named(f"hf/{saved[name]}@48x24").build()
+        assert (model.info.grid, model.info.input_size) == ((6, 3), (48, 24))
+        gate(model, torch.device("cpu"), torch.float32)
+        assert resolve(f"hf/{saved[name]}@48").image_size == 48
+        assert named(f"hf/{saved[name]}@48").weights != named(f"hf/{saved[name]}").weights
+    with pytest.raises(TeachMattersError, match=r"50 is not a multiple of 8, .* the nearest are 48 and 56"):
+        named(f"hf/{saved['dinov3']}@50").build()
+
+
+def named(name: str) -> Any:
+    return open_model(ModelRequest(spec=resolve(name)))
+
+
+@pytest.mark.parametrize("name", ["dinov2", "dinov2-registers"])
+def test_a_dinov2_is_one_model_through_timm_at_another_size(name: str, saved: dict[str, Path]) -> None:
+    model = named(f"hf/{saved[name]}@48").build()
+    architecture = "vit_small_patch14_reg4_dinov2" if "registers" in name else "vit_small_patch14_dinov2"
+    given: dict[str, Any] = {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4, "mlp_ratio": 2}
+    twin: Any = timm.create_model(architecture, img_size=48, num_classes=0, reg_tokens=model.info.registers, **given)
+    state = in_timms_naming(model.network.state_dict())
+    if "registers" in name:
+        state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
+        state["pos_embed"] = state["pos_embed"][:, 1:]
+    state, said = fit(twin, state)
+    assert "4 x 4 patches resampled to 6 x 6" in said
+    twin.load_state_dict({key: value for key, value in state.items() if key != "mask_token"})
+    pixels = pictures(model)
+    others = streamed(TimmViT(twin, "twin"), pixels)
+    for place, value in streamed(model, pixels).items():
+        torch.testing.assert_close(value, others[place], rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_of_rectangles_keeps_its_own_size(tmp_path: Path) -> None:
@@ -197,7 +279,9 @@ def in_timms_naming(state: dict[str, Tensor]) -> dict[str, Tensor]:
         "embeddings.cls_token": "cls_token", "embeddings.position_embeddings": "pos_embed",
         "embeddings.patch_embeddings.projection": "patch_embed.proj", "layernorm_before": "norm1",
         "layernorm_after": "norm2", "attention.o_proj": "attn.proj", "attention.q_proj": "attn.qkv",
-        "layernorm": "norm", "layers": "blocks",
+        "layernorm": "norm", "layers": "blocks", "encoder.layer": "blocks", "layer_scale1.lambda1": "ls1.gamma",
+        "layer_scale2.lambda1": "ls2.gamma", "embeddings.register_tokens": "reg_token",
+        "embeddings.mask_token": "mask_token",
     }  # fmt: skip
     found = {}
     for key in state:
