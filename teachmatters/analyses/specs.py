@@ -29,6 +29,7 @@ def _attention_map(name: str, what: str, summary: str, *, needs_class_token: boo
 
 ATTENTION = AnalysisSpec(
     name="attention",
+    version=2,  # since 2 attn-distance is exact to seven digits
     summary="Where each head of each layer looks.",
     factory="teachmatters.analyses.attention:AttentionAnalysis",
     kind="pictures",

@@ -43,6 +43,15 @@ def test_distance_equals_the_loop(grid: tuple[int, int], prefix: int) -> None:
     np.testing.assert_allclose(distance(attention, grid).numpy(), expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(("sharpness", "seed"), [(0.1, 0), (3.0, 1), (9.0, 2)])
+def test_distance_of_many_patches_is_exact_to_seven_digits(sharpness: float, seed: int) -> None:
+    """196 squared terms: added one after the other in float32 they would be off in the sixth digit."""
+    generator = torch.Generator().manual_seed(seed)
+    attention = (sharpness * torch.randn(1, 2, 197, 197, generator=generator)).softmax(dim=-1)
+    expected = [oracles.attention_distance(head, (14, 14)) for head in attention[0].double().numpy()]
+    np.testing.assert_allclose(distance(attention, (14, 14))[0].numpy(), expected, rtol=1e-7)
+
+
 @pytest.mark.parametrize(("grid", "prefix"), SHAPES)
 def test_the_other_numbers_equal_their_loops(grid: tuple[int, int], prefix: int) -> None:
     patches = grid[0] * grid[1]
