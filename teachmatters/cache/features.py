@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from teachmatters.api import State
 from teachmatters.cache.entry import Entry
+from teachmatters.cache.holding import hold
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.errors import TeachMattersError
 
@@ -52,6 +53,7 @@ class Extraction:
         self.centre: Vectors | None = None
         self._sorted: tuple[Ids, NDArray[np.int64]] | None = None
         if not blind:
+            hold(entry)
             self._look(say)
 
     def _look(self, say: Callable[[str], None]) -> None:
@@ -59,7 +61,7 @@ class Extraction:
         with ThreadPoolExecutor(READERS, thread_name_prefix="shards") as pool:
             for path, ids in zip(paths, pool.map(self._sound, paths), strict=True):
                 if ids is None:
-                    say(f"{path} is damaged and was dropped: its pictures are extracted anew")
+                    say(f"{path} is damaged or another model's and was dropped: its pictures are extracted anew")
                     with contextlib.suppress(OSError):
                         path.unlink()
                 else:
@@ -73,7 +75,7 @@ class Extraction:
     def _sound(self, path: Path) -> Ids | None:
         """The pictures of a shard, None if it is not as it was written."""
         try:
-            state = load_state(path)
+            state = load_state(path, self.entry.key)
             ids, shape = np.asarray(state["ids"]), np.asarray(state["values"]).shape
         except TeachMattersError as error:
             if isinstance(error.__cause__, OSError):  # the disk's fault, or a right that we lack
@@ -117,14 +119,15 @@ class Extraction:
         self.entry.begin()  # it may have been pruned meanwhile
         for rows in np.array_split(np.arange(len(ids)), -(-len(ids) // self.shard_rows)):
             path = self.entry.path / f"{len(self.paths):06d}-{uuid.uuid4().hex[:8]}.safetensors"
-            save_state(path, {"ids": ids[rows, None].view(np.uint8), **halved(values[:, rows], self._centre(values))})
+            state = {"ids": ids[rows, None].view(np.uint8), **halved(values[:, rows], self._centre(values))}
+            save_state(path, state, self.entry.key)
             self.shelve(path, ids[rows])
 
     def _centre(self, values: Vectors) -> Vectors:
         """(depth, width): the first picture of all, so that rounding does not depend on what is written together."""
         if self.centre is None:
             shards = _shards(self.entry)  # others may have begun meanwhile
-            self.centre = np.asarray(load_state(shards[0])["centre"]) if shards else values[:, 0].copy()
+            self.centre = np.asarray(load_state(shards[0], self.entry.key)["centre"]) if shards else values[:, 0].copy()
         return self.centre
 
     # --- reading

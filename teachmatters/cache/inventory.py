@@ -71,7 +71,7 @@ def _rows(entry: Entry) -> Iterator[int]:
             try:
                 with safe_open(path, framework="numpy") as file:
                     yield file.get_slice("ids").get_shape()[0]
-            except (OSError, SafetensorError):  # half a shard, which the next extraction drops
+            except (OSError, SafetensorError, IndexError):  # half a shard, which the next extraction drops
                 continue
 
 

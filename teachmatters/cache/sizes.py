@@ -25,6 +25,11 @@ def in_words(size: int) -> str:
     return f"{number:.1f} TB"
 
 
+def existing_parent(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
 def remark_on_space(folder: Path, size: int, what: str) -> str | None:
     """A sentence for what takes more than a tenth of the free disk, None for what takes less.
 
@@ -36,8 +41,7 @@ def remark_on_space(folder: Path, size: int, what: str) -> str | None:
     Raises:
         TeachMattersError: it does not fit.
     """
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(existing_parent(folder)).free
     asked, room = in_words(size), in_words(free)
     if size > free:
         raise TeachMattersError(

@@ -21,12 +21,13 @@ _ARRAYS = (np.ndarray, np.generic)
 _KINDS = "biuf"  # booleans, integers with and without sign, floats
 
 
-def save_state(path: Path, state: State) -> None:
+def save_state(path: Path, state: State, key: str = "") -> None:
     """Write a state, under another name first, so that nobody ever sees half of one.
 
     Args:
         path: the file; replaced if it exists.
         state: arrays of any shape of bool, integers and floats; numbers; texts.
+        key: what it is the state of; only who knows it can load it.
 
     Raises:
         TypeError: a value that a state may not hold.
@@ -34,7 +35,7 @@ def save_state(path: Path, state: State) -> None:
     """
     arrays = {name: _storable(name, value) for name, value in state.items() if isinstance(value, _ARRAYS)}
     rest = json.dumps({name: _plain(name, value) for name, value in state.items() if name not in arrays})
-    facts = {"rest": rest, "crc32": _checksum(rest, arrays)}
+    facts = {"rest": rest, "key": key, "crc32": _checksum(key + rest, arrays)}
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         save_file(arrays, draft, metadata={"teachmatters": json.dumps(facts)})
@@ -45,22 +46,24 @@ def save_state(path: Path, state: State) -> None:
         draft.unlink(missing_ok=True)
 
 
-def load_state(path: Path) -> State:
+def load_state(path: Path, key: str = "") -> State:
     """Read a state back, every value with its type.
 
     Raises:
-        TeachMattersError: nothing there, or not what ``save_state`` wrote.
+        TeachMattersError: nothing there, not what ``save_state`` wrote, or the state of something else than ``key``.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             facts = json.loads((file.metadata() or {})["teachmatters"])
             arrays: dict[str, NDArray[np.generic]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        sound = _checksum(facts["rest"], arrays) == facts["crc32"]
+        sound = _checksum(facts["key"] + facts["rest"], arrays) == facts["crc32"]
         state: State = {**json.loads(facts["rest"]), **arrays}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TeachMattersError(f"{path} cannot be read as a saved state: {error}. Delete it and run again") from error
     if not sound:
         raise TeachMattersError(f"{path} is damaged: what it holds is not what was written. Delete it and run again")
+    if facts["key"] != key:
+        raise TeachMattersError(f"{path} holds what belongs to another model or data set. Delete it and run again")
     return state
 
 

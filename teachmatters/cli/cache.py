@@ -54,6 +54,7 @@ def _folder(db: str | None) -> Path:
 def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> None:
     """List what the cache holds."""
     from teachmatters.cache.inventory import inventory
+    from teachmatters.cache.limit import limit_of
     from teachmatters.cache.sizes import in_words
 
     folder = _folder(db)
@@ -67,7 +68,8 @@ def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> 
     if lines:
         listing.emit_list(rows, style, COLUMNS)
     total = in_words(sum(line.bytes for line in lines))
-    output.say(f"{len(lines)} entries, {total}, in {folder}" if lines else f"nothing is cached in {folder}")
+    held = f"{len(lines)} entries, {total}, in {folder}" if lines else f"nothing is cached in {folder}"
+    output.say(f"{held}; at most {in_words(limit_of(folder))} are kept (TM_CACHE_LIMIT)")
 
 
 @app.command(help=PRUNE_HELP)

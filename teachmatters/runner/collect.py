@@ -12,6 +12,8 @@ from typing import Any
 from teachmatters.api import DERIVED, Context, Dataset, Item, Kind, Preparation, Tap
 from teachmatters.cache.entry import Entry
 from teachmatters.cache.features import Extraction
+from teachmatters.cache.holding import hold
+from teachmatters.cache.limit import make_room
 from teachmatters.cache.sizes import remark_on_space
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.collected import CollectedFeatures
@@ -82,12 +84,15 @@ class Collector:
         """Everybody has said what they want: is there room for it, and may it be written?"""
         wanting = [feeding for feeding, needs in self.needs.items() if any(harvest.missing for harvest in needs)]
         try:
-            remark = remark_on_space(self.cache.folder, self.asked(), f"features of {self.model.asked.label}")
+            if asked := self.asked():
+                make_room(self.cache.folder, self.cache.say, asked)
+            remark = remark_on_space(self.cache.folder, asked, f"features of {self.model.asked.label}")
             if remark:
                 self.cache.say(remark)
             for harvest in self.harvests.values():
                 if harvest.missing:
                     harvest.extraction.entry.begin()
+                    hold(harvest.extraction.entry)
             self.sow()
         except TeachMattersError as error:
             self.failed |= dict.fromkeys(wanting, error)

@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from teachmatters.api import Context, ModelInfo, State
 from teachmatters.cache.entry import Entry
+from teachmatters.cache.holding import hold
+from teachmatters.cache.limit import make_room
 from teachmatters.cache.location import cache_folder
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.errors import TeachMattersError
@@ -48,6 +52,7 @@ class Halves:
     def find(self, todo: Todo, model: LabelledModel, weights: str) -> tuple[ModelInfo, Half] | None:
         """The half of a model with these weights, and the model's shape, if a pass has left it whole."""
         entry = self.entry(todo.task, model, weights)
+        hold(entry)
         try:
             holds = entry.holds() or {}
             info = _info(holds["shape"])
@@ -55,19 +60,21 @@ class Halves:
         except (KeyError, TypeError):  # never made, or not as we make it
             return None
         path = entry.path / FILE
-        if not path.is_file() or not enough or not self._sound(path):
+        if not path.is_file() or not enough or not self._sound(path, entry.key):
             return None
         entry.touch()
         _, context = self.bench.start(info, todo)
         sitting = Sitting(datetime.now(UTC), self.bench.device, holds["skipped"])
-        return info, Half(context, sitting, lambda: self.read(path))
+        return info, Half(context, sitting, lambda: self.read(path, entry.key))
 
-    def _sound(self, path: Path) -> bool:
+    def _sound(self, path: Path, key: str) -> bool:
         """Whether a state is as it was written; one that is not is said, and the pass to come replaces it."""
         try:
-            self.read(path)
+            self.read(path, key)
         except TeachMattersError:
-            self.bench.listener.say(f"{path} is damaged or cannot be read: its model is passed over anew")
+            self.bench.listener.say(
+                f"{path} is damaged, another model's or cannot be read: its model is passed over anew"
+            )
             return False
         return True
 
@@ -83,14 +90,16 @@ class Halves:
             "pictures": len(task.keys) - len(sitting.skipped_of(task)),
         }
         try:
+            make_room(self.folder, self.bench.listener.say, sum(np.asarray(value).nbytes for value in state.values()))
             entry.begin({})  # while it is being replaced, nothing is said of what it holds
-            save_state(entry.path / FILE, state)
+            hold(entry)
+            save_state(entry.path / FILE, state, entry.key)
             entry.begin(holds)
         except TeachMattersError as error:
             self.bench.listener.say(f"what this pass found is not kept for later comparisons: {error}")
             return Half(context, sitting, lambda: state)
         self.read.cache_clear()
-        return Half(context, sitting, lambda: self.read(entry.path / FILE))
+        return Half(context, sitting, lambda: self.read(entry.path / FILE, entry.key))
 
     def entry(self, task: Task, model: LabelledModel, weights: str) -> Entry:
         """Where the half of a model lies, or would."""

@@ -10,6 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from teachmatters.api import ModelRequest, ModelSource, Result
+from teachmatters.cache.holding import release
+from teachmatters.cache.limit import limit_of, make_room
+from teachmatters.cache.location import cache_folder
 from teachmatters.errors import listing
 from teachmatters.registry import call
 from teachmatters.runner.check import UNIT
@@ -41,6 +44,7 @@ class Work:
     def __init__(
         self, db: Place, bench: Bench, said: Sequence[str] = (), tell: Callable[[Outcome], None] | None = None
     ) -> None:
+        limit_of(cache_folder(db))  # what cannot be read of it is said before hours of work, not after
         self.db, self.bench, self.said, self.tell = db, bench, list(said), tell
         # A store that does not exist yet is made only when there is something to put into it.
         self.store = Store.open(db) if db.exists() else None
@@ -55,9 +59,12 @@ class Work:
     def __enter__(self) -> Work:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.store is not None:
             self.store.close()
+        release()
+        if kind is None and self.measured:
+            make_room(self.kept.folder, self.bench.listener.say)
 
     def run(self, models: Sequence[LabelledModel], tasks: Sequence[Task]) -> None:
         """Everything, model by model, pairs at the end."""

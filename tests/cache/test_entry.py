@@ -45,6 +45,37 @@ def test_what_it_holds_is_replaced_only_when_said(tmp_path: Path) -> None:
     assert made.holds() == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "[]",
+        "null",
+        "3",
+        '{"teachmatters": "features"}',
+        '{"teachmatters": 3, "facts": [], "holds": 1}',
+        "ÿ",
+    ],
+)
+def test_a_damaged_description_is_listed_dropped_and_made_anew(tmp_path: Path, text: str) -> None:
+    made = entry(tmp_path, model="a")
+    (made.path / "about.json").write_text(text, encoding="latin1")
+    assert made.holds() is None
+    (line,) = inventory(tmp_path)
+    assert (line.kind, line.model, line.bytes) == ("features", "", 100 + len(text))
+    made.begin()
+    assert (made.holds(), next(entries(tmp_path)).facts) == ({}, {"model": "a"})
+    (made.path / "about.json").write_text(text, encoding="latin1")
+    assert len(prune(tmp_path)) == 1
+    assert not made.path.exists()
+
+
+def test_a_description_under_another_name_is_none(tmp_path: Path) -> None:
+    one, two = entry(tmp_path, model="a"), entry(tmp_path, model="b")
+    (two.path / "about.json").write_bytes((one.path / "about.json").read_bytes())
+    assert two.holds() is None
+
+
 def test_nothing_but_our_own_files_is_dropped(tmp_path: Path) -> None:
     made = entry(tmp_path, model="a")
     draft = made.path / f".000001-abc.safetensors.{'a' * 32}"

@@ -25,7 +25,7 @@ def vectors(count: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def open_at(root: Path, said: list[str] | None = None, shard_rows: int = 4, **facts: Any) -> Extraction:
-    entry = Entry.at(root, "features", {"model": "toy", **facts})
+    entry = Entry.at(root, "features", {"model": "toy"} | facts)
     extraction = Extraction(entry, DEPTH, WIDTH, (said if said is not None else []).append)
     extraction.shard_rows = shard_rows
     return extraction
@@ -111,7 +111,7 @@ def test_whole_shards_outlive_a_process_that_was_killed(tmp_path: Path) -> None:
     assert said == []
 
 
-@pytest.mark.parametrize("harm", ["cut", "flipped", "emptied", "foreign", "of another shape"])
+@pytest.mark.parametrize("harm", ["cut", "flipped", "emptied", "foreign", "another model's", "of another shape"])
 def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
     path = shards(filled(tmp_path))[1]
     content = path.read_bytes()
@@ -124,6 +124,8 @@ def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
             path.write_bytes(b"")
         case "foreign":
             path.write_bytes(b"something else entirely")
+        case "another model's":
+            path.write_bytes(shards(filled(tmp_path, model="another"))[1].read_bytes())
         case _:
             other = Extraction(Entry.at(tmp_path / "x", "features", {}), DEPTH, WIDTH + 1, print)
             other.add(ids_of(1), np.ones((DEPTH, 1, WIDTH + 1), np.float32))
@@ -131,7 +133,7 @@ def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
             path.write_bytes(shards(other)[0].read_bytes())
     said: list[str] = []
     extraction = open_at(tmp_path, said)
-    assert said == [f"{path} is damaged and was dropped: its pictures are extracted anew"]
+    assert said == [f"{path} is damaged or another model's and was dropped: its pictures are extracted anew"]
     assert not path.exists()
     assert (extraction.find(ids_of(*range(10))) >= 0).sum() == 10 - 3
 

@@ -14,7 +14,9 @@ import torch
 from teachmatters.analyses import knn
 from teachmatters.api import Crop, Feed, Item, Role
 from teachmatters.cache import features
+from teachmatters.cache.entry import entries
 from teachmatters.cache.features import Extraction
+from teachmatters.errors import TeachMattersError
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.collect import Cache, _facts
 from teachmatters.runner.collected import CollectedFeatures
@@ -136,8 +138,6 @@ def test_an_interrupted_extraction_carries_on(
 
 
 def _extraction(run: Runs) -> Extraction:
-    from teachmatters.cache.entry import entries
-
     (entry,) = entries(run.path.with_name(run.path.name + ".cache"))
     return Extraction(entry, 3, 24, print)
 
@@ -153,7 +153,7 @@ def test_of_a_damaged_shard_the_pictures_are_extracted_anew(
     monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
     run("toy-a", "knn", batch_size=4, param=["k=1,3"])
     assert forwards["3"] == 21 + 4
-    assert said.lines == [f"{path} is damaged and was dropped: its pictures are extracted anew"]
+    assert said.lines == [f"{path} is damaged or another model's and was dropped: its pictures are extracted anew"]
     fresh = Runs(tmp_path / "fresh.db")
     fresh("toy-a", "knn", batch_size=4, param=["k=1,3"])
     assert run.rows(VALUES) == fresh.rows(VALUES)
@@ -194,10 +194,41 @@ def test_bad_pictures_are_told_again(run: Runs, forwards: Counter[str]) -> None:
     assert forwards["3"] == 19
 
 
+def test_a_command_keeps_what_it_uses_and_leaves_no_more_than_the_limit(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def models() -> list[str]:
+        return [entry.facts["model"] for entry in entries(run.path.with_name(run.path.name + ".cache"))]
+
+    numbers = (
+        "SELECT metric, layer, category, value FROM results WHERE model = 'toy-a' AND analysis = 'knn' ORDER BY 1, 2, 3"
+    )
+    run("toy-a", "knn")
+    expected = run.rows(numbers)
+    monkeypatch.setenv("TM_CACHE_LIMIT", "8kB")
+    run("toy-c", "knn")
+    assert models() == ["toy-c"], "toy-a was not used for longer"
+    monkeypatch.setenv("TM_CACHE_LIMIT", "0")
+    forwards.clear()
+    run("toy-a", "knn toy-similarity", force=True)
+    assert run.rows(numbers) == expected
+    assert forwards == {"3": 21}
+    assert models() == []
+
+
+def test_a_limit_that_is_no_size_is_said_before_any_pass(
+    run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TM_CACHE_LIMIT", "plenty")
+    with pytest.raises(TeachMattersError, match="TM_CACHE_LIMIT='plenty' is no size"):
+        run("toy-a", "knn")
+    assert not forwards
+
+
 def test_too_little_disk_is_said_before_any_pass_and_stops_nobody_else(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3000, total=10**9))
     folder = run.path.with_name(run.path.name + ".cache")
     assert run.fails("toy-a", "knn").startswith(f"features of toy-a need 3.0 kB, and 3.0 kB are free where {folder}")
     assert not forwards
@@ -209,7 +240,7 @@ def test_too_little_disk_is_said_before_any_pass_and_stops_nobody_else(
 def test_more_than_a_tenth_of_the_disk_is_said(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     said = Said()
     monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=30_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=30_000, total=10**9))
     run("toy-a", "knn")
     folder = run.path.with_name(run.path.name + ".cache")
     assert said.lines == [f"features of toy-a take 3.0 kB in {folder}, where 30.0 kB are free"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from teachmatters.cache.entry import entries
 from teachmatters.cache.states import load_state
 from tests.runner.test_analyze import Runs, forwards, run, statuses
 from tests.runner.test_features import Said
@@ -90,12 +93,43 @@ def test_a_damaged_state_is_said_once_and_made_anew(
 ) -> None:
     run("toy-b", "toy-similarity")
     (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*/state.safetensors")
-    whole = load_state(path)
+    (entry,) = entries(path.parents[1])
+    whole = load_state(path, entry.key)
     harm(path)
     forwards.clear()
     said = Said()
     monkeypatch.setattr("teachmatters.runner.analyze.Silence", lambda: said)
     assert set(statuses(run("x=toy-b y=toy-b toy-b", "toy-similarity"))) == {"done", "reused"}
-    assert said.lines == [f"{path} is damaged or cannot be read: its model is passed over anew"]
+    assert said.lines == [f"{path} is damaged, another model's or cannot be read: its model is passed over anew"]
     assert forwards == {"2": 21}
-    np.testing.assert_equal(load_state(path), whole)
+    np.testing.assert_equal(load_state(path, entry.key), whole)
+
+
+def test_the_state_of_another_model_is_not_taken_for_its_own(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
+    """Whether the file alone was filed under the other's name, or the whole folder."""
+    run("toy-a toy-b", "toy-similarity")
+    one, two = sorted(entries(run.path.with_name(run.path.name + ".cache")), key=lambda entry: entry.facts["model"])
+    right = run.rows(VALUES)
+    for names in (["state.safetensors"], ["state.safetensors", "about.json"]):
+        for name in names:
+            (two.path / name).write_bytes((one.path / name).read_bytes())
+        forwards.clear()
+        again = Runs(tmp_path / f"{len(names)}.db")
+        shutil.copytree(one.path.parent, again.path.with_name(again.path.name + ".cache"))
+        again("toy-a toy-b", "toy-similarity")
+        assert forwards == {"2": 21}
+        assert again.rows(VALUES) == right
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{}", "[]", "null", '{"teachmatters": [], "facts": 1, "holds": []}', ""]
+)
+def test_a_damaged_description_is_made_anew(run: Runs, forwards: Counter[str], text: str) -> None:
+    run("toy-b", "toy-similarity")
+    (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*/about.json")
+    whole = json.loads(path.read_text())
+    path.write_text(text)
+    forwards.clear()
+    assert statuses(run("x=toy-b", "toy-similarity")) == ["done"]
+    assert forwards == {"2": 21}
+    assert json.loads(path.read_text()) == whole

@@ -47,7 +47,7 @@ def test_an_error_that_is_kept_does_not_keep_passes(
     happened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full before features are collected; the error is told when the engine is gone."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000, total=10**9))
     outcomes = Runs(tmp_path / "store.db")("mini-mae", "attn-distance knn", data=["scenes"], limit=8)
     assert sorted(statuses(outcomes)) == ["done", "failed"]
     assert "make room" in next(outcome.reason for outcome in outcomes if outcome.error)

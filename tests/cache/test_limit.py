@@ -1,0 +1,205 @@
+"""A limited cache: what was not used for longest goes first, what is in use stays, and killed writes leave nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from teachmatters.cache import holding
+from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.holding import alone, hold, release
+from teachmatters.cache.limit import limit_of, make_room
+from teachmatters.errors import TeachMattersError
+from tests.cache.test_entry import entry
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from teachmatters.cache.entry import entries
+from teachmatters.cache.holding import hold
+(entry,) = [each for each in entries(Path(sys.argv[1])) if each.facts["model"] == "b"]
+hold(entry)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Entry]:
+    """About 1 kB each; b was not used for longest."""
+    return [entry(tmp_path, model=model, size=1000, days=days) for model, days in (("a", 2), ("b", 9), ("c", 1))]
+
+
+def left(root: Path) -> str:
+    return "".join(sorted(each.facts["model"] for each in entries(root)))
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("0", 0), ("123", 123), ("20GB", 20 * 10**9), (" 500 MB ", 5 * 10**8), ("1.5g", 15 * 10**8), ("2kB", 2000),
+     ("3TB", 3 * 10**12), ("7B", 7)],
+)  # fmt: skip
+def test_sizes_as_people_write_them(monkeypatch: pytest.MonkeyPatch, given: str, size: int) -> None:
+    monkeypatch.setenv("TM_CACHE_LIMIT", given)
+    assert limit_of(Path("nowhere")) == size
+
+
+@pytest.mark.parametrize("given", ["much", "-1", "20GX", "1e9", "GB", "1,000", "inf"])
+def test_what_is_no_size_is_one_line(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("TM_CACHE_LIMIT", given)
+    with pytest.raises(
+        TeachMattersError, match=f"TM_CACHE_LIMIT='{given}' is no size; give bytes, or a number with kB"
+    ):
+        limit_of(Path("nowhere"))
+
+
+@pytest.mark.parametrize(("total", "limit"), [(10**12, 50 * 10**9), (10**11, 10**10)])
+def test_by_default_a_tenth_of_the_disk_and_never_more_than_50_gb(
+    monkeypatch: pytest.MonkeyPatch, total: int, limit: int
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(total=total))
+    assert limit_of(Path("nowhere")) == limit
+
+
+def test_what_was_not_used_for_longest_goes_first(
+    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("TM_CACHE_LIMIT", "4kB")
+    make_room(tmp_path, said.append)
+    assert (left(tmp_path), said) == ("abc", [])
+    make_room(tmp_path, said.append, asked=1000)
+    assert left(tmp_path) == "ac"
+    assert said == [f"dropped from {tmp_path}: 1 entries not used for longest, 1.2 kB (TM_CACHE_LIMIT: 4.0 kB)"]
+    three[0].touch()
+    monkeypatch.setenv("TM_CACHE_LIMIT", "1500")
+    make_room(tmp_path, said.append)
+    assert left(tmp_path) == "a"
+
+
+def test_what_the_command_uses_is_kept_and_told(
+    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("TM_CACHE_LIMIT", "0")
+    hold(three[1])
+    make_room(tmp_path, said.append, asked=5)
+    assert left(tmp_path) == "b"
+    held = f"{tmp_path} will hold 1.2 kB, more than TM_CACHE_LIMIT (0 B): what is in use is kept until the command ends"
+    assert said[1:] == [held]
+    release()
+    make_room(tmp_path, said.append)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_process_uses_is_kept_until_it_ends(
+    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TM_CACHE_LIMIT", "0")
+    draft = three[1].path / ".tmpa1B2c3"
+    with subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"held\n"
+            draft.write_bytes(b"being written")
+            make_room(tmp_path, lambda _: None)
+            hold(three[1])
+            assert (left(tmp_path), draft.exists()) == ("b", True)
+        finally:
+            other.send_signal(signal.SIGKILL)
+    release()
+    make_room(tmp_path, lambda _: None)
+    assert left(tmp_path) == ""
+
+
+@pytest.mark.parametrize("name", [".tmpa1B2c3", f".state.safetensors.{'a' * 32}", f".about.json.{'0' * 32}"])
+def test_what_killed_processes_were_writing_is_removed_by_the_next_who_comes(
+    three: list[Entry], tmp_path: Path, name: str
+) -> None:
+    mine = three[0].path / ".tmp-notes"
+    uses: list[Callable[[], None]] = [lambda: hold(three[0]), lambda: make_room(tmp_path, lambda _: None)]
+    for use in uses:
+        (three[0].path / name).write_bytes(b"half")
+        mine.write_text("mine")
+        release()
+        use()
+        assert not (three[0].path / name).exists()
+        assert mine.exists()
+    assert left(tmp_path) == "abc"
+
+
+def test_a_folder_that_holds_nothing_but_a_draft_is_an_entry(tmp_path: Path) -> None:
+    made = Entry.at(tmp_path, "cka", {"model": "a"})
+    made.path.mkdir()
+    (made.path / f".about.json.{'0' * 32}").write_bytes(b"half")
+    make_room(tmp_path, lambda _: None)
+    assert list(entries(tmp_path)) == []
+
+
+def test_a_killed_write_leaves_what_is_recognised(tmp_path: Path) -> None:
+    """Killed where it is worst: when all bytes are written, and the file is about to get its name."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from teachmatters.cache.entry import Entry
+from teachmatters.cache.states import save_state
+entry = Entry.at(Path(sys.argv[1]), "features", {"model": "a"})
+entry.begin()
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+save_state(entry.path / "000000-a.safetensors", {"x": np.zeros(1000)}, entry.key)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    (made,) = entries(tmp_path)
+    assert (len(made.drafts()), len(made.files())) == (1, 1)
+    hold(made)
+    assert [path.name for path in made.path.iterdir() if path.name != ".lock"] == ["about.json"]
+
+
+def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[Entry]) -> None:
+    hold(three[0])
+    three[0].remove()
+    three[0].begin()
+    with alone(three[0]) as free:
+        assert free, "the old lock is that of the folder that is gone"
+    hold(three[0])
+    with alone(three[0]) as free:
+        assert not free
+
+
+def test_without_locks_nothing_is_dropped(three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "LOCKS", False)
+    monkeypatch.setenv("TM_CACHE_LIMIT", "0")
+    hold(three[0])
+    make_room(tmp_path, lambda _: None)
+    assert left(tmp_path) == "abc"
+
+
+def test_a_cache_that_may_only_be_read_is_left_alone(
+    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TM_CACHE_LIMIT", "0")
+
+    def denied(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", denied)
+    hold(three[0])
+    make_room(tmp_path, lambda _: None)
+    assert left(tmp_path) == "abc"
+
+
+def test_many_entries_are_gone_through_at_once(tmp_path: Path) -> None:
+    for number in range(200):
+        entry(tmp_path, model=str(number))
+    begun = time.process_time()
+    make_room(tmp_path, lambda _: None)
+    assert time.process_time() - begun < 5
