@@ -36,6 +36,10 @@ class SqlError(TeachMattersError):
     """The store does not take a query: it is wrong, or does something else than read."""
 
 
+class DamagedError(TeachMattersError):
+    """The store holds what no store of ours does: nothing in it is to be believed."""
+
+
 class NothingToShowError(TeachMattersError):
     """The store holds no number of what was asked for."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters import registry
@@ -18,8 +17,8 @@ from teachmatters.reports.formats import unique
 from teachmatters.reports.options import Options
 from teachmatters.store import location
 from teachmatters.store.location import Place, Server
-from teachmatters.store.read_connection import connect
 from teachmatters.store.reader import Rows, query
+from teachmatters.store.values import check_rows, check_store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +49,7 @@ class Results:
     """
 
     def __init__(self, path: Place) -> None:
-        if isinstance(path, Path):
-            connect(path).close()
+        check_store(path)
         self.path = path
 
     @classmethod
@@ -106,7 +104,9 @@ class Results:
         terms = [f"{column} IN ({literal(names)})" for column, names in wanted.items() if names]
         terms += ["head IS NULL AND category IS NULL"] if headline else []
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
-        found = _frame(query(self.path, f"SELECT * FROM results {where} ORDER BY {_ORDER}", timeout=TIMEOUT))
+        rows = query(self.path, f"SELECT * FROM results {where} ORDER BY {_ORDER}", timeout=TIMEOUT)
+        check_rows(self.path, rows.columns, rows.rows)
+        found = _frame(rows)
         found["finished_at"] = pd.to_datetime(found["finished_at"], utc=True, format="ISO8601")
         found["higher_is_better"] = found["higher_is_better"].astype("boolean")
         return found
@@ -143,7 +143,7 @@ class Results:
         Raises:
             TeachMattersError: there is none, or more than one; the message lists what there is.
         """
-        import numpy as np
+        from teachmatters.reports.arrays import stored
 
         given = {"name": name, "model": model, "dataset": data, "setting": setting, "layer": layer}
         chosen = self._choose(given)
@@ -154,8 +154,7 @@ class Results:
             "ORDER BY runs.finished_at DESC, run_id LIMIT 1",
             timeout=TIMEOUT,
         )
-        array: np.ndarray[Any, Any] = np.load(io.BytesIO(found.rows[0][0]), allow_pickle=False)
-        return array
+        return stored(found.rows[0][0]).copy()  # a notebook may write into it
 
     def _choose(self, given: dict[str, Any]) -> dict[str, Any]:
         """The one map that is meant: narrowed column by column, each with what is left in the message."""

@@ -7,10 +7,13 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.errors import DamagedError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_BROKEN = (ValueError, EOFError, MemoryError, TypeError, OverflowError, SyntaxError)  # what NumPy has for a bad file
 _LENGTHS = {1: 2, 2: 4}
 """Bytes that say how long the header is, by version of the format."""
 
@@ -41,6 +44,31 @@ def read(data: bytes) -> NDArray[Any]:
     if len(data) - start < count * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} and dtype {dtype} is cut off after {len(data) - start} bytes")
     return np.frombuffer(data, dtype, count, start).reshape(shape, order=order)
+
+
+def stored(data: bytes, *dimensions: int) -> NDArray[Any]:
+    """Read an array of a store as ``read`` does, and refuse what no store of ours holds.
+
+    Args:
+        data: the bytes of an ``.npy``.
+        dimensions: how many it may have, if they are numbers to be drawn or counted.
+
+    Raises:
+        DamagedError: it cannot be read, has more places than bytes, other dimensions, or no numbers.
+    """
+    try:
+        array = read(data)
+    except _BROKEN as error:
+        raise _refused(str(error)) from error
+    if math.prod(max(1, length) for length in array.shape) > len(data):
+        raise _refused(f"its shape is {array.shape}, of {len(data)} bytes")
+    if dimensions and (array.ndim not in dimensions or array.dtype.kind not in "biuf"):
+        raise _refused(f"it has the shape {array.shape} and holds {array.dtype}")
+    return array
+
+
+def _refused(told: str) -> DamagedError:
+    return DamagedError(f"an array of the store cannot be shown: {told}. Restore a copy, or name another store")
 
 
 def _start(data: bytes) -> int:

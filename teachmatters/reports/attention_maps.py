@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports import frames, style
+from teachmatters.reports.arrays import stored
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ALIGNED = "attn-map-aligned"
+MOST_PIXELS = 100_000_000
 MOST_PREFIX = 5
 """Tokens before the patches in a square grid: a class token and four registers. With more the grid must be known."""
 
@@ -91,7 +92,7 @@ def tiles(rows: pd.DataFrame, options: Options) -> list[Tile]:
     named = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda pair: style.model_order(pair[0]))
     found = []
     for row, name in named:
-        for head, values in enumerate(np.load(io.BytesIO(row["data"])).astype(np.float64), start=1):
+        for head, values in enumerate(stored(row["data"], 2, 3).astype(np.float64), start=1):
             if not options.heads or head in options.heads:
                 grid, prefix = _on_grid(values, row)
                 found.append(Tile(name, row["metric"], row["layer"], head, grid, prefix))
@@ -103,7 +104,8 @@ def _on_grid(values: NDArray[np.float64], row: Mapping[str, Any]) -> tuple[NDArr
     if values.ndim == 2:
         return values, None
     side = math.isqrt(len(values))
-    grid = tuple(map(int, row["grid"].split(",")[1:])) if row["grid"] else (side, side)
+    told = str(row["grid"] or "").split(",")[1:]
+    grid = tuple(map(int, told)) if len(told) == 2 and all(map(str.isdecimal, told)) else (side, side)
     prefix = len(values) - math.prod(grid)
     if prefix < 0 or (prefix > MOST_PREFIX and not row["grid"]):
         raise TeachMattersError(
@@ -170,6 +172,10 @@ def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[f
     from teachmatters.reports.plots import INSIDE
 
     (high, wide), right, down = layout.shape, layout.right, layout.down
+    if len(layout.layers) * down * len(layout.heads) * right > MOST_PIXELS:
+        raise TeachMattersError(
+            "the maps are too many or too large for a drawing; --layers, --heads or --model chooses."
+        )
     canvas = np.full((len(layout.layers) * down, len(layout.heads) * right), np.nan)
     for (layer, head), tile in panel.items():
         top, left = layout.layers.index(layer) * down, layout.heads.index(head) * right

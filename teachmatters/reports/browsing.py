@@ -14,6 +14,7 @@ from teachmatters.store.deadline import GRACE, STEP
 from teachmatters.store.location import Place, Server
 from teachmatters.store.public import VIEWS
 from teachmatters.store.read_connection import Reader, connect, tidy
+from teachmatters.store.values import check_store
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -132,7 +133,7 @@ class Site:
             )
         self._path, self._give_up = path, give_up
         self._connections: list[WatchedConnection] = []
-        self._connect().close()  # what is wrong with the file is said now
+        check_store(path)  # what is wrong with the file is said now
         self.datasette = self._datasette()
 
     def _datasette(self) -> Datasette:

@@ -13,6 +13,7 @@ from teachmatters.store import location
 from teachmatters.store.location import Place
 from teachmatters.store.public import storable
 from teachmatters.store.reader import query
+from teachmatters.store.values import check_store
 
 TIMEOUT = 300.0
 """Seconds for a query of ours: patience for a store of many millions of rows."""
@@ -172,6 +173,7 @@ def read_catalog(path: Place) -> Catalog:
     Raises:
         TeachMattersError: it holds no run, or is not a store.
     """
+    check_store(path)
     found = query(path, _RUNS, timeout=TIMEOUT)
     runs = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     if not runs:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from teachmatters.errors import DamagedError
 from teachmatters.reports.binding import literal
 from teachmatters.reports.options import Options
 from teachmatters.store.reader import Rows
@@ -98,9 +99,12 @@ def _stacked(arrays: Sequence[tuple[int, int | None, bytes]]) -> Scores:
     """Layer, list of units and array of each layer, in order."""
     import numpy as np
 
-    from teachmatters.reports.arrays import read
+    from teachmatters.reports.arrays import stored
 
-    layers = np.stack([read(array) for _, _, array in arrays]).astype(np.float64)
+    every = [stored(array, 1) for _, _, array in arrays]
+    if len({len(one) for one in every}) > 1:
+        raise DamagedError("the store has not as many unit scores at every layer. Restore a copy")
+    layers = np.stack(every).astype(np.float64)
     return Scores(arrays[0][1], [layer for layer, _, _ in arrays], layers.T)
 
 

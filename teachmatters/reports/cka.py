@@ -101,14 +101,12 @@ def _grid(every: Rows, models: list[str], options: Options) -> Figure:
 
 def _square(ax: Axes, rows: Rows, limits: tuple[float, float]) -> AxesImage:
     """Layers of the first model upwards, of the second to the right; pairs without a number stay blank."""
-    import numpy as np
-
     from teachmatters.reports import plots
 
     places = [_places(row) for row in rows]
     halves = 2 if places[0][0][1] else 1
     up, right = (max(pair[side][0] for pair in places) for side in (0, 1))
-    grid = np.full((up * halves, right * halves), np.nan)
+    grid = plots.blank(up * halves, right * halves)
     for row, pair in zip(rows, places, strict=True):
         y, x = ((layer - 1) * halves + max(0, norm - 1) for layer, norm in pair)
         grid[y, x] = row["value"]

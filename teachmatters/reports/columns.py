@@ -16,7 +16,6 @@ _KINDS: dict[frozenset[type], Kind] = {
     frozenset({str}): "text",
     frozenset({bytes}): "bytes",
 }
-_PUBLIC = frozenset(name for names in public.VIEWS.values() for name in names)
 
 
 def kinds(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[Kind]:
@@ -41,4 +40,4 @@ def _kind(name: str, seen: frozenset[type]) -> Kind:
         return "real"
     if name in public.BYTES:
         return "bytes"
-    return "text" if name in _PUBLIC else "nothing"
+    return "text" if name in public.TEXTS else "nothing"

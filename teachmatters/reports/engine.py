@@ -16,6 +16,7 @@ from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.options import BINDS, Options
 from teachmatters.store.location import Place
 from teachmatters.store.reader import Rows, query
+from teachmatters.store.values import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ def run_report(spec: ReportSpec, path: Place, options: Options, catalog: Catalog
 
 def _run(spec: ReportSpec, path: Place, sql: str) -> Rows:
     try:
-        return query(path, sql, timeout=TIMEOUT)
+        found = query(path, sql, timeout=TIMEOUT)
     except SqlError as error:
         if isinstance(path, Path):
             raise
@@ -110,6 +111,8 @@ def _run(spec: ReportSpec, path: Place, sql: str) -> Rows:
             f"report {spec.name!r} does not run on PostgreSQL: {error}. 'tm db merge {path} --into FILE.db' makes a "
             f"file of the store, and 'tm report {spec.name} --db FILE.db' reads that."
         ) from error
+    check_rows(path, found.columns, found.rows)
+    return found
 
 
 def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> NothingToShowError:

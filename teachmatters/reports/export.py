@@ -10,6 +10,7 @@ from teachmatters.reports import formats, parquet
 from teachmatters.reports.whole import draft
 from teachmatters.store.location import Place
 from teachmatters.store.reader import Stream, stream
+from teachmatters.store.values import NUMBERS, check_store
 
 SUFFIXES = (".csv", ".json", ".parquet")
 RESULTS = "SELECT * FROM results"
@@ -33,6 +34,8 @@ def export(path: Place, sql: str, target: Path, timeout: float, alive: Callable[
     suffix = target.suffix.lower()
     if suffix == ".parquet":
         parquet.check_installed()
+    if sql == RESULTS:
+        check_store(path, NUMBERS)
     with stream(path, sql, timeout=timeout) as found, draft(target) as part:
         rows = _Counted(found, "writing", alive)
         if suffix == ".parquet":

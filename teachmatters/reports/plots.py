@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context
+from numpy.typing import NDArray
 
+from teachmatters.errors import TeachMattersError
 from teachmatters.reports.style import Look
 from teachmatters.reports.whole import draft
 
@@ -22,6 +25,9 @@ PANEL = (3.0, 2.5)
 LONGEST = 30
 LETTERS = 14
 """Of small print, on an inch."""
+
+MOST_LAYERS = 2000
+"""That a square of pairs is drawn of."""
 
 INSIDE: dict[str, Any] = {"in_layout": False}
 """For what lies within its panel: the layout need not measure each of a thousand labels."""
@@ -143,6 +149,17 @@ def layer_axis(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]], below: S
             ax.set_xlim(0, 1.03)
     for ax in below:
         ax.set_xlabel("Layer" if by_number else "Relative depth")
+
+
+def blank(up: int, right: int) -> NDArray[np.float64]:
+    """An image without a number in it, a place for each pair of layers.
+
+    Raises:
+        TeachMattersError: it would be too large to see anything.
+    """
+    if max(up, right) > MOST_LAYERS:
+        raise TeachMattersError(f"a drawing of {up:,} by {right:,} layers is too large; --layers chooses some of them.")
+    return np.full((up, right), np.nan)
 
 
 def whole_ticks(first: int, last: int, most: int) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -64,7 +63,7 @@ def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
 def _square(ax: Axes, rows: list[dict[str, Any]], limits: tuple[float, float]) -> AxesImage:
     """One image; pairs without a number stay blank."""
     right, up = max(row["layer"] for row in rows), max(row["other_layer"] for row in rows)
-    grid = np.full((up, right), np.nan)
+    grid = plots.blank(up, right)
     for row in rows:
         grid[row["other_layer"] - 1, row["layer"] - 1] = row["value"]
     image = ax.imshow(

@@ -7,16 +7,34 @@ for it may stop waiting.
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+LOOK = 100_000  # steps of SQLite's program between two times that Python looks for Ctrl-C
 GRACE = 0.3  # seconds for a step to end that was told to
 STEP = 0.02  # seconds between two times that it is told
+
+
+@contextlib.contextmanager
+def hearing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let Ctrl-C end the SQL that works on this thread: Python hears of it only while it runs itself."""
+    connection.set_progress_handler(lambda: 0, LOOK)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:  # it fell into our own function
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            connection.set_progress_handler(None, LOOK)
 
 
 class Deadline:

@@ -107,12 +107,14 @@ def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
     Raises:
         TeachMattersError: somebody else's database, or a store newer than this code.
     """
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if public.VERSION_TABLE not in tables:
-        if tables:
+    kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
+    if kinds.get(public.VERSION_TABLE) != "table":
+        if kinds:
             raise TeachMattersError(f"{path} is a SQLite file but not a results store. Name another file with --db")
         return None
-    return known_revision(path, connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone())
+    # As bytes, and not many: it may be anything.
+    asked = f"SELECT substr(CAST(version_num AS BLOB), 1, 100) FROM {public.VERSION_TABLE}"
+    return known_revision(path, connection.execute(asked).fetchone())
 
 
 def known_revision(path: Place, row: Sequence[Any] | None) -> str:
@@ -123,10 +125,10 @@ def known_revision(path: Place, row: Sequence[Any] | None) -> str:
     """
     if row is None:
         raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
-    revision = str(row[0])
+    revision = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
     if revision not in public.REVISIONS:
         raise TeachMattersError(
-            f"{path} was written by a newer teachmatters (revision {revision}; this one knows up to "
+            f"{path} was written by a newer teachmatters (revision {revision[:20]}; this one knows up to "
             f"{public.REVISIONS[-1]}). Upgrade with 'pip install --upgrade teachmatters'"
         )
     return revision

@@ -12,19 +12,21 @@ Files are taken by the age of their runs, so that even the integer keys of a new
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import files
+from teachmatters.store.deadline import hearing
 from teachmatters.store.location import Place, Server
 from teachmatters.store.merge_conflicts import Conflict, Side, of_ids, of_metrics, of_places
 from teachmatters.store.merge_content import Clash, resolve
 from teachmatters.store.merge_copy import copy
 from teachmatters.store.merge_order import settle
 from teachmatters.store.merge_sources import Source, opened
-from teachmatters.store.merge_target import Target, target_of
+from teachmatters.store.merge_target import FileTarget, Target, target_of
 from teachmatters.store.migrate import WAIT, prepared
 from teachmatters.store.postgres_store import check_owner
 
@@ -78,10 +80,20 @@ def merge(paths: Sequence[Place], into: Place, watch: Watch) -> list[Merged]:
         sources.sort(key=lambda source: source.runs)
         with files.named_by("--into"), prepared(into, WAIT) as (connection, _):
             target = target_of(connection, WAIT)
-            found = [_take(source, target, watch) for source in sources]
-            settle(target)
-            target.end()
+            with _hearing([source.connection for source in sources], target):
+                found = [_take(source, target, watch) for source in sources]
+                settle(target)
+                target.end()
     return found
+
+
+@contextlib.contextmanager
+def _hearing(sources: Sequence[sqlite3.Connection], target: Target) -> Iterator[None]:
+    """Let Ctrl-C end the SQL on all of them."""
+    with contextlib.ExitStack() as stack:
+        for connection in [*sources, *([target.connection] if isinstance(target, FileTarget) else [])]:
+            stack.enter_context(hearing(connection))
+        yield
 
 
 def others(paths: Sequence[Place], into: Place) -> list[Place]:

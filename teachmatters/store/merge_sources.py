@@ -11,10 +11,14 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import files
+from teachmatters.store.deadline import hearing
 from teachmatters.store.location import Place, Server
 from teachmatters.store.migrate import head, migrate
 from teachmatters.store.postgres_copy import to_file
 from teachmatters.store.read_connection import connect, uri
+from teachmatters.store.values import check_tables
+
+WRONG_KEYS = "its rows do not fit together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,15 @@ def _updated(path: Path, connection: sqlite3.Connection, folder: Path) -> Path:
 
 def _runs(path: Place, connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
     """By age, of a store that is whole: what is found wrong later is the target's."""
-    fits: object = "its rows do not fit together"
+    fits: object = ""
     try:
         connection.execute("BEGIN")  # every query sees the store of this moment
-        (fits,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if fits == "ok" and connection.execute("PRAGMA foreign_key_check").fetchone() is None:
+        with hearing(connection), files.named_by(""):
+            (fits,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            fits = fits if connection.execute("PRAGMA foreign_key_check").fetchone() is None else WRONG_KEYS
+            if fits == "ok":
+                check_tables(path, connection, head())
+        if fits == "ok":
             return tuple(connection.execute("SELECT finished_at, run_id, id FROM run_facts ORDER BY 1, 2"))
     except sqlite3.Error as error:
         if isinstance(path, Path) and (reason := files.plain_error(path, error)):

@@ -20,7 +20,13 @@ INTEGERS = frozenset(
 )
 REALS = frozenset({"value", "std", "seconds", "elapsed"})
 BYTES = frozenset({"data"})
-"""Columns of the views by what they hold; all others hold text."""
+TEXTS = frozenset(name for names in VIEWS.values() for name in names) - INTEGERS - REALS - BYTES
+"""Columns of the views by what they hold."""
+COUNTED = frozenset({"layer", "head", "other_layer", "depth", "heads"})
+DEEPEST = 1_000_000
+"""No model has as many layers or heads."""
+LARGEST = 1e100
+"""A number of a larger size is not taken for measured: nor would its square be finite."""
 
 
 def storable(text: str) -> str:

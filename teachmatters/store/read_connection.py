@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from teachmatters.store import shape
 from teachmatters.store.files import check_readable, logs, nothing_in, plain_error, revision_of, writable
 
 WAIT = 10.0  # seconds for a writer that is just committing
@@ -67,7 +68,10 @@ def connect(path: Path, *, empty: bool = False, threads: bool = False, kind: typ
     try:
         # SQLite's logs are beside the file itself, not beside a link to it.
         connection = _open(path.resolve(), threads, kind)
-        if revision_of(path, connection) is None and not empty:
+        revision = revision_of(path, connection)
+        if revision is not None:
+            shape.check(path, connection, revision)
+        elif not empty:
             raise nothing_in(path)
     except BaseException as error:
         if connection is not None:

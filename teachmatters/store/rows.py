@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import numpy as np
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.errors import TeachMattersError, listing
+from teachmatters.store.public import LARGEST
 from teachmatters.store.run import ModelRow, Run, canonical, lenient
 
 
@@ -21,7 +21,7 @@ def check(run: Run, result: Result) -> None:
     """Refuse a result that does not keep to what was declared, before anything is written.
 
     Raises:
-        TeachMattersError: a number that is not finite or stands there twice, a metric or protocol that was not
+        TeachMattersError: a number that is not finite, above 1e100 or there twice, a metric or protocol that was not
             declared, an array without the axes that it names, or twice the same.
     """
     declared = {spec.name: spec.protocols for spec in run.metrics}
@@ -31,7 +31,7 @@ def check(run: Run, result: Result) -> None:
             what = f"{record.metric!r}, protocol {record.protocol!r}"
             raise TeachMattersError(f"{run.cell.analysis} recorded {what}; it was to record {listing(declared)}")
         for name, number in (("value", record.value), ("std", record.std)):
-            if number is not None and not math.isfinite(number):
+            if number is not None and not abs(float(number)) <= LARGEST:
                 raise TeachMattersError(f"{name} of {_place(record)} is {number}. Nothing of this run was stored")
         keys.add(_key(record))
     if len(keys) < len(result.records):
@@ -62,7 +62,8 @@ def metric_values(analysis: str, spec: MetricSpec) -> dict[str, Any]:
     names = ("name", "title", "summary", "unit", "higher_is_better", "level", "headline", "source")
     facts = {name: getattr(spec, name) for name in names}
     facts.update(analysis=analysis, main_protocol=next(iter(spec.protocols), ""))
-    return {"lower": spec.bounds[0], "upper": spec.bounds[1], **facts}
+    lower, upper = (None if bound is None or abs(bound) > LARGEST else bound for bound in spec.bounds)
+    return {"lower": lower, "upper": upper, **facts}
 
 
 def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str, Any]:

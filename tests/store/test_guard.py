@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import guard, query
-from teachmatters.store.deadline import Deadline
+from teachmatters.store.deadline import Deadline, hearing
 from tests.store import hostile
 from tests.store.samples import DISTANCE, beside, numbers, run, start, store_at
 
@@ -120,6 +121,19 @@ def test_a_step_gives_what_it_returns_and_raises() -> None:
             deadline.run(lambda: 1 // 0)
         assert deadline.run(lambda: None) is None
         assert not deadline.lost
+
+
+def test_ctrl_c_is_heard_while_sqlite_works() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(KeyboardInterrupt), hearing(connection):
+            connection.execute(hostile.COUNT + "SELECT count(*) FROM n WHERE i < 0")
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_the_rows_that_are_kept_are_bounded(store: Path) -> None:

@@ -9,7 +9,7 @@ from importlib import resources
 from string import Template
 
 from teachmatters.api import ReportSpec
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import DamagedError, TeachMattersError
 from teachmatters.reports import style
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.engine import run_report
@@ -64,6 +64,8 @@ def build(path: Place, specs: Iterable[ReportSpec], options: Options, advance: C
         try:
             _refuse_too_many(spec, catalog, options)
             report = run_report(spec, path, options, catalog)
+        except DamagedError:
+            raise
         except TeachMattersError as error:
             silent[spec.name] = error
         else:

@@ -1,0 +1,140 @@
+"""Whether the values in a store are what its columns are for: a stranger's file may hold anything anywhere.
+
+Small tables are checked whole when a store is opened to be read, all tables before they are merged, and numbers of a
+report as they are read: a store may have millions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from teachmatters.errors import DamagedError
+from teachmatters.store import public, shape
+from teachmatters.store.files import revision_of
+from teachmatters.store.location import Place
+from teachmatters.store.read_connection import connect
+
+SMALL = ("models", "metrics", "run_facts")
+NUMBERS = (*SMALL, "recorded", "records")
+
+LONGEST = 10_000  # letters of a text that is no JSON
+
+_BAD = {
+    "i": "typeof({0}) <> 'integer'",
+    "s": f"typeof({{0}}) <> 'integer' OR {{0}} NOT BETWEEN 0 AND {public.DEEPEST}",
+    "b": "typeof({0}) <> 'integer' OR {0} NOT IN (0, 1)",
+    "r": f"typeof({{0}}) <> 'real' OR abs({{0}}) > {public.LARGEST!r}",
+    "t": f"typeof({{0}}) <> 'text' OR length({{0}}) > {LONGEST}",
+    "j": "typeof({0}) <> 'text' OR NOT json_valid({0})",
+    "d": "typeof({0}) <> 'text' OR datetime({0}) IS NULL",
+    "x": "typeof({0}) <> 'blob'",
+}
+_TEXTS = "tjd"
+
+
+def check_store(path: Place, tables: Collection[str] = SMALL) -> None:
+    """Refuse a file some of whose tables hold what their columns are not for; a server is not asked.
+
+    Raises:
+        DamagedError: such a value, or what ``read_connection.connect`` refuses.
+    """
+    if isinstance(path, Path):
+        with contextlib.closing(connect(path)) as connection:
+            check_tables(path, connection, revision_of(path, connection) or "", tables)
+
+
+def check_tables(path: Place, connection: sqlite3.Connection, revision: str, tables: Collection[str] = ()) -> None:
+    """Refuse some tables, or all, of a store of a revision, as ``check_store`` does."""
+    for table, columns in shape.tables(revision).items():
+        if tables and table not in tables:
+            continue
+        if told := _wrong_value(connection, table, columns) or _wrong_text(connection, table, columns):
+            raise _refused(path, f"{table}.{told}")
+
+
+def _refused(path: Place, told: str) -> DamagedError:
+    return DamagedError(
+        f"{path} is damaged, or was changed by another program: {told}. Restore a copy, or name another file with --db"
+    )
+
+
+def _wrong_value(connection: sqlite3.Connection, table: str, columns: dict[str, str]) -> str:
+    """The first column that holds what it is not for, and what; empty if none does."""
+    terms = {}
+    for name, letter in columns.items():
+        bad = _BAD[letter[0]].format(name)
+        terms[name] = f"{name} IS NOT NULL AND ({bad})" if letter[1:] else bad
+    cases = " ".join(f"WHEN {bad} THEN '{name}'" for name, bad in terms.items())
+    row = connection.execute(f"SELECT CASE {cases} END AS bad FROM {table} WHERE bad IS NOT NULL LIMIT 1").fetchone()
+    if row is None:
+        return ""
+    (name,) = row
+    number = f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} END"
+    asked = f"SELECT typeof({name}), {number} FROM {table} WHERE {terms[name]} LIMIT 1"
+    kind, value = connection.execute(asked).fetchone()
+    return f"{name} holds {_named(kind, value, columns[name])}"
+
+
+def _named(kind: str, value: object, letter: str) -> str:
+    """What a value is, in words."""
+    if value is not None:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if kind == "text" and letter[0] in _TEXTS:
+        return {"t": f"a text of more than {LONGEST:,} letters", "j": "no JSON", "d": "no time"}[letter[0]]
+    return {"text": "a text", "blob": "bytes", "null": "nothing"}[kind]
+
+
+def _wrong_text(connection: sqlite3.Connection, table: str, columns: dict[str, str]) -> str:
+    """The first column with a text that is no UTF-8, of which SQLite itself takes no notice."""
+    names = [name for name, letter in columns.items() if letter[0] in _TEXTS]
+    with _as_bytes(connection):
+        for row in connection.execute(f"SELECT DISTINCT {', '.join(names)} FROM {table}"):
+            for name, value in zip(names, row, strict=True):
+                try:
+                    (value or b"").decode()
+                except UnicodeDecodeError:
+                    return f"{name} holds a text that is no UTF-8"
+    return ""
+
+
+@contextlib.contextmanager
+def _as_bytes(connection: sqlite3.Connection) -> Iterator[None]:
+    before, connection.text_factory = connection.text_factory, bytes
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+def check_rows(path: Place, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Refuse rows of a report of ours that hold what the columns of the views are not for.
+
+    Raises:
+        DamagedError: such a value.
+    """
+    for place, name in enumerate(columns):
+        values = [row[place] for row in rows]
+        kinds = set(map(type, values)) - {type(None)}
+        if wrong := kinds - _kinds(name):
+            told = "a text" if str in wrong else "bytes" if bytes in wrong else "a number"
+            raise _refused(path, f"{name} holds {told}")
+        counts = name in public.COUNTED
+        least, most = (0, public.DEEPEST) if counts else (-public.LARGEST, public.LARGEST)
+        for value in values if float in kinds or counts else ():
+            if isinstance(value, int | float) and not least <= value <= most:
+                raise _refused(path, f"{name} holds {value:g}")
+
+
+def _kinds(name: str) -> frozenset[type]:
+    """What a column may hold, by its name; one that is none of the views' is a report's own."""
+    if name in public.INTEGERS:
+        return frozenset({int})
+    if name in public.REALS:
+        return frozenset({int, float})
+    if name in public.BYTES:
+        return frozenset({bytes})
+    return frozenset({str} if name in public.TEXTS else {int, float, str, bytes})
