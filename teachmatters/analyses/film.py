@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import normalize
 
 from teachmatters.analyses.video_files import VideoFiles
 from teachmatters.api import Context
@@ -47,6 +47,11 @@ class Film:
         span: the first and the last frame, as indices of the feed.
         labels: uint8 (h, w), the first frame's mask on the grid.
         files: where to write results, if anywhere.
+
+    Attributes:
+        numbers: of the objects in the first frame, ascending; there may be gaps.
+        void: whether the first frame has void pixels.
+        late: of objects that a scored frame has and the first frame has not.
     """
 
     def __init__(
@@ -57,16 +62,16 @@ class Film:
         truth = self._truth(self.first)
         assert truth is not None  # the loader has just read it
         self.size = truth.shape
-        self.objects = int(truth.max(initial=0, where=truth != VOID))
-        labels = np.where(labels > self.objects, 0, labels)
-        self.labels = self._flat(one_hot(torch.from_numpy(labels.astype(np.int64)), 1 + self.objects).float())
-        self.labels = self.labels.to(context.device)
+        self.numbers, self.void = _numbers(truth), bool((truth == VOID).any())
+        self.late: set[int] = set()
+        planes = np.stack([~np.isin(labels, self.numbers), *(labels == number for number in self.numbers)], axis=-1)
+        self.labels = self._flat(torch.from_numpy(planes).float()).to(context.device)
         self.memory: dict[int, Memory] = {}
         self.pending: dict[int, list[Tensor]] = defaultdict(list)
         self.frames = 0
         wide = accumulator(context.device)
-        self.totals = torch.zeros(self.objects, 2, context.model.depth, dtype=wide, device=context.device)
-        if files is not None and self.objects:
+        self.totals = torch.zeros(len(self.numbers), 2, context.model.depth, dtype=wide, device=context.device)
+        if files is not None and len(self.numbers):
             files.write(context.items["all"][self.first], truth, range(1, context.model.depth + 1))
 
     def _truth(self, index: int) -> NDArray[np.uint8] | None:
@@ -114,18 +119,25 @@ class Film:
             patch = self.context.model.patch_size
             numbers = torch.stack([object_numbers(labels, patch, (size[0], size[1])) for labels in layers])
             if self.files is not None:
-                self.files.write_layers(self.context.items["all"][index], numbers.cpu().numpy())
+                called = np.array([0, *self.numbers], dtype=np.uint8)[numbers.cpu().numpy()]
+                self.files.write_layers(self.context.items["all"][index], called)
             if truth is not None and index != self.last:
+                self.late |= set(_numbers(truth)) - set(self.numbers)
                 self._judge(numbers, torch.from_numpy(truth).to(numbers.device))
         self.pending.clear()
 
     def _judge(self, numbers: Tensor, truth: Tensor) -> None:
         self.frames += 1
-        for number in range(1, self.objects + 1):
-            predicted, there = numbers == number, truth == number
-            self.totals[number - 1, 0] += region_similarity(predicted, there)
-            self.totals[number - 1, 1] += boundary_similarity(predicted, there)
+        for place, number in enumerate(self.numbers):
+            predicted, there = numbers == place + 1, truth == number
+            self.totals[place, 0] += region_similarity(predicted, there)
+            self.totals[place, 1] += boundary_similarity(predicted, there)
 
     def mean(self) -> NDArray[np.float64] | None:
         """J and F (objects, 2, layers), means over the frames that were scored; None when there was none."""
         return (self.totals / self.frames).cpu().double().numpy() if self.frames else None
+
+
+def _numbers(mask: NDArray[np.uint8]) -> list[int]:
+    """The objects of a mask, ascending: all that is neither background nor void."""
+    return [int(number) for number in np.unique(mask) if number not in (0, VOID)]

@@ -86,6 +86,7 @@ VIDEO = AnalysisSpec(
     summary="How well the patches of each layer follow objects from frame to frame.",
     factory="teachmatters.analyses.video:VideoAnalysis",
     kind="videos",
+    version=2,  # objects whose numbers have gaps between them are counted as they are
     metrics=tuple(
         MetricSpec(
             name=f"davis-{letter}",

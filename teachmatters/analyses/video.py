@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -33,7 +33,9 @@ REASONS = (
     "videos without objects in the first frame",
     "videos without a frame between the first and the last to score",
     "videos whose first frame or its mask cannot be read",
+    "videos whose first mask has no value but 0 and 255, which is void: number the objects from 1",
 )
+LATE = "objects that are not in the first frame, and are not scored"
 
 
 class VideoAnalysis(Analysis):
@@ -49,6 +51,8 @@ class VideoAnalysis(Analysis):
         folder = context.parameters["save"]
         self.files = VideoFiles.below(folder, context.label) if folder else None
         self.scores: dict[int, NDArray[np.float64]] = {}
+        self.numbers: dict[int, list[int]] = {}
+        self.late: dict[int, list[int]] = {}
         self.left_out: dict[int, int] = {}
         self._forget()
 
@@ -82,8 +86,8 @@ class VideoAnalysis(Analysis):
             self.left_out[first] = 2
             return
         self.film = Film(self.context, (first, last), known.pixels, self.files)
-        if not self.film.objects:
-            self.left_out[first], self.film = 0, None
+        if not self.film.numbers:
+            self.left_out[first], self.film = 3 if self.film.void else 0, None
 
     def end_group(self) -> None:
         if self.film is not None:
@@ -92,14 +96,17 @@ class VideoAnalysis(Analysis):
                 self.left_out[self.film.first] = 1
             else:
                 self.scores[self.film.first] = scores
+                self.numbers[self.film.first] = self.film.numbers
+                self.late[self.film.first] = sorted(self.film.late)
         self._forget()
 
     def state(self) -> State:
         order, none = sorted(self.scores), np.zeros((0, 2, self.context.model.depth))
-        objects = [len(self.scores[first]) for first in order]
         return {
-            "first": np.repeat(np.array(order, dtype=np.int64), objects),
-            "object": np.concatenate([np.zeros(0, np.int64), *(np.arange(1, n + 1) for n in objects)]),
+            "first": _firsts(order, self.numbers),
+            "object": _flat(order, self.numbers),
+            "late_first": _firsts(order, self.late),
+            "late": _flat(order, self.late),
             "scores": np.concatenate([none, *(self.scores[first] for first in order)]),
             "left_out": np.array(sorted(self.left_out), dtype=np.int64),
             "reason": np.array([self.left_out[first] for first in sorted(self.left_out)], dtype=np.int64),
@@ -109,7 +116,9 @@ class VideoAnalysis(Analysis):
         joined = {name: np.concatenate([np.asarray(state[name]) for state in states]) for name in states[0]}
         scored = np.lexsort((joined["object"], joined["first"]))
         left = np.argsort(joined["left_out"], kind="stable")
-        return {name: values[left if name in ("left_out", "reason") else scored] for name, values in joined.items()}
+        late = np.lexsort((joined["late"], joined["late_first"]))
+        orders = {"left_out": left, "reason": left, "late": late, "late_first": late}
+        return {name: values[orders.get(name, scored)] for name, values in joined.items()}
 
     def compute(self, state: State) -> Result:
         names = {first: video for video, (first, _) in self.spans.items()}
@@ -134,7 +143,19 @@ class VideoAnalysis(Analysis):
             words: [names[first] for first in sorted(left_out) if left_out[first] == reason]
             for reason, words in enumerate(REASONS)
         }
+        late = zip(np.asarray(state["late_first"]).tolist(), np.asarray(state["late"]).tolist(), strict=True)
+        told[LATE] = [f"{names[first]}_{number}" for first, number in late]
         return {words: mine for words, mine in told.items() if mine}
+
+
+def _firsts(order: Sequence[int], numbers: Mapping[int, Sequence[int]]) -> NDArray[np.int64]:
+    """The first frame of each object."""
+    return np.repeat(np.array(order, dtype=np.int64), [len(numbers[first]) for first in order])
+
+
+def _flat(order: Sequence[int], numbers: Mapping[int, Sequence[int]]) -> NDArray[np.int64]:
+    """The objects of all videos."""
+    return np.array([number for first in order for number in numbers[first]], dtype=np.int64)
 
 
 def _spans(context: Context) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,13 @@ class Davis(Dataset):
         self._items = [item for number, name in enumerate(dict.fromkeys(names)) for item in self._frames(number, name)]
 
     def _frames(self, number: int, video: str) -> list[Item]:
-        folder = f"{FRAMES}/{video}"
-        names = sorted(entry.name for entry in entries(self.root / folder) if is_picture(entry.name))
-        if not names:
+        """A video's frames by name; one that only its mask shows is there without a byte, and will not be read."""
+        folder, masks = f"{FRAMES}/{video}", self.root / MASKS / video
+        found = {Path(entry.name).stem: entry.name for entry in entries(self.root / folder) if is_picture(entry.name)}
+        if not found:
             raise TeachMattersError(f"{self.root / folder} holds no frames; unpack DAVIS 2017 TrainVal 480p again")
+        marked = {Path(entry.name).stem for entry in entries(masks) if _is_mask(entry.name)} if masks.is_dir() else ()
+        names = [found.get(stem, f"{stem}.jpg") for stem in sorted({*found, *marked})]
         return [
             Item(f"{folder}/{name}", size_of(self.root / folder / name) or 0, group=video, units=(number,))
             for name in names
@@ -71,11 +75,36 @@ class Davis(Dataset):
         return [path for path in masks if path.is_file()]
 
     def missing(self, kind: Kind) -> Sequence[str]:
-        masks = [self._mask(item) for item in self._items] if kind == "videos" else []
-        return [path.relative_to(self.root).as_posix() for path in masks if not path.is_file()]
+        return self._without_mask(self._items) if kind == "videos" else []
+
+    def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
+        every = [item for members in items.values() for item in members]
+        gaps = _gaps(every)
+        told = [f"frames that are not there: {listing(gaps)}"] if gaps else []
+        masks = self._without_mask(every) if kind == "videos" else []
+        return [*told, f"masks that are not there: {listing(masks)}"] if masks else told
+
+    def _without_mask(self, items: Sequence[Item]) -> list[str]:
+        paths = [path for path in map(self._mask, items) if not path.is_file()]
+        return [path.relative_to(self.root).as_posix() for path in paths]
 
     def _mask(self, item: Item) -> Path:
         return self.root / Path(MASKS, *Path(item.key).parts[2:]).with_suffix(".png")
+
+
+def _is_mask(name: str) -> bool:
+    return name.endswith(".png") and not name.startswith(".")
+
+
+def _gaps(items: Sequence[Item]) -> list[str]:
+    """Frames whose image is lost, or whose number is left out between the first, 0, and the last."""
+    lost = [item.key for item in items if not item.size]
+    for video, frames in groupby(items, key=lambda item: item.group):
+        names = [Path(item.key).stem for item in frames]
+        if video and all(name.isdecimal() for name in names):
+            absent = sorted(set(range(int(names[-1]) + 1)) - set(map(int, names)))
+            lost += [f"{FRAMES}/{video}/{number:0{len(names[-1])}d}.jpg" for number in absent]
+    return lost
 
 
 def read_index_mask(path: Path) -> Any:
@@ -98,7 +127,7 @@ def read_index_mask(path: Path) -> Any:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TeachMattersError(f"cannot read {path} ({error}); unpack DAVIS 2017 TrainVal 480p again") from None
 

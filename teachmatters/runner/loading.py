@@ -1,4 +1,4 @@
-"""Reading and preparing pictures in the background, in order."""
+"""Reading and preparing pictures in the background, in order, and checking that annotations are of their size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeAlias
 
-from teachmatters.api import ModelInfo, Preparation, Prepared
+from teachmatters.api import Box, IndexMask, Mask, ModelInfo, Preparation, Prepared
+from teachmatters.errors import TeachMattersError
 from teachmatters.runner.seats import Entry
 
 WORKERS = min(16, os.cpu_count() or 1)
 """A core reads some 140 photographs a second, a GPU passes over thousands."""
+
+# How far a box may reach beyond its image, in parts of the image's side: people draw them a little too large.
+BEYOND = 0.1
 
 Loaded: TypeAlias = Prepared | Exception
 
@@ -45,9 +49,40 @@ def prepare(entry: Entry, preparation: Preparation, model: ModelInfo) -> Loaded:
     """One picture, ready for the model, or the exception that says why it cannot be read."""
     wanted = {kind: seat.feeding.dataset for seat in entry.seats for kind in seat.feeding.kinds}
     try:
+        picture = entry.dataset.picture(entry.item)
         annotations: dict[str, Mapping[str, Any]] = {
             kind: dataset.annotations(entry.item, kind) for kind, dataset in wanted.items()
         }
-        return preparation.prepare(entry.dataset.picture(entry.item), annotations, model)
+        check_sizes(entry.item.key, picture.size, annotations)
+        return preparation.prepare(picture, annotations, model)
     except (OSError, ValueError, SyntaxError) as error:  # what the contracts allow for a picture that is no good
         return error
+
+
+def check_sizes(key: str, size: tuple[int, int], annotations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that what is known of an image is of an image of this size.
+
+    Args:
+        key: the item's.
+        size: width and height of the image.
+        annotations: by kind and name.
+
+    Raises:
+        TeachMattersError: a mask is of another size, or a box reaches far beyond the image; names both sizes.
+    """
+    (width, height), values = size, [value for named in annotations.values() for value in named.values()]
+    for value in [each for some in values for each in (some if isinstance(some, tuple) else (some,))]:
+        if isinstance(value, Mask | IndexMask) and value.pixels.shape != (height, width):
+            told = "its mask is {1} x {0} pixels".format(*value.pixels.shape)
+        elif isinstance(value, Box) and _beyond(value, width, height):
+            told = f"its box reaches from ({value.left:g}, {value.top:g}) to ({value.right:g}, {value.bottom:g})"
+        else:
+            continue
+        raise TeachMattersError(
+            f"{key} is {width} x {height} pixels, but {told}; images and annotations must be of one size: get both anew"
+        )
+
+
+def _beyond(box: Box, width: int, height: int) -> bool:
+    x, y = BEYOND * width, BEYOND * height
+    return box.left < -x or box.top < -y or box.right > width + x or box.bottom > height + y

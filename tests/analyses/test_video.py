@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
 from teachmatters.analyses.video_files import VideoFiles
-from teachmatters.api import Dense, IndexMask, Item, Result, Squeeze
+from teachmatters.api import Dense, IndexMask, Item, Kind, Result, Squeeze
 from teachmatters.datasets.davis import read_index_mask
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.plan import Task
@@ -142,7 +144,8 @@ def test_many_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def crowded(self: ToyTasks, item: Item, kind: str) -> dict[str, IndexMask]:
         mask = self._mask(0, int(item.key.split()[3]))
-        mask[0, 0] = 254 if item.key.endswith("0") else 0
+        if item.key.endswith(" 0"):
+            mask.reshape(-1)[: 2 * 252 : 2] = np.arange(3, 255)
         return {"mask": IndexMask(mask)}
 
     monkeypatch.setattr(ToyTasks, "annotations", crowded)
@@ -153,14 +156,62 @@ def test_many_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_frames_of_several_sizes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = ToyTasks.picture
+    picture, annotations = ToyTasks.picture, ToyTasks.annotations
 
     def turned(self: ToyTasks, item: Item) -> Image.Image:
         found = picture(self, item)
         return found.rotate(90, expand=True) if item.key == "film 0 frame 3" else found
 
+    def turned_too(self: ToyTasks, item: Item, kind: Kind) -> Mapping[str, Any]:
+        found = annotations(self, item, kind)
+        return {"mask": IndexMask(found["mask"].pixels.T)} if item.key == "film 0 frame 3" else found
+
     monkeypatch.setattr(ToyTasks, "picture", turned)
+    with pytest.raises(TeachMattersError, match=r"film 0 frame 3 is \d+ x \d+ pixels, but its mask is \d+ x \d+"):
+        measure(task("video", "toy-tasks"))
+    monkeypatch.setattr(ToyTasks, "annotations", turned_too)
     with pytest.raises(TeachMattersError, match="the frames of a video must be of one size"):
+        measure(task("video", "toy-tasks"))
+
+
+def renumbered(change: Callable[[int, np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Any:
+    """The toy videos' masks, each changed; told the number of the frame."""
+    mask = ToyTasks._mask
+
+    def changed(self: ToyTasks, video: int, frame: int) -> np.ndarray[Any, Any]:
+        return change(frame, mask(self, video, frame))
+
+    return changed
+
+
+def test_numbers_with_gaps_are_the_same_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects 1 and 2 called 3 and 200: every score is the same, and no object that never occurs counts as right."""
+    whole = measure(task("video", "toy-tasks", "resolution=resized"))
+    calls = np.array([0, 3, 200, *range(3, 256)], dtype=np.uint8)
+    monkeypatch.setattr(ToyTasks, "_mask", renumbered(lambda frame, mask: calls[mask]))
+    other = measure(task("video", "toy-tasks", "resolution=resized"))
+    assert other.records == whole.records
+    assert other.maps[0].units == ("film0_3", "film0_200", "film1_3", "film1_200")
+    assert [each.array.tolist() for each in other.maps] == [each.array.tolist() for each in whole.maps]
+    assert other.notes == whole.notes
+
+
+def test_an_object_that_comes_later_is_named_and_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure(task("video", "toy-tasks", "resolution=resized", limit=1))
+
+    def late(frame: int, mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        mask[0, :2] = 9 if frame else 0
+        return mask
+
+    monkeypatch.setattr(ToyTasks, "_mask", renumbered(late))
+    other = measure(task("video", "toy-tasks", "resolution=resized", limit=1))
+    assert other.notes == {"objects that are not in the first frame, and are not scored": ["film0_9"]}
+    assert other.records == whole.records
+
+
+def test_masks_of_nothing_but_void_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ToyTasks, "_mask", renumbered(lambda frame, mask: np.where(mask, 255, 0).astype(np.uint8)))
+    with pytest.raises(TeachMattersError, match="no value but 0 and 255, which is void: number the objects from 1"):
         measure(task("video", "toy-tasks"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from teachmatters.api import DatasetRequest
+from teachmatters.api import DatasetRequest, Kind
 from teachmatters.datasets.davis import VAL, Davis, open_davis, read_index_mask
 from teachmatters.datasets.task_specs import DAVIS
 from teachmatters.errors import TeachMattersError
@@ -81,3 +81,50 @@ def test_an_empty_video_and_a_missing_list_are_one_line(root: Path) -> None:
         opened(root)
     with pytest.raises(TeachMattersError, match="folder DAVIS"):
         opened(None)
+
+
+def remarks(dataset: Davis, kind: Kind = "videos") -> list[str]:
+    return list(dataset.remarks(kind, {"all": dataset.items(kind, "all") or []}))
+
+
+def test_a_whole_data_set_has_nothing_to_say(root: Path) -> None:
+    assert remarks(opened(root)) == remarks(opened(root), "pictures") == []
+
+
+def test_an_image_that_is_lost_is_an_item_that_cannot_be_read(root: Path) -> None:
+    whole = [item.key for item in opened(root).items("videos", "all") or []]
+    (root / "JPEGImages/480p/clip0/00001.jpg").unlink()
+    dataset = opened(root)
+    items = dataset.items("videos", "all") or []
+    assert [item.key for item in items] == whole
+    assert [item.key for item in items if not item.size] == ["JPEGImages/480p/clip0/00001.jpg"]
+    assert remarks(dataset) == ["frames that are not there: JPEGImages/480p/clip0/00001.jpg"]
+    with pytest.raises(OSError, match="00001"):
+        dataset.picture(items[1])
+
+
+@pytest.mark.parametrize("frame", [0, 1])
+def test_a_frame_that_is_lost_with_its_mask_is_said(frame: int, root: Path) -> None:
+    (root / f"JPEGImages/480p/clip1/{frame:05d}.jpg").unlink()
+    (root / f"Annotations/480p/clip1/{frame:05d}.png").unlink()
+    assert remarks(opened(root)) == [f"frames that are not there: JPEGImages/480p/clip1/{frame:05d}.jpg"]
+
+
+def test_a_mask_that_is_lost_is_said_where_masks_are_used(root: Path) -> None:
+    (root / "Annotations/480p/clip1/00002.png").unlink()
+    shutil.rmtree(root / "Annotations/480p/clip0")
+    told = "masks that are not there: " + ", ".join(f"Annotations/480p/clip0/{n:05d}.png" for n in range(3))
+    assert remarks(opened(root)) == [f"{told}, Annotations/480p/clip1/00002.png"]
+    assert remarks(opened(root), "pictures") == []
+
+
+def test_only_the_videos_that_are_used_count(root: Path) -> None:
+    (root / "Annotations/480p/clip1/00002.png").unlink()
+    dataset = opened(root)
+    first = [item for item in dataset.items("videos", "all") or [] if item.group == "clip0"]
+    assert dataset.remarks("videos", {"all": first}) == []
+
+
+def test_the_list_may_begin_with_a_byte_order_mark(root: Path) -> None:
+    (root / VAL).write_bytes(b"\xef\xbb\xbfclip1\r\nclip0\r\n")
+    assert [item.group for item in opened(root).items("videos", "all") or []] == ["clip1"] * 3 + ["clip0"] * 3
