@@ -36,12 +36,13 @@ class Coco(Dataset):
     def __init__(self, root: Path, images: int | None = None) -> None:
         self.folder = root / PART if (root / PART).is_dir() else root / "images" / PART
         self.instances = read_instances(root / "annotations" / f"instances_{PART}.json")
-        self._ids = {f"{PART}/{self.instances.photos[i].name}": i for i in sorted(self.instances.photos)[:images]}
-        self._items = [Item(key, size_of(self._path(key)) or 0) for key in self._ids]
+        self._ids = self.instances.keys(lambda photo: f"{PART}/{photo.name}")
+        first = sorted(self._ids, key=lambda key: self._ids[key])[:images]
+        self._items = [Item(key, size_of(self._path(key)) or 0) for key in first]
         self._labels = {category: label for label, category in enumerate(sorted(self.instances.categories))}
 
     def _path(self, key: str) -> Path:
-        return self.folder / Path(key).name
+        return self.folder / self.instances.photos[self._ids[key]].name
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
@@ -57,6 +58,9 @@ class Coco(Dataset):
 
     def categories(self, kind: Kind) -> Sequence[str]:
         return [self.instances.categories[i].name for i in self._labels] if kind == "masks" else ()
+
+    def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
+        return self.instances.remarks()
 
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
         return [self.instances.path] if kind == "masks" else ()

@@ -1,35 +1,33 @@
-"""Annotation files in COCO's format: pictures, categories and outlines, and the masks drawn of these."""
+"""Annotation files in COCO's format: images, categories and the outlines of objects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from teachmatters.api import Mask
+from teachmatters.datasets.outlines import Outline, draw, outline_of
 from teachmatters.datasets.pictures import MOST_PIXELS
-from teachmatters.errors import TeachMattersError
-
-Outline: TypeAlias = "list[NDArray[np.float64]] | dict[str, Any]"
-"""Polygons as x, y, x, y, ... or run lengths, as pycocotools takes them."""
-
-FARTHEST = 1e5
-"""Pixels from the corner to a polygon's farthest point; beyond that the file is damaged, and drawing would not end."""
+from teachmatters.errors import TeachMattersError, listing
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One picture of an annotation file."""
+    """One picture of an annotation file; ``path`` is its name as the file gives it, ``name`` the last part of that."""
 
-    name: str
+    path: str
     width: int
     height: int
+
+    @property
+    def name(self) -> str:
+        """The file's name, without folders."""
+        return Path(self.path).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,51 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The content of an annotation file; pictures and categories by id, segments by the picture's id."""
+    """The content of an annotation file; pictures and categories by id, segments by the picture's id.
+
+    Attributes:
+        astray: how many annotations are of an image that the file does not list, by the id they give.
+    """
 
     path: Path
     photos: Mapping[int, Photo]
     categories: Mapping[int, Category]
     segments: Mapping[int, Sequence[Segment]]
+    astray: Mapping[object, int]
+
+    def keys(self, key_of: Callable[[Photo], str]) -> dict[str, int]:
+        """The id of each image by its item's key, in the file's order.
+
+        Two images of one file are two items, as they are two images to the annotations.
+
+        Raises:
+            TeachMattersError: two files in different folders would have one key.
+        """
+        found: dict[str, int] = {}
+        for number, photo in self.photos.items():
+            key = key_of(photo)
+            first = self.photos[found.setdefault(key, number)]
+            if first.path != photo.path:
+                raise TeachMattersError(
+                    f"{self.path} lists {first.path} and {photo.path}, which are one file here, {key}; give them "
+                    "different names"
+                )
+            found[key if found[key] == number else f"{key} (id {number})"] = number
+        return found
+
+    def remarks(self) -> list[str]:
+        """Sentences about what does not fit together."""
+        told = []
+        twice = [name for name, count in Counter(photo.name for photo in self.photos.values()).items() if count > 1]
+        if twice:
+            told.append(f"{self.path.name} lists {listing(twice, 3)} more than once; each is an image of its own")
+        if self.astray:
+            ids = listing((f"id {number}" for number in self.astray), 3)
+            told.append(
+                f"{self.path.name} has {sum(self.astray.values()):,} annotations of images that it does not list "
+                f"({ids}); they are left out"
+            )
+        return told
 
     def masks(self, photo: int, labels: Mapping[int, int]) -> tuple[Mask, ...]:
         """A picture's masks in the file's order, crowds included; ``labels`` by category id.
@@ -90,74 +127,53 @@ def read_instances(path: Path) -> Instances:
 @lru_cache(maxsize=4)
 def _read(path: Path, modified: int, size: int) -> Instances:
     content = json.loads(path.read_bytes())
-    photos = {each["id"]: _photo(each) for each in content["images"]}
-    categories = {each["id"]: Category(each["name"], each.get("supercategory", "")) for each in content["categories"]}
+    photos = {number: _photo(number, each) for number, each in _by_id(content, "images")}
+    categories = {number: _category(number, each) for number, each in _by_id(content, "categories")}
     segments: dict[int, list[Segment]] = {photo: [] for photo in photos}
-    for each in content["annotations"]:
-        if each["category_id"] not in categories:
-            raise ValueError(f"annotation {each['id']} has the unknown category {each['category_id']}")
-        segments[each["image_id"]].append(Segment(each["category_id"], _outline(each["segmentation"])))
-    return Instances(path, photos, categories, segments)
+    astray: Counter[object] = Counter()
+    for place, each in enumerate(_listed(content, "annotations"), start=1):
+        what = f"annotation {each.get('id', f'number {place}')}"
+        if (category := _of(each, "category_id", what)) not in categories:
+            raise ValueError(f"{what} has the unknown category {category}")
+        if (image := _of(each, "image_id", what)) not in photos:
+            astray[image] += 1
+            continue
+        segments[image].append(Segment(category, outline_of(_of(each, "segmentation", what))))
+    return Instances(path, photos, categories, segments, astray)
 
 
-def _photo(entry: Mapping[str, Any]) -> Photo:
-    width, height = int(entry["width"]), int(entry["height"])
-    if not 0 < width * height <= MOST_PIXELS:
-        raise ValueError(f"image {entry['id']} has {width} x {height} pixels")
-    return Photo(Path(entry["file_name"]).name, width, height)
+def _listed(content: Any, name: str) -> list[Any]:
+    """One of the lists that a file is made of."""
+    found = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ValueError(f"it has no list of {name}")
+    return found
 
 
-def _outline(segmentation: Any) -> Outline:
-    """Polygons of four numbers or fewer are no areas: PartImageNet has such, and they are left out."""
-    if isinstance(segmentation, dict):
-        return segmentation
-    polygons = [np.asarray(polygon, dtype=np.float64) for polygon in segmentation if len(polygon) > 4]
-    if not all(np.abs(polygon).max() < FARTHEST for polygon in polygons):
-        raise ValueError("a polygon has points that are not numbers or far outside of the picture")
-    return polygons
+def _by_id(content: Any, name: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """The members of a list, each with its id."""
+    found = [(_of(each, "id", f"one of its {name}"), each) for each in _listed(content, name)]
+    twice = [number for number, count in Counter(number for number, _ in found).items() if count > 1]
+    if twice:
+        raise ValueError(f"several of its {name} have the id {twice[0]}")
+    return found
 
 
-def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
-    """Rasterise an outline as pycocotools does.
-
-    Args:
-        outline: polygons; or run lengths, plain or compressed, of a picture of this size.
-        height: of the picture.
-        width: of the picture.
-
-    Returns:
-        uint8 (height, width), 0 or 255; all 0 for no polygon.
-
-    Raises:
-        ValueError, TypeError, OverflowError: run lengths that do not fit.
-
-    >>> draw([np.array([1.0, 1, 3, 1, 3, 3, 1, 3])], 4, 4)[1].tolist()
-    [0, 255, 255, 0]
-    >>> draw({"size": [2, 2], "counts": [1, 3]}, 2, 2).tolist()
-    [[0, 255], [255, 255]]
-    """
-    from pycocotools import mask
-
-    if not outline:
-        return np.zeros((height, width), np.uint8)
-    if isinstance(outline, dict):
-        runs = _runs(outline, height, width)
-    else:
-        runs = mask.merge(mask.frPyObjects(outline, height, width))
-    pixels = np.ascontiguousarray(mask.decode(runs))
-    if pixels.sum(dtype=np.int64) != mask.area(runs):  # what runs leave open is whatever lay in memory
-        raise ValueError("its run lengths end before the picture does")
-    return pixels * np.uint8(255)
+def _of(entry: Mapping[str, Any], key: str, what: str) -> Any:
+    if entry.get(key) is None:
+        raise ValueError(f"{what} has no {key}")
+    return entry[key]
 
 
-def _runs(outline: dict[str, Any], height: int, width: int) -> Any:
-    from pycocotools import mask
+def _photo(number: int, entry: Mapping[str, Any]) -> Photo:
+    name, width, height = (_of(entry, key, f"image {number}") for key in ("file_name", "width", "height"))
+    if not isinstance(name, str):
+        raise ValueError(f"the file_name of image {number} is no text: {name!r}")
+    width, height = int(width), int(height)
+    if not 0 < width * height <= MOST_PIXELS or min(width, height) <= 0:
+        raise ValueError(f"image {number} has {width} x {height} pixels")
+    return Photo(name, width, height)
 
-    counts = outline.get("counts")
-    if list(outline.get("size", ())) != [height, width]:
-        raise ValueError(f"its run lengths are for {outline.get('size')}, the picture has {[height, width]}")
-    if not isinstance(counts, list):
-        return outline
-    if sum(counts) != height * width:
-        raise ValueError(f"its run lengths sum to {sum(counts)}, the picture has {height * width} pixels")
-    return mask.frPyObjects(outline, height, width)
+
+def _category(number: int, entry: Mapping[str, Any]) -> Category:
+    return Category(_of(entry, "name", f"category {number}"), entry.get("supercategory", ""))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
-from teachmatters.datasets.instances import Instances, read_instances
+from teachmatters.datasets.instances import Instances, Photo, read_instances
 from teachmatters.datasets.listing import size_of
 from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
@@ -41,12 +42,16 @@ class PartImageNet(Dataset):
         self._names = sorted(names)
         self._labels = {part: self._labels_of(one) for part, one in self.instances.items()}
         self._places = {
-            f"{part}/{class_of(photo.name)}/{photo.name}": (part, number)
+            key: (part, number)
             for part, one in self.instances.items()
-            for number, photo in one.photos.items()
+            for key, number in one.keys(functools.partial(_path, part)).items()
         }
         keys = sampled(self._by_class(), per_supercategory)
-        self._items = [Item(key, size_of(root / key) or 0) for key in keys]
+        self._items = [Item(key, size_of(self._file(key)) or 0) for key in keys]
+
+    def _file(self, key: str) -> Path:
+        part, number = self._places[key]
+        return self.root / _path(part, self.instances[part].photos[number])
 
     def _labels_of(self, one: Instances) -> dict[int, int]:
         """The files may number their categories differently; names tell them apart."""
@@ -71,7 +76,7 @@ class PartImageNet(Dataset):
         return self._items if role == "all" else None
 
     def picture(self, item: Item) -> Image:
-        return read_picture(self.root / item.key)
+        return read_picture(self._file(item.key))
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
         if kind != "parts":
@@ -82,8 +87,15 @@ class PartImageNet(Dataset):
     def categories(self, kind: Kind) -> Sequence[str]:
         return self._names if kind == "parts" else ()
 
+    def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
+        return [remark for one in self.instances.values() for remark in one.remarks()]
+
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
         return [one.path for one in self.instances.values()] if kind == "parts" else ()
+
+
+def _path(part: str, photo: Photo) -> str:
+    return f"{part}/{class_of(photo.name)}/{photo.name}"
 
 
 def class_of(name: str) -> str:

@@ -16,11 +16,12 @@ from pycocotools import mask as official
 from teachmatters import registry
 from teachmatters.api import Mask
 from teachmatters.datasets.coco import Coco
-from teachmatters.datasets.instances import draw
+from teachmatters.datasets.outlines import draw
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset
 from teachmatters.runner.parameters import effective
 from tests import annotated
+from tests.measuring import measure, task
 
 SPEC = registry.load().dataset("coco")
 ANNOTATIONS = Path("annotations/instances_val2017.json")
@@ -150,10 +151,16 @@ def test_a_missing_annotation_file_is_named(broken: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        (lambda content: content.pop("images"), "KeyError: 'images'"),
-        (lambda content: content["images"][0].pop("file_name"), "KeyError: 'file_name'"),
+        (lambda content: content.pop("images"), "it has no list of images"),
+        (lambda content: content["images"][0].pop("file_name"), "image 1 has no file_name"),
         (lambda content: content["images"][0].update(width=10**9), "1000000000 x"),
-        (lambda content: content["images"].pop(0), "KeyError: 1"),
+        (lambda content: content["images"][0].update(file_name=3), "file_name of image 1 is no text"),
+        (lambda content: content["images"][0].update(height=None), "image 1 has no height"),
+        (lambda content: content["images"][0].update(id=2), "several of its images have the id 2"),
+        (lambda content: content["categories"][0].update(id=3), "several of its categories have the id 3"),
+        (lambda content: content["annotations"][0].pop("segmentation"), "annotation 1 has no segmentation"),
+        (lambda content: content["annotations"][0].pop("image_id"), "annotation 1 has no image_id"),
+        (lambda content: content.update(annotations={}), "it has no list of annotations"),
         (lambda content: content["annotations"][0].update(category_id=9), "unknown category 9"),
         (lambda content: content["annotations"][0].update(segmentation=[["a"] * 6]), "could not convert"),
         (lambda content: content["annotations"][0].update(segmentation=[[1.0, 2, 3, 4, 5, 1e12]]), "far outside"),
@@ -195,3 +202,57 @@ def test_damaged_run_lengths_are_one_line(broken: Path, runs: Any, told: str) ->
 def test_a_root_must_be_named() -> None:
     with pytest.raises(TeachMattersError, match="--data-root"):
         open_dataset(SPEC, None, {}, seed=0)
+
+
+def remarks(root: Path) -> list[str]:
+    whole = opened(root)
+    return list(whole.dataset.remarks("masks", items_of(whole, "masks", ["all"], None)))
+
+
+def test_a_whole_file_has_nothing_to_say(folder: Path) -> None:
+    assert remarks(folder) == []
+
+
+def test_annotations_of_images_that_are_not_listed_are_left_out_and_said(broken: Path) -> None:
+    before = [len(objects(Coco(broken), number)) for number in range(12)]
+    change(broken, lambda content: content["annotations"].append(content["annotations"][0] | {"image_id": 555}))
+    change(broken, lambda content: content["images"].pop(0))
+    assert [len(objects(Coco(broken), number)) for number in range(11)] == before[1:]
+    assert remarks(broken) == [
+        "instances_val2017.json has 2 annotations of images that it does not list (id 1, id 555); they are left out"
+    ]
+
+
+def test_two_images_of_one_file_are_two_items_with_their_own_objects(broken: Path) -> None:
+    before = [len(objects(Coco(broken), number)) for number in range(12)]
+    change(broken, lambda content: content["images"][4].update(file_name="000000000003.jpg"))
+    dataset = Coco(broken)
+    assert [len(objects(dataset, number)) for number in range(12)] == before
+    third, fifth = dataset._items[2], dataset._items[4]
+    assert (third.key, fifth.key) == ("val2017/000000000003.jpg", "val2017/000000000003.jpg (id 5)")
+    assert dataset.picture(third).tobytes() == dataset.picture(fifth).tobytes()
+    assert fifth.size == third.size > 0
+    assert remarks(broken) == [
+        "instances_val2017.json lists 000000000003.jpg more than once; each is an image of its own"
+    ]
+
+
+def test_two_files_that_would_be_one_are_refused(broken: Path) -> None:
+    change(broken, lambda content: content["images"][0].update(file_name="a/1.jpg"))
+    change(broken, lambda content: content["images"][1].update(file_name="b/1.jpg"))
+    with pytest.raises(
+        TeachMattersError, match=r"lists a/1\.jpg and b/1\.jpg, which are one file here, val2017/1\.jpg"
+    ):
+        Coco(broken)
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_file_that_swaps_width_and_height_is_an_error_with_both_sizes(broken: Path) -> None:
+    def swap(content: Any) -> None:
+        for image in content["images"]:
+            image["width"], image["height"] = image["height"], image["width"]
+        content["annotations"] = [each for each in content["annotations"] if not each["iscrowd"]]
+
+    change(broken, swap)
+    with pytest.raises(TeachMattersError, match=r"0001\.jpg is 240 x 320 pixels, but its mask is 320 x 240 pixels"):
+        measure(task("attention-iou", "coco", root=broken, limit=2))

@@ -1,0 +1,74 @@
+"""Outlines in COCO's format, and the masks drawn of them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Outline: TypeAlias = "list[NDArray[np.float64]] | dict[str, Any]"
+"""Polygons as x, y, x, y, ... or run lengths, as pycocotools takes them."""
+
+FARTHEST = 1e5
+"""Pixels from the corner to a polygon's farthest point; beyond that the file is damaged, and drawing would not end."""
+
+
+def outline_of(segmentation: Any) -> Outline:
+    """Return an annotation's outline. Polygons of four numbers or fewer are no areas (PartImageNet has such).
+
+    Raises:
+        ValueError, TypeError: it is no outline.
+    """
+    if isinstance(segmentation, dict):
+        return segmentation
+    polygons = [np.asarray(polygon, dtype=np.float64) for polygon in segmentation if len(polygon) > 4]
+    if not all(np.abs(polygon).max() < FARTHEST for polygon in polygons):
+        raise ValueError("a polygon has points that are not numbers or far outside of the picture")
+    return polygons
+
+
+def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
+    """Rasterise an outline as pycocotools does.
+
+    Args:
+        outline: polygons; or run lengths, plain or compressed, of a picture of this size.
+        height: of the picture.
+        width: of the picture.
+
+    Returns:
+        uint8 (height, width), 0 or 255; all 0 for no polygon.
+
+    Raises:
+        ValueError, TypeError, OverflowError: run lengths that do not fit.
+
+    >>> draw([np.array([1.0, 1, 3, 1, 3, 3, 1, 3])], 4, 4)[1].tolist()
+    [0, 255, 255, 0]
+    >>> draw({"size": [2, 2], "counts": [1, 3]}, 2, 2).tolist()
+    [[0, 255], [255, 255]]
+    """
+    from pycocotools import mask
+
+    if not outline:
+        return np.zeros((height, width), np.uint8)
+    if isinstance(outline, dict):
+        runs = _runs(outline, height, width)
+    else:
+        runs = mask.merge(mask.frPyObjects(outline, height, width))
+    pixels = np.ascontiguousarray(mask.decode(runs))
+    if pixels.sum(dtype=np.int64) != mask.area(runs):  # what runs leave open is whatever lay in memory
+        raise ValueError("its run lengths end before the picture does")
+    return pixels * np.uint8(255)
+
+
+def _runs(outline: dict[str, Any], height: int, width: int) -> Any:
+    from pycocotools import mask
+
+    counts = outline.get("counts")
+    if list(outline.get("size", ())) != [height, width]:
+        raise ValueError(f"its run lengths are for {outline.get('size')}, the picture has {[height, width]}")
+    if not isinstance(counts, list):
+        return outline
+    if sum(counts) != height * width:
+        raise ValueError(f"its run lengths sum to {sum(counts)}, the picture has {height * width} pixels")
+    return mask.frPyObjects(outline, height, width)
