@@ -36,8 +36,9 @@ class Landmarks(Dataset):
         try:
             names, asked, known = _read(truth)
         except (KeyError, TypeError, ValueError, IndexError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
             raise TeachMattersError(
-                f"{truth} is not the ground truth of a retrieval data set ({type(error).__name__}: {error}); expected "
+                f"{truth} is not the ground truth of a retrieval data set ({why}); expected "
                 "a pickle of imlist, qimlist and gnd with bbx, easy, hard and junk for each query"
             ) from None
         self._gallery = [self._item(name) for name in names]

@@ -35,6 +35,7 @@ class _Picture:
     category: str
     name: str
     box: Box
+    size: tuple[int, int] | None
     points: dict[Point, int] = field(default_factory=dict)
 
     def __lt__(self, other: _Picture) -> bool:
@@ -89,7 +90,14 @@ class SPair(Dataset):
         return (self._items if kind == "pairs" else self._pictures) if role == "all" else None
 
     def picture(self, item: Item) -> Image:
-        return read_picture(self.root / (self._known[item.key].path if item.key in self._known else item.key))
+        known = self._known.get(item.key)
+        found = read_picture(self.root / (known.path if known else item.key))
+        if known and known.size and known.size != found.size:
+            raise TeachMattersError(
+                f"{known.path} is {found.width} x {found.height} pixels, but its pairs are of an image of "
+                f"{known.size[0]} x {known.size[1]}; unpack SPair-71k again"
+            )
+        return found
 
     def split(self, kind: Kind) -> str:
         return "test"
@@ -142,21 +150,33 @@ def _read(path: Path, known: dict[tuple[str, str, Box], _Picture]) -> tuple[Pair
         pictures, points = [], []
         for side in ("src", "trg"):
             name, box = _name(content[f"{side}_imname"]), Box(*map(float, content[f"{side}_bndbox"]))
-            pictures.append(known.setdefault((category, name, box), _Picture(category, name, box)))
+            size = _size(content.get(f"{side}_imsize"))
+            pictures.append(known.setdefault((category, name, box), _Picture(category, name, box, size)))
+            if size != pictures[-1].size:
+                raise ValueError(f"{name} has the size {size} here and {pictures[-1].size} in another pair")
             xy = [(float(x), float(y)) for x, y in content[f"{side}_kps"]]
+            if len(xy) != len(ids):
+                raise ValueError(f"{len(ids)} kps_ids, but {len(xy)} points in {side}_kps")
             points.append(pictures[-1].places([(i, x, y) for i, (x, y) in zip(ids, xy, strict=True)]))
         difficulty = {name: int(content[key]) for name, key in DIFFICULTY.items() if key in content}
     except OSError as error:
         raise TeachMattersError(f"cannot read {path} ({error.strerror}); check its permissions") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise TeachMattersError(
-            f"{path} is no pair of SPair-71k ({type(error).__name__}: {error}); unpack the data set again"
-        ) from None
+        why = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise TeachMattersError(f"{path} is no pair of SPair-71k ({why}); unpack the data set again") from None
     pair = Pair(
         source=-1, target=-1, source_points=points[0], target_points=points[1], category=category,
         difficulty=difficulty,
     )  # fmt: skip
     return pair, pictures[0], pictures[1]
+
+
+def _size(given: Any) -> tuple[int, int] | None:
+    """Width and height, where a pair tells them."""
+    if given is None:
+        return None
+    width, height, *_ = (int(each) for each in given)
+    return width, height
 
 
 def _name(given: object) -> str:

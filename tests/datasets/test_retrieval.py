@@ -12,6 +12,7 @@ from teachmatters.datasets.task_specs import ROXFORD5K
 from teachmatters.errors import TeachMattersError
 from tests import annotated
 from tests.fixtures import picture
+from tests.measuring import measure, task
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> N
         ({"imlist": ["a", "b", "a"]}, "twice"),
         ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]}, "outside of imlist, which holds 3"),
         ({"gnd": [{"bbx": [1, 2, 3], "easy": [], "hard": [], "junk": []}]}, "bottom"),
-        ({"gnd": [{"bbx": [1, 2, 3, 4], "ok": [], "junk": []}]}, "KeyError: 'easy'"),
+        ({"gnd": [{"bbx": [1, 2, 3, 4], "ok": [], "junk": []}]}, "it has no 'easy'"),
     ],
 )
 def test_what_is_no_ground_truth_is_one_line(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -90,3 +91,30 @@ def test_what_is_no_ground_truth_is_one_line(changes: dict[str, Any], words: str
 def test_without_a_folder_it_says_which_one() -> None:
     with pytest.raises(TeachMattersError, match=r"jpg/ and gnd_roxford5k\.pkl"):
         opened(None)
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_query_that_is_missing_leaves_the_mean_and_is_named(tmp_path: Path) -> None:
+    annotated.retrieval(tmp_path, n=12, q=3)
+    whole = measure(task("retrieval", "roxford5k", root=tmp_path))
+    (tmp_path / "roxford5k" / "jpg" / "q_01.jpg").unlink()
+    wanted = task("retrieval", "roxford5k", root=tmp_path)
+    (item,) = [item for item in wanted.items["queries"] if not item.size]
+    assert item.key == "jpg/q_01.jpg"
+    result = measure(wanted)
+    units = {(each.name, each.layer): dict(zip(each.units, each.array, strict=True)) for each in whole.maps}
+    for each in result.maps:
+        assert "jpg/q_01.jpg" not in each.units
+        before = units[each.name, each.layer]
+        assert each.array.tolist() == [before[unit] for unit in each.units]
+    assert {record.n for record in result.records} == {2}
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_box_of_another_image_is_an_error_with_both(tmp_path: Path) -> None:
+    annotated.retrieval(tmp_path, n=12, q=3)
+    picture("turned", 100, 80).save(tmp_path / "roxford5k" / "jpg" / "q_00.jpg")
+    with pytest.raises(
+        TeachMattersError, match=r"q_00\.jpg is 100 x 80 pixels, but its box reaches from \(10, 10\) to"
+    ):
+        measure(task("retrieval", "roxford5k", root=tmp_path))

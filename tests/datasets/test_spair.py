@@ -98,7 +98,8 @@ def test_a_picture_with_two_boxes_is_two_items_of_one_picture(root: Path, tmp_pa
     [
         ({"src_imname": "../../secret.jpg"}, r"'\.\./\.\./secret.jpg' is no name"),
         ({"category": None}, "None is no name"),
-        ({"src_kps": [[1, 2]]}, "ValueError: zip"),
+        ({"src_kps": [[1, 2]]}, "5 kps_ids, but 1 points in src_kps"),
+        ({"src_imsize": [1]}, "not enough values"),
         ({"trg_bndbox": [1, 2]}, "TypeError: Box"),
         ({"src_kps": None}, "TypeError"),
     ],
@@ -115,3 +116,29 @@ def test_no_pairs_and_no_folder_are_one_line(tmp_path: Path) -> None:
         opened(tmp_path)
     with pytest.raises(TeachMattersError, match="SPair-71k"):
         opened(None)
+
+
+@pytest.mark.parametrize("side", ["src", "trg"])
+def test_an_image_of_another_size_is_an_error_with_both_sizes(side: str, root: Path, tmp_path: Path) -> None:
+    folder = changed(root, tmp_path / "a")
+    (path,) = (folder / PAIRS).iterdir()
+    width, height, channels = json.loads(path.read_text())[f"{side}_imsize"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {f"{side}_imsize": [height, width, channels]}))
+    dataset = opened(folder)
+    (pair,) = dataset.pairs()
+    item = (dataset.items("pairs", "all") or [])[pair.source if side == "src" else pair.target]
+    with pytest.raises(TeachMattersError, match=rf"is {width} x {height} pixels, but .* of {height} x {width}; unpack"):
+        dataset.picture(item)
+
+
+def test_pairs_need_not_tell_sizes_and_must_not_disagree(root: Path, tmp_path: Path) -> None:
+    folder = changed(root, tmp_path / "a")
+    (path,) = (folder / PAIRS).iterdir()
+    content = json.loads(path.read_text())
+    path.with_name("000009-a-b_bus.json").write_text(json.dumps(content | {"src_imsize": [9, 9, 3]}))
+    with pytest.raises(TeachMattersError, match=r"has the size \(9, 9\) here and"):
+        opened(folder)
+    path.with_name("000009-a-b_bus.json").unlink()
+    path.write_text(json.dumps({name: value for name, value in content.items() if not name.endswith("imsize")}))
+    dataset = opened(folder)
+    assert all(dataset.picture(item).width for item in dataset.items("pairs", "all") or [])
