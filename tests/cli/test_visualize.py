@@ -125,3 +125,14 @@ def test_one_line_for_what_cannot_be_done(here: Path) -> None:
     assert tm("cat.png", "--model", "toy-a", "--grid", "heads-heads").exit_code == 2
     assert tm("cat.png", "--model", "toy-a", "--layers", "x").exit_code == 2
     assert files(here) == ["cat.png", "taken"]
+
+
+def test_a_photograph_is_turned_as_its_tag_asks_for(here: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn
+    (here / "tagged").mkdir()
+    Image.open("cat.png").rotate(90, expand=True).save("tagged/cat.png", exif=exif)
+    for name, out in (("cat.png", "a"), ("tagged/cat.png", "b")):
+        assert tm(name, "--model", "toy-a", "--grid", "layers-heads", "--out", out).exit_code == 0
+    one, two = (np.asarray(Image.open(here / out / "cat.toy-a.layers-heads-cls.png")) for out in "ab")
+    assert np.array_equal(one, two)

@@ -1,0 +1,97 @@
+"""EXIF orientation: applied by ``folder`` in all its forms, not by official data sets, and never mixed up in a cell."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from teachmatters.api import DatasetRequest
+from teachmatters.datasets.image_folder import open_folder
+from teachmatters.datasets.imagenet import open_imagenet
+from teachmatters.datasets.imagenet50 import ImageNet50, fifty_classes
+from teachmatters.datasets.specs import FOLDER, IMAGENET
+from teachmatters.runner import collect
+from teachmatters.runner.data import OpenDataset, fingerprint, items_of
+from tests.fixtures import picture
+from tests.measuring import measured, task
+
+STORED, SHOWN = (24, 16), (16, 24)
+QUARTER_TURN = 6
+
+
+def tagged(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = QUARTER_TURN
+    picture(path.name, *STORED).save(path, "PNG", exif=exif)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("train/a/1.png", "train/b/2.png", "val/a/3.png", "val/b/4.png"):
+        tagged(tmp_path / "folder" / name)
+    return tmp_path / "folder"
+
+
+def tar_of(folder: Path) -> Path:
+    root = folder.parent / "tar"
+    root.mkdir()
+    with tarfile.open(root / "all.tar", "w") as tar:
+        tar.add(folder, ".")
+    return root
+
+
+def table_of(folder: Path) -> Path:
+    import datasets
+
+    found = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(folder.parent / "cache"))
+    found.save_to_disk(str(folder.parent / "saved"))
+    return folder.parent / "saved"
+
+
+def sizes(dataset: Any) -> set[tuple[int, int]]:
+    return {dataset.picture(item).size for role in ("gallery", "queries") for item in dataset.items("labels", role)}
+
+
+@pytest.mark.parametrize("form", [lambda folder: folder, tar_of, table_of], ids=["folder", "tar", "table"])
+def test_a_folder_shows_what_people_see_and_imagenet_what_is_stored(form: Any, folder: Path) -> None:
+    root = form(folder)
+    assert sizes(open_folder(DatasetRequest(spec=FOLDER, root=root))) == {SHOWN}
+    assert sizes(open_imagenet(DatasetRequest(spec=IMAGENET, root=root))) == {STORED}
+
+
+def test_imagenet50_shows_what_is_stored(tmp_path: Path) -> None:
+    for wnid in fifty_classes():
+        tagged(tmp_path / "train" / wnid / "1.JPEG")
+    dataset = ImageNet50(tmp_path, 1)
+    assert dataset.picture((dataset.items("labels", "all") or [])[0]).size == STORED
+
+
+def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
+    """The version of a data set is in the fingerprint, and so in the cell; version 1 leaves no trace."""
+    whole = OpenDataset(spec=FOLDER, parameters={}, dataset=open_folder(DatasetRequest(spec=FOLDER, root=folder)))
+    items = items_of(whole, "labels", ("queries", "gallery"), None)
+    marks = [
+        fingerprint(replace(whole, spec=replace(FOLDER, version=version)), ("labels",), items) for version in (1, 2, 3)
+    ]
+    assert len(set(marks)) == 3
+    assert FOLDER.version == 2
+
+
+@pytest.mark.usefixtures("toys")
+def test_cached_features_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
+    wanted = task("knn", "folder", root=folder)
+    cache = collect.Cache(folder=folder, dtype="float32", seed=0, anew=False, say=lambda text: None)
+    preparation: Any = "any"
+    known = []
+    for version in (1, 2, 3):
+        opened = replace(wanted.opened, spec=replace(FOLDER, version=version))
+        known.append(collect._facts(cache, measured("toy-a"), replace(wanted, opened=opened), preparation, "cls"))
+    assert known[0]["dataset"] == "folder", "as it was before data sets had versions"
+    assert len({str(facts) for facts in known}) == 3
