@@ -102,8 +102,9 @@ def test_a_query_that_is_missing_leaves_the_mean_and_is_named(tmp_path: Path) ->
     (item,) = [item for item in wanted.items["queries"] if not item.size]
     assert item.key == "jpg/q_01.jpg"
     result = measure(wanted)
-    units = {(each.name, each.layer): dict(zip(each.units, each.array, strict=True)) for each in whole.maps}
+    units = {(each.name, each.layer): dict(zip(each.units or (), each.array, strict=True)) for each in whole.maps}
     for each in result.maps:
+        assert each.units is not None
         assert "jpg/q_01.jpg" not in each.units
         before = units[each.name, each.layer]
         assert each.array.tolist() == [before[unit] for unit in each.units]
