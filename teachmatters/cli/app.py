@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer import _click as click
@@ -14,6 +17,9 @@ from teachmatters import __version__
 from teachmatters.api import CommandSpec
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
+
+# A disk that is full, or fails, beneath standard output.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 HELP = """What did this way of training teach this vision transformer?
 
@@ -75,14 +81,37 @@ class Commands(TyperGroup):
 
         self.commands = {name: LazyCommand(spec) for name, spec in load().commands.items()}
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        with one_line():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with one_line():
             return super().invoke(ctx)
-        except TeachMattersError as error:
-            if os.environ.get("TM_DEBUG") == "1":
-                traceback.print_exc()
-            output.say(f"Error: {error}")
-            raise typer.Exit(1) from error
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn what a user can put right into one line on standard error, and exit with 1."""
+    try:
+        yield
+    except TeachMattersError as error:
+        _tell(str(error), error)
+    except BrokenPipeError:  # Click writes help itself; the reader went away
+        output.leave_quietly()
+    except OSError as error:
+        if error.filename is not None:  # a path that nothing of ours has looked at: too long, no permission
+            _tell(f"{str(error.filename)!r}: {error.strerror}", error)
+        if error.errno not in UNWRITABLE:
+            raise
+        _tell(f"cannot write the output: {error.strerror}; make room, or send it elsewhere", error)
+
+
+def _tell(text: str, error: Exception) -> NoReturn:
+    if os.environ.get("TM_DEBUG") == "1":
+        traceback.print_exc()
+    output.say(f"Error: {text}")
+    raise typer.Exit(1) from error
 
 
 app = typer.Typer(
@@ -113,4 +142,7 @@ def _options(
 
 def main() -> None:
     """Run ``tm``."""
+    # Drawings go into files alone. What a notebook's kernel left here may be a backend that this Python lacks, and then
+    # matplotlib could not even be imported.
+    os.environ["MPLBACKEND"] = "agg"
     app(prog_name="tm")

@@ -79,16 +79,17 @@ class Drawings:
         done = []
         for kind in self.kinds:
             grid = seen.views.grid(kind)
-            path = self._target(f"{self.names[seen.picture]}.{seen.model}.{grid.name}")
+            path = self._target(f"{self.names[seen.picture]}.{seen.model}", f".{grid.name}.png")
             plots.save(attention_grid.draw(seen.picture.name, seen.model, seen.image, grid, seen.tokens), path)
             self.written.append(path)
             done.append(path)
         return done
 
-    def _target(self, name: str) -> Path:
+    def _target(self, name: str, ending: str) -> Path:
         from teachmatters.reports.attention_grid import is_drawing
+        from teachmatters.reports.whole import fitting
 
-        path = self.folder / (re.sub(r"[^\w.@=+-]+", "-", name) + ".png")
+        path = self.folder / fitting(re.sub(r"[^\w.@=+-]+", "-", name), ending)
         if path in self.written or (path.exists() and not is_drawing(path)):
             ours = "was drawn by this command already" if path in self.written else "is none of this command's drawings"
             raise TeachMattersError(f"{str(path)!r} {ours} and would be lost; choose another --out, or a LABEL=NAME")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports import formats
@@ -25,23 +25,30 @@ def emit(text: str) -> None:
     """Put data on standard output. A reader that went away (``tm query ... | head``) ends the program in silence.
 
     Raises:
-        TeachMattersError: it cannot be written, the disk being full.
+        TeachMattersError: it cannot be written, the disk being full or the stream closed.
     """
+    if sys.stdout is None:
+        raise TeachMattersError("cannot write to standard output: it is closed.")
     try:
         _write(sys.stdout, text if text.endswith("\n") or not text else text + "\n")
     except BrokenPipeError:
-        _close_quietly(sys.stdout)
-        raise SystemExit(0) from None
+        leave_quietly()
     except OSError as error:
         _close_quietly(sys.stdout)
         raise TeachMattersError(f"cannot write to standard output: {error.strerror or error}.") from error
 
 
+def leave_quietly() -> NoReturn:
+    """Exit with 0 and without a word: whoever read standard output has seen enough."""
+    _close_quietly(sys.stdout)
+    raise SystemExit(0) from None
+
+
 def say(text: str) -> None:
-    """Tell the person at the terminal something, on standard error."""
+    """Tell the person at the terminal something, on standard error; where it cannot be written, nobody."""
     try:
         _write(sys.stderr, "".join(formats.visible(line) + "\n" for line in text.rstrip("\n").split("\n")))
-    except BrokenPipeError:
+    except OSError:
         _close_quietly(sys.stderr)
 
 
@@ -204,8 +211,10 @@ def progress() -> Iterator[Bar | Log]:
             bar.finish()
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO | None, text: str) -> None:
     """Write at once; what the stream's encoding does not know is escaped rather than lost."""
+    if stream is None:  # closed before the program began
+        return
     try:
         stream.write(text)
     except UnicodeEncodeError:

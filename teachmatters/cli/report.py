@@ -11,6 +11,7 @@ import typer
 from teachmatters.cli import options as given
 from teachmatters.cli import output
 from teachmatters.cli.report_page import write_page
+from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports import formats
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def report(
     from teachmatters import registry
 
     known = registry.load()
+    asked = replace(_options(metric, model, data, setting, (layers, heads)), by=by or "")
     if name is None:
+        _refuse_without_name(asked, {"--plot": plot is not None, "--out": out is not None, "--sql": sql})
         _list(list(known.reports.values()), style)
         return
-    asked = replace(_options(metric, model, data, setting, (layers, heads)), by=by or "")
     if name == "page":
         write_page(
             db,
@@ -132,6 +134,21 @@ def report_text(found: Report, style: given.ReportFormat, *, to_file: bool = Fal
         return f"{text}\n{output.paragraphs(beneath, to_file=to_file)}\n"
     mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
     return text + "\n" + gap.join(mark + formats.visible(line) for line in beneath) + "\n"
+
+
+def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
+    """Refuse options that mean nothing to the list of reports.
+
+    Raises:
+        TeachMattersError: there is one.
+    """
+    options = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data, "--setting": asked.setting}
+    options |= {"--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
+    if given_ones := [option for option, value in {**options, **others}.items() if value]:
+        raise TeachMattersError(
+            f"{listing(given_ones)} without the name of a report: write 'tm report NAME {given_ones[0]} ...'; "
+            "'tm report' alone lists the names"
+        )
 
 
 def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:

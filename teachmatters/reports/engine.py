@@ -12,6 +12,7 @@ from teachmatters.api import ReportSpec
 from teachmatters.errors import NothingToShowError, SqlError, TeachMattersError, listing
 from teachmatters.registry import call
 from teachmatters.reports import binding, captions
+from teachmatters.reports.backend import drop_missing_backend
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.options import BINDS, Options
 from teachmatters.store.location import Place
@@ -67,10 +68,11 @@ class Report:
         Raises:
             TeachMattersError: the report has none.
         """
-        from teachmatters.reports import plots
-
         if not self.spec.draw:
             raise TeachMattersError(f"report {self.spec.name!r} has no drawing; leave out --plot.")
+        drop_missing_backend()
+        from teachmatters.reports import plots
+
         with plots.look():
             figure: Figure = call(self.spec.draw, self.rows, self.options)
             # A drawing travels without its text: it says itself which data and setting it shows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -177,6 +178,51 @@ def test_a_defect_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.registry.load", broken)
     answer = tm("models", "x")
     assert isinstance(answer.exception, RuntimeError)
+
+
+def test_an_error_of_the_system_is_one_line_with_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        Path("x" * 300).stat()
+
+    monkeypatch.setattr("teachmatters.registry.load", broken)
+    refused(tm("models", "x"), "xxx': File name too long")
+
+
+PROGRAM = (sys.executable, "-m", "teachmatters")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("line", ["--help", "report --help", "db --help", "--version"])
+def test_a_full_disk_beneath_the_help_is_one_line(line: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PROGRAM, *line.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot write ")
+    assert done.stderr.count("\n") == 1
+    assert "No space left on device" in done.stderr
+
+
+def test_a_reader_of_the_help_may_go_away() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*PROGRAM, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_standard_output_may_be_closed() -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" >&-', "bash", *PROGRAM, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: cannot write to standard output: it is closed.\n")
+
+
+def test_a_notebooks_backend_is_no_business_of_ours(here: Path) -> None:
+    """Its kernel names a module in MPLBACKEND that the Python of tm may lack."""
+    env = dict(os.environ, MPLBACKEND="module://no_such_module.backend_inline")
+    command = [*PROGRAM, "report", "knn", "--db", str(Path(__file__).parents[2] / "results.db"), "--plot", "x.png"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, (here / "x.png").exists()) == (0, True), done.stderr
 
 
 def test_debug_shows_where_an_error_comes_from() -> None:

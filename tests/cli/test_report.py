@@ -30,6 +30,17 @@ def test_alone_it_lists_the_reports() -> None:
     assert {"metric", "attention-distance", "best-layers"} <= {row["report"] for row in json.loads(result.stdout)}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--plot", "x.png"), ("--out", "x.csv"), ("--sql",), ("--model", "a"), ("--layers", "1"), ("--by", "supervision")],
+)
+def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
+    result = report(*words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    said = f"{words[0]} without the name of a report: write 'tm report NAME {words[0]} ...'; 'tm report' alone lists"
+    assert result.stderr == f"Error: {said} the names\n"
+
+
 def test_the_examples_of_the_help_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(store.parent)
     commands = [line.split()[2:] for line in HELP.splitlines() if line.startswith("  tm")]
@@ -117,6 +128,7 @@ def test_files_instead_of_standard_output(store: Path, tmp_path: Path) -> None:
         (["metric", "--plot", "a.gif"], "the name must end in .png or .pdf or .svg"),
         (["metric", "--plot", "no/folder/a.png"], "there is no folder"),
         (["metric", "--out", "."], "is a folder"),
+        (["metric", "--out", "x" * 300], "File name too long"),
         (["metric", "--out", "results.db"], "is a database and would be lost"),
         (["metric", "--layers", "0"], "numbers count from 1"),
         (["metric", "--setting", "limit=9"], "no run in results.db has the setting 'limit=9'"),

@@ -54,6 +54,17 @@ def test_three_drawings_of_a_picture(here: Path) -> None:
     assert files(here) == ["attention", "cat.png"]
 
 
+def test_a_label_that_is_too_long_for_a_file_name_is_shortened(here: Path) -> None:
+    labels = ["é" * 300 + end for end in "ab"]
+    words = [word for label in labels for word in ("--model", f"{label}=toy-a")]
+    answer = tm("cat.png", *words, "--grid", "layers-positions")
+    assert answer.exit_code == 0, answer.output
+    names = files(here / "attention")
+    assert [len(name.encode()) for name in names] in ([254, 254], [255, 255])
+    assert all(name.startswith("cat.éé") and name.endswith(".layers-positions.png") for name in names)
+    assert len(set(names)) == 2
+
+
 def test_what_is_chosen_is_drawn(here: Path) -> None:
     words = ("--layers", "1-2", "--heads", "3", "--positions", "top, 2:3,diagonal", "--out", "a/b")
     answer = tm("cat.png", "--model", "mine=toy-a", "--grid", "layers-heads", *words)
