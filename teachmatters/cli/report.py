@@ -142,8 +142,8 @@ def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
     Raises:
         TeachMattersError: there is one.
     """
-    options = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data, "--setting": asked.setting}
-    options |= {"--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
+    options: dict[str, object] = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data}
+    options |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
     if given_ones := [option for option, value in {**options, **others}.items() if value]:
         raise TeachMattersError(
             f"{listing(given_ones)} without the name of a report: write 'tm report NAME {given_ones[0]} ...'; "
