@@ -79,7 +79,9 @@ def test_the_reports_of_the_page_are_reports() -> None:
     assert named >= {"attention-maps", "cka-last-layer", "residual", "clusters", "parts", "knn"}
     assert named <= set(registry.load().reports)
     metrics = {metric.name for spec in registry.load().analyses.values() for metric in spec.metrics}
-    assert set(re.findall(r"--metric (attn-[a-z-]+)", text)) <= metrics
+    shown = set(re.findall(r"--metric ((?:attn|cka)-[a-z-]+)", text))
+    assert "cka-norm" in shown, "the paper's CKA of all layers is of both norms of every block"
+    assert shown <= metrics
 
 
 def test_what_is_not_there_is_said(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
