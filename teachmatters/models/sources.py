@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, Recipe
+from teachmatters.models.timm_named import NAMED, TimmNamed
 
 LOG = logging.getLogger(__name__)
 
@@ -94,12 +95,21 @@ def open_random(request: ModelRequest) -> ModelSource:
 
 
 def open_untrained(name: str) -> ModelSource | None:
-    """The network of a member of a trained family without its weights, for trying out how fast it is; else None."""
+    """Return the network of a named model without its weights, for trying out how fast it is; else None."""
     base, size = split_size(name)
+    if base in NAMED:
+        return ModelSource("", partial(_build_unfilled, NAMED[base], size))
     recipe = RECIPES.get(base)
     if recipe is None or not recipe.architecture:
         return None
     return ModelSource("", partial(_build_random, recipe, 0, size))
+
+
+def _build_unfilled(model: TimmNamed, size: Size | None) -> TimmViT:
+    from teachmatters.models.timm_vit import TimmViT
+
+    network = create(model.timm_id, {"img_size": size or (model.pixels, model.pixels)})
+    return TimmViT(network, model.name, model.arch)
 
 
 def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:

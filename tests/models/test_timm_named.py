@@ -12,6 +12,7 @@ from timm.models import deit, eva, get_pretrained_cfg, vision_transformer
 
 from teachmatters.api import SUPERVISIONS, ModelSpec
 from teachmatters.models.recipes import shown
+from teachmatters.models.sources import open_untrained
 from teachmatters.models.timm_families import FAMILIES
 from teachmatters.models.timm_ids import resolve
 from teachmatters.models.timm_named import NAMED, TimmNamed, timm_specs
@@ -100,8 +101,15 @@ def promised(spec: ModelSpec) -> tuple[object, ...]:
     return spec.arch, spec.patch_size, spec.depth, spec.heads
 
 
-@pytest.mark.parametrize("name", ["dinov3-7b16", "pe-core-g14"])
-def test_the_largest_stream_their_taps_without_numbers(name: str) -> None:
+def test_its_speed_can_be_tried_without_its_weights() -> None:
+    untrained = open_untrained("deit-ti16@32x48")
+    assert untrained is not None
+    info = untrained.build().info
+    assert (info.arch, info.input_size, info.depth) == ("ViT-Ti/16", (32, 48), 12)
+
+
+def test_the_largest_streams_its_taps_without_numbers() -> None:
+    name = "dinov3-7b16"
     with torch.device("meta"):
         network = timm.create_model(NAMED[name].timm_id.partition(".")[0], num_classes=0)
     model = TimmViT(network, name, SPECS[name].arch)
