@@ -107,10 +107,13 @@ class ModelSource:
     Attributes:
         weights: a sha256 in hex that identifies the weights, known without building the network.
         build: makes the adapter, on the CPU, in float32 and eval mode.
+        remarks: sentences about choices that change numbers, such as which of two networks in a file was taken; they
+            are printed once and kept in the run's notes.
     """
 
     weights: str
     build: Callable[[], ModelAdapter]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from teachmatters.runner.request import Outcome
     from teachmatters.store.location import Place
 
-SAID = ("skipped", "data")
-"""Notes that are said elsewhere: the pictures that were left out, and what the data set has to say."""
+SAID = ("skipped", "data", "weights")
+"""Notes that are said elsewhere: the pictures that were left out, what the data set and the weights have to say."""
 
 HELP = """Measure models on data and record every number in the store.
 
@@ -49,7 +49,12 @@ def analyze(
     data_root: given.DataRootOption = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="A checkpoint for a model, instead of its own."),
+        typer.Option(
+            "--weights",
+            "-w",
+            metavar="[LABEL=]FILE",
+            help="A checkpoint for a model, instead of its own; #NAME behind it chooses a network in it.",
+        ),
     ] = None,
     supervision: Annotated[
         list[str] | None,

@@ -59,7 +59,12 @@ def visualize(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the drawings go.")] = Path("attention"),
     weights: Annotated[
         list[str] | None,
-        typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="A checkpoint for a model, instead of its own."),
+        typer.Option(
+            "--weights",
+            "-w",
+            metavar="[LABEL=]FILE",
+            help="A checkpoint for a model, instead of its own; #NAME behind it chooses a network in it.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
-
-Layout: TypeAlias = Literal["timm", "mae", "moco", "beit", "beit-hf", "clip", "augreg"]
-"""The layout of a file of weights. ``timm``: any state dict in timm's own naming, which DINO's is; ``beit-hf``:
-transformers' BEiT; ``clip``: OpenAI's state dict; ``augreg``: Google's JAX .npz."""
+from typing import Any, TypeAlias
 
 RGB: TypeAlias = tuple[float, float, float]
 

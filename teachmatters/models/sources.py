@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,29 +15,28 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, Recipe
 from teachmatters.models.timm_named import NAMED, TimmNamed
 
-LOG = logging.getLogger(__name__)
-
 if TYPE_CHECKING:
     from torch import nn
 
     from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.weight_files import Found
 
 
 def open_named(request: ModelRequest) -> ModelSource:
-    """A member of a trained family: its published weights, or a file in the official or in timm's own layout.
+    """Open a member of a trained family: its published weights, or a file of weights.
 
     Raises:
-        TeachMattersError: no such file, or weights that are in no cache and cannot be fetched.
+        TeachMattersError: no such file, one of another network, or weights that are in no cache and cannot be fetched.
     """
-    from teachmatters.models import checkpoints, hub, positions
+    from teachmatters.models import hub, positions, weight_files
 
     spec, path = request.spec, request.weights
     recipe = recipe_of(spec)
-    if path is not None:
-        digest = checkpoints.identify(path)
-    else:
-        path, digest = hub.find(recipe.origins, recipe.name)
     native = recipe.pixels, recipe.pixels
+    if path is not None:
+        build = partial(_build_named, spec, path)
+        return weight_files.source(_find(spec, path), spec.size or native, native, build)
+    path, digest = hub.find(recipe.origins, recipe.name)
     return ModelSource(positions.identity(digest, spec.size, native), partial(_build_named, spec, path))
 
 
@@ -47,30 +45,42 @@ def recipe_of(spec: ModelSpec) -> Recipe:
     return RECIPES[split_size(spec.name)[0]]
 
 
-def _sized(recipe: Recipe, size: Size | None) -> Mapping[str, Any]:
-    """What timm is told of a recipe's network at a size."""
-    return recipe.kwargs if size is None else {**recipe.kwargs, "img_size": size}
+def _sized(kwargs: Mapping[str, Any], size: Size | None) -> Mapping[str, Any]:
+    """What timm is told of a network at a size."""
+    return kwargs if size is None else {**kwargs, "img_size": size}
+
+
+def _find(spec: ModelSpec, path: Path) -> Found:
+    """Find the network in a file, which may not say that it is another family's.
+
+    Raises:
+        TeachMattersError: it has none of that shape, or says that it is another's.
+    """
+    from teachmatters.models import refusals, weight_files
+    from teachmatters.models.recognise import family_of
+
+    recipe = recipe_of(spec)
+    make = partial(hollow, recipe.architecture, recipe.kwargs)
+    wanted = weight_files.Wanted(spec.name, recipe.arch, recipe.architecture, make, spec.size)
+    found = weight_files.find(path, wanted)
+    family = family_of(found.match.place, found.match.layout)
+    if family not in ("", recipe.family):
+        raise refusals.other_family(path, found.match, family, wanted)
+    if recipe.family == "moco" and not family:
+        told = f"{path} does not say that it is MoCo-v3's: it is read with {recipe.heads} heads"
+        return replace(found, remarks=(*found.remarks, told))
+    return found
 
 
 def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
-    from teachmatters.models import checkpoints, positions, recognise, state_dicts
+    from teachmatters.models import weight_files
     from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
-    recipe = recipe_of(spec)
-    found = recognise.recognise(checkpoints.read(path), path)
-    if recipe.family == "moco" and found.layout == "timm":
-        LOG.warning("%s does not say that it is MoCo-v3's: it is read with %d heads", path, recipe.heads)
-    network = create(recipe.architecture, _sized(recipe, spec.size))
-    if spec.size is not None:
-        state, said = positions.fit(network, found.state)
-        found = replace(found, state=state, pixels=0)
-        if said:
-            LOG.info("%s: %s", path, said)
-    state_dicts.check_model(found, recipe, network, path)
-    state_dicts.load(network, found.state, found.layout, path, recipe.arch)
-    told = supervision_told(found.layout, found.state)
-    return TimmViT(network, spec.name, recipe.arch, recipe.colours, told)
+    recipe, found = recipe_of(spec), _find(spec, path)
+    network = create(recipe.architecture, _sized(recipe.kwargs, spec.size))
+    weight_files.fill(network, found)
+    return TimmViT(network, spec.name, recipe.arch, recipe.colours, supervision_told(found.match))
 
 
 def open_random(request: ModelRequest) -> ModelSource:
@@ -115,7 +125,7 @@ def _build_unfilled(model: TimmNamed, size: Size | None) -> TimmViT:
 def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
-    network = create(recipe.architecture, _sized(recipe, size), seed)
+    network = create(recipe.architecture, _sized(recipe.kwargs, size), seed)
     return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
 
 
@@ -154,3 +164,17 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Mo
         network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *size)}
     built: nn.Module = network
     return built
+
+
+def hollow(architecture: str, kwargs: Mapping[str, Any], size: Size | None = None) -> nn.Module:
+    """Build a network of names and shapes without numbers: it lies on the meta device and takes no memory.
+
+    Args:
+        architecture: timm's name of the network.
+        kwargs: what else timm is told.
+        size: rows and columns of pixels; None for the network's own.
+    """
+    import torch
+
+    with torch.device("meta"):
+        return create(architecture, _sized(kwargs, size))

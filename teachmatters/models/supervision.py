@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from teachmatters.models.recipes import Layout
+from teachmatters.models.matching import Match
+from teachmatters.models.recognise import family_of
 
-TRAINED: Mapping[Layout, str] = {
+# Families that one kind of training alone leaves behind.
+TRAINED: Mapping[str, str] = {
     "moco": "contrast",
     "clip": "image-text contrast",
-    "augreg": "labels",
+    "supervised": "labels",
     "beit": "masked token prediction",
-    "beit-hf": "masked token prediction",
     "mae": "masked reconstruction",
 }
-"""Layouts that only one kind of training leaves behind. Timm's is anybody's."""
 
 CLASSIFIERS = ("head.", "classifier.")
 
 
-def supervision_told(layout: Layout, state: Mapping[str, Any]) -> str:
+def supervision_told(match: Match) -> str:
     """Return how the weights were trained, or nothing where the file does not tell.
 
     Args:
-        layout: of the file.
-        state: its parameters in timm's naming, with whatever else was in the file.
-
-    >>> supervision_told("moco", {}), supervision_told("timm", {})
-    ('contrast', '')
-    >>> supervision_told("beit", {"head.weight": 0})  # fine-tuned with labels
-    ''
+        match: the network that was found in the file.
     """
-    if layout.startswith("beit") and any(key.startswith(CLASSIFIERS) for key in state):
-        return ""
-    if layout in ("timm", "mae") and not any(key.startswith("decoder") for key in state):
-        # Without the decoder anybody's file may look like this; only MAE's positions tell.
-        return TRAINED["mae"] if _has_mae_positions(state.get("pos_embed")) else ""
-    return TRAINED.get(layout, "")
+    family = family_of(match.place, match.layout)
+    if family == "beit" and any(name.rpartition("beit.")[2].startswith(CLASSIFIERS) for name in match.place.beside):
+        return ""  # fine-tuned with labels
+    if not family and match.layout == "timm" and _has_mae_positions(match.state.get("pos_embed")):
+        return TRAINED["mae"]  # anybody's file may look like this; only MAE's positions tell
+    return TRAINED.get(family, "")
 
 
 def _has_mae_positions(positions: object) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, no_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
 from teachmatters.models.recipes import SHAPES, shown
-from teachmatters.models.sources import create
+from teachmatters.models.sources import create, hollow
 from teachmatters.models.timm_named import NAMED
 from teachmatters.models.timm_tags import supervision_of
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.weight_files import Found
 
 LOG = logging.getLogger(__name__)
 
@@ -125,67 +123,50 @@ def _arch(architecture: str) -> str:
 
 
 def open_timm(request: ModelRequest) -> ModelSource:
-    """The published weights of a timm id or of a named model that timm publishes, or a file of weights.
+    """Open a timm id or a named model that timm publishes: its published weights, or a file of weights.
 
     Raises:
-        TeachMattersError: no such file, weights that cannot be had, or none published.
+        TeachMattersError: no such file, one of another network, weights that cannot be had, or none published.
     """
-    from teachmatters.models import checkpoints, hub, positions
+    from teachmatters.models import hub, positions, weight_files
 
     spec, path = request.spec, request.weights
     config = _config(spec.name)
-    published = path is None
+    native = config.input_size[-2:]
     if path is not None:
-        digest = checkpoints.identify(path)
-    elif places := _places(config):
-        path, digest = hub.find(places, spec.name)
-    else:
+        return weight_files.source(_find(spec, path), _size(spec), native, partial(_build, spec, path))
+    places = _places(config)
+    if not places:
         raise TeachMattersError(f"timm publishes no weights for {spec.name}; give --weights FILE, or an id with a tag")
-    identity = positions.identity(digest, _size(spec), config.input_size[-2:])
-    return ModelSource(identity, partial(_build, spec, path, published=published))
+    path, digest = hub.find(places, spec.name)
+    return ModelSource(positions.identity(digest, _size(spec), native), partial(_build, spec, path))
 
 
 def _size(spec: ModelSpec) -> Size:
     return spec.size or (spec.image_size, spec.image_size)
 
 
-def _build(spec: ModelSpec, path: Path, *, published: bool) -> TimmViT:
-    from teachmatters.models import checkpoints, positions, state_dicts
-    from teachmatters.models.recognise import recognise
+def _find(spec: ModelSpec, path: Path) -> Found:
+    from teachmatters.models import weight_files
+
+    architecture, native = id_of(spec.name), _config(spec.name).input_size[-2:]
+    wanted = weight_files.Wanted(
+        name=spec.name,
+        arch=spec.arch,
+        architecture=architecture.partition(".")[0],
+        make=partial(hollow, architecture, {}),
+        size=None if _size(spec) == native and spec.size is None else _size(spec),
+    )
+    return weight_files.find(path, wanted)
+
+
+def _build(spec: ModelSpec, path: Path) -> TimmViT:
+    from teachmatters.models import weight_files
     from teachmatters.models.supervision import supervision_told
     from teachmatters.models.timm_vit import TimmViT
 
-    config, size = _config(spec.name), _size(spec)
+    config, size, found = _config(spec.name), _size(spec), _find(spec, path)
     network = create(id_of(spec.name), {} if size == config.input_size[-2:] else {"img_size": size})
-    content = checkpoints.read(path)
-    found = recognise(content, path)
-    not_clip = found.family == "clip" and "norm_pre.weight" not in network.state_dict()
-    if found.layout in OTHERS or not_clip:
-        where = f"--model {found.model}" if found.model else "the family's name"
-        raise TeachMattersError(f"{path} looks like {found.words}; give it to {where}, which knows how to read it")
-    if all(re.fullmatch(r"ViT-[SBLH]/\d+", arch) for arch in (found.arch, spec.arch)) and found.arch != spec.arch:
-        raise TeachMattersError(
-            f"{path} looks like {found.words}, and {spec.name} is a {spec.arch}; name one of its size"
-        )
-    state, said = positions.fit(network, found.state) if published or spec.size else (found.state, "")
-    if said:
-        LOG.info("%s: %s", path, said)
-    state = _in_timm_naming(network, state, content) if published else state
-    state_dicts.load(network, state, found.layout, path, spec.arch)
-    told = supervision_told(found.layout, found.state)
-    return TimmViT(network, spec.name, spec.arch, (tuple(config.mean), tuple(config.std)), told)
-
-
-def _in_timm_naming(network: nn.Module, state: dict[str, Any], content: Mapping[Any, Any]) -> dict[str, Any]:
-    """Some repositories hold their authors' own layout: timm's conversion of that family, checked like any file."""
-    import importlib
-
-    if network.state_dict().keys() <= state.keys():
-        return state
-    module = importlib.import_module(type(network).__module__)
-    convert = getattr(module, "checkpoint_filter_fn", None)
-    if convert is None:
-        return state
-    # the tables are resampled first: timm's conversion would antialias all of them
-    converted: dict[str, Any] = convert({**content, **{key: state[key] for key in content if key in state}}, network)
-    return converted
+    weight_files.fill(network, found)
+    colours = tuple(config.mean), tuple(config.std)
+    return TimmViT(network, spec.name, spec.arch, colours, supervision_told(found.match))

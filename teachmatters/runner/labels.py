@@ -44,7 +44,8 @@ class _Asked:
     def label(self) -> str:
         if self.explicit or self.weights is None:
             return self.explicit or self.spec.name
-        return f"{self.spec.name}@{self.weights.stem.removesuffix('.pth')}"  # .pth.tar is one ending
+        file, sign, network = str(self.weights).partition("#")  # FILE#NAME: one of the networks in it
+        return f"{self.spec.name}@{Path(file).stem.removesuffix('.pth')}{sign}{network}"  # .pth.tar is one ending
 
 
 def labelled_models(

@@ -30,11 +30,13 @@ class Measured:
         asked: label, spec and file.
         weights: sha256 of the weights.
         info: its shape.
+        remarks: what changes its numbers and is to be kept with them.
     """
 
     asked: LabelledModel
     weights: str
     info: ModelInfo
+    remarks: tuple[str, ...] = ()
 
     def row(self) -> ModelRow:
         """What the store keeps of it."""
@@ -127,7 +129,7 @@ def describe(
         device=str(sitting.device),
         n_items=len(task.keys) - len(skipped) if sitting.looked else 0,
         n_skipped=len(skipped),
-        notes=_notes(result.notes, skipped, task.remarks),
+        notes=_notes(result.notes, skipped, task.remarks, [each for each in models if each]),
         versions=versions(),
         git_commit=git_commit(),
         started_at=sitting.started_at,
@@ -137,6 +139,12 @@ def describe(
     )
 
 
-def _notes(notes: Mapping[str, Any], skipped: Mapping[str, str], remarks: Sequence[str]) -> dict[str, Any]:
-    about = {"skipped": dict(list(skipped.items())[:MOST_NAMED]), "data": list(remarks)}
+def _notes(
+    notes: Mapping[str, Any], skipped: Mapping[str, str], remarks: Sequence[str], models: Sequence[Measured]
+) -> dict[str, Any]:
+    about = {
+        "skipped": dict(list(skipped.items())[:MOST_NAMED]),
+        "data": list(remarks),
+        "weights": [f"{each.asked.label}: {remark}" for each in models for remark in each.remarks],
+    }
     return {**notes, **{name: told for name, told in about.items() if told}}

@@ -122,6 +122,8 @@ def _in_model(
 ) -> Iterator[Seen | Missed]:
     source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=request.seed))
     adapter = bench.build(source)
+    for remark in source.remarks:
+        bench.listener.say(f"{model.label}: {remark}")
     info = adapter.info
     wanted = Wanted(
         layers=chosen_numbers("--layers", request.layers, info.depth, model.label),

@@ -147,7 +147,7 @@ class Work:
         found = None if self.bench.anew or todo.task.anew else self.kept.find(todo, model, source.weights)
         if found is not None:
             info, self.halves[todo.task, model.label] = found
-            self.measured.setdefault(model.label, Measured(model, source.weights, info))
+            self.measured.setdefault(model.label, Measured(model, source.weights, info, source.remarks))
         return found is not None
 
     # --- measuring
@@ -155,7 +155,9 @@ class Work:
     def _measure(self, model: LabelledModel, source: ModelSource, todos: Sequence[Todo]) -> None:
         begun = time.perf_counter()
         network = self.bench.open(model, source)
-        measured = self.measured[model.label] = Measured(model, source.weights, network.info)
+        measured = self.measured[model.label] = Measured(model, source.weights, network.info, source.remarks)
+        for remark in source.remarks:
+            self.bench.listener.say(f"{model.label}: {remark}")
         while self.said:
             self.bench.listener.say(self.said.pop(0))
         able = [todo for todo in todos if todo.applicable(network.info)]

@@ -14,7 +14,6 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models import hub
 from teachmatters.models.checkpoints import read
 from teachmatters.models.download import TIMEOUT
-from teachmatters.models.recognise import recognise
 from teachmatters.models.sources import open_named
 from teachmatters.models.timm_vit import TimmViT
 from tests.models import official
@@ -159,7 +158,7 @@ def test_a_dead_address_says_so_and_the_next_place_is_tried(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with serving(Behaviour(status={"/beit.pth": 404})) as root:
         path, _ = hub.find([f"{root}/beit.pth", "microsoft/beit"], "beit-b16")
-    assert recognise(read(path), path).family == "beit"
+    assert any(name.startswith("beit.") for name in read(path))
     assert [record.getMessage() for record in caplog.records] == [
         f"beit-b16: {root}/beit.pth (the server answers 404 Not Found) fails; trying huggingface.co/microsoft/beit"
     ]

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from teachmatters.models.checkpoints import read
 from teachmatters.models.recipes import RECIPES
-from teachmatters.models.recognise import recognise
-from teachmatters.models.sources import open_named
-from teachmatters.models.state_dicts import load
+from teachmatters.models.recognise import family_of
+from teachmatters.models.sources import hollow, open_named
 from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.weight_files import Found, Wanted, fill, find
 from tests.models import official
 from tests.models.conftest import Checkpoints
 from tests.models.helpers import ORDER, Taken, pictures, request, streamed
@@ -89,6 +89,12 @@ FILES = [(layout, ".pth") for layout in LAYOUTS] + [
 ]
 
 
+def found_in(path: Path, architecture: str, **more: Any) -> Found:
+    """What is found for the tiny network."""
+    tiny = {name: value for name, value in (official.TINY | more).items() if name != "num_classes"}
+    return find(path, Wanted("tiny", "ViT-tiny/16", architecture, lambda _: hollow(architecture, tiny)))
+
+
 @pytest.mark.parametrize(("layout", "suffix"), FILES)
 def test_a_layout_becomes_the_network_of_its_paper(layout: str, suffix: str, tmp_path: Path) -> None:
     content, architecture, plain = LAYOUTS[layout]
@@ -99,8 +105,7 @@ def test_a_layout_becomes_the_network_of_its_paper(layout: str, suffix: str, tmp
         save_file({key: value.contiguous() for key, value in content.items()}, path)
     more = {"global_pool": "token"} if architecture == BEIT else {}
     network = timm.create_model(architecture, **official.TINY | more)
-    found = recognise(read(path), path)
-    load(network, found.state, found.layout, path, "tiny")
+    fill(network, found_in(path, architecture, **more))
     model = TimmViT(network, layout)
     pixels = pictures(model)
     options = CLIP if architecture == QUICK else {"activation": gelu}
@@ -114,9 +119,9 @@ def test_googles_arrays_are_read_as_timm_reads_them(prefix: str, tmp_path: Path)
     theirs: Any = timm.create_model("vit_base_patch16_224", **official.TINY | {"num_classes": 10})
     theirs.load_pretrained(str(path))
     ours = timm.create_model("vit_base_patch16_224", **official.TINY)
-    found = recognise(read(path), path)
-    load(ours, found.state, found.layout, path, "tiny")
+    found = found_in(path, "vit_base_patch16_224")
+    fill(ours, found)
     expected = theirs.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in ours.state_dict().items())
-    assert torch.equal(found.state["head.weight"], expected["head.weight"])
-    assert (found.family, found.layout) == ("supervised", "augreg")
+    assert torch.equal(found.match.given["head.weight"], expected["head.weight"])
+    assert (family_of(found.match.place, found.match.layout), found.match.layout) == ("supervised", "augreg")

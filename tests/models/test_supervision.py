@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from teachmatters.api import SUPERVISIONS
+from teachmatters.models.finding import places
+from teachmatters.models.matching import matches
 from teachmatters.models.mini import sources
-from teachmatters.models.recognise import recognise
 from teachmatters.models.sources import open_named
 from teachmatters.models.supervision import TRAINED, supervision_told
 from tests.models import official
@@ -20,8 +21,11 @@ from tests.models.helpers import request
 
 
 def told(content: Mapping[str, Any]) -> str:
-    found = recognise(content, Path("file.pth"))
-    return supervision_told(found.layout, found.state)
+    architectures = ("vit_base_patch16_224", "vit_base_patch16_clip_224", "beit_base_patch16_224")
+    networks = [official.network(each) for each in architectures[:2]]
+    networks.append(official.network(architectures[2], global_pool="token"))
+    found = [match for place in places(content) for network in networks for match in matches(place, network)]
+    return supervision_told(next(match for match in found if match.fits))
 
 
 def with_mae_positions(state: official.State) -> official.State:

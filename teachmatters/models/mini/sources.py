@@ -8,15 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.api import ModelRequest, ModelSource, Size, split_size
+from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE, SUPERVISIONS
-from teachmatters.models.sources import create
+from teachmatters.models.sources import create, hollow
 
 if TYPE_CHECKING:
     from torch import nn
 
     from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.weight_files import Found
 
 FOLDER = Path(__file__).parent
 
@@ -37,32 +38,42 @@ def open_mini(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, one of another method, or weights for the untrained model.
     """
-    from teachmatters.models import checkpoints, positions
+    from teachmatters.models import checkpoints, positions, weight_files
 
     name, size, path = split_size(request.spec.name)[0], request.spec.size, request.weights
     if name == f"{PREFIX}random":
         return _untrained(request)
-    if path is None:
-        path = FOLDER / f"{name}.safetensors"
-        if not path.exists():
-            raise TeachMattersError(
-                f"this installation lacks the weights of {name} ({path.name}); give --weights FILE, which 'tm train "
-                f"--method {name.removeprefix(PREFIX)}' makes, or use mini-random"
-            )
-    digest = positions.identity(checkpoints.identify(path), size, INFO.input_size)
-    return ModelSource(digest, partial(_build, name, path, size))
+    native = INFO.input_size
+    if path is not None:
+        build = partial(_build, request.spec, name, path)
+        return weight_files.source(_find(request.spec, path), size or native, native, build)
+    path = FOLDER / f"{name}.safetensors"
+    if not path.exists():
+        raise TeachMattersError(
+            f"this installation lacks the weights of {name} ({path.name}); give --weights FILE, which 'tm train "
+            f"--method {name.removeprefix(PREFIX)}' makes, or use mini-random"
+        )
+    digest = positions.identity(checkpoints.identify(path), size, native)
+    return ModelSource(digest, partial(_build, request.spec, name, path))
 
 
-def _build(name: str, path: Path, size: Size | None) -> TimmViT:
-    from teachmatters.models import checkpoints, positions, recognise, state_dicts
+def _find(spec: ModelSpec, path: Path) -> Found:
+    from teachmatters.models import weight_files
+
+    make = partial(hollow, ARCHITECTURE, SHAPE)
+    wanted = weight_files.Wanted(spec.name, INFO.arch, ARCHITECTURE, make, spec.size)
+    return weight_files.find(path, wanted)
+
+
+def _build(spec: ModelSpec, name: str, path: Path) -> TimmViT:
+    from teachmatters.models import weight_files
     from teachmatters.models.timm_vit import TimmViT
 
-    found = recognise.recognise(checkpoints.read(path), path)
+    found = _find(spec, path)
     told = SUPERVISIONS.get(_method(name, path), "")
-    network = mini_network(size=size)
-    state = found.state if size is None else positions.fit(network, found.state)[0]
-    state_dicts.load(network, state, found.layout, path, INFO.arch)
-    return TimmViT(network, name, INFO.arch, (INFO.mean, INFO.std), told)
+    network = mini_network(size=spec.size)
+    weight_files.fill(network, found)
+    return TimmViT(network, spec.name, INFO.arch, (INFO.mean, INFO.std), told)
 
 
 def _method(name: str, path: Path) -> str:
@@ -71,11 +82,14 @@ def _method(name: str, path: Path) -> str:
     Raises:
         TeachMattersError: it is another model's.
     """
-    if path.suffix != ".safetensors":
-        return ""
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    from teachmatters.models import checkpoints, formats
+
+    file_of_weights = checkpoints.split(path)[0]
+    if file_of_weights.is_dir() or formats.format_of(file_of_weights) != "safetensors":
+        return ""
+    with safe_open(file_of_weights, framework="pt") as file:
         method: str = (file.metadata() or {}).get("method", "")
     if method and PREFIX + method != name:
         raise TeachMattersError(
