@@ -7,6 +7,7 @@ Of docs/models.md it writes the table of the families that timm publishes, betwe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from teachmatters.cli.specs import register_commands
 from teachmatters.models.timm_families import FAMILIES, TimmFamily
 from teachmatters.models.timm_named import NAMED
 from teachmatters.store.columns import COLUMNS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are no part of the package
+from tests.models.wrappings import WRAPPINGS, Wrapping
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Written by docs/generate.py: change the code that it reads instead. -->\n"
@@ -33,6 +37,7 @@ options mean in use, and which exit code says what.
 """
 TABLE_BEGINS = "<!-- Written by docs/generate.py from here -->"
 TABLE_ENDS = "<!-- to here -->"
+FILES_BEGIN = "<!-- Written by docs/generate.py from tests/models/wrappings.py from here -->"
 VIEWS = f"""{MADE}
 # The views
 
@@ -125,12 +130,39 @@ def _query(path: Path) -> str:
 
 # ---------------------------------------------------------------- models
 def models_page(page: str) -> str:
-    """The page with the table of the families that timm publishes between its two marks."""
-    before, _, rest = page.partition(TABLE_BEGINS)
-    _, _, after = rest.partition(TABLE_ENDS)
+    """The page with its two tables between their marks: the families that timm publishes, and the layouts of files."""
     head = ("family", "members", "timm ids", "trained by", "size", "licence")
-    rows = [_family(family) for family in FAMILIES]
-    return f"{before}{TABLE_BEGINS}\n\n{_table(head, rows)}\n{TABLE_ENDS}{after}"
+    page = _between(page, TABLE_BEGINS, _table(head, [_family(family) for family in FAMILIES]))
+    return _between(page, FILES_BEGIN, _table(("layout", "wrapper", "prefix", "#NAME", "outcome"), _files()))
+
+
+def _between(page: str, begins: str, table: str) -> str:
+    before, _, rest = page.partition(begins)
+    _, _, after = rest.partition(TABLE_ENDS)
+    return f"{before}{begins}\n\n{table}\n{TABLE_ENDS}{after}"
+
+
+def _files() -> list[tuple[str, ...]]:
+    """One line for each kind of file; wrappers and prefixes that differ in nothing else share one."""
+    lines: dict[tuple[str, ...], list[Wrapping]] = {}
+    for row in WRAPPINGS:
+        alike = (row.layout, bool(row.wrapper), bool(row.prefix), row.name, bool(row.refused))
+        single = "," not in row.wrapper + row.prefix
+        lines.setdefault((*map(str, alike), "" if single else row.wrapper + row.prefix), []).append(row)
+    return [
+        (
+            rows[0].layout,
+            _code(row.wrapper for row in rows),
+            _code(row.prefix for row in rows),
+            _code([rows[0].name]),
+            "refused" if rows[0].refused else "read",
+        )
+        for rows in lines.values()
+    ]
+
+
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in dict.fromkeys(words) if word)
 
 
 def _family(family: TimmFamily) -> Iterator[str]:

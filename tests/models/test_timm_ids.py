@@ -56,14 +56,14 @@ def test_a_file_of_another_size_or_of_clip_is_named(dino_s16: Path, checkpoint: 
     base = resolve("timm/vit_base_patch16_224")
     with pytest.raises(TeachMattersError, match=r"a ViT-S/16 in timm's names, and timm/vit_base_patch16_224 is a Vi"):
         open_timm(ModelRequest(spec=base, weights=dino_s16)).build()
-    with pytest.raises(TeachMattersError, match=r"also holds norm_pre.*use --model timm/vit_base_patch16_clip_224"):
+    with pytest.raises(TeachMattersError, match=r"lacks patch_embed.proj.bias; .* timm/vit_base_patch16_clip_224"):
         open_timm(ModelRequest(spec=base, weights=checkpoint("clip-b16"))).build()
 
 
 def test_a_file_of_another_patch_size_is_refused_and_not_resampled(dino_s16: Path) -> None:
     spec = resolve("timm/vit_small_patch8_224.dino")
     kernel = r"patch_embed.proj.weight is \(384, 3, 16, 16\) instead of \(384, 3, 8, 8\)"
-    with pytest.raises(TeachMattersError, match=f"a ViT-S/16 .* is a ViT-S/8: {kernel}.*timm/vit_small_patch16"):
+    with pytest.raises(TeachMattersError, match=rf"a ViT-S/16 .* is a ViT-S/8: {kernel}.*timm/vit_small_patch16"):
         open_timm(ModelRequest(spec=spec, weights=dino_s16))
 
 
@@ -94,7 +94,8 @@ def test_an_encoder_in_a_submodule_is_converted_by_timm(tmp_path: Path, monkeypa
     state = {f"module.{key.replace('fc_norm', 'norm')}": value for key, value in plain.items()}
     torch.save({"encoder": state, "target_encoder": state, "epoch": 300}, tmp_path / "ijepa.pth.tar")
     monkeypatch.setattr(hub, "find", lambda *_: (tmp_path / "ijepa.pth.tar", "0" * 64))
-    monkeypatch.setattr(timm_ids, "create", lambda *_: official.network("vit_huge_patch14_gap_224", 1, patch_size=16))
+    for made in ("create", "hollow"):
+        monkeypatch.setattr(timm_ids, made, lambda *_: official.network("vit_huge_patch14_gap_224", 1, patch_size=16))
     model = open_timm(ModelRequest(spec=spec)).build()
     assert isinstance(model, TimmViT)
     assert all(torch.equal(value, plain[key]) for key, value in model.network.state_dict().items())
@@ -109,7 +110,7 @@ def test_a_file_that_fits_and_computes_otherwise_is_read_with_a_remark(checkpoin
 
 def test_a_file_that_only_a_named_model_reads_is_sent_there(checkpoint: Checkpoints) -> None:
     spec = resolve("timm/vit_small_patch16_224.dino")
-    with pytest.raises(TeachMattersError, match="use --model beit-b16 with the same --weights"):
+    with pytest.raises(TeachMattersError, match=r"use --model beit-b16 with the same --weights"):
         open_timm(ModelRequest(spec=spec, weights=checkpoint("beit-b16")))
 
 

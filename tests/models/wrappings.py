@@ -25,7 +25,7 @@ class Wrapping:
     """One line of the table.
 
     Attributes:
-        layout, wrapper, prefix: as the table shows them.
+        layout, wrapper, prefix: as the table shows them; of two, the first is taken.
         make: makes the file's content from the parameters that are to be read and from others.
         architecture: of the tiny network.
         name: what follows FILE as #NAME.
@@ -130,8 +130,8 @@ WRAPPINGS = [
         "timm", "teacher, student", "", name="student",
         make=lambda state, other: {"student": state, "teacher": other},
     ),
-    Wrapping("timm", "model, model_ema", "", lambda state, other: {"model": other, "model_ema": state}),
-    Wrapping("timm", "state_dict, state_dict_ema", "", lambda s, other: {"state_dict": other, "state_dict_ema": s}),
+    Wrapping("timm", "model_ema, model", "", lambda state, other: {"model": other, "model_ema": state}),
+    Wrapping("timm", "state_dict_ema, state_dict", "", lambda s, other: {"state_dict": other, "state_dict_ema": s}),
     Wrapping(
         "timm", "model, model_ema", "", name="model",
         make=lambda state, other: {"model": state, "model_ema": other},
