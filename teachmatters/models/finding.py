@@ -20,6 +20,7 @@ KERNELS = (
     "embeddings.patch_embeddings.projection.weight",  # transformers
     "embeddings.patch_embeddings.weight",  # transformers' DINOv3
     "embeddings.patch_embedding.weight",  # transformers' CLIP and SigLIP
+    "embeddings.patch_embed.weight",  # transformers' AIMv2
     "conv1.weight",  # OpenAI's CLIP
     "embedding/kernel",  # Google's arrays
     "preprocessor.patchifier.proj.weight",  # Apple's AIMv2
@@ -41,12 +42,14 @@ class Place:
 
     Attributes:
         words: the names on the way to it, wrapper by wrapper and module by module: ("teacher", "backbone").
+        prefix: in front of its parameters' names, within the mapping that holds them.
         kernel: what its patch embedding's kernel is called, empty for a mapping without one.
         state: its parameters, without the prefix.
         beside: everything in the mapping that holds it, by its whole name.
     """
 
     words: tuple[str, ...]
+    prefix: str
     kernel: str
     state: StateDict
     beside: StateDict
@@ -68,7 +71,7 @@ class Place:
     def named(self, name: str) -> bool:
         """Tell whether a name chooses this place: some of its words that follow each other.
 
-        >>> Place(("state_dict", "backbone"), "", {}, {}).named("state_dict")
+        >>> Place(("state_dict", "backbone"), "", "", {}, {}).named("state_dict")
         True
         """
         wanted = tuple(word for word in name.split(".") if word)
@@ -90,7 +93,7 @@ def places(content: Mapping[Any, Any]) -> list[Place]:
         for prefix, kernel in ({"": ""} | dict(_prefixes(state))).items():
             own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
             words = (*wrapper, *(word for word in re.split(r"[./]", prefix) if word))
-            found.append(Place(words, kernel, _unchunked(own), state))
+            found.append(Place(words, prefix, kernel, _unchunked(own), state))
     return found
 
 

@@ -130,9 +130,7 @@ def _readings(place: Place, network: nn.Module) -> Iterator[tuple[Layout, StateD
     if BEIT_TABLE in state:
         yield "beit", from_beit(state)
     if place.kernel.startswith("embeddings."):
-        # BEiT's last norm lies beside the network, not in it
-        outer = {name: value for name, value in place.beside.items() if name.startswith("layernorm.")}
-        state = from_beit(from_transformers(outer | state))
+        state = from_beit(from_transformers(_norm_beside(place) | state))
         yield "transformers", state
     if place.kernel == "conv1.weight" and "class_embedding" in state:
         yield "clip", from_clip(state)
@@ -140,6 +138,13 @@ def _readings(place: Place, network: nn.Module) -> Iterator[tuple[Layout, StateD
         yield "augreg", from_augreg(state)
     if (converted := _by_timm(place, state, network)) is not None:
         yield "authors" if state is place.state else "transformers", converted
+
+
+def _norm_beside(place: Place) -> StateDict:
+    """The last norm of transformers' BEiT, which lies beside the network, not in it."""
+    outer = place.prefix.rpartition(".")[0].rpartition(".")[0]
+    norm = f"{outer}.layernorm." if outer else "layernorm."
+    return {name.removeprefix(outer).lstrip("."): v for name, v in place.beside.items() if name.startswith(norm)}
 
 
 def _by_timm(place: Place, state: StateDict, network: Any) -> StateDict | None:

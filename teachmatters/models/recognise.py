@@ -23,7 +23,7 @@ OPENAI = {"input_resolution", "context_length", "vocab_size"}
 """What OpenAI's own files hold beside the weights, and no other that is in CLIP's names."""
 
 
-SHARED_BIASES = r"(encoder\.relative_position_bias|rel_pos_bias)\.relative_position_bias_table$"
+SHARED_BIASES = r"(encoder\.relative_position_bias|shared_position_bias|rel_pos_bias)\.relative_position_bias_table$"
 """One table for all blocks: only BEiT's pre-training has that."""
 
 

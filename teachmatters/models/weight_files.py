@@ -75,12 +75,20 @@ def find(given: Path, wanted: Wanted) -> Found:
     fits = [match for match, _ in tried if match.fits]
     if not fits:
         raise refusals.none_fits(path, there, [match for match, _ in tried], wanted)
-    chosen, taken = _choose(path, name, fits)
+    chosen, taken = choose(path, name, fits)
     _check_fractions(path, chosen, network)
     size = next(size for match, size in tried if match is chosen)
-    resampled = _resampled(path, size, wanted.size)
+    resampled = _resampled(path, size or _pixels(network), wanted.size)
     remarks = (taken, resampled, *choices.remarks(path, chosen, network, wanted.architecture))
     return Found(chosen.state, chosen, size, tuple(filter(None, remarks)))
+
+
+def _pixels(network: Any) -> Size | None:
+    """The size of the images that a network has positions for; none where it needs no table of them."""
+    if not grid_side(network.state_dict(), network):
+        return None
+    rows, columns = network.patch_embed.img_size
+    return int(rows), int(columns)
 
 
 def _resampled(path: Path, size: Size | None, asked: Size | None) -> str:
@@ -134,8 +142,20 @@ def _matches(place: Place, network: Any, wanted: Wanted) -> list[tuple[Match, Si
     return [(match, None) for match in matches(place, network)]
 
 
-def _choose(path: Path, name: str, fits: list[Match]) -> tuple[Match, str]:
-    """Take the one that comes first by teacher, average and encoder; of equals, only one that is the same numbers."""
+def choose(path: Path, name: str, fits: list[Match]) -> tuple[Match, str]:
+    """Take the one that comes first by teacher, average and encoder.
+
+    Args:
+        path: for messages.
+        name: what the user chose, or nothing.
+        fits: every network that would do.
+
+    Returns:
+        the one that is taken, and a sentence about it where there was a choice.
+
+    Raises:
+        TeachMattersError: none has that name, or several with other numbers come first.
+    """
     named = [match for match in fits if match.place.named(name)] if name else fits
     paths = [f"{path}#{match.place.path}" for match in fits]
     if not named:

@@ -90,7 +90,8 @@ def test_equal_parameters_are_one_model_in_every_format(tmp_path: Path) -> None:
     torch.save({"model": under("module.", state)}, tmp_path / "a.pth")
     torch.save(state, tmp_path / "b.pth", _use_new_zipfile_serialization=False)
     save_file(state | {"head.weight": torch.ones(2, 48)}, tmp_path / "c.safetensors")
-    np.savez(tmp_path / "d.npz", **{name: value.numpy() for name, value in state.items()})
+    arrays: dict[str, Any] = {name: value.numpy() for name, value in state.items()}
+    np.savez(tmp_path / "d.npz", **arrays)
     files = [tmp_path / name for name in ("a.pth", "b.pth", "c.safetensors", "d.npz")]
     assert len({identity(find(file, wanted()).state) for file in files}) == 1
     torch.save(state | {"cls_token": state["cls_token"] + 1}, tmp_path / "e.pth")
@@ -113,6 +114,15 @@ def test_where_a_size_was_asked_for_a_file_of_any_size_is_read(
     assert bool(fill(network, there)) == (file != asked)
     kernel = official.state(architecture, img_size=file, **more)["patch_embed.proj.weight"]
     assert torch.equal(network.state_dict()["patch_embed.proj.weight"], kernel)
+
+
+def test_a_file_of_the_networks_own_size_is_resampled_with_a_word_too(tmp_path: Path) -> None:
+    torch.save(parameters(PLAIN), tmp_path / "file.pth")
+    there = find(tmp_path / "file.pth", wanted(size=96))
+    assert there.size is None
+    assert there.remarks == (
+        f"{tmp_path}/file.pth is for images of 64 x 64 pixels: its positions are resampled to 96 x 96",
+    )
 
 
 def test_dinov2s_own_table_of_another_size_is_read_through_timm(tmp_path: Path) -> None:

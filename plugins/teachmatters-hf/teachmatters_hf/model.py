@@ -72,6 +72,9 @@ def open_model(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: they are not here and cannot be had, or are for another kind of network.
     """
+    from teachmatters.models import checkpoints
+    from teachmatters_hf.weights import find
+
     place, size = locate(split_size(request.spec.name)[0]), request.spec.size
     folder = place.folder or hub.fetch(place.given, weights=request.weights is None)
     config = read_config(folder)
@@ -84,8 +87,15 @@ def open_model(request: ModelRequest) -> ModelSource:
             place.name, PROCESSORS[1], family.tower, *pictures.colours,
         )  # fmt: skip
     others = [folder / CONFIG] + ([pictures.file] if pictures.file else [])
-    identity = _at_size(identify([*files, *others]), family, config, pictures)
-    return ModelSource(identity, partial(_build, request.spec.name, family, config, files, pictures))
+    remarks: tuple[str, ...] = ()
+    if request.weights is None:
+        weights = list(map(checkpoints.identify, files))
+    else:
+        found = find(files)
+        weights, remarks = [found.identity], found.remarks
+    identity = identify([*weights, *map(checkpoints.identify, others)])
+    build = partial(_build, request.spec.name, family, config, files, pictures)
+    return ModelSource(_at_size(identity, family, config, pictures), build, remarks)
 
 
 def _at_size(identity: str, family: Family, config: Mapping[str, Any], pictures: Pictures) -> str:
@@ -98,37 +108,25 @@ def _at_size(identity: str, family: Family, config: Mapping[str, Any], pictures:
     return positions.identity(identity, pictures.size, pair(native) if isinstance(native, int) else (0, 0))
 
 
-def identify(files: Iterable[Path]) -> str:
-    """One sha256 for all that decides the numbers: weights, config, and the image processor's config.
+def identify(digests: Iterable[str]) -> str:
+    """Return one sha256 for all that decides the numbers: weights, config, and the image processor's config.
 
-    The same weights under another config are another network, so the files' sha256 are sorted, written one a line, and
-    hashed: ``sha256sum FILE... | cut -c1-64 | sort | sha256sum``.
-
-    Raises:
-        TeachMattersError: a file that is not there, cannot be read, or is empty.
+    The same weights under another config are another network, so the sha256 of each are sorted, written one a line, and
+    hashed: ``sha256sum FILE... | cut -c1-64 | sort | sha256sum``. Of a file that the user gives in place of the weights
+    it is that of the parameters in it.
     """
-    from teachmatters.models import checkpoints
-
-    lines = "".join(f"{digest}\n" for digest in sorted(map(checkpoints.identify, files)))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256("".join(f"{digest}\n" for digest in sorted(digests)).encode()).hexdigest()
 
 
 def _build(
     name: str, family: Family, config: Mapping[str, Any], files: Sequence[Path], pictures: Pictures
 ) -> TransformersViT:
-    from torch import Tensor
-
-    from teachmatters.models import checkpoints
-    from teachmatters.models.recognise import unwrap
     from teachmatters_hf.adapter import TransformersViT
     from teachmatters_hf.network import build
     from teachmatters_hf.shape import describe
+    from teachmatters_hf.weights import find
 
-    state: dict[str, Tensor] = {}
-    for file in files:
-        _, content = unwrap(checkpoints.read(file))
-        state |= {key: value for key, value in content.items() if isinstance(value, Tensor)}
     origin = files[0] if len(files) == 1 else files[0].parent
-    network = build(family, config, state, (name, origin))
+    network = build(family, config, find(files).state, (name, origin))
     fixed = family.fixed and not config.get("is_native")
     return TransformersViT(network, family, describe(network, pictures, name, fixed=fixed), name)

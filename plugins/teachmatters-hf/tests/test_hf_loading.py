@@ -90,6 +90,24 @@ def test_a_file_of_weights_takes_the_place_of_the_folders(wrapped: bool, folder:
     assert opened(folder, tmp_path / "mine.pth").weights != source.weights
 
 
+def test_a_training_scripts_file_is_the_network_whatever_wraps_it(folder: Path, tmp_path: Path) -> None:
+    expected = last(opened(folder))
+    in_memory = dict(made("vit").state_dict())
+    on_disk = load_file(folder / WEIGHTS)
+    torch.save({"state_dict": {f"model.{key}": value for key, value in in_memory.items()}}, tmp_path / "lightning.ckpt")
+    torch.save(
+        {"teacher": on_disk, "student": {key: value + 1 for key, value in on_disk.items()}}, tmp_path / "both.pth"
+    )
+    save_file(on_disk, tmp_path / "plain.pth")
+    sources = [opened(folder, tmp_path / name) for name in ("lightning.ckpt", "both.pth", "plain.pth")]
+    assert len({source.weights for source in sources}) == 1
+    assert all(torch.equal(last(source), expected) for source in sources)
+    assert "'teacher' is taken, not 'student'" in sources[1].remarks[0]
+    student = opened(folder, tmp_path / "both.pth#student")
+    assert student.weights != sources[1].weights
+    assert not torch.allclose(last(student), expected)
+
+
 def test_the_random_numbers_of_others_stay_as_they_were(folder: Path) -> None:
     without(folder, "cls_token")
     before = torch.get_rng_state()
