@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4000  # letters of a message
+
 
 class TeachMattersError(Exception):
     r"""Something the user can put right; ``str(error)`` is one line that is safe to show.
@@ -18,7 +20,9 @@ class TeachMattersError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        # What was given may be a file's: of megabytes nobody reads more than the ends.
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
 class UnknownNameError(TeachMattersError):

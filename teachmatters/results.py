@@ -12,8 +12,8 @@ from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.binding import literal
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.columns import kinds
+from teachmatters.reports.data_formats import unique
 from teachmatters.reports.engine import Report, run_report
-from teachmatters.reports.formats import unique
 from teachmatters.reports.options import Options
 from teachmatters.store import location
 from teachmatters.store.location import Place, Server

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports import formats
+from teachmatters.reports import data_formats, formats
 from teachmatters.reports.formats import Bold, Format
 from teachmatters.reports.whole import draft
 
@@ -27,15 +27,8 @@ def emit(text: str) -> None:
     Raises:
         TeachMattersError: it cannot be written, the disk being full or the stream closed.
     """
-    if sys.stdout is None:
-        raise TeachMattersError("cannot write to standard output: it is closed.")
-    try:
-        _write(sys.stdout, text if text.endswith("\n") or not text else text + "\n")
-    except BrokenPipeError:
-        leave_quietly()
-    except OSError as error:
-        _close_quietly(sys.stdout)
-        raise TeachMattersError(f"cannot write to standard output: {error.strerror or error}.") from error
+    with _standard_output() as out:
+        out.write(text if text.endswith("\n") or not text else text + "\n")
 
 
 def leave_quietly() -> NoReturn:
@@ -68,7 +61,14 @@ def emit_table(
         bold: positions (row, column), from 0, of cells to stress.
         labels: how many leading columns name the rows; they are repeated where a table is too wide for the terminal.
     """
-    emit(render(columns, rows, style, bold, labels))
+    if style == "csv":
+        with _standard_output() as out:
+            data_formats.write_csv(out, columns, rows, terminal=_on_terminal())
+    elif style == "json":
+        with _standard_output() as out:
+            data_formats.write_json(out, columns, rows)
+    else:
+        emit(render(columns, rows, style, bold, labels))
 
 
 def render(
@@ -83,9 +83,9 @@ def render(
     """The text of a table as ``emit_table`` would print it; for a file without regard to the terminal."""
     match style:
         case "csv":
-            return formats.to_csv(columns, rows)
+            return data_formats.to_csv(columns, rows, terminal=not to_file and _on_terminal())
         case "json":
-            return formats.to_json(columns, rows)
+            return data_formats.to_json(columns, rows)
         case "markdown":
             return formats.markdown(columns, rows, bold)
         case "latex":
@@ -211,21 +211,51 @@ def progress() -> Iterator[Bar | Log]:
             bar.finish()
 
 
+class _Escaping:
+    """A stream on which what its encoding does not know is escaped rather than lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> None:
+        """Write."""
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding or "ascii"
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextmanager
+def _standard_output() -> Iterator[_Escaping]:
+    """Standard output, for a while; see emit."""
+    if sys.stdout is None:
+        raise TeachMattersError("cannot write to standard output: it is closed.")
+    try:
+        yield _Escaping(sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_quietly()
+    except OSError as error:
+        _close_quietly(sys.stdout)
+        raise TeachMattersError(f"cannot write to standard output: {error.strerror or error}.") from error
+
+
 def _write(stream: TextIO | None, text: str) -> None:
-    """Write at once; what the stream's encoding does not know is escaped rather than lost."""
+    """Write at once."""
     if stream is None:  # closed before the program began
         return
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    _Escaping(stream).write(text)
     stream.flush()
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _terminal() -> tuple[int | None, tuple[str, str]]:
     """Width and codes for bold where standard output is a terminal; no limit and none where it is not."""
-    if not sys.stdout.isatty():
+    if not _on_terminal():
         return None, ("", "")
     strong = ("", "") if os.environ.get("TERM") == "dumb" else ("\x1b[1m", "\x1b[0m")
     return shutil.get_terminal_size().columns, strong

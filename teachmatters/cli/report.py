@@ -119,7 +119,7 @@ def report_text(found: Report, style: given.ReportFormat, *, to_file: bool = Fal
     if style in ("csv", "json"):
         for line in found.caption:
             output.say(line)
-        return output.render(found.data.columns, found.data.rows, style)
+        return output.render(found.data.columns, found.data.rows, style, to_file=to_file)
     table = found.table
     text = output.render(
         list(table.columns),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from teachmatters.reports import formats, parquet
+from teachmatters.reports import data_formats, parquet
 from teachmatters.reports.whole import draft
 from teachmatters.store.location import Place
 from teachmatters.store.reader import Stream, stream
@@ -42,7 +42,7 @@ def export(path: Place, sql: str, target: Path, timeout: float, alive: Callable[
             with part.open("wb") as binary:
                 parquet.write(binary, found.columns, _Counted(found, "reading", alive), rows)
             return rows.count
-        write = formats.write_csv if suffix == ".csv" else formats.write_json
+        write = data_formats.write_csv if suffix == ".csv" else data_formats.write_json
         with part.open("w", encoding="utf-8", newline="") as text:
             write(text, found.columns, rows)
         return rows.count

@@ -1,16 +1,12 @@
-"""A table as text: for terminals, Markdown, LaTeX, CSV and JSON. Nothing heavy is imported here."""
+"""A table as text for people: for terminals, Markdown and LaTeX. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-import json
 import math
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, TextIO, TypeAlias
+from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
 
@@ -21,8 +17,12 @@ Bold: TypeAlias = Collection[tuple[int, int]]
 PROSE, NAME = 24, 12
 """Letters: a column of text that is wider may be folded, down to that; names of rows of a table in parts further."""
 
+LONGEST = 2000
+"""Letters of a cell of a table that people read."""
+
 NAMES = 0.4
 """Of the width: what the names of rows may take of every part."""
+
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -46,7 +46,21 @@ def visible(value: object) -> str:
         return ""
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object) -> str:
+    """A cell of a table that people read: as ``visible``, and of a very long text its beginning and its length.
+
+    >>> shown("a" * 2001)[-23:]
+    'aaaa... (2,001 letters)'
+    """
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{visible(value[:LONGEST])}... ({len(value):,} letters)"
+    return visible(value)
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = ()) -> str:
@@ -75,66 +89,12 @@ def latex(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold =
     \bottomrule
     \end{tabular}
     """
-    texts = [[visible(value) for value in row] for row in rows]
+    texts = [[shown(value) for value in row] for row in rows]
     shape = "".join("r" if right else "l" for right in _right(columns, texts))
     cells = [[_latex_cell(text, (i, j) in bold) for j, text in enumerate(row)] for i, row in enumerate(texts)]
-    head = " & ".join(_latex_cell(name, False) for name in columns)
-    body = "".join(" & ".join(row) + r" \\" + "\n" for row in cells)
+    head = _latex_row([_latex_cell(name, False) for name in columns])
+    body = "".join(_latex_row(row) + r" \\" + "\n" for row in cells)
     return f"\\begin{{tabular}}{{{shape}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
-
-
-def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""Comma-separated, numbers unrounded, nothing for NULL, bytes in base64.
-
-    >>> to_csv(["a", "b"], [[0.1, None]])
-    'a,b\n0.1,\n'
-    """
-    text = io.StringIO()
-    write_csv(text, columns, rows)
-    return text.getvalue()
-
-
-def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """What ``to_csv`` gives, row by row."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([plain(value) for value in row] for row in rows)
-
-
-def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""A list of objects keyed by column; a column that comes twice gets a number; what is not finite is null.
-
-    >>> to_json(["a", "a"], [[1, None]])
-    '[\n  {"a": 1, "a_2": null}\n]\n'
-    """
-    text = io.StringIO()
-    write_json(text, columns, rows)
-    return text.getvalue()
-
-
-def write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """What ``to_json`` gives, row by row."""
-    names = unique(columns)
-    before, after = "[\n  ", "[]\n"
-    for row in rows:
-        file.write(before + json.dumps(dict(zip(names, map(plain, row), strict=True)), allow_nan=False))
-        before, after = ",\n  ", "\n]\n"
-    file.write(after)
-
-
-def unique(columns: Sequence[str]) -> list[str]:
-    """Names as they are, repeated ones numbered.
-
-    >>> unique(["a", "a", "a_2"])
-    ['a', 'a_2', 'a_2_2']
-    """
-    names: list[str] = []
-    for name in columns:
-        fresh, count = name, 2
-        while fresh in names:
-            fresh, count = f"{name}_{count}", count + 1
-        names.append(fresh)
-    return names
 
 
 def table(
@@ -152,8 +112,8 @@ def table(
         1   0.5
        12  0.25
     """
-    cells = [[visible(value) for value in row] for row in rows]
-    head = [visible(name) for name in columns]
+    cells = [[shown(value) for value in row] for row in rows]
+    head = [shown(name) for name in columns]
     right = _right(columns, cells)
     sizes = [max([cell_len(name), *(cell_len(row[j]) for row in cells)]) for j, name in enumerate(head)]
     if width and _total(sizes) > width:
@@ -253,7 +213,7 @@ def _numeric(text: str) -> bool:
 
 
 def _markdown_cell(value: object, bold: bool) -> str:
-    text = visible(value)
+    text = shown(value)
     for letter in "\\`*_[]|":
         # An underscore inside a word is no emphasis, and names are full of them.
         if letter != "_" or text[:1] == "_":
@@ -267,10 +227,7 @@ def _latex_cell(text: str, bold: bool) -> str:
     return rf"\textbf{{{escaped}}}" if bold and escaped else escaped
 
 
-def plain(value: object) -> object:
-    """A value as CSV and JSON hold it: bytes in base64, nothing for what is not finite."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _latex_row(cells: Sequence[str]) -> str:
+    r"""Cells of a row; what \\ or \midrule before it would take for its own argument is kept from them."""
+    row = " & ".join(cells)
+    return "{}" + row if row.startswith(("[", "*")) else row

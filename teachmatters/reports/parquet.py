@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.columns import Kind, kinds
-from teachmatters.reports.formats import plain, unique
+from teachmatters.reports.data_formats import exact, unique
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +81,7 @@ def _array(values: Sequence[object], kind: Kind) -> pa.Array:
     import pyarrow as pa
 
     if kind == "mixed":
-        values = [None if value is None else str(plain(value)) for value in values]
+        values = [None if value is None else str(exact(value)) for value in values]
     if kind == "real":
         values = [float(value) if isinstance(value, int) else value for value in values]
     return pa.array(values, type=_type(kind))

@@ -56,6 +56,19 @@ def test_a_terminal_gets_its_width_and_bold(monkeypatch: pytest.MonkeyPatch) -> 
     assert "\x1b" not in output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)})
 
 
+def test_csv_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    output.emit_table(["a"], [["\x1b[2J"]], "csv")
+    assert terminal.getvalue() == "a\n\\x1b[2J\n"
+    assert output.render(["a"], [["\x07"]], "csv") == "a\n\\x07\n"
+    assert output.render(["a"], [["\x07"]], "csv", to_file=True) == "a\n\x07\n"
+
+
 def test_an_encoding_that_lacks_letters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
@@ -144,3 +157,10 @@ def test_progress_shows_label_and_count_on_a_terminal() -> None:
         assert [(task.description, task.completed, task.total) for task in display.tasks] == [("photos", 2, 3)]
         bar.begin("digits", 5)
         assert [task.description for task in display.tasks] == ["digits"], "one bar at a time"
+
+
+def test_a_message_of_megabytes_is_cut() -> None:
+    told = str(TeachMattersError("the file " + "x" * 50_000_000 + " is wrong"))
+    assert len(told) < 5000
+    assert told.startswith("the file xxx")
+    assert told.endswith("xxx is wrong")

@@ -7,25 +7,25 @@ import math
 
 import pytest
 
-from teachmatters.reports import formats
+from teachmatters.reports import data_formats, formats
 
 COLUMNS = ["model", "value"]
 ROWS: list[list[object]] = [['o\'brien, "x"', 0.1234567890123], ["two\nlines", None], ["<b>|*a*_`", -1e-300]]
 
 
 def test_csv_gives_back_what_went_in() -> None:
-    back = list(csv.reader(io.StringIO(formats.to_csv(COLUMNS, ROWS), newline="")))
+    back = list(csv.reader(io.StringIO(data_formats.to_csv(COLUMNS, ROWS), newline="")))
     assert back == [COLUMNS, *[[str(name), "" if value is None else repr(value)] for name, value in ROWS]]
 
 
 def test_json_gives_back_what_went_in() -> None:
-    assert json.loads(formats.to_json(COLUMNS, ROWS)) == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
+    assert json.loads(data_formats.to_json(COLUMNS, ROWS)) == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 
 
 def test_json_of_what_json_cannot_hold() -> None:
-    text = formats.to_json(["a", "a", "b"], [[math.nan, b"\x00\x01", math.inf]])
+    text = data_formats.to_json(["a", "a", "b"], [[math.nan, b"\x00\x01", math.inf]])
     assert json.loads(text) == [{"a": None, "a_2": "AAE=", "b": None}]
-    assert json.loads(formats.to_json(["a"], [])) == []
+    assert json.loads(data_formats.to_json(["a"], [])) == []
 
 
 def test_markdown_keeps_one_line_a_row_and_the_cells_apart() -> None:
@@ -108,3 +108,53 @@ def test_wide_letters_count_double() -> None:
 def test_no_columns_and_no_rows() -> None:
     assert formats.table([], []) == ""
     assert formats.table(["a"], []) == "a\n-\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "=1+1\n", "-", "@10 x"]
+)
+def test_csv_gives_a_spreadsheet_no_formula(text: str) -> None:
+    (name,), (cell,) = csv.reader(io.StringIO(data_formats.to_csv([text], [[text]]), newline=""))
+    assert (name, cell) == ("'" + text, "'" + text)
+
+
+@pytest.mark.parametrize("value", [-0.5, -3, 1e-300, "@10", "-0.5", "+1e-5", "a=b", "k=20", "", " x", "2-3"])
+def test_numbers_and_names_stay_as_they_are_in_csv(value: object) -> None:
+    assert data_formats.to_csv(["a", "b"], [[value, 1]]) == f"a,b\n{value},1\n"
+
+
+def test_a_row_stays_a_row_whatever_ends_a_line_in_it() -> None:
+    rows = [["a\rb", "1"], ["c\nd", "2"], ["e\r\nf", "3"]]
+    text = data_formats.to_csv(["x", "y"], rows)
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["x", "y"], *rows]
+    assert text.startswith("x,y\n")
+
+
+def test_csv_tells_what_is_not_finite_from_nothing() -> None:
+    text = data_formats.to_csv(["a", "b", "c", "d"], [[math.inf, -math.inf, math.nan, None]])
+    assert text.splitlines()[1] == "inf,-inf,nan,"
+
+
+def test_csv_for_a_terminal_cannot_steer_it() -> None:
+    file = io.StringIO()
+    data_formats.write_csv(
+        file,
+        ["a\x1b[2J"],
+        [
+            [
+                "b\x07\x9b31m",
+            ],
+            ["c\nd"],
+        ],
+        terminal=True,
+    )
+    assert file.getvalue() == "a\\x1b[2J\nb\\x07\\x9b31m\nc\\nd\n"
+
+
+def test_a_very_long_text_is_shown_by_its_beginning() -> None:
+    rows = [["x" * 5_000_000, 1], *[["short", 2]] * 1000]
+    for style in (formats.table, formats.markdown, formats.latex):
+        text = style(["a", "b"], rows)
+        assert len(text) < 5_000_000
+        assert "... (5,000,000 letters)" in text
+    assert "x" * 5_000_000 in data_formats.to_csv(["a", "b"], rows)

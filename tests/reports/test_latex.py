@@ -68,6 +68,16 @@ def test_awkward_names_stay_text() -> None:
     check(formats.latex([AWKWARD, "b"], [[AWKWARD, 1.0], ["", None]], bold={(0, 0), (1, 1)}))
 
 
+@pytest.mark.parametrize("name", ["[1, 2]", "*", "[-1ex]", "*[2cm]"])
+def test_no_cell_is_an_argument_of_the_command_before_it(name: str) -> None:
+    r"""Both the end of a row and \\midrule take a bracket that follows them for their own."""
+    text = formats.latex([name, "b"], [[name, 1], [name, 2], ["", name]])
+    check(text)
+    lines = text.splitlines()
+    assert [line for line in lines if line.lstrip().startswith(("[", "*"))] == []
+    assert lines[2] == f"{{}}{name} & b \\\\"
+
+
 @pytest.mark.parametrize("wrong", [r"a & b & c \\", r"{a & b \\", r"a_b & c \\", r"\input a & b \\", "a & b"])
 def test_the_check_can_fail(wrong: str) -> None:
     text = formats.latex(["x", "y"], [["here", 1]]).replace(r"here & 1 \\", wrong)
