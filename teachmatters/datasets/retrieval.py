@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LEVELS = ("easy", "hard", "junk")
+MOST_WORDS = 200  # characters of what is wrong with a file
 
 
 class Landmarks(Dataset):
@@ -35,10 +37,10 @@ class Landmarks(Dataset):
         self.root, self.truth = root, truth
         try:
             names, asked, known = _read(truth)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             why = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
             raise TeachMattersError(
-                f"{truth} is not the ground truth of a retrieval data set ({why}); expected "
+                f"{truth} is not the ground truth of a retrieval data set ({why[:MOST_WORDS]}); expected "
                 "a pickle of imlist, qimlist and gnd with bbx, easy, hard and junk for each query"
             ) from None
         self._gallery = [self._item(name) for name in names]
@@ -71,7 +73,7 @@ def _read(path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
     content = read_plain_pickle(path)
     names, asked = [_name(name) for name in content["imlist"]], [_name(name) for name in content["qimlist"]]
     known = [
-        {"box": Box(*map(float, facts["bbx"])), **{level: _positions(facts[level], len(names)) for level in LEVELS}}
+        {"box": _box(facts["bbx"]), **{level: _positions(facts[level], len(names)) for level in LEVELS}}
         for facts in content["gnd"]
     ]
     if len(known) != len(asked):
@@ -79,6 +81,13 @@ def _read(path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
     if len(set(names)) < len(names) or len(set(asked)) < len(asked):
         raise ValueError("a name stands twice in a list")
     return names, asked, known
+
+
+def _box(given: Sequence[float]) -> Box:
+    corners = [float(each) for each in given]
+    if not all(map(math.isfinite, corners)):
+        raise ValueError(f"a box {corners}")
+    return Box(*corners)
 
 
 def _name(name: object) -> str:

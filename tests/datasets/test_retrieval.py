@@ -81,11 +81,16 @@ def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> N
         ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]}, "outside of imlist, which holds 3"),
         ({"gnd": [{"bbx": [1, 2, 3], "easy": [], "hard": [], "junk": []}]}, "bottom"),
         ({"gnd": [{"bbx": [1, 2, 3, 4], "ok": [], "junk": []}]}, "it has no 'easy'"),
+        ({"gnd": [{"bbx": [1, 2, 3, float("nan")]}]}, "a box"),
+        ({"gnd": [{"bbx": [1, 2, 3, 10**400]}]}, "OverflowError"),
+        ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [float("inf")]}]}, "OverflowError"),
+        ({"imlist": [["x"] * 10_000]}, "is not the ground truth"),
     ],
 )
 def test_what_is_no_ground_truth_is_one_line(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
-    with pytest.raises(TeachMattersError, match=words):
+    with pytest.raises(TeachMattersError, match=words) as error:
         opened(written(tmp_path / "a", **changes))
+    assert len(str(error.value)) < 600
 
 
 def test_without_a_folder_it_says_which_one() -> None:
