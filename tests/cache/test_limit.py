@@ -164,6 +164,49 @@ save_state(entry.path / "000000-a.safetensors", {"x": np.zeros(1000)}, entry.key
     assert [path.name for path in made.path.iterdir() if path.name != ".lock"] == ["about.json"]
 
 
+KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+import numpy as np
+from teachmatters.cache.entry import Entry
+from teachmatters.cache.holding import hold, release
+from teachmatters.cache.states import load_state, save_state
+
+def write(entry):
+    for number in range(10**6):
+        entry.begin({"shards": number})
+        save_state(entry.path / f"{number % 9:06d}-a.safetensors", {"x": np.full(20_000, number)}, entry.key)
+
+moments, entry, found = random.Random(0), Entry.at(Path(sys.argv[1]), "features", {"model": "a"}), 0
+for _ in range(int(sys.argv[2])):
+    child = os.fork()
+    if not child:
+        hold(entry)
+        write(entry)
+    time.sleep(moments.uniform(0.001, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    found += bool(entry.drafts())
+    hold(entry)
+    assert not entry.drafts()
+    for path in entry.files():
+        if path.name != "about.json":
+            assert len(set(np.asarray(load_state(path, entry.key)["x"]))) == 1
+    assert entry.holds() is not None or not entry.files()
+    release()
+print(found)
+"""
+
+
+def test_killed_at_any_moment_it_leaves_whole_files_and_nothing_for_ever(tmp_path: Path) -> None:
+    kills = os.environ.get("TM_TEST_CACHE_KILLS", "60")
+    found = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), kills], capture_output=True, text=True, check=False
+    )
+    assert found.stderr == ""
+    assert int(found.stdout) > 0, "none fell into a write: this shows nothing"
+
+
 def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[Entry]) -> None:
     hold(three[0])
     three[0].remove()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
 import random
 import struct
@@ -154,3 +156,30 @@ def test_ground_truth_of_the_official_size_is_read_at_once(tmp_path: Path) -> No
         found = read_plain_pickle(tmp_path / "a.pkl")
         assert (found["imlist"], found["gnd"][69]["junk"]) == (names, list(range(200)))
     assert time.process_time() - begun < 3 * SOON
+
+
+CASES = int(os.environ.get("TM_TEST_CHANGES", "400"))
+
+
+def test_whatever_is_changed_in_a_file_it_is_read_or_refused(tmp_path: Path) -> None:
+    """Bytes replaced, cut out and doubled anywhere, by a fixed seed."""
+    generator, path = random.Random(0), tmp_path / "a.pkl"
+    truth = {"imlist": ["a", "b"], "gnd": [{"bbx": [1.5] * 4, "easy": np.arange(9), "hard": np.float32(2)}, None, b"x"]}
+    whole = [pickle.dumps(truth, protocol) for protocol in range(6)]
+    slowest = 0.0
+    tracemalloc.start()
+    try:
+        for number in range(CASES):
+            raw = bytearray(whole[number % 6])
+            for _ in range(generator.randrange(1, 5)):
+                at, count = generator.randrange(len(raw)), generator.randrange(1, 9)
+                raw[at : at + generator.choice((0, 1, count))] = generator.randbytes(generator.choice((0, 1, count)))
+            path.write_bytes(raw)
+            begun = time.process_time()
+            with contextlib.suppress(TeachMattersError):
+                read_plain_pickle(path)
+            slowest = max(slowest, time.process_time() - begun)
+        assert tracemalloc.get_traced_memory()[1] < ENOUGH
+    finally:
+        tracemalloc.stop()
+    assert slowest < SOON

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import random
 import struct
 import tracemalloc
 import zipfile
@@ -147,3 +150,28 @@ def test_every_cut_is_one_line(tmp_path: Path) -> None:
         (tmp_path / "w.npz").write_bytes(buffer.getvalue()[:end])
         with pytest.raises(TeachMattersError, match=r"not a readable \.npz file"):
             read_npz(tmp_path / "w.npz")
+
+
+CASES = int(os.environ.get("TM_TEST_CHANGES", "200"))
+
+
+def test_whatever_is_changed_in_a_file_it_is_read_or_refused(tmp_path: Path) -> None:
+    """Bytes replaced, cut out and doubled anywhere, by a fixed seed."""
+    generator, path = random.Random(0), tmp_path / "w.npz"
+    whole = []
+    for save in (np.savez, np.savez_compressed):
+        save(path, w=np.arange(30.0), v=np.ones((2, 3), dtype=np.float16))
+        whole.append(path.read_bytes())
+    tracemalloc.start()
+    try:
+        for number in range(CASES):
+            raw = bytearray(whole[number % 2])
+            for _ in range(generator.randrange(1, 4)):
+                at, count = generator.randrange(len(raw)), generator.randrange(1, 9)
+                raw[at : at + generator.choice((0, 1, count))] = generator.randbytes(generator.choice((0, 1, count)))
+            path.write_bytes(raw)
+            with contextlib.suppress(TeachMattersError):
+                read_npz(path)
+        assert tracemalloc.get_traced_memory()[1] < ENOUGH
+    finally:
+        tracemalloc.stop()
