@@ -71,8 +71,9 @@ def nothing(
         ("heads", options.heads),
     ):
         wanted += [f"{word} {listing(map(str, values))}"] if values else []
-    command = catalog.command(metrics[0], models=options.models, data=options.data) if metrics else ""
-    advice = f"; '{command}' would measure it" if metrics else ""
+    advice = ""
+    if metrics:
+        advice = f"; {catalog.advice(metrics[0], 'would measure it', options.models, options.data)}"
     if elsewhere and elsewhere.rows:
         advice = f"; there are {', '.join(_extent(elsewhere))}"
     return f"{catalog.path} has no numbers for {', '.join(wanted)}{advice}."
@@ -84,8 +85,9 @@ def _not_for_it(spec: ReportSpec, options: Options, catalog: Catalog, fits: bool
     facts = [options.of(name) for name in metrics]
     numbers = bool(facts) and all(name in options.facts and options.of(name).has_numbers for name in metrics)
     of_arrays = bool(spec.metrics) and all(options.of(name).level == "map" for name in spec.metrics)
-    if metrics and not of_arrays and not any(fact.has_numbers for fact in facts):
-        return _without_numbers(facts)
+    arrays = [fact for fact in facts if fact.level == "map"]
+    if metrics and not of_arrays and (not any(fact.has_numbers for fact in facts) or (spec.least > 1 and arrays)):
+        return _without_numbers(arrays or facts)
     if of_arrays and facts and all(fact.has_numbers for fact in facts):
         shown = catalog.spelled(metrics[0])
         return f"{listing(metrics)} consists of numbers, not of maps; 'tm report metric --metric {shown}' shows it."

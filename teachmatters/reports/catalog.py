@@ -67,13 +67,14 @@ class Catalog:
         return self._find("model", given, list(self.models), families)
 
     def find_metrics(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Metrics meant by metrics, patterns, analyses (these come first, as in analyze), or ``analysis:metric``."""
+        """Return the metrics meant by metrics, patterns, ``analysis:metric``, analyses or suites."""
         wanted: list[str] = []
         for name in map(storable, given):
             if ":" in name:
                 meant = [fact.name for fact in self.facts.values() if fnmatchcase(f"{fact.analysis}:{fact.name}", name)]
             else:
-                meant = [fact.name for fact in self.facts.values() if fact.analysis == name]
+                analyses = {name, *_suite(name)}
+                meant = [fact.name for fact in self.facts.values() if fact.analysis in analyses]
             wanted += meant or [name]
         return self._find("metric", wanted, list(self.facts), {})
 
@@ -117,6 +118,19 @@ class Catalog:
         words = [f" {option} {shlex.quote(value)}" for option, values in options for value in values]
         return f"tm analyze{''.join(words)}{db_option(self.path)}"
 
+    def advice(self, metric: str, verb: str, models: Sequence[str], data: Sequence[str]) -> str:
+        """Return the command that would measure a metric, or which of the data sets cannot have it.
+
+        Args:
+            metric: a name.
+            verb: what the command would do, ``would measure it``.
+            models: labels, as for ``command``.
+            data: data sets, as for ``command``.
+        """
+        if lacking := _cannot_have(metric, data):
+            return f"{listing(lacking)} has nothing that {metric} could be measured on: 'tm datasets' lists what has"
+        return f"'{self.command(metric, models=models, data=data)}' {verb}"
+
     def _asked_for(self, label: str) -> str:
         """Return what ``--model`` takes for a model of the store to come under its label again."""
         name = self.names.get(label, label)
@@ -156,6 +170,23 @@ class Catalog:
         if any(sign in name for sign in "*?["):
             return TeachMattersError(f"no {kind} in {self.path.name} matches {name!r}; it holds {listing(held)}.")
         return UnknownNameError(kind, name, known, f"{self.path.name} holds {listing(held)}.")
+
+
+def _suite(name: str) -> list[str]:
+    """Return the analyses of a suite, none if there is no such suite."""
+    from teachmatters.registry import load
+
+    return [spec.name for spec in load().analyses.values() if name in spec.suites]
+
+
+def _cannot_have(metric: str, data: Iterable[str]) -> list[str]:
+    """Return those of the data sets that hold nothing a metric could be measured on, as far as their specs tell."""
+    from teachmatters.registry import load
+
+    tool = load()
+    specs = [spec for spec in tool.analyses.values() if any(each.name == metric for each in spec.metrics)]
+    known = [tool.datasets[name] for name in data if name in tool.datasets]
+    return [each.name for each in known if specs and not any(metric in spec.metrics_on(each.kinds) for spec in specs)]
 
 
 def db_option(path: Place) -> str:

@@ -205,9 +205,9 @@ def _default_metrics(spec: ReportSpec, catalog: Catalog, options: Options) -> tu
     held = tuple(name for name in spec.metrics if name in catalog.facts)
     if not held:
         models, data = catalog.find_models(options.models), catalog.find_data(options.data)
-        command = catalog.command(spec.metrics[0], models=models, data=data)
+        advice = catalog.advice(spec.metrics[0], "measures the first", models, data)
         raise TeachMattersError(
             f"{catalog.path} holds {listing(catalog.facts)}, but nothing that report {spec.name!r} shows "
-            f"({listing(spec.metrics)}); '{command}' measures the first."
+            f"({listing(spec.metrics)}); {advice}."
         )
     return held

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +20,11 @@ from matplotlib.lines import Line2D
 from matplotlib.style import context
 from numpy.typing import NDArray
 
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.style import Look
 from teachmatters.reports.whole import draft
+
+LOG = logging.getLogger(__name__)
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
@@ -60,6 +65,26 @@ def look() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def letters_told(name: str) -> Iterator[None]:
+    """Say in one line which letters the font lacks, where matplotlib warns of each; they are drawn as boxes.
+
+    Args:
+        name: of what is drawn.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing: dict[str, None] = {}
+    for one in caught:
+        if found := re.match(r"Glyph (\d+) ", str(one.message)):
+            missing[chr(int(found[1]))] = None
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        LOG.warning("%s: the font lacks %s; boxes are drawn instead", name, listing(missing))
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a drawing in the format that its suffix names, whole or not at all.
 
@@ -70,7 +95,7 @@ def save(figure: Figure, path: Path) -> None:
     metadata = {".png": {"Software": SOFTWARE}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[
         path.suffix.lower()
     ]
-    with draft(path) as part, look():
+    with draft(path) as part, look(), letters_told(path.name):
         figure.savefig(part, dpi=160, format=path.suffix.lower()[1:], metadata=metadata)
 
 

@@ -43,6 +43,7 @@ def test_metrics_by_analysis_or_name(several: Path) -> None:
     assert catalog.find_metrics(["knn"]) == catalog.find_metrics(["knn-*"]) == catalog.find_metrics(["knn:knn-top1"])
     assert catalog.find_metrics(["cka", "cka:cka"]) == ("cka",)
     assert catalog.find_metrics(["knn:*"]) == ("knn-top1",)
+    assert catalog.find_metrics(["what", "why"]) == ("cka", "knn-top1"), "suites, as in analyze"
     with pytest.raises(UnknownNameError, match="unknown metric 'cka:knn-top1'"):
         catalog.find_metrics(["cka:knn-top1"])
 

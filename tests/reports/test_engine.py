@@ -302,15 +302,15 @@ class TestErrors:
 
     def test_the_command_is_of_the_models_and_data_that_were_asked_for(self, tmp_path: Path) -> None:
         for label in ("a", "b", "c"):
-            record(tmp_path / "r.db", model(label), DISTANCE, heads(DISTANCE, [0.1]))
+            record(tmp_path / "r.db", model(label), DISTANCE, heads(DISTANCE, [0.1]), data="scenes")
         record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [1.0]), data="digits")
         command = "tm analyze --model b --model c --metric {} --data {} "
-        with pytest.raises(NothingToShowError, match=command.format("knn-top1", "photos")):
-            run("metric", tmp_path / "r.db", metrics=("knn-top1",), models=("b", "c"), data=("photos",))
+        with pytest.raises(NothingToShowError, match=command.format("knn-top1", "scenes")):
+            run("metric", tmp_path / "r.db", metrics=("knn-top1",), models=("b", "c"), data=("scenes",))
         with pytest.raises(NothingToShowError, match=command.format("knn-top1", "digits")):
             run("metric", tmp_path / "r.db", metrics=("knn-top1",), models=("b", "c"))
-        with pytest.raises(TeachMattersError, match=command.format("purity-cls", "photos")):
-            run("clusters", tmp_path / "r.db", models=("b", "c"), data=("photos",))
+        with pytest.raises(TeachMattersError, match=command.format("purity-cls", "scenes")):
+            run("clusters", tmp_path / "r.db", models=("b", "c"), data=("scenes",))
 
     def test_a_metric_without_direction_has_no_best_layer(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"attn-distance has no better or worse.*: knn-top1, purity-cls\."):
@@ -329,6 +329,20 @@ class TestErrors:
         record(path, model(), TOP1, [])
         with pytest.raises(NothingToShowError, match=r"knn-top1 gave no number for any model .* notes FROM runs"):
             run("metric", path, metrics=("knn-top1",))
+
+    def test_a_data_set_that_cannot_have_it_is_not_suggested(self, tmp_path: Path) -> None:
+        record(tmp_path / "r.db", model(), replace(TOP1, name="davis-jf"), values(TOP1, []), analysis="video")
+        record(tmp_path / "r.db", model(), DISTANCE, heads(DISTANCE, [0.1]), data="digits")
+        one = [replace(each, metric="davis-jf") for each in values(TOP1, [1.0])]
+        record(tmp_path / "r.db", model(), replace(TOP1, name="davis-jf"), one, analysis="video", data="davis")
+        with pytest.raises(NothingToShowError, match="digits has nothing that davis-jf could be measured on: 'tm data"):
+            run("metric", tmp_path / "r.db", metrics=("davis-jf",), data=("digits",))
+
+    def test_a_metric_of_arrays_has_no_points(self, tmp_path: Path) -> None:
+        record(tmp_path / "r.db", model(), MAP, [])
+        record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
+        with pytest.raises(NothingToShowError, match="attn-map-cls consists of arrays"):
+            run("scatter", tmp_path / "r.db", metrics=("attn-map-cls", "knn-top1"))
 
     def test_an_option_that_does_nothing_is_refused(self, store: Path) -> None:
         with pytest.raises(TeachMattersError, match=r"'best-layers' takes no --heads; it takes --metric, --model,"):

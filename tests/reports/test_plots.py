@@ -146,3 +146,11 @@ def test_a_drawing_that_breaks_off_leaves_the_old_one(
     with pytest.raises(KeyboardInterrupt):
         plots.save(figure, tmp_path / "a.svg")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.svg", before)]
+
+
+def test_letters_that_the_font_lacks_are_told_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    figure, (ax,) = plots.panels(1)
+    ax.set_title("模型 and 模型")
+    plots.save(figure, tmp_path / "a.png")
+    assert caplog.messages == ["a.png: the font lacks 模, 型; boxes are drawn instead"]
+    assert (tmp_path / "a.png").exists()

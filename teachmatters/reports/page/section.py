@@ -155,8 +155,11 @@ def _picture(report: Report, most: int) -> str:
     models = len(report.rows["model"].unique()) if "model" in report.rows else 0
     if models > most:
         return f"<p>{models} models are too many for one drawing; --model chooses up to {most} of them.</p>"
-    file = io.BytesIO()
-    report.figure().savefig(file, format="png", dpi=DPI)
+    from teachmatters.reports import plots
+
+    file, figure = io.BytesIO(), report.figure()
+    with plots.letters_told(f"drawing of {report.spec.name}"):
+        figure.savefig(file, format="png", dpi=DPI)
     picture = base64.b64encode(file.getvalue()).decode()
     alt = html.escape(f"Drawing of {report.spec.name}: {report.spec.summary}")
     return f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
