@@ -88,12 +88,14 @@ def _open(path: Path, threads: bool, kind: type[Reader]) -> Reader:
     except sqlite3.OperationalError as error:
         if not _is_unfinished(path, error):
             raise
-        folder = TemporaryDirectory(prefix="teachmatters-")
         try:
-            connection = _attempt(_recovered(path, Path(folder.name), error), threads, kind)
-        except BaseException:
-            folder.cleanup()
-            raise
+            with contextlib.ExitStack() as stack:
+                folder = TemporaryDirectory(prefix="teachmatters-")
+                stack.callback(folder.cleanup)
+                connection = _attempt(_recovered(path, Path(folder.name), error), threads, kind)
+                stack.pop_all()
+        except OSError as full:
+            raise error from full
     connection.folder = folder
     return connection
 

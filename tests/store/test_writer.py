@@ -3,8 +3,6 @@ from __future__ import annotations
 import math
 import signal
 import sqlite3
-import subprocess
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -153,51 +151,6 @@ def test_killed_in_the_middle_of_a_run(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert beside(path) == ["r.db"]
-
-
-def _hold(path: Path, seconds: float) -> subprocess.Popen[str]:
-    """Somebody else with the write lock."""
-    code = (
-        "c = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN IMMEDIATE')\n"
-        "print('held', flush=True)\ntime.sleep(float(sys.argv[2]))\nc.execute('COMMIT')\n"
-    )
-    process = start(code, path, seconds)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
-
-
-def test_a_locked_store_is_found_on_opening(tmp_path: Path) -> None:
-    path = store_at(tmp_path / "r.db")
-    holder = _hold(path, 60)
-    try:
-        before, started = path.read_bytes(), time.monotonic()
-        with pytest.raises(TeachMattersError, match="locked by another program"):
-            Store.open(path, timeout=0.2)
-        assert time.monotonic() - started < 5
-        assert path.read_bytes() == before
-    finally:
-        holder.kill()
-        holder.communicate()
-
-
-def test_a_finished_run_waits_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = store_at(tmp_path / "r.db")
-    with Store.open(path) as store:
-        holder = _hold(path, 1.5)
-        store.record(run(DISTANCE), numbers("attn-distance", 1))
-        holder.communicate(timeout=30)
-    assert rows(path, "SELECT value FROM results") == [(1,)]
-    monkeypatch.setattr(writer, "PATIENCE", 0.2)
-    with Store.open(path) as store:
-        holder = _hold(path, 60)
-        try:
-            assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}  # reading needs no lock
-            with pytest.raises(TeachMattersError, match="locked by another program"):
-                store.record(run(DISTANCE), numbers("attn-distance", 2))
-        finally:
-            holder.kill()
-            holder.communicate()
 
 
 FULL = (
