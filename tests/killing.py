@@ -97,16 +97,26 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def forked(work: Callable[[], object]) -> int:
-    """Do something in a process of its own that ends at once. Returns its exit status: -9 if it was killed."""
-    if (child := os.fork()) == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:  # noqa: BLE001
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
+def fork(work: Callable[[], object]) -> int:
+    """Do something in a process of its own that ends at once. Returns its id."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def ended(child: int) -> int:
+    """Wait for a process. Returns its exit status: -9 if it was killed."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do something in a process of its own, and wait for it. Returns its exit status."""
+    return ended(fork(work))
