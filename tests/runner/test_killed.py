@@ -103,6 +103,7 @@ def interrupt() -> None:
         original(*arguments)
         os.kill(os.getpid(), signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background processes ignore
     TimmViT.stream = stream  # type: ignore[method-assign, assignment]
     assert forked(partial(_run, "analyze", Path("r.db"), 130)) == 0
     assert not Path("r.db").exists()
