@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from teachmatters.store import postgres, postgres_store
+from teachmatters.store import files, postgres, postgres_store
 from teachmatters.store.files import plain_error
 from teachmatters.store.location import Place, Server
 
@@ -47,9 +46,21 @@ def writing_engine(place: Place, patience: float, *, tables_only: bool = False) 
 
 
 def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
-    url = URL.create("sqlite", database=str(path.absolute()))
-    how = {"isolation_level": None, "timeout": STEP, "uri": True}  # a URI is what other files are attached by
-    engine = create_engine(url, poolclass=NullPool, connect_args=how)
+    opened = files.identity(path)
+
+    def check_file() -> None:
+        nonlocal opened
+        found = files.identity(path)
+        opened = opened or found
+        if found != opened:
+            raise files.gone(path)
+
+    def connect() -> sqlite3.Connection:
+        check_file()
+        uri = f"{path.resolve().as_uri()}?mode={'rw' if opened else 'rwc'}"  # what was deleted is not made anew
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=STEP)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -66,9 +77,11 @@ def _file_engine(path: Path, patience: float, tables_only: bool) -> Engine:
             connection.exec_driver_sql("BEGIN")
         else:
             _patiently(connection, "BEGIN IMMEDIATE", patience)
+        check_file()
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
+        check_file()  # what is committed to a file without a name is lost
         # Where the journal is not yet a write-ahead log, readers hold up even a transaction that has changed nothing.
         _patiently(connection, "COMMIT", patience)
 

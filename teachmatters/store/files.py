@@ -40,8 +40,27 @@ _REASONS = {
 def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | None:
     """SQLite's complaint as a line for people, or None for one that is a defect of ours."""
     code: int = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not path.exists():
+        return gone(path)
     reason = _REASONS.get(code) or _REASONS.get(code & 0xFF)  # the low byte is the primary code
     return None if reason is None else TeachMattersError(f"{path} {reason}")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What two files never share, whatever their names; None where there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def gone(path: Path) -> TeachMattersError:
+    """It is not the file that it was when the command began."""
+    happened = "replaced by another file" if path.exists() else "deleted"
+    return TeachMattersError(
+        f"{path} was {happened} while the command ran. Nothing more was stored; run the command again"
+    )
 
 
 @contextlib.contextmanager

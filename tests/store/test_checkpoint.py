@@ -15,7 +15,7 @@ from teachmatters.store import Store, connect, info, query
 from teachmatters.store.compact import compact
 from teachmatters.store.migrate import check_writable, migrate
 from tests.store.merging import join
-from tests.store.samples import DISTANCE, numbers, rows, run, store_at
+from tests.store.samples import DISTANCE, finish, numbers, rows, run, start, store_at
 
 ROWS = 1500
 LOG_HEADER, FRAME_HEADER, PAGE = 32, 24, 4096  # bytes, of SQLite's file format
@@ -76,3 +76,24 @@ def test_whoever_opens_it_finds_it_sound(moments: tuple[bytes, list[bytes]], tmp
             assert rows(folder / "into.db", "SELECT count(*) FROM all_results") == [(3 + ROWS,)]
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+FULL = """
+import resource
+path = Path(sys.argv[1])
+size = path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+with Store.open(path) as store:
+    store.record(run(DISTANCE, dataset="large"), numbers("attn-distance", *range(500)))
+"""
+
+
+def test_a_disk_that_is_full_during_a_checkpoint_and_has_room_again(tmp_path: Path) -> None:
+    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1, 2, 3)))
+    assert finish(start(FULL, path)) == (0, ""), "the run fits into the log"
+    assert path.with_name("r.db-wal").stat().st_size > 0, "and not into the file"
+    for use in OFTEN:
+        USES[use](path)
+    assert query(path, "SELECT count(*) FROM all_results").rows == [(503,)]
+    store_at(path, (run(DISTANCE, dataset="more"), numbers("attn-distance", 1)))
+    assert rows(path, "SELECT count(*) FROM all_results") == [(504,)]

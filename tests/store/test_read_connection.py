@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import query, read_connection
+from teachmatters.store import query
 from tests.killing import die_at, forked
 from tests.store.samples import DISTANCE, finish, numbers, run, start, store_at
 
@@ -106,7 +106,7 @@ def test_a_copy_that_cannot_be_made_is_said(folder: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(read_connection.shutil, "copyfile", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(TeachMattersError, match=r"r\.db was left half-written.*tm db migrate"):
         query(path, COUNT)
