@@ -1,45 +1,72 @@
-"""Eight processes that record into one store at once: every run there once, none lost, nobody told of a lock."""
+"""Six processes that record into one store and three that read it, at once: no open fails, no run is lost."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import time
+from functools import partial
 
-from teachmatters.store.location import Place, Server
-from tests.store.samples import beside, finish, rows, start
+import teachmatters
+from teachmatters.store import Store, info, query
+from teachmatters.store.location import Place, Server, plain_path
+from tests.killing import ended, fork
+from tests.store.samples import DISTANCE, TOP1, beside, model, numbers, rows, run, start
 
-PROCESSES, RUNS = 8, 3
-WRITER = """
-from teachmatters.store import query
-label, begin = sys.argv[2], Path(sys.argv[3])
-print("ready", flush=True)
-while not begin.exists():
-    time.sleep(0.01)
-for nth in range(int(sys.argv[4])):
-    with Store.open(sys.argv[1]) as store:  # as one command after the other does
-        # A cell of its own, and one that all of them measure: of that, one run is the newest.
-        for of, data in ((model(label), str(nth)), (model("shared"), "photos")):
-            one = run(DISTANCE, TOP1, of=of, dataset=data, run_id=f"{label}-{nth}-{data}")
-            store.recorded(one.cell)
-            store.record(one, numbers("attn-distance", *range(100)))
-        found = query(plain_path(sys.argv[1]), f"SELECT count(*) FROM runs WHERE run_id LIKE '{label}-%'").rows
-        assert found == [(2 * nth + 2,)], found
-"""
+WRITERS, READERS = 6, 3
+SECONDS = float(os.environ.get("TM_TEST_SECONDS", "2"))
+"""For which they go on."""
+
+ROWS = (100, 10, 2000)  # a run may make the file much longer, or hardly
 
 
-def test_eight_writers_of_one_store(place: Place, tmp_path: Path) -> None:
+def test_six_writers_and_three_readers_of_one_store(place: Place) -> None:
     """They begin at the same moment, when there is no store yet."""
-    writers = [start(WRITER, place, f"m{n}", tmp_path / "begin", RUNS) for n in range(PROCESSES)]
-    for writer in writers:
-        assert writer.stdout
-        assert writer.stdout.readline() == "ready\n"
-    (tmp_path / "begin").touch()
-    assert [finish(writer, 240) for writer in writers] == [(0, "")] * PROCESSES
-    runs = PROCESSES * RUNS
-    assert rows(place, "SELECT count(*), count(DISTINCT run_id) FROM runs") == [(2 * runs, 2 * runs)]
-    assert rows(place, "SELECT count(*) FROM all_results") == [(2 * runs * 100,)]
-    newest = "SELECT count(*), count(DISTINCT run_id) FROM results WHERE model"
-    assert rows(place, f"{newest} = 'shared'") == [(100, 1)]
-    assert rows(place, f"{newest} <> 'shared'") == [(runs * 100, runs)]
-    assert rows(place, "SELECT count(*) FROM models") == [(PROCESSES + 1,)]
+    code = "import alembic.command\nfrom tests.store.test_many_writers import race\nrace(sys.argv[1])\n"
+    process = start(code, place)
+    out, error = process.communicate(timeout=240)
+    assert (process.returncode, error) == (0, "")
+    written = int(out)
+    assert written >= WRITERS
+    assert rows(place, "SELECT count(*), count(DISTINCT run_id) FROM runs") == [(2 * written, 2 * written)]
+    newest = "SELECT count(DISTINCT run_id) FROM results WHERE model"
+    assert rows(place, f"{newest} = 'shared'") == [(1,)]
+    assert rows(place, f"{newest} <> 'shared'") == [(written,)]
+    assert rows(place, "SELECT count(*) FROM models") == [(WRITERS + 1,)]
     assert rows(place, "SELECT count(*) FROM metrics") == [(2,)]
     assert isinstance(place, Server) or beside(place) == ["r.db"]
+
+
+def race(address: str) -> None:
+    """Let them run; print how many pairs of runs were recorded."""
+    end = time.monotonic() + SECONDS
+    writers = [fork(partial(_write, address, f"m{number}", end)) for number in range(WRITERS)]
+    Store.open(address).close()
+    readers = [fork(partial(_read, address, end)) for _ in range(READERS)]
+    assert [ended(child) for child in (*writers, *readers)] == [0] * (WRITERS + READERS)
+    (written,) = query(plain_path(address), "SELECT count(*) / 2 FROM runs").rows[0]
+    print(written)  # noqa: T201
+
+
+def _write(address: str, label: str, end: float) -> None:
+    nth = 0
+    while nth == 0 or time.monotonic() < end:
+        with Store.open(address) as store:  # as one command after the other does
+            # A cell of its own, and one that all of them measure: of that, one run is the newest.
+            for of, data in ((model(label), str(nth)), (model("shared"), "photos")):
+                one = run(DISTANCE, TOP1, of=of, dataset=data, run_id=f"{label}-{nth}-{data}")
+                store.recorded(one.cell)
+                store.record(one, numbers("attn-distance", *range(ROWS[nth % len(ROWS)])))
+        nth += 1
+        mine = query(plain_path(address), f"SELECT count(*) FROM runs WHERE run_id LIKE '{label}-%'").rows
+        assert mine == [(2 * nth,)], mine
+
+
+def _read(address: str, end: float) -> None:
+    place, seen = plain_path(address), 0
+    while time.monotonic() < end:
+        (found,) = query(place, "SELECT count(*) FROM runs").rows[0]
+        assert found >= seen, "a run is gone"
+        seen = found
+        assert info(place)["runs"] >= seen
+        teachmatters.open(place)
+        query(place, "SELECT * FROM results LIMIT 500")
