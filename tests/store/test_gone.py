@@ -13,6 +13,7 @@ import pytest
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, writer
+from teachmatters.store.schema import Number
 from tests.store.merging import join
 from tests.store.samples import DISTANCE, numbers, rows, run, store_at
 
@@ -66,7 +67,7 @@ def test_while_a_run_is_stored(path: Path, what: str, monkeypatch: pytest.Monkey
 
     def insert_and_lose(session: Any, table: Any, found: Any) -> None:
         insert(session, table, found)
-        if table is writer.Number:
+        if table is Number:
             happen(path)
 
     monkeypatch.setattr(writer, "_insert", insert_and_lose)

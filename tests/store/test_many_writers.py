@@ -68,5 +68,5 @@ def _read(address: str, end: float) -> None:
         assert found >= seen, "a run is gone"
         seen = found
         assert info(place)["runs"] >= seen
-        teachmatters.open(place)
+        teachmatters.open(address)
         query(place, "SELECT * FROM results LIMIT 500")
