@@ -34,13 +34,14 @@ def export(
 ) -> None:
     """Write results, or the rows of a query, to a file."""
     from teachmatters.reports import export
-    from teachmatters.store import location
+    from teachmatters.store import guard, location
 
     given.above(timeout, 0, "--timeout")
     given.check_target(out, "--out", SUFFIXES)
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
+    guard.limit_memory()
     count = export.export(path, sql or export.RESULTS, out, timeout, output.Pulse().beat)
     output.say(f"Wrote {count:,} {'row' if count == 1 else 'rows'} to {out}")
 
