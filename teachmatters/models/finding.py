@@ -13,6 +13,9 @@ from torch import Tensor
 
 StateDict: TypeAlias = "dict[str, Any]"
 
+RADIO = "patch_generator.embedder.weight"
+"""NVIDIA's C-RADIO, whose one table of positions is made for images of every size."""
+
 # The patch embedding's kernel, as each layout calls it: every vision transformer has one.
 KERNELS = (
     "patch_embed.proj.weight",  # timm, and most authors
@@ -24,6 +27,7 @@ KERNELS = (
     "conv1.weight",  # OpenAI's CLIP
     "embedding/kernel",  # Google's arrays
     "preprocessor.patchifier.proj.weight",  # Apple's AIMv2
+    RADIO,
 )
 
 # What PyTorch's wrappers put into names, wherever they wrapped a module.

@@ -9,7 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-TABLE = re.compile(r"(^|[./_])(pos_embed|pos(ition|itional)?_embeddings?|pos_embedding)(\.weight)?$")
+# Not C-RADIO's, which is cut to every network's own size.
+TABLE = re.compile(
+    r"(?<!patch_generator)(^|[./_])(pos_embed|pos(ition|itional)?_embeddings?|pos_embedding)(\.weight)?$"
+)
 RELATIVE = re.compile(r"relative_position_bias_table$")
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from teachmatters.models.conversions import BEIT_TABLE, from_augreg, from_beit, from_clip
-from teachmatters.models.finding import Place, StateDict
+from teachmatters.models.finding import RADIO, Place, StateDict
 from teachmatters.models.grids import grid_side
 from teachmatters.models.transformers_names import from_transformers
 
@@ -32,6 +32,9 @@ LAYOUTS: dict[Layout, str] = {
 
 FAULTS = (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 """What timm's conversions raise for a file that is not what they take it for."""
+
+# The networks of C-RADIO whose positions timm resamples from corner to corner.
+RADIO_CORNERS = ("vit_base_patch16_radio_v3", "vit_huge_patch16_radio_v3")
 
 # Parts of a vision transformer: what is left of these, the network would lack.
 INSIDE = re.compile(
@@ -159,7 +162,12 @@ def _by_timm(place: Place, state: StateDict, network: Any) -> StateDict | None:
         return None
     if grid_side(state, network) not in (0, grid_side(network.state_dict(), network)):
         return None
-    more = {"adapt_layer_scale": True} if "adapt_layer_scale" in inspect.signature(convert).parameters else {}
+    more: dict[str, Any] = (
+        {"adapt_layer_scale": True} if "adapt_layer_scale" in inspect.signature(convert).parameters else {}
+    )
+    if place.kernel == RADIO:
+        corners = network.pretrained_cfg["architecture"] in RADIO_CORNERS
+        more |= {"interpolation": "bilinear", "antialias": False, "align_corners": corners}
     try:
         with redirect_stdout(StringIO()):  # it prints what it leaves out
             converted: StateDict = convert(_as_timm_expects(state, network), network, **more)
@@ -172,6 +180,8 @@ def _as_timm_expects(state: StateDict, network: nn.Module) -> StateDict:
     """Timm tells DINOv2 by a mask token and DINOv3 by the name of its registers, which some files lack."""
     if type(network).__module__ == "timm.models.eva" and "register_tokens" in state:
         return {name.replace("register_tokens", "storage_tokens"): value for name, value in state.items()}
+    if RADIO in state:
+        return {f"radio_model.model.{name}": value for name, value in state.items()}
     is_dinov2 = "register_tokens" in state or any(".mlp.w12." in name for name in state)
     return ({"mask_token": torch.zeros(1)} | state) if is_dinov2 else dict(state)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from teachmatters.api import ModelAdapter, ModelSource, Size
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models import checkpoints, choices, positions, refusals
-from teachmatters.models.finding import Place, StateDict, places
+from teachmatters.models.finding import RADIO, Place, StateDict, places
 from teachmatters.models.grids import grid_side
 from teachmatters.models.matching import Match, matches
 
@@ -135,6 +135,8 @@ def fill(network: nn.Module, found: Found) -> str:
 
 def _matches(place: Place, network: Any, wanted: Wanted) -> list[tuple[Match, Size | None]]:
     """Read a place; a network of any size is that of the place first, and is resampled when it is filled."""
+    if place.kernel == RADIO and wanted.size is not None:  # timm cuts its table to the network's size
+        return [(match, wanted.size) for match in matches(place, wanted.make(wanted.size))]
     side = grid_side(place.state, network)
     if wanted.size is not None and side not in (0, grid_side(network.state_dict(), network)):
         pixels = side * network.patch_embed.patch_size[0]

@@ -163,6 +163,27 @@ def test_dinov3s_own_names_are_read_and_a_bias_is_not_dropped(
         found(tmp_path, dinov3(bias=0.5)[1], architecture=DINOV3)
 
 
+@pytest.mark.parametrize("side", [4, 8])
+def test_radios_table_is_cut_as_timm_cuts_it(side: int, tmp_path: Path) -> None:
+    architecture = "vit_base_patch16_radio_v3"
+    state = official.state(architecture)
+    given = {f"radio_model.model.{name}": value for name, value in state.items() if name.startswith("blocks.")}
+    table = torch.randn(1, side * side, official.WIDTH)
+    given |= {
+        "radio_model.model.patch_generator.embedder.weight": state["patch_embed.proj.weight"].flatten(1),
+        "radio_model.model.patch_generator.pos_embed": table,
+        "radio_model.model.patch_generator.cls_token.token": torch.cat([state["cls_token"], state["reg_token"]], 1)[0],
+    }
+    theirs: Any = timm.create_model(architecture, **official.TINY)
+    more: dict[str, Any] = {"interpolation": "bilinear", "antialias": False, "align_corners": True}
+    expected = timm.models.vision_transformer.checkpoint_filter_fn(dict(given), theirs, **more)
+    for size in (0, 64):
+        torch.save(given, tmp_path / "file.pth")
+        there = find(tmp_path / "file.pth", wanted(architecture, size=size))
+        assert there.state.keys() == state.keys()
+        assert all(torch.equal(value, expected[name]) for name, value in there.state.items())
+
+
 @pytest.mark.parametrize(
     ("architecture", "openai", "words"),
     [
