@@ -45,14 +45,15 @@ class Davis(Dataset):
     def _frames(self, number: int, video: str) -> list[Item]:
         """A video's frames by name; one that only its mask shows is there without a byte, and will not be read."""
         folder, masks = f"{FRAMES}/{video}", self.root / MASKS / video
-        found = {Path(entry.name).stem: entry.name for entry in entries(self.root / folder) if is_picture(entry.name)}
+        names = sorted((entry.name for entry in entries(self.root / folder) if is_picture(entry.name)), reverse=True)
+        found = {Path(name).stem: name for name in names}  # of one frame twice the first by name
         if not found:
             raise TeachMattersError(f"{self.root / folder} holds no frames; unpack DAVIS 2017 TrainVal 480p again")
         marked = {Path(entry.name).stem for entry in entries(masks) if _is_mask(entry.name)} if masks.is_dir() else ()
-        names = [found.get(stem, f"{stem}.jpg") for stem in sorted({*found, *marked})]
+        frames = [found.get(stem, f"{stem}.jpg") for stem in sorted({*found, *marked})]
         return [
             Item(f"{folder}/{name}", size_of(self.root / folder / name) or 0, group=video, units=(number,))
-            for name in names
+            for name in frames
         ]
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:

@@ -79,7 +79,9 @@ class ImageFolder(Dataset):
         flat = [folder for folder in folders if self.tree.has_own(folder)]
         if flat and any(map(self.tree.folders, folders)):
             where = listing(f"{folder}/" if folder else str(self.root) for folder in flat)
-            return [f"no labels: images are directly in {where}, not in a folder per class"]
+            alone = listing(f"{folder}/" for folder in folders if folder not in flat)
+            more = f"; to use {alone} alone, name it as the data set" if len(flat) < len(folders) else ""
+            return [f"no labels: images are directly in {where}, not in a folder per class{more}"]
         return class_remarks(self.classes)
 
     def _empty(self, parts: set[str]) -> list[str]:

@@ -180,3 +180,12 @@ def test_a_class_called_like_a_split_keeps_its_images_in_tars_of_that_split(tmp_
     dataset = opened(tmp_path / "tars")
     assert dataset.classes == ["bullet_train", "bus"]
     assert [key for key, *_ in listed(dataset)] == ["val/bullet_train/1.jpg", "val/bus/1.jpg"]
+
+
+def test_images_without_a_class_are_named_with_the_way_out(tmp_path: Path) -> None:
+    root = draw(tmp_path, ("train/a/1.jpg", "train/b/1.jpg", "test/1.jpg", "test/2.jpg"))
+    assert opened(root).remarks("labels", {}) == [
+        "no labels: images are directly in test/, not in a folder per class; "
+        "to use train/ alone, name it as the data set"
+    ]
+    assert opened(root / "train").classes == ["a", "b"]
