@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,11 +14,11 @@ import pytest
 
 from teachmatters.api import Result, StoredMap
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, connect, query, revision
+from teachmatters.store import Store, query, revision
 from teachmatters.store.merge import merge
 from teachmatters.store.merge_sources import opened
-from tests.store.merging import Silent, at, dump, join
-from tests.store.samples import DISTANCE, beside, finish, model, numbers, rows, run, start, store_at, values
+from tests.store.merging import Silent, dump, join
+from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at, values
 from tests.store.test_files import BAD
 from tests.store.test_migrate import old, scripts
 
@@ -212,65 +211,3 @@ def test_a_target_that_somebody_writes_is_waited_for_and_then_refused(
         writing.execute("BEGIN IMMEDIATE")
         with pytest.raises(TeachMattersError, match=r"a\.db is locked by another program.*with --into"):
             join(*three)
-
-
-# ---------------------------------------------------------------- killed
-KILLED = """
-from teachmatters.store import merge as module, merge_copy, merge_order
-from tests.store.merging import join
-
-insert, large = merge_copy._insert, Path(sys.argv[1])
-merge_copy.CHUNK = 5
-
-def die_at(count):
-    # Kill this process at that step of the work, half of which truly lies on the disk by then.
-    steps = iter(range(1, 1000))
-    def step(target):
-        target.execute("PRAGMA cache_size = 1")
-        if next(steps) == count:
-            os.kill(os.getpid(), signal.SIGKILL)
-    merge_copy._insert = lambda connection, schema, target, *rest: (
-        insert(connection, schema, target, *rest), step(target))
-    module.settle = lambda target: (merge_order.settle(target), step(target))
-
-for path in sys.argv[2:]:
-    child = os.fork()
-    if not child:
-        die_at(int(Path(path).parent.name.split("-")[1]))
-        join(Path(path), large)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL, path
-"""
-MOMENTS = (3, 7, 12, 13)
-"""Of 13 steps: four tables in each of three parts, and the flags at the end."""
-
-
-def test_killed_at_any_moment_the_target_is_as_it_was(tmp_path: Path) -> None:
-    each = numbers("attn-distance", *range(1000))
-    large = store_at(tmp_path / "large.db", *((run(DISTANCE, dataset=str(n), **at(n)), each) for n in range(15)))
-    mine = store_at(tmp_path / "mine.db", (run(DISTANCE, of=model("mine")), numbers("attn-distance", 1, 2)))
-    before = dump(mine)
-    targets = [tmp_path / f"{mode}-{moment}" / "into.db" for mode in ("new", "wal", "delete") for moment in MOMENTS]
-    for into in targets:
-        into.parent.mkdir()
-        if into.parent.name.partition("-")[0] != "new":
-            shutil.copy(mine, into)
-            with closing(sqlite3.connect(into)) as connection:
-                connection.execute(f"PRAGMA journal_mode = {into.parent.name.partition('-')[0]}")
-    assert finish(start(KILLED, large, *targets)) == (0, "")
-    for into in targets:
-        new = into.parent.name.startswith("new")
-        assert sum(path.stat().st_size for path in into.parent.iterdir()) > mine.stat().st_size + 20_000, (
-            "it had truly begun"
-        )
-        if new:
-            with pytest.raises(TeachMattersError, match="is empty"):
-                connect(into)
-        else:
-            with closing(connect(into)) as reading:
-                assert list(reading.iterdump()) == before
-            assert dump(into) == before
-        join(into, large)
-        assert len(rows(into, "SELECT 1 FROM results")) == 15_000 + 2 * (not new)
-        assert beside(into) == ["into.db"]
-    assert beside(large) == ["large.db"]

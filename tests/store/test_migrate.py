@@ -215,13 +215,6 @@ def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path
     assert _dump(old) == before
 
 
-def test_three_processes_make_one_store(place: Place) -> None:
-    code = "Store.open(sys.argv[1]).close()\n"
-    all_of_them = [start(code, place) for _ in range(3)]
-    assert [finish(process) for process in all_of_them] == [(0, "")] * 3
-    assert revision(place) == head()
-
-
 def test_a_store_that_is_up_to_date_opens_without_alembic(old: Path) -> None:
     code = "Store.open(Path(sys.argv[1])).close()\nassert 'alembic' not in sys.modules\n"
     assert finish(start(code, old)) == (0, "")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
-from teachmatters.store.location import Place, Server
+from teachmatters.store.location import Place
 from tests.store.samples import DISTANCE, PCK, TOP1, beside, finish, model, numbers, rows, run, start, store_at
 
 ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
@@ -110,47 +109,6 @@ def test_a_store_is_in_wal_mode_and_leaves_nothing_beside(tmp_path: Path) -> Non
         store.record(run(TOP1), numbers("knn-top1", 1))
         assert beside(path) == ["r.db"]  # also while hours of work pass
     assert path.read_bytes()[18:20] == b"\x02\x02"  # the file's own word for WAL
-
-
-def test_two_writers_at_once_both_finish(place: Place) -> None:
-    path = place
-    code = (
-        "label = sys.argv[2]\n"
-        "with Store.open(plain_path(sys.argv[1])) as store:\n"
-        "    for i in range(15):\n"
-        "        store.record(run(DISTANCE, of=model(label), dataset=str(i)), numbers('attn-distance', *range(200)))\n"
-    )
-    both = [start(code, path, label) for label in ("a", "b")]
-    assert [finish(process) for process in both] == [(0, "")] * 2
-    assert rows(path, "SELECT model, count(*) FROM results GROUP BY model ORDER BY model") == [("a", 3000), ("b", 3000)]
-    assert len(rows(path, "SELECT 1 FROM metrics")) == 1
-    assert isinstance(path, Server) or beside(path) == ["r.db"]
-
-
-def test_killed_in_the_middle_of_a_run(tmp_path: Path) -> None:
-    path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
-    before = rows(path, "SELECT * FROM all_results")
-    code = (
-        "from teachmatters.store import writer\n"
-        "from sqlalchemy import text\n"
-        "insert = writer._insert\n"
-        "def insert_and_die(session, table, rows):\n"
-        "    session.execute(text('PRAGMA cache_size = 1'))\n"  # so that half a run truly lies on the disk
-        "    insert(session, table, rows)\n"
-        "    if table is writer.Number:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "writer._insert = insert_and_die\n"
-        "with Store.open(Path(sys.argv[1])) as store:\n"
-        "    store.record(run(DISTANCE), numbers('attn-distance', *range(5000)))\n"
-    )
-    assert finish(start(code, path))[0] == -signal.SIGKILL
-    assert path.with_name("r.db-wal").stat().st_size > 50_000
-    with Store.open(path) as store:
-        assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
-    assert rows(path, "SELECT * FROM all_results") == before
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert beside(path) == ["r.db"]
 
 
 FULL = (
