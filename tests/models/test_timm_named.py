@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import timm
 import torch
 from timm.models import deit, eva, get_pretrained_cfg, vision_transformer
 
-from teachmatters.api import SUPERVISIONS, ModelSpec
+from teachmatters import registry
+from teachmatters.api import SUPERVISIONS, ModelRequest, ModelSpec
+from teachmatters.models.positions import resample
 from teachmatters.models.recipes import shown
 from teachmatters.models.sources import open_untrained
 from teachmatters.models.timm_families import FAMILIES
@@ -99,6 +102,21 @@ def test_timms_own_name_has_the_same_supervision_and_licence(name: str) -> None:
 
 def promised(spec: ModelSpec) -> tuple[object, ...]:
     return spec.arch, spec.patch_size, spec.depth, spec.heads
+
+
+def test_a_dinov2_of_518_is_resampled_to_224_as_its_authors_do(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = timm.create_model("vit_small_patch14_dinov2", num_classes=0).state_dict()
+    torch.save(state, tmp_path / "dinov2.pth")
+    opened = {}
+    for name in ("dinov2-s14", "timm/vit_small_patch14_dinov2.lvd142m@224"):
+        spec = registry.load().model(name)
+        opened[name] = registry.call(spec.factory, ModelRequest(spec=spec, weights=tmp_path / "dinov2.pth"))
+    named, own = opened.values()
+    assert named.weights == own.weights
+    model = named.build()
+    assert (model.info.grid, model.info.tokens) == ((16, 16), 257)
+    assert torch.equal(model.network.pos_embed, resample(state["pos_embed"], (16, 16), 1, authors=True))
 
 
 def test_its_speed_can_be_tried_without_its_weights() -> None:
