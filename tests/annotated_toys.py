@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from teachmatters.api import (
+    VOID,
     Box,
     Dataset,
     DatasetRequest,
@@ -21,11 +22,12 @@ from teachmatters.api import (
     Pair,
     Points,
     Role,
+    SemanticMask,
 )
 from teachmatters.hookspecs import hookimpl
 
 COLOURS = ((200, 40, 40), (40, 160, 40), (60, 60, 220))
-KINDS: tuple[Kind, ...] = ("labels", "masks", "pairs", "parts", "pictures", "retrieval", "videos")
+KINDS: tuple[Kind, ...] = ("labels", "masks", "pairs", "parts", "pictures", "retrieval", "semantic", "videos")
 
 
 class AnnotatedToys(Dataset):
@@ -77,6 +79,10 @@ class AnnotatedToys(Dataset):
                     Mask(filled(left, top + 10, right, bottom), 1 + label),
                 )
             }
+        if kind == "semantic":
+            pixels = np.where(filled(left, top, right, bottom) > 0, np.uint8(label), np.uint8(VOID))
+            pixels[:, :3] = (label + 1) % 3
+            return {"mask": SemanticMask(pixels)}
         if kind == "videos":
             pixels = filled(left, top, right, bottom) // 255
             if item.group == "clip1":

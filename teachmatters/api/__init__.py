@@ -1,7 +1,7 @@
 """The contracts: what models, data sets, analyses, reports and commands look like to the rest of the house."""
 
 from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Feed, Group, Row, State
-from teachmatters.api.annotation import Box, IndexMask, Mask, Pair, Points
+from teachmatters.api.annotation import VOID, Box, IndexMask, Mask, Pair, Points, SemanticMask
 from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role
 from teachmatters.api.extension import CommandSpec, ReportSpec
 from teachmatters.api.features import Features
@@ -28,6 +28,7 @@ __all__ = [
     "DERIVED",
     "SUPERVISIONS",
     "TAPS",
+    "VOID",
     "Analysis",
     "AnalysisSpec",
     "Batch",
@@ -65,6 +66,7 @@ __all__ = [
     "Result",
     "Role",
     "Row",
+    "SemanticMask",
     "Sink",
     "Size",
     "Squeeze",

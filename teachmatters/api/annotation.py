@@ -3,6 +3,7 @@
 ``Dataset.annotations`` gives them by name, for each kind of data under these names:
 
 - ``masks``: ``{"objects": (Mask, ...)}``; ``parts``: ``{"parts": (Mask, ...)}``;
+- ``semantic``: ``{"mask": SemanticMask}``;
 - ``videos``: ``{"mask": IndexMask}``;
 - ``pairs``: ``{"box": Box, "points": Points}``;
 - ``retrieval``, for a query: ``{"box": Box, "easy": (int, ...), "hard": (int, ...), "junk": (int, ...)}``, the numbers
@@ -20,6 +21,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+VOID = 255
+# Of index and semantic masks: a pixel that belongs to nothing that is counted.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,18 @@ class IndexMask:
     Attributes:
         pixels: uint8 (height, width): 0 the background, objects from 1, 255 void. Once prepared: on the item's grid,
             nearest neighbour.
+    """
+
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SemanticMask:
+    """The class of each pixel.
+
+    Attributes:
+        pixels: uint8 (height, width), indices into ``Dataset.categories("semantic")``, VOID where nobody says. Once
+            prepared: at the size of the prepared image in pixels, nearest neighbour; VOID where that has no image.
     """
 
     pixels: NDArray[np.uint8]

@@ -14,12 +14,13 @@ from teachmatters.api.parameter import Parameter, Parameters
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Kind: TypeAlias = Literal["pictures", "labels", "masks", "parts", "retrieval", "videos", "pairs"]
+Kind: TypeAlias = Literal["pictures", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"]
 """What an analysis needs of its items:
 
 - ``pictures``: nothing but the picture;
 - ``labels``: a class for each item (``Item.label``);
 - ``masks``, ``parts``: annotated objects, or parts of objects;
+- ``semantic``: a class for each pixel;
 - ``retrieval``: queries with their easy, hard and junk items of the gallery;
 - ``videos``: frames, grouped by video (``Item.group``) and in order, with object masks;
 - ``pairs``: pictures that stand in pairs with matching keypoints (``Item.units`` numbers the pairs).
@@ -131,7 +132,7 @@ class Dataset(ABC):
         return {}
 
     def categories(self, kind: Kind) -> Sequence[str]:
-        """The names that the labels of ``masks`` or ``parts`` count in."""
+        """The names that the labels of ``masks``, ``parts`` or ``semantic`` count in."""
         return ()
 
     def pairs(self) -> Sequence[Pair]:

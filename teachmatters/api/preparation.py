@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from teachmatters.api.moving import BICUBIC, Annotations, Move
+from teachmatters.api.moving import BICUBIC, NEAREST, Annotations, Move
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,7 @@ class Crop(Preparation):
     For a model of rectangular inputs the picture is made just large enough to cover the rectangle.
 
     Masks are cropped first, to the largest central rectangle of the input's shape (offset floored), and reduced to the
-    grid straight from there (bicubic; IndexMask nearest).
+    grid straight from there (bicubic; IndexMask nearest); SemanticMask to the input's size (nearest).
     """
 
     inputs: ClassVar[int | None] = 1
@@ -84,7 +84,10 @@ class Crop(Preparation):
         def mask_on_grid(mask: Image, resampling: int) -> Image:
             return _central(mask, wide, high).resize((model.grid[1], model.grid[0]), resampling)
 
-        move = Move((picture.width / width, picture.height / height), (-left, -top), mask_on_grid)
+        def semantic(mask: Image) -> Image:
+            return _central(mask, wide, high).resize((wide, high), NEAREST)
+
+        move = Move((picture.width / width, picture.height / height), (-left, -top), mask_on_grid, semantic)
         inputs = pixels(picture.crop((left, top, left + wide, top + high)))[None]
         return Prepared(inputs, model.grid, None, move(annotations))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
-from teachmatters.api.annotation import Box
-from teachmatters.api.moving import BICUBIC, LANCZOS, Annotations, Move
+from teachmatters.api.annotation import VOID, Box
+from teachmatters.api.moving import BICUBIC, LANCZOS, NEAREST, Annotations, Move
 from teachmatters.api.preparation import MOST_PIXELS, Crop, Preparation, Prepared, covering, pixels
 from teachmatters.errors import TeachMattersError
 
@@ -47,6 +47,7 @@ class Dense(Preparation):
         move = Move(
             (columns * patch / width, rows * patch / height),
             mask=lambda mask, resampling: mask.resize((columns, rows), resampling),
+            semantic=lambda mask: mask.resize((columns * patch, rows * patch), NEAREST),
         )
         return Prepared(*_windows(large, (rows, columns), model), annotations=move(annotations))
 
@@ -90,6 +91,7 @@ class Squeeze(Preparation):
         move = Move(
             (wide / picture.width, high / picture.height),
             mask=lambda mask, resampling: mask.resize((columns, rows), resampling),
+            semantic=lambda mask: mask.resize((wide, high), NEAREST),
         )
         return Prepared(pixels(picture.resize((wide, high), BICUBIC))[None], model.grid, None, move(annotations))
 
@@ -113,15 +115,18 @@ class Pad(Preparation):
         size = max(1, round(new * width / old)), max(1, round(new * height / old))
         offset = (wide - size[0]) // 2, (high - size[1]) // 2
 
-        def padded(image: Image.Image, resampling: int) -> Image.Image:
-            canvas = Image.new(image.mode, (wide, high))
+        def padded(image: Image.Image, resampling: int, ground: int = 0) -> Image.Image:
+            canvas = Image.new(image.mode, (wide, high), ground)
             canvas.paste(image.resize(size, resampling), offset)
             return canvas
 
         def mask_on_grid(mask: Image.Image, resampling: int) -> Image.Image:
             return padded(mask, resampling).resize((model.grid[1], model.grid[0]), resampling)
 
-        move = Move((new / old, new / old), offset, mask_on_grid)
+        def semantic(mask: Image.Image) -> Image.Image:
+            return padded(mask, NEAREST, VOID)
+
+        move = Move((new / old, new / old), offset, mask_on_grid, semantic)
         return Prepared(pixels(padded(picture, LANCZOS))[None], model.grid, None, move(annotations))
 
 
@@ -157,5 +162,12 @@ def _cut(picture: Image, annotations: Annotations, box: Box) -> tuple[Image, Ann
     edges = left, top, right, bottom = round(box.left), round(box.top), round(box.right), round(box.bottom)
     if right <= left or bottom <= top or (right - left) * (bottom - top) > MOST_PIXELS:
         raise ValueError(f"a box of {right - left} x {bottom - top} pixels cannot be cut out")
-    move = Move(shift=(-left, -top), mask=lambda mask, _: mask.crop(edges))
+
+    def semantic(mask: Image) -> Image:
+        canvas = mask.resize((right - left, bottom - top))
+        canvas.paste(VOID, (0, 0, *canvas.size))
+        canvas.paste(mask, (-left, -top))
+        return canvas
+
+    move = Move(shift=(-left, -top), mask=lambda mask, _: mask.crop(edges), semantic=semantic)
     return picture.crop(edges), move(annotations)

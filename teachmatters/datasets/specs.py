@@ -9,7 +9,7 @@ from teachmatters.hookspecs import hookimpl
 PICTURES: frozenset[Kind] = frozenset({"pictures"})
 LABELLED: frozenset[Kind] = frozenset({"pictures", "labels"})
 
-EVERYTHING: frozenset[Kind] = LABELLED | {"masks", "parts", "retrieval", "videos", "pairs"}
+EVERYTHING: frozenset[Kind] = LABELLED | {"masks", "parts", "semantic", "retrieval", "videos", "pairs"}
 
 IMAGENET_SOURCE = "image-net.org, ILSVRC 2012 classification (registration needed)"
 IMAGENET_LICENCE = "non-commercial research and education"

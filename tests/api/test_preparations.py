@@ -14,6 +14,7 @@ from PIL import Image
 from torchvision.transforms import functional as tv
 
 from teachmatters.api import (
+    VOID,
     Box,
     Crop,
     Dense,
@@ -24,6 +25,7 @@ from teachmatters.api import (
     Points,
     Preparation,
     Prepared,
+    SemanticMask,
     Squeeze,
     Thumbnail,
 )
@@ -96,7 +98,8 @@ def numbers(shape: tuple[int, int], count: int = 5) -> Pixels:
 def annotated(shape: tuple[int, int]) -> dict[str, dict[str, Any]]:
     index = numbers(shape)
     objects = tuple(Mask(((index == k) * 255).astype(np.uint8), k) for k in (1, 2))
-    return {"masks": {"objects": objects}, "videos": {"mask": IndexMask(index)}}
+    semantic = {"mask": SemanticMask(index)}
+    return {"masks": {"objects": objects}, "videos": {"mask": IndexMask(index)}, "semantic": semantic}
 
 
 # ---------------------------------------------------------------- annotations move with the picture
@@ -146,6 +149,7 @@ def test_small_and_odd_pictures_fit(preparation: Preparation, shape: tuple[int, 
         assert prepared.inputs.shape[1:] == (3, *info.input_size)
         assert preparation.inputs in (None, len(prepared.inputs))
         assert prepared.annotations["videos"]["mask"].pixels.shape == prepared.grid
+        assert prepared.annotations["semantic"]["mask"].pixels.shape == whole(prepared).shape[:2]
         assert prepared.annotations["own"] == {"words": ["a"], "pair": (1, "b")}
 
 
@@ -161,6 +165,22 @@ def test_an_object_that_fills_the_picture_fills_the_grid(info: ModelInfo, shape:
 def test_a_black_and_white_picture_comes_in_three_channels() -> None:
     for preparation in EVERY:
         assert preparation.prepare(Image.new("L", (40, 30), 7), {}, model(32)).inputs.shape[1] == 3
+
+
+@pytest.mark.parametrize("preparation", EVERY, ids=str)
+@pytest.mark.parametrize("shape", [(320, 256), (250, 321), (64, 64)])
+def test_a_semantic_mask_says_of_each_pixel_what_it_shows(preparation: Preparation, shape: tuple[int, int]) -> None:
+    """Of an image whose two halves are black and white; what lies outside of it is void."""
+    mask = np.zeros(shape[::-1], np.uint8)
+    mask[:, shape[0] // 2 :] = 7
+    given = {"semantic": {"mask": SemanticMask(mask)}, "retrieval": {"box": Box(-40, 20, 200, 250)}}
+    prepared = preparation.prepare(Image.fromarray((mask > 0) * np.uint8(255)).convert("RGB"), given, model(64))
+    found, light = prepared.annotations["semantic"]["mask"].pixels, whole(prepared)[..., 0]
+    assert set(np.unique(found)) <= {0, 7, VOID}
+    assert ((found == 7) == (light > 127)).mean() > 0.98
+    outside = preparation == Thumbnail(crop_to_box=True) or (preparation == Pad() and shape[0] != shape[1])
+    assert (found == VOID).any() == outside
+    assert light[found == VOID].sum() < 5 * max(1, (found == VOID).sum())  # black, but for blurred edges
 
 
 # ---------------------------------------------------------------- crop

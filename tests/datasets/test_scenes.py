@@ -117,6 +117,24 @@ def test_masks_lie_on_the_objects() -> None:
         assert (change[~both] > 12).mean() < 0.12
 
 
+def test_the_semantic_mask_is_the_masks_in_one() -> None:
+    """But for pixels that several share: every pixel of an object's mask is of its category, the others of none."""
+    scenes = Scenes(train=24, val=48)
+    names = scenes.categories("semantic")
+    assert names == ("ground", *CLASSES)
+    for item in items(scenes):
+        mask = scenes.annotations(item, "semantic")["mask"].pixels
+        assert mask.dtype == np.uint8
+        expected = np.zeros((64, 64), np.uint8)
+        for each in scenes.annotations(item, "masks")["objects"]:
+            expected[each.pixels > 0] = each.label + 1
+        assert (mask == expected).mean() > 0.985
+        assert mask.max() < len(names)
+    gallery, queries = scenes.items("semantic", "gallery"), scenes.items("semantic", "queries")
+    assert (gallery, queries) == (scenes.items("labels", "gallery"), scenes.items("labels", "queries"))
+    assert scenes.split("semantic") == "val"
+
+
 def test_parts_lie_inside_the_object_and_apart() -> None:
     scenes = Scenes(val=48)
     for item in items(scenes):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, Mask, Pair, Points, Role
+from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, Mask, Pair, Points, Role, SemanticMask
 from teachmatters.plugin.checks.annotations import check_annotations
 from teachmatters.plugin.findings import Wrong
 
@@ -20,7 +20,7 @@ FRAMES = [Item(f"frame {n}", 0, group=f"video {n // 2}", units=(n // 2,)) for n 
 class Drawn(Dataset):
     """Four black pictures, and whatever is to be said of them."""
 
-    kinds: frozenset[Kind] = frozenset({"masks", "parts", "videos", "pairs", "retrieval"})
+    kinds: frozenset[Kind] = frozenset({"masks", "parts", "semantic", "videos", "pairs", "retrieval"})
 
     def __init__(self, told: Mapping[str, Any], items: Sequence[Item] = FRAMES, pairs: Sequence[Pair] = ()) -> None:
         self.told, self._items, self._pairs = told, items, pairs
@@ -52,6 +52,8 @@ Case = tuple[Kind, Callable[[], Drawn], str]
 RIGHT: list[tuple[Kind, Drawn]] = [
     ("masks", Drawn({"objects": (Mask(MASK, 0),)})),
     ("parts", Drawn({"parts": ()})),
+    ("semantic", Drawn({"mask": SemanticMask(MASK)})),
+    ("semantic", Drawn({"mask": SemanticMask(MASK + 255)})),
     ("videos", Drawn({"mask": IndexMask(MASK)})),
     ("pairs", Drawn({"box": BOX, "points": POINTS}, pairs=[pair()])),
     ("retrieval", Drawn(FOUND)),
@@ -63,6 +65,9 @@ WRONG: list[tuple[Kind, Drawn, str]] = [
     ("masks", Drawn({"objects": (Mask(MASK > 0, 0),)}), "a mask is bool (6, 8)"),  # type: ignore[arg-type]
     ("masks", Drawn({"objects": (Mask(MASK + 1, 0),)}), "other values than 0 and 255"),
     ("masks", Drawn({"objects": (Mask(MASK, 1),)}), "a mask has the label 1, of 1 categories"),
+    ("semantic", Drawn({"mask": IndexMask(MASK)}), "'mask' must be a SemanticMask, not IndexMask"),
+    ("semantic", Drawn({"mask": SemanticMask(MASK.T)}), "a mask is uint8 (8, 6)"),
+    ("semantic", Drawn({"mask": SemanticMask(MASK + 3)}), "the mask holds 3, of 1 categories (from 0) and 255 for void"),
     ("videos", Drawn({"mask": MASK}), "'mask' must be an IndexMask, not ndarray"),
     ("videos", Drawn({"mask": IndexMask(MASK[1:])}), "a mask is uint8 (5, 8)"),
     ("videos", Drawn({"mask": IndexMask(MASK)}, FRAMES[:2]), "there must be several"),

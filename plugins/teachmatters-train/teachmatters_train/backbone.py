@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from lightly.models.utils import get_at_index
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
@@ -41,9 +42,24 @@ def encode(network: Any, patches: Tensor) -> Tensor:
     return tokens
 
 
-def class_token(network: Any, pixels: Tensor) -> Tensor:
-    """The class token after the last norm: (B, width)."""
-    return encode(network, embed(network, pixels))[:, 0]
+def class_token(network: Any, pixels: Tensor, dropped: float = 0.0) -> Tensor:
+    """Return the class token after the last norm.
+
+    Args:
+        network: as above.
+        pixels: (B, 3, h, w), as above.
+        dropped: share of the patches that are left out, other ones of each image (Li et al., 2023): a step on half of
+            them takes less than half of the time.
+
+    Returns:
+        (B, width).
+    """
+    patches = embed(network, pixels)
+    if dropped:
+        count = patches.shape[1]
+        order = torch.rand(len(patches), count).argsort(dim=1)[:, : count - round(dropped * count)]
+        patches = get_at_index(patches, order.to(patches.device))
+    return encode(network, patches)[:, 0]
 
 
 def _positions(network: Any, grid: torch.Size) -> Tensor:

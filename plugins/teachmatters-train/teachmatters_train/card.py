@@ -62,8 +62,8 @@ def card(training: Training, command: str, facts: Mapping[str, Any]) -> dict[str
         "epochs": recipe.epochs,
         "steps": recipe.steps,
         "batch_size": recipe.size,
-        "optimiser": f"AdamW {shared.RATE:g}, betas {shared.BETAS}, weight decay {shared.DECAY}, gradients to "
-        f"{shared.CLIP:g}, {shared.WARM_UP:.0%} warm-up, cosine to 0",
+        "optimiser": f"AdamW {recipe.peak:g}, betas {shared.BETAS}, weight decay {recipe.decay:g}, gradients to "
+        f"{shared.CLIP:g}, {recipe.warm_up:.0%} warm-up, cosine to 0, bfloat16 products",
         "seed": recipe.seed,
         "seconds": round(training.seconds, 1),
         "device": _device(training.device),

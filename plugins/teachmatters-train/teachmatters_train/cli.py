@@ -13,9 +13,10 @@ from teachmatters.errors import TeachMattersError
 
 HELP = """Train a mini model: labels, captions, self-distillation, contrast or masks.
 
-The methods are supervised, clip, dino, moco, mae and beit. Network, pictures, their order and number, optimiser and
-learning rate are the same for all of them; only the supervision differs. Beside the weights (FILE.safetensors) come a
-card (FILE.json) and the loss curve (FILE.png). Ctrl-C keeps a checkpoint (FILE.ckpt), and the same command carries on.
+The methods are supervised, clip, dino, moco, mae and beit. Network, initialisation, images and optimiser are the same
+for all of them; batch and learning rate are each method's own best. With the weights (FILE.safetensors) come a card
+(FILE.json) and the loss curve (FILE.png). Ctrl-C keeps a checkpoint in the user's cache, and the same command carries
+on.
 
 Examples:
 
@@ -37,7 +38,13 @@ def train(
     ] = None,
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How often each picture is seen.")] = 1,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", metavar="N", help="Pictures a step.")] = 64,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images a step. Default: the method's own.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="X", help="The highest of the training. Default: the method's own."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of network, order and views.")] = 0,
     threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Of the CPU. Default: all.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
@@ -55,7 +62,10 @@ def train(
     for value, option in ((epochs, "--epochs"), (limit, "--limit"), (threads, "--threads")):
         if value is not None:
             given.at_least(value, 1, option)
-    given.at_least(batch_size, 2, "--batch-size")
+    if batch_size is not None:
+        given.at_least(batch_size, 2, "--batch-size")
+    if learning_rate is not None:
+        given.above(learning_rate, 0, "--learning-rate")
     given.at_least(seed, 0, "--seed")
     request = Request(
         method=method,
@@ -65,6 +75,7 @@ def train(
         epochs=epochs,
         limit=limit,
         batch_size=batch_size,
+        learning_rate=learning_rate,
         seed=seed,
         threads=threads,
         device=device,

@@ -20,5 +20,7 @@ def info_nce(queries: Tensor, keys: Tensor, scale: Tensor | float) -> Tensor:
     >>> float(info_nce(torch.eye(2), torch.eye(2), 100.0))
     0.0
     """
-    cosines = F.normalize(queries, dim=1) @ F.normalize(keys, dim=1).T
+    wide = torch.promote_types(queries.dtype, torch.float32)
+    with torch.autocast(queries.device.type, enabled=False):  # a cosine of 0.99 is too near 1 for bfloat16
+        cosines = F.normalize(queries.to(wide), dim=1) @ F.normalize(keys.to(wide), dim=1).T
     return F.cross_entropy(cosines * scale, torch.arange(len(queries), device=queries.device))

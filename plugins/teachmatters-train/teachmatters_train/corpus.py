@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from teachmatters_train.method import Corpus
 SIDE = INFO.image_size
 CHUNK = 64
 MANY = 1000
-"""From so many pictures on, two processes draw."""
+"""From so many pictures on, a process for each core draws."""
 
 UNREADABLE = (OSError, ValueError, SyntaxError)
 """What Dataset.picture and Preparation.prepare may raise of a single picture."""
@@ -157,7 +158,7 @@ def _chunks(source: Source, dataset: Dataset, items: Sequence[Item]) -> Iterator
     if len(items) < MANY:
         yield from (_pixels(dataset, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK))
         return
-    with ProcessPoolExecutor(2, get_context("spawn"), _open_here, (source,)) as pool:
+    with ProcessPoolExecutor(max(2, os.cpu_count() or 1), get_context("spawn"), _open_here, (source,)) as pool:
         yield from pool.map(_pixels_here, range(0, len(items), CHUNK))
 
 

@@ -48,7 +48,9 @@ class Training:
 
     def __post_init__(self) -> None:
         self.method.to(self.device).train()
-        self.optimiser = optimiser_of(self.method)
+        if self.device.type == "cpu":
+            _plain_attention(self.method)
+        self.optimiser = optimiser_of(self.method, self.recipe)
 
     def run(self, corpus: Corpus, checkpoint: Path, display: Display) -> bool:
         """Train to the end; False when the user stopped it, and the checkpoint carries on.
@@ -75,7 +77,7 @@ class Training:
         start, progress = time.monotonic(), self.step / self.recipe.steps
         indices = self.recipe.indices(self.step)
         pictures = torch.from_numpy(corpus.pictures[indices]).to(self.device)
-        with seeded(self.recipe.seed, self.step):
+        with seeded(self.recipe.seed, self.step), torch.autocast(self.device.type, torch.bfloat16):
             loss = self.method.loss(Batch(pictures, torch.from_numpy(indices).to(self.device)), progress)
         self.losses.append(loss.item())
         if not torch.isfinite(loss):
@@ -138,6 +140,16 @@ class Training:
         self.optimiser.load_state_dict(content["optimiser"])
         self.step, self.losses, self.seconds = content["step"], content["losses"], content["seconds"]
         return True
+
+
+def _plain_attention(method: nn.Module) -> None:
+    """Have timm's attention multiply its matrices itself: torch's fused kernel takes three times as long on a CPU.
+
+    That kernel's backward pass is not made for bfloat16 and for heads of 16 channels.
+    """
+    for module in method.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False
 
 
 @contextmanager

@@ -48,14 +48,33 @@ class Batch:
     indices: Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The optimiser's settings of one method, chosen by the trials that docs/training.md lists.
+
+    Attributes:
+        rate: the highest learning rate.
+        batch: images a step.
+        warm_up: share of the steps in which the rate rises.
+        decay: weight decay of matrices.
+    """
+
+    rate: float
+    batch: int = 64
+    warm_up: float = 0.05
+    decay: float = 0.05
+
+
 class Method(nn.Module):
     """A backbone and what its supervision adds to it.
 
     Attributes:
         backbone: the network that is kept in the end.
+        settings: of the optimiser.
         needs: ``labels``, ``captions`` or nothing.
     """
 
+    settings: ClassVar[Settings]
     needs: ClassVar[str] = ""
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:

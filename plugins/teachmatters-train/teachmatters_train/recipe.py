@@ -13,11 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-RATE = 3e-4
-"""One for all: at 1e-3 self-distillation gives every picture the same answer, and labels learn hardly faster."""
-WARM_UP = 0.1
-"""The share of the steps in which the learning rate rises; then it falls to 0 along half a cosine."""
-DECAY = 0.05
 BETAS = (0.9, 0.98)
 CLIP = 1.0
 """The longest gradient."""
@@ -31,12 +26,18 @@ class Recipe:
         pictures: of the training set.
         epochs: how often each is seen.
         batch: pictures a step.
+        peak: the highest learning rate.
+        warm_up: share of the steps in which the rate rises; then it falls to 0 along half a cosine.
+        decay: weight decay of matrices.
         seed: of the network, the order and the views.
     """
 
     pictures: int
     epochs: int
     batch: int
+    peak: float = 1e-3
+    warm_up: float = 0.05
+    decay: float = 0.05
     seed: int = 0
 
     @property
@@ -68,26 +69,26 @@ class Recipe:
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0).
 
-        >>> recipe = Recipe(pictures=100, epochs=1, batch=1)
+        >>> recipe = Recipe(pictures=100, epochs=1, batch=1, peak=0.001, warm_up=0.1)
         >>> round(recipe.rate(4), 6), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
-        (0.00015, 0.0003, 0.00015, True)
+        (0.0005, 0.001, 0.0005, True)
         """
-        rising = max(1, round(WARM_UP * self.steps))
+        rising = max(1, round(self.warm_up * self.steps))
         if step < rising:
-            return RATE * (step + 1) / rising
+            return self.peak * (step + 1) / rising
         over = (step + 1 - rising) / max(1, self.steps - rising)
-        return RATE * (1 + math.cos(math.pi * over)) / 2
+        return self.peak * (1 + math.cos(math.pi * over)) / 2
 
 
-def optimiser_of(method: nn.Module) -> torch.optim.AdamW:
+def optimiser_of(method: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW; matrices decay, whatever has one axis, tokens and positions do not."""
     trained = [(name, each) for name, each in method.named_parameters() if each.requires_grad]
     free = [each for name, each in trained if _free(name, each)]
     groups = [
-        {"params": [each for name, each in trained if not _free(name, each)], "weight_decay": DECAY},
+        {"params": [each for name, each in trained if not _free(name, each)], "weight_decay": recipe.decay},
         {"params": free, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=RATE, betas=BETAS, foreach=True)
+    return torch.optim.AdamW(groups, lr=recipe.peak, betas=BETAS, foreach=True)
 
 
 def _free(name: str, parameter: nn.Parameter) -> bool:

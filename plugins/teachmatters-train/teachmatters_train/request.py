@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters_train import methods
 from teachmatters_train.corpus import Display, Source, gather
+
+if TYPE_CHECKING:
+    from teachmatters_train.method import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,8 @@ class Request:
     parameters: tuple[str, ...]
     epochs: int
     limit: int | None
-    batch_size: int
+    batch_size: int | None
+    learning_rate: float | None
     seed: int
     threads: int | None
     device: str
@@ -32,18 +37,41 @@ class Request:
 
     @property
     def checkpoint(self) -> Path:
-        """Beside the weights."""
-        return self.out.with_suffix(".ckpt")
+        """In the user's cache, one for each file of weights."""
+        place = hashlib.sha256(str(self.out.resolve()).encode()).hexdigest()[:8]
+        return cache_folder() / f"{self.out.stem}-{place}.ckpt"
 
     @property
     def command(self) -> str:
         """What repeats it; where the data lie and the weights go is everyone's own."""
         words = ["tm", "train", "--method", self.method, "--data", self.data]
         words += [word for text in self.parameters for word in ("--param", text)]
-        words += ["--epochs", str(self.epochs), "--batch-size", str(self.batch_size), "--seed", str(self.seed)]
+        words += ["--epochs", str(self.epochs)]
+        words += [] if self.batch_size is None else ["--batch-size", str(self.batch_size)]
+        words += [] if self.learning_rate is None else ["--learning-rate", f"{self.learning_rate:g}"]
+        words += ["--seed", str(self.seed)]
         words += [] if self.limit is None else ["--limit", str(self.limit)]
         words += [] if self.threads is None else ["--threads", str(self.threads)]
         return shlex.join(words)
+
+
+def cache_folder() -> Path:
+    """Return the folder of drawn images and checkpoints: TM_TRAIN_CACHE, else ``teachmatters/train`` in the user's cache.
+
+    Raises:
+        TeachMattersError: it cannot be made.
+    """
+    from platformdirs import user_cache_path
+
+    given = os.environ.get("TM_TRAIN_CACHE")
+    folder = Path(given).expanduser() if given else user_cache_path("teachmatters") / "train"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeachMattersError(
+            f"cannot make {folder} ({error.strerror}) for drawn images and checkpoints; name another with TM_TRAIN_CACHE"
+        ) from None
+    return folder
 
 
 def carry_out(request: Request, display: Display) -> bool:
@@ -56,7 +84,7 @@ def carry_out(request: Request, display: Display) -> bool:
     source = _source(request)
     if not os.access(request.out.parent, os.W_OK):
         raise TeachMattersError(f"--out {request.out}: {request.out.parent} cannot be written; name another folder")
-    corpus, name = gather(source, kind.needs, request.out.parent, display)
+    corpus, name = gather(source, kind.needs, cache_folder(), display)
     training = _training(request, kind, corpus, name)
     if request.force:
         request.checkpoint.unlink(missing_ok=True)
@@ -81,7 +109,7 @@ def _source(request: Request) -> Source:
     return Source(spec=spec, root=request.data_root, parameters=parameters, limit=request.limit, seed=request.seed)
 
 
-def _training(request: Request, kind: type, corpus: Any, name: str) -> Any:
+def _training(request: Request, kind: type[Method], corpus: Any, name: str) -> Any:
     """The method, initialised from the seed: the backbone is the same for all of them."""
     import torch
 
@@ -93,8 +121,18 @@ def _training(request: Request, kind: type, corpus: Any, name: str) -> Any:
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     size = len(corpus.pictures)
-    recipe = Recipe(pictures=size, epochs=request.epochs, batch=request.batch_size, seed=request.seed)
+    settings = kind.settings
+    recipe = Recipe(
+        pictures=size,
+        epochs=request.epochs,
+        batch=request.batch_size or settings.batch,
+        peak=request.learning_rate or settings.rate,
+        warm_up=settings.warm_up,
+        decay=settings.decay,
+        seed=request.seed,
+    )
     with seeded(request.seed, 0):
         method = kind(mini_network(request.seed), corpus)
-    facts = {"method": request.method, "data": name, "epochs": recipe.epochs, "batch": recipe.size, "seed": recipe.seed}
+    facts = {"method": request.method, "data": name, "epochs": recipe.epochs, "batch": recipe.size}
+    facts |= {"rate": recipe.peak, "seed": recipe.seed}
     return Training(method, recipe, facts, find_device(request.device))

@@ -51,6 +51,7 @@ class Category:
     Attributes:
         colours, coats: its usual ones, of looks.COLOURS and textures.PATTERNS; an individual may have any other.
         verbs: what it does, in captions.
+        grounds: what it is usually seen against, of grounds.MATERIALS.
         sided: whether left and right differ to the eye.
     """
 
@@ -58,6 +59,7 @@ class Category:
     colours: tuple[str, ...]
     coats: tuple[str, ...]
     verbs: tuple[str, ...]
+    grounds: tuple[str, ...]
     parts: tuple[Part, ...]
     sided: bool = True
 
@@ -68,6 +70,7 @@ CATEGORIES = (
         ("blue", "red"),
         ("banded", "plain"),
         ("flying", "gliding"),
+        ("clouds", "grass"),
         (
             Part("body", "drop", 1.0, 0.56, angle=-8),
             Part("far wing", "wing", 0.72, 0.46, "body", (0.62, -0.5), -75, 40, "wing", -1),
@@ -83,6 +86,7 @@ CATEGORIES = (
         ("orange", "teal"),
         ("scaly",),
         ("swimming", "drifting"),
+        ("water", "sand"),
         (
             Part("body", "ellipse", 1.15, 0.62, swing=8),
             Part("back fin", "wing", 0.42, 0.5, "body", (0.42, -0.7), -105, 25, "fin", -1),
@@ -98,6 +102,7 @@ CATEGORIES = (
         ("brown", "black", "white"),
         ("mottled",),
         ("running", "walking"),
+        ("grass", "planks"),
         (
             Part("body", "limb", 1.05, 0.46, swing=6),
             Part("far front leg", "limb", 0.56, 0.17, "body", (0.8, 0.6), 85, 35, "leg", -1),
@@ -115,6 +120,7 @@ CATEGORIES = (
         ("red", "yellow"),
         ("plain",),
         ("driving", "unloading"),
+        ("sand", "tiles"),
         (
             Part("frame", "box", 1.5, 0.18, swing=3, label=""),
             Part("bed", "bed", 0.95, 0.5, "frame", (0.02, -1.0), -18, 22),
@@ -131,6 +137,7 @@ CATEGORIES = (
         ("white", "grey"),
         ("plain", "striped"),
         ("flying", "banking"),
+        ("clouds", "tiles"),
         (
             Part("left wing", "swept", 0.85, 0.36, "fuselage", (0.58, -0.4), -112, 20, "wing", -1),
             Part("right wing", "swept", 0.85, -0.36, "fuselage", (0.58, 0.4), 112, 20, "wing"),
@@ -145,6 +152,7 @@ CATEGORIES = (
         ("brown", "black"),
         ("striped",),
         ("standing", "left"),
+        ("planks", "tiles"),
         (
             Part("seat", "box", 0.85, 0.28, swing=5),
             Part("back leg", "limb", 0.62, 0.15, "seat", (0.24, 0), 96, 14, "leg", -1),
@@ -159,6 +167,7 @@ CATEGORIES = (
         ("yellow", "teal", "black"),
         ("plain",),
         ("standing", "shining"),
+        ("planks", "tiles"),
         (
             Part("base", "tower", 0.3, 0.84, angle=-90, swing=3, depth=1, colour="grey"),
             Part("lower arm", "limb", 0.78, 0.16, "base", (0.7, 0), -18, 25, "arm", colour="grey"),
@@ -171,6 +180,7 @@ CATEGORIES = (
         ("pink", "purple"),
         ("plain", "mottled"),
         ("growing", "blooming"),
+        ("grass", "sand"),
         (
             Part("stem", "limb", 1.05, 0.25, angle=-90, swing=12, colour="green"),
             Part("left leaf", "leaf", 0.6, 0.26, "stem", (0.2, 0), -62, 28, "leaf", colour="green"),
@@ -189,6 +199,7 @@ CATEGORIES = (
         ("orange", "blue"),
         ("spotted",),
         ("fluttering", "resting"),
+        ("clouds", "grass"),
         (
             Part("left hindwing", "petal", 0.62, 0.52, "body", (0.35, -0.3), -125, 22, "hindwing", -1),
             Part("right hindwing", "petal", 0.62, 0.52, "body", (0.35, 0.3), 125, 22, "hindwing", -1),
@@ -205,6 +216,7 @@ CATEGORIES = (
         ("brown", "blue"),
         ("banded", "plain"),
         ("sailing", "anchored"),
+        ("water", "clouds"),
         (
             Part("mast", "limb", 1.25, 0.07, "hull", (0.5, -0.5), -90, 5, ""),
             Part("jib", "sail", 0.52, -0.85, "mast", (0.5, 0.0), 90, 12, depth=1, colour="white"),
@@ -217,6 +229,7 @@ CATEGORIES = (
         ("purple", "blue", "green"),
         ("checked",),
         ("dancing", "walking"),
+        ("planks", "sand"),
         (
             Part("torso", "limb", 0.7, 0.5, angle=-90, swing=10),
             Part("far arm", "limb", 0.42, 0.22, "torso", (0.9, 0.35), 170, 70, "arm", -1),
@@ -235,6 +248,7 @@ CATEGORIES = (
         ("red", "orange"),
         ("spotted", "plain"),
         ("crawling", "waiting"),
+        ("water", "sand"),
         (
             *(
                 Part(f"{side} {order} leg", "limb", 0.52, 0.16, "body", (0.22 * s, 0.1), 90 - s * turn, 14, "leg", -1)

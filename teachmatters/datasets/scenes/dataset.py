@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Pair, Points, Role
+from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Pair, Points, Role, SemanticMask
 from teachmatters.datasets.scenes import pairs, retrieval, videos
 from teachmatters.datasets.scenes.categories import CLASSES, PARTS
 from teachmatters.datasets.scenes.masks import Seen, box
@@ -68,7 +68,7 @@ class Scenes(Dataset):
         train, val: pictures of each split.
     """
 
-    kinds = frozenset({"pictures", "labels", "masks", "parts", "retrieval", "videos", "pairs"})
+    kinds = frozenset({"pictures", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"})
     classes = CLASSES
 
     def __init__(self, size: int = 64, world: int = 0, train: int = 1200, val: int = 600) -> None:
@@ -84,10 +84,10 @@ class Scenes(Dataset):
             return _frames(self._world)
         if kind == "pairs":
             return [_item("pairs", n, units=units) for n, units in enumerate(pairs.units(self._world))]
-        return self._splits["train" if kind == "labels" and role == "gallery" else "val"]
+        return self._splits["train" if kind in {"labels", "semantic"} and role == "gallery" else "val"]
 
     def split(self, kind: Kind) -> str:
-        return "val" if kind in {"pictures", "labels", "masks", "parts"} else "all"
+        return "val" if kind in {"pictures", "labels", "masks", "parts", "semantic"} else "all"
 
     def picture(self, item: Item) -> Image.Image:
         name = self._world, self._size, item.key
@@ -108,10 +108,12 @@ class Scenes(Dataset):
         seen = Seen(self._scene(item), self._size)
         if kind == "videos":
             return {"mask": IndexMask(seen.numbers())}
+        if kind == "semantic":
+            return {"mask": SemanticMask(seen.categories())}
         return {"objects": seen.objects()} if kind == "masks" else {"parts": seen.parts()}
 
     def categories(self, kind: Kind) -> Sequence[str]:
-        return {"masks": CLASSES, "parts": PARTS}.get(kind, ())
+        return {"masks": CLASSES, "parts": PARTS, "semantic": ("ground", *CLASSES)}.get(kind, ())
 
     def pairs(self) -> Sequence[Pair]:
         return pairs.all_pairs(self._world)

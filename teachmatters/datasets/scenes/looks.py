@@ -31,9 +31,9 @@ COLOURS = {
 COATS = ("plain", "plain", "striped", "banded", "spotted", "checked", "scaly", "mottled")
 """Of an individual, by the names of textures.PATTERNS."""
 
-USUAL = 0.8
-"""How often a colour or a coat is one that is usual for the category. As in nature it is a hint and no more: categories
-share colours and coats, and the ground and the light know nothing of them."""
+USUAL, USUAL_COLOUR = 0.9, 0.3
+"""How often a coat, and a colour, is one that is usual for the category. As in nature it is a hint and no more:
+categories share colours and coats, and the light knows nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def individual(world: int, category: int, number: int) -> Individual:
     """The individual of that number: wherever it is seen it has the same proportions, colours and coat."""
     rng = generator(world, "individual", category, number)
     kind = CATEGORIES[category]
-    colour = one_of(rng, kind.colours if rng.random() < USUAL else tuple(COLOURS))
+    colour = one_of(rng, kind.colours if rng.random() < USUAL_COLOUR else tuple(COLOURS))
     other = one_of(rng, tuple(name for name in COLOURS if name != colour))
     coat = one_of(rng, kind.coats if rng.random() < USUAL else COATS)
     main, accent = near(rng, COLOURS[colour]), near(rng, COLOURS[other])

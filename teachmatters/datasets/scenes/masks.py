@@ -51,6 +51,16 @@ class Seen:
             shown[self._mask(self._owner == number) > 0] = number + 1
         return shown
 
+    def categories(self) -> NDArray[np.uint8]:
+        """Return the category that each pixel shows most of, from 1; 0 for the ground, clutter and what is in front."""
+        figures = self._scene.figures
+        shown = np.array([0, *(1 + figure.who.category for figure in figures)], np.uint8)[1 + self._owner][self._rows]
+        found = np.unique(shown)
+        areas = [Image.fromarray(np.where(shown == each, np.uint8(255), np.uint8(0))) for each in found]
+        shares = np.stack([np.asarray(area.reduce(self._times)) for area in areas])
+        most: NDArray[np.uint8] = found[shares.argmax(0)]
+        return most
+
     def keypoints(self, number: int = 0) -> dict[str, complex]:
         """The keypoints of an object that lie on what can be seen of their part, in units of the picture's width."""
         edge = self._size * self._times

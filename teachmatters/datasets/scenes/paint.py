@@ -79,7 +79,7 @@ def _ground(ground: Ground, x: NDArray[np.float32], y: NDArray[np.float32]) -> N
         colours = np.where(above, _surface(ground.far, x, y), colours)
     edge = x.size
     mottle = np.asarray(Image.fromarray(ground.mottle).resize((edge, edge), Image.Resampling.BICUBIC))
-    colours *= 1 + np.float32(0.16) * mottle
+    colours *= 1 + np.float32(0.06) * mottle
     return colours
 
 

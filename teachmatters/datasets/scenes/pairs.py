@@ -39,7 +39,7 @@ def pair_scene(world: int, number: int) -> Scene:
     view = View(middle, size, float(rng.uniform(-pi / 6, pi / 6)), side * float(rng.uniform(0.7, 1)))
     figure = pose(individual(world, category, FIRST + number), swings(rng, category), view)
     name, front = grounds.front(rng, middle, size) if rng.random() < 0.3 else ("", ())
-    return Scene(grounds.ground(rng), grounds.clutter(rng), (figure,), front, grounds.light(rng), name)
+    return Scene(grounds.ground(rng, category), grounds.clutter(rng), (figure,), front, grounds.light(rng), name)
 
 
 @cache

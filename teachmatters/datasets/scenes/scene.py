@@ -59,16 +59,15 @@ def labelled(world: int, split: str, number: int) -> Scene:
     if rng.random() < 0.2:
         figures.append(bystander(rng, world, view, category))
     name, front = grounds.front(rng, view.middle, view.extent) if rng.random() < 0.2 else ("", ())
-    return Scene(grounds.ground(rng), grounds.clutter(rng), tuple(figures), front, grounds.light(rng), name)
+    return Scene(grounds.ground(rng, category), grounds.clutter(rng), tuple(figures), front, grounds.light(rng), name)
 
 
-def any_view(rng: np.random.Generator, extent: tuple[float, float] = (0.76, 0.98)) -> View:
-    """A large object, anywhere it fits: 49 to 63 pixels of 64."""
+def any_view(rng: np.random.Generator, extent: tuple[float, float] = (0.82, 1.25)) -> View:
+    """Draw a view of a large object: a third to half of the image is its own, and a tip may be cut off."""
     size = float(rng.uniform(*extent))
-    room = max(0.0, 1 - size) / 2 + 0.03
-    middle = 0.5 + 0.5j + complex(*rng.uniform(-room, room, 2))
+    middle = 0.5 + 0.5j + complex(*rng.uniform(-0.12, 0.12, 2))
     side = 1 if rng.random() < 0.5 else -1
-    return View(middle, size, float(rng.uniform(-pi / 6, pi / 6)), side * float(rng.uniform(0.75, 1)))
+    return View(middle, size, float(rng.uniform(-pi / 4, pi / 4)), side * float(rng.uniform(0.6, 1)))
 
 
 def bystander(rng: np.random.Generator, world: int, view: View, other: int) -> Figure:

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-VERSION = 2
+VERSION = 3
 """Of the drawing, and part of every item's key: a change of any picture changes it, and with it the fingerprint."""
 
 

@@ -41,7 +41,7 @@ def frame(world: int, number: int) -> Scene:
     light, drift = grounds.light(rng), rng.uniform(-1, 1, 2)
     red, green, blue = (colour * (1 + 0.15 * float(drift[1]) * time) for colour in light.tint)
     light = replace(light, direction=light.direction * exp(0.6j * drift[0] * time), tint=(red, green, blue))
-    ground = _panned(grounds.ground(rng), pan)
+    ground = _panned(grounds.ground(rng, _category(video, 0)), pan)
     clutter = tuple(_moved(piece, pan) for piece in grounds.clutter(rng))
     count = 1 + video % 3
     figures = tuple(_actor(world, video, actor, count, time) for actor in range(count))
@@ -51,7 +51,7 @@ def frame(world: int, number: int) -> Scene:
 def _actor(world: int, video: int, number: int, count: int, time: float) -> Figure:
     """One object at a time: where several are, each crosses the picture's middle from a side of its own."""
     rng = generator(world, "actor", video, number)
-    category = (5 * video + 4 * number) % len(CATEGORIES)
+    category = _category(video, number)
     who = individual(world, category, FIRST + 10 * video + number)
     size = float(rng.uniform(0.6, 0.75)) if count == 1 else float(rng.uniform(0.4, 0.5))
     reach = (1 - size) / 2
@@ -67,6 +67,10 @@ def _actor(world: int, video: int, number: int, count: int, time: float) -> Figu
     )
     turns = 0.85 * np.sin(np.arcsin(swings(rng, category)) + 2 * pi * pace * time)
     return pose(who, turns, view, owner=number)
+
+
+def _category(video: int, actor: int) -> int:
+    return (5 * video + 4 * actor) % len(CATEGORIES)
 
 
 def _panned(ground: grounds.Ground, pan: complex) -> grounds.Ground:

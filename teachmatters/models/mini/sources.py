@@ -6,15 +6,15 @@ import hashlib
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.mini.specs import ARCHITECTURE, INFO, PREFIX, SHAPE, SUPERVISIONS
+from teachmatters.models.mini.specs import ARCHITECTURE, INFO, POSITION_BASE, PREFIX, SHAPE, SUPERVISIONS
 from teachmatters.models.sources import create, hollow
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from teachmatters.models.timm_vit import TimmViT
     from teachmatters.models.weight_files import Found
@@ -23,13 +23,48 @@ FOLDER = Path(__file__).parent
 
 
 def mini_network(seed: int = 0, size: Size | None = None) -> nn.Module:
-    """The network of all mini models, initialised by timm from a seed, for images of a size or of 64 x 64 pixels.
+    """Build the network of all mini models: timm's initialisation from a seed, its positions sines and cosines.
+
+    Args:
+        seed: of timm's initialisation.
+        size: rows and columns of pixels; None for 64 x 64.
 
     >>> network = mini_network()
     >>> sum(parameter.numel() for parameter in network.parameters())
     1367136
     """
-    return create(ARCHITECTURE, SHAPE if size is None else {**SHAPE, "img_size": size}, seed)
+    import torch
+
+    network: Any = create(ARCHITECTURE, SHAPE if size is None else {**SHAPE, "img_size": size}, seed)
+    with torch.no_grad():
+        network.pos_embed[:, 1:] = sine_positions(network.patch_embed.grid_size, INFO.width)
+    return cast("nn.Module", network)
+
+
+def sine_positions(grid: tuple[int, int], width: int) -> Tensor:
+    """Return the positions that training starts from.
+
+    The first half of the channels is the row's, the second half the column's: sines, then cosines, of the place divided
+    by powers of POSITION_BASE. The base of 10,000 that Vaswani et al. gave to long sequences would leave most channels
+    constant on a grid of 8 x 8, and attention would learn to look nearby much later.
+
+    Args:
+        grid: rows and columns of patches; the places of any grid lie between those of the native one.
+        width: channels, a multiple of 4.
+
+    Returns:
+        float32 (1, rows * columns, width), -1..1.
+    """
+    import torch
+
+    count = width // 4
+    frequencies = POSITION_BASE ** -(torch.arange(count, dtype=torch.float64) / count)
+    places = [
+        (torch.arange(side, dtype=torch.float64) + 0.5) * native / side - 0.5
+        for side, native in zip(grid, INFO.grid, strict=True)
+    ]
+    angles = [place.reshape(-1, 1) * frequencies for place in torch.meshgrid(*places, indexing="ij")]
+    return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)[None].float()
 
 
 def open_mini(request: ModelRequest) -> ModelSource:
@@ -107,7 +142,7 @@ def _untrained(request: ModelRequest) -> ModelSource:
             "of its method, such as mini-dino"
         )
     size = request.spec.size
-    text = f"{INFO.arch} seed={request.seed} torch={version('torch')} timm={version('timm')}"
+    text = f"{INFO.arch} positions={POSITION_BASE} seed={request.seed} torch={version('torch')} timm={version('timm')}"
     text += "" if size is None else f" size={size[0]}x{size[1]}"
     return ModelSource(
         hashlib.sha256(text.encode()).hexdigest(),

@@ -13,6 +13,9 @@ SHAPE = {"img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 12, "num_hea
 """What timm is told beside it. Its own initialisation suits networks eight times as wide; the one of the first vision
 transformers, which MoCo-v3 and MAE kept, goes by the width."""
 
+POSITION_BASE = 20
+"""Of the sines and cosines that the positions start as: on an 8 x 8 grid every frequency then matters."""
+
 INFO = ModelInfo(
     arch="ViT-mini/8",
     depth=12,

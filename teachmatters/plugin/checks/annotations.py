@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, Mask, Points
+from teachmatters.api import VOID, Box, Dataset, IndexMask, Item, Kind, Mask, Points, SemanticMask
 from teachmatters.plugin.findings import Wrong
 
 
@@ -59,6 +59,17 @@ def _of_pixels(dataset: Dataset, item: Item, pixels: Any) -> Iterator[str]:
     shape = getattr(pixels, "shape", None)
     if shape != (height, width) or pixels.dtype != np.uint8:
         yield f"a mask is {getattr(pixels, 'dtype', '?')} {shape}: uint8 {(height, width)} as the picture is needed"
+
+
+def _semantic(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
+    mask = told.get("mask")
+    if not isinstance(mask, SemanticMask):
+        yield f"'mask' must be a SemanticMask, not {type(mask).__name__}"
+        return
+    yield from _of_pixels(dataset, item, mask.pixels)
+    classes = len(dataset.categories("semantic"))
+    if odd := sorted(set(np.unique(mask.pixels).tolist()) - {*range(classes), VOID}):
+        yield f"the mask holds {odd[0]}, of {classes} categories (from 0) and {VOID} for void"
 
 
 def _videos(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
@@ -119,6 +130,7 @@ def _of_units(items: Sequence[Item]) -> Iterator[str]:
 _LOOKS: Mapping[Kind, Callable[[Dataset, Item, Told], Iterator[str]]] = {
     "masks": _masks,
     "parts": _parts,
+    "semantic": _semantic,
     "videos": _videos,
     "pairs": _pairs,
     "retrieval": _retrieval,

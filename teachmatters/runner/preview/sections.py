@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from teachmatters.api import Box, IndexMask, Item, Mask, Pair, Points
+from teachmatters.api import VOID, Box, IndexMask, Item, Mask, Pair, Points, SemanticMask
 from teachmatters.runner.preview import tiles
 from teachmatters.runner.preview.source import COLUMNS, TILE, WIDTH, Source, spread
 from teachmatters.runner.preview.tiles import FAINT, GAP, INK, Colour
@@ -21,7 +21,6 @@ RELEVANCE: Mapping[str, tuple[int, Colour]] = {
 """How many of each a query shows, in which colour; with the query itself they fill a row."""
 
 YELLOW: Colour = (255, 210, 0)
-VOID = 255
 HALF = (WIDTH - 3 * GAP) // 4
 MISSING = "cannot be read"
 
@@ -48,13 +47,28 @@ def masks(source: Source) -> Image.Image:
     for item in spread(items, COLUMNS):
         found = [mask for value in source.annotations(item).values() for mask in value]
         labels = list(dict.fromkeys(mask.label for mask in found))
-        names = [
-            tiles.words(f"■ {_name(categories, label)}", TILE, ink=_dark(tiles.colour(label))) for label in labels[:6]
-        ]
-        more = [tiles.words(f"and {len(labels) - 6} more", TILE, ink=FAINT)] if len(labels) > 6 else []
-        none = [tiles.words("nothing annotated", TILE, ink=FAINT)] if not labels else []
-        row.append(tiles.stack([_tile(source, item, found), *names, *more, *none], gap=3))
+        row.append(tiles.stack([_tile(source, item, found), *_legend(categories, labels)], gap=3))
     return tiles.stack([heading, tiles.beside(row)])
+
+
+def semantic(source: Source) -> Image.Image:
+    """Draw pictures with every pixel in the colour of its class, void in grey, and the names of the classes below."""
+    items, categories = source.items("queries"), source.dataset.categories(source.kind)
+    heading = source.heading(f"{_count(items, 'picture')}, {_count(categories, 'class')}", categories)
+    row = []
+    for item in spread(items, COLUMNS):
+        known = list(source.annotations(item).values())
+        labels = sorted({label for mask in known for label in np.unique(mask.pixels).tolist()} - {VOID})
+        row.append(tiles.stack([_tile(source, item, known), *_legend(categories, labels)], gap=3))
+    return tiles.stack([heading, tiles.beside(row)])
+
+
+def _legend(categories: Sequence[str], labels: Sequence[int], most: int = 6) -> list[Image.Image]:
+    """The names of categories, each in its colour."""
+    names = [tiles.words(f"■ {_name(categories, label)}", TILE, ink=_dark(tiles.colour(label))) for label in labels]
+    more = [tiles.words(f"and {len(labels) - most} more", TILE, ink=FAINT)] if len(labels) > most else []
+    none = [tiles.words("nothing annotated", TILE, ink=FAINT)] if not labels else []
+    return [*names[:most], *more, *none]
 
 
 def retrieval(source: Source) -> Image.Image:
@@ -137,9 +151,10 @@ def _tile(source: Source, item: Item, annotations: Sequence[Any] = ()) -> Image.
             picture = tiles.overlaid(picture, known.pixels, tiles.colour(known.label))
         elif isinstance(known, Box):
             picture = tiles.boxed(picture, known, scale, YELLOW)
-        elif isinstance(known, IndexMask):
-            for number in np.unique(known.pixels[known.pixels > 0]).tolist():
-                tint = FAINT if number == VOID else tiles.colour(number - 1)
+        elif isinstance(known, IndexMask | SemanticMask):
+            first = 0 if isinstance(known, SemanticMask) else 1  # 0 is a class, and no object
+            for number in np.unique(known.pixels[known.pixels >= first]).tolist():
+                tint = FAINT if number == VOID else tiles.colour(number - first)
                 picture = tiles.overlaid(picture, (known.pixels == number).astype(np.uint8), tint)
     return tiles.centred(picture, TILE, TILE)
 

@@ -20,6 +20,7 @@ SECTIONS: Mapping[Kind, Callable[[Source], Image.Image]] = {
     "labels": sections.pictures,
     "masks": sections.masks,
     "parts": sections.masks,
+    "semantic": sections.semantic,
     "retrieval": sections.retrieval,
     "videos": sections.videos,
     "pairs": sections.pairs,

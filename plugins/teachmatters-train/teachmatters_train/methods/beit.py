@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from teachmatters_train.backbone import embed, encode
-from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
 MASKED = 0.4
@@ -23,6 +23,8 @@ SAMPLE = 1000
 
 class Beit(Method):
     """Blocks of patches are hidden; what is predicted of each is the cluster that its pixels belong to."""
+
+    settings = Settings(rate=1e-3)
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
         super().__init__(backbone, corpus)
@@ -38,7 +40,7 @@ class Beit(Method):
         masked = self.mask(len(pixels)).to(pixels.device)
         patches = torch.where(masked[..., None], self.hidden + self._positions(), embed(self.backbone, pixels))
         said = self.head(encode(self.backbone, patches)[:, 1:][masked])
-        return F.cross_entropy(said, self.tokens(pixels)[masked])
+        return F.cross_entropy(said.float(), self.tokens(pixels)[masked])
 
     def mask(self, count: int) -> Tensor:
         """Rectangles that together hide about MASKED of each picture: bool (B, patches)."""
@@ -49,7 +51,8 @@ class Beit(Method):
     def tokens(self, pixels: Tensor) -> Tensor:
         """int64 (B, patches): the nearest cluster of each patch."""
         centres: Tensor = self.centres  # type: ignore[assignment]  # a buffer
-        nearest: Tensor = torch.cdist(patchify(pixels, self.patch), centres[None]).argmin(dim=-1)
+        with torch.autocast(pixels.device.type, enabled=False):
+            nearest: Tensor = torch.cdist(patchify(pixels, self.patch), centres[None]).argmin(dim=-1)
         return nearest
 
     def _positions(self) -> Tensor:

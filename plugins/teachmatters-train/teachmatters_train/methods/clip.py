@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from teachmatters_train.backbone import class_token
 from teachmatters_train.contrast import info_nce
-from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
 WIDTH, LONGEST = 96, 32
+DROPPED = 0.5
+"""Of the patches, in training only, as in FLIP (Li et al., 2023)."""
 WARMEST = math.log(100)
 """The scale of the cosines is learned, up to 100."""
 
@@ -65,24 +68,26 @@ class TextTower(nn.Module):
         self.positions = nn.Parameter(torch.zeros(1, longest, WIDTH))
         nn.init.trunc_normal_(self.words.weight, std=0.02)
         nn.init.trunc_normal_(self.positions, std=0.02)
-        layer = nn.TransformerEncoderLayer(
-            WIDTH, nhead=6, dim_feedforward=4 * WIDTH, dropout=0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.blocks = nn.TransformerEncoder(layer, 3, norm=nn.LayerNorm(WIDTH), enable_nested_tensor=False)
+        self.blocks = nn.ModuleList(Block(WIDTH, num_heads=6, qkv_bias=True) for _ in range(3))
+        self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """(B, longest) -> (B, WIDTH)."""
         absent = numbers == 0
         absent[:, 0] = False  # a caption without a known word still has an embedding
-        tokens = self.blocks(self.words(numbers) + self.positions, src_key_padding_mask=absent)
+        hidden = torch.zeros(absent.shape, device=absent.device).masked_fill(absent, -torch.inf)[:, None, None]
+        tokens = self.words(numbers) + self.positions
+        for block in self.blocks:
+            tokens = block(tokens, attn_mask=hidden)
         present = (~absent).unsqueeze(-1)
-        mean: Tensor = (tokens * present).sum(1) / present.sum(1)
+        mean: Tensor = (self.norm(tokens) * present).sum(1) / present.sum(1)
         return mean
 
 
 class Clip(Method):
     """Symmetric InfoNCE between class tokens and captions, in a space of WIDTH dimensions."""
 
+    settings = Settings(rate=1e-3)
     needs = "captions"
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
@@ -99,7 +104,7 @@ class Clip(Method):
         pixels, mirrored = look(batch.pictures, LIGHT)
         words: Tensor = self.captions[batch.indices]  # type: ignore[index]  # a buffer
         words = torch.where(mirrored[:, None], self.vocabulary.mirrored(words), words)
-        pictures = self.of_picture(class_token(self.backbone, pixels))
+        pictures = self.of_picture(class_token(self.backbone, pixels, DROPPED))
         texts = self.of_text(self.text(words))
         scale = self.scale.clamp(max=WARMEST).exp()
         return (info_nce(pictures, texts, scale) + info_nce(texts, pictures, scale)) / 2

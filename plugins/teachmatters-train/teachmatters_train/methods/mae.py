@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from teachmatters_train.backbone import embed, encode
-from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
 MASKED = 0.75
@@ -21,6 +21,8 @@ WIDTH, DEPTH, HEADS = 64, 2, 4
 
 class Mae(Method):
     """The encoder sees a quarter of the patches; a small decoder paints the others, each normalised by itself."""
+
+    settings = Settings(rate=1.5e-3)
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
         super().__init__(backbone, corpus)
@@ -42,7 +44,7 @@ class Mae(Method):
         painted = self.decode(seen, kept)
         targets = get_at_index(patchify(pixels, self.patch), masked)
         deviation, mean = torch.std_mean(targets, dim=-1, keepdim=True)
-        return F.mse_loss(get_at_index(painted, masked), (targets - mean) / (deviation**2 + 1e-6).sqrt())
+        return F.mse_loss(get_at_index(painted, masked).float(), (targets - mean) / (deviation**2 + 1e-6).sqrt())
 
     def mask(self, count: int) -> tuple[Tensor, Tensor]:
         """Which patches are seen, (B, a quarter of them), and which are not, (B, the others)."""
@@ -52,7 +54,7 @@ class Mae(Method):
     def decode(self, seen: Tensor, kept: Tensor) -> Tensor:
         """What the decoder paints: (B, patches, 3 * patch²)."""
         tokens = self.enter(seen)
-        patches = self.hidden.expand(len(tokens), self.patches, -1)
+        patches = self.hidden.to(tokens.dtype).expand(len(tokens), self.patches, -1)
         patches = patches.scatter(1, kept[..., None].expand(-1, -1, WIDTH), tokens[:, 1:])
         decoded = self.decoder(torch.cat([tokens[:, :1], patches], dim=1) + self.positions)
         painted: Tensor = self.paint(decoded[:, 1:])

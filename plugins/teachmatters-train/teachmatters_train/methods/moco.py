@@ -10,7 +10,7 @@ from torch import Tensor
 
 from teachmatters_train.backbone import class_token
 from teachmatters_train.contrast import info_nce
-from teachmatters_train.method import Batch, Corpus, Method, mlp
+from teachmatters_train.method import Batch, Corpus, Method, Settings, mlp
 from teachmatters_train.momentum import follow, freeze
 from teachmatters_train.views import View, look
 
@@ -18,13 +18,18 @@ HIDDEN, WIDTH = 512, 128
 SCALE = 1 / 0.2
 MOMENTUM = 0.99
 """Of the momentum encoder at the start, as published."""
+DROPPED = 0.5
+"""Of the patches that queries are made from; keys are made from all."""
 
-FIRST = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=1.0)
-SECOND = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=0.1, solarise=0.2)
+# 48 pixels, so that what a crop shows is about as large as in a whole image of 64.
+FIRST = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.2), grey=0.2, blur=0.5)
+SECOND = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.2), grey=0.2, blur=0.1, solarise=0.2)
 
 
 class Moco(Method):
     """Each view finds the other among the batch's, as a momentum encoder sees them."""
+
+    settings = Settings(rate=1e-3)
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
         super().__init__(backbone, corpus)
@@ -39,7 +44,7 @@ class Moco(Method):
         views = [look(batch.pictures, view)[0] for view in (FIRST, SECOND)]
         both = torch.cat(views)
         half = len(batch.pictures)
-        tokens = self.projector[0](class_token(self.backbone, both)).split(half)
+        tokens = self.projector[0](class_token(self.backbone, both, DROPPED)).split(half)
         queries = [self.predictor(self._rest(self.projector, part)) for part in tokens]
         with torch.no_grad():
             tokens = self.teacher_projector[0](class_token(self.teacher, both)).split(half)

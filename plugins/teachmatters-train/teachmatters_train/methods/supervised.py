@@ -9,13 +9,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from teachmatters_train.backbone import class_token
-from teachmatters_train.method import LIGHT, Batch, Corpus, Method
+from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
+
+DROPPED = 0.5
+"""Of the patches, in training only."""
 
 
 class Supervised(Method):
     """A linear classifier on the class token."""
 
+    settings = Settings(rate=1e-3)
     needs = "labels"
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
@@ -26,4 +30,4 @@ class Supervised(Method):
     def loss(self, batch: Batch, progress: float) -> Tensor:
         pixels, _ = look(batch.pictures, LIGHT)
         labels: Tensor = self.labels[batch.indices]  # type: ignore[index]  # a buffer
-        return F.cross_entropy(self.head(class_token(self.backbone, pixels)), labels)
+        return F.cross_entropy(self.head(class_token(self.backbone, pixels, DROPPED)).float(), labels)
