@@ -67,7 +67,11 @@ WRONG: list[tuple[Kind, Drawn, str]] = [
     ("masks", Drawn({"objects": (Mask(MASK, 1),)}), "a mask has the label 1, of 1 categories"),
     ("semantic", Drawn({"mask": IndexMask(MASK)}), "'mask' must be a SemanticMask, not IndexMask"),
     ("semantic", Drawn({"mask": SemanticMask(MASK.T)}), "a mask is uint8 (8, 6)"),
-    ("semantic", Drawn({"mask": SemanticMask(MASK + 3)}), "the mask holds 3, of 1 categories (from 0) and 255 for void"),
+    (
+        "semantic",
+        Drawn({"mask": SemanticMask(MASK + 3)}),
+        "the mask holds 3, of 1 categories from 0, and 255 for void",
+    ),
     ("videos", Drawn({"mask": MASK}), "'mask' must be an IndexMask, not ndarray"),
     ("videos", Drawn({"mask": IndexMask(MASK[1:])}), "a mask is uint8 (5, 8)"),
     ("videos", Drawn({"mask": IndexMask(MASK)}, FRAMES[:2]), "there must be several"),

@@ -56,7 +56,7 @@ class Request:
 
 
 def cache_folder() -> Path:
-    """Return the folder of drawn images and checkpoints: TM_TRAIN_CACHE, else ``teachmatters/train`` in the user's cache.
+    """Return the folder of drawn images and checkpoints: TM_TRAIN_CACHE, else one in the user's cache.
 
     Raises:
         TeachMattersError: it cannot be made.
@@ -69,7 +69,8 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TeachMattersError(
-            f"cannot make {folder} ({error.strerror}) for drawn images and checkpoints; name another with TM_TRAIN_CACHE"
+            f"cannot make {folder} ({error.strerror}) for drawn images and checkpoints; "
+            "name another with TM_TRAIN_CACHE"
         ) from None
     return folder
 

@@ -13,6 +13,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini.sources import open_mini
 from teachmatters.models.mini.specs import mini_specs
 from teachmatters_train.cli import app
+from teachmatters_train.request import Request
 
 FEW = ["--data", "digits", "--limit", "8", "--batch-size", "4", "--threads", "1"]
 
@@ -24,6 +25,7 @@ def run(*words: str) -> Result:
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TM_TRAIN_CACHE", str(tmp_path / "cache"))
 
 
 def test_it_is_a_command_of_tm() -> None:
@@ -43,10 +45,42 @@ def test_a_few_pictures_become_a_model(tmp_path: Path) -> None:
     assert card["pictures_seen"] == 8
     command = "tm train --method mae --data digits --epochs 1 --batch-size 4 --seed 0 --limit 8 --threads 1"
     assert card["command"] == command
-    assert not out.with_suffix(".ckpt").exists()
+    assert card["optimiser"].startswith("AdamW 0.0015, ")  # the method's own
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {
+        ".npy",
+        ".json",
+        ".lock",
+    }  # no checkpoint is left
     before = out.read_bytes()
     run("--method", "mae", *FEW)
     assert out.read_bytes() == before
+
+
+def test_the_rate_can_be_chosen(tmp_path: Path) -> None:
+    run("--method", "supervised", *FEW, "--learning-rate", "0.0002", "--out", "mine.safetensors")
+    card = json.loads((tmp_path / "mine.json").read_text("utf-8"))
+    assert card["optimiser"].startswith("AdamW 0.0002, ")
+    assert "--batch-size 4 --learning-rate 0.0002 --seed 0" in card["command"]
+
+
+def test_checkpoints_lie_in_the_cache_one_for_each_file_of_weights(tmp_path: Path) -> None:
+    def checkpoint(out: str) -> Path:
+        options = dict.fromkeys(("data_root", "limit", "batch_size", "learning_rate", "threads"))
+        return Request(
+            method="mae", data="digits", parameters=(), epochs=1, seed=0, device="cpu", out=Path(out), force=False,
+            **options,  # type: ignore[arg-type]
+        ).checkpoint  # fmt: skip
+
+    assert checkpoint("mine.safetensors").parent == tmp_path / "cache"
+    assert checkpoint("mine.safetensors") == checkpoint(str(tmp_path / "mine.safetensors"))
+    assert checkpoint("mine.safetensors") != checkpoint("other/mine.safetensors")
+
+
+def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TM_TRAIN_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(TeachMattersError, match="for drawn images and checkpoints; name another with TM_TRAIN_CACHE"):
+        run("--method", "mae", *FEW)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +90,7 @@ def test_a_few_pictures_become_a_model(tmp_path: Path) -> None:
         (["--method", "mae", "--data", "digit"], "unknown data set 'digit'. Did you mean 'digits'?"),
         (["--method", "mae", "--epochs", "0"], "--epochs 0 is out of range"),
         (["--method", "mae", "--batch-size", "1"], "--batch-size 1 is out of range"),
+        (["--method", "mae", "--learning-rate", "0"], "--learning-rate 0 is out of range"),
         (["--method", "mae", "--out", "mae.pth"], "must end in .safetensors"),
         (["--method", "mae", "--out", "nowhere/mae.safetensors"], "there is no folder 'nowhere'"),
         (["--method", "mae", "--device", "tpu", *FEW], "unknown device 'tpu'"),

@@ -58,7 +58,7 @@ def training(method: Method, **facts: Any) -> Training:
     return Training(method, recipe, FACTS | facts, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("name", ["dino", "moco"])
+@pytest.mark.parametrize("name", ["dino", "moco", "clip"])
 def test_an_interrupted_training_ends_with_the_very_same_weights(
     name: str, corpus: Corpus, small: Small, tmp_path: Path
 ) -> None:

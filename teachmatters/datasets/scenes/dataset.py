@@ -123,7 +123,7 @@ class Scenes(Dataset):
 
         >>> scenes = Scenes()
         >>> scenes.caption(scenes.items("labels", "all")[0])
-        'a banded blue bird turned right, flying before carpet, in dim light'
+        'a banded green bird gliding looking left against clouds'
         """
         stream, number = _place(item)
         return caption(self._scene(item), generator(self._world, f"words/{stream}", number))

@@ -82,7 +82,9 @@ def gallery_scene(world: int, place: int) -> Scene:
     elif shot.grade != "other" or rng.random() < 0.4:  # so that being hidden tells nothing of who it is
         view = _far(rng) if shot.grade == "junk" else _smaller(rng)
         front = grounds.front(rng, view.middle, view.extent)[1]
-    return Scene(grounds.ground(rng, category), grounds.clutter(rng), (pose(who, turns, view),), front, grounds.light(rng))
+    return Scene(
+        grounds.ground(rng, category), grounds.clutter(rng), (pose(who, turns, view),), front, grounds.light(rng)
+    )
 
 
 def _smaller(rng: np.random.Generator) -> View:

@@ -69,7 +69,7 @@ def _semantic(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
     yield from _of_pixels(dataset, item, mask.pixels)
     classes = len(dataset.categories("semantic"))
     if odd := sorted(set(np.unique(mask.pixels).tolist()) - {*range(classes), VOID}):
-        yield f"the mask holds {odd[0]}, of {classes} categories (from 0) and {VOID} for void"
+        yield f"the mask holds {odd[0]}, of {classes} categories from 0, and {VOID} for void"
 
 
 def _videos(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
