@@ -24,7 +24,7 @@ SAMPLE = 1000
 class Beit(Method):
     """Blocks of patches are hidden; what is predicted of each is the cluster that its pixels belong to."""
 
-    settings = Settings(rate=1e-3)
+    settings = Settings(rate=1.5e-3)
 
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
         super().__init__(backbone, corpus)
