@@ -173,7 +173,10 @@ def test_a_semantic_mask_says_of_each_pixel_what_it_shows(preparation: Preparati
     """Of an image whose two halves are black and white; what lies outside of it is void."""
     mask = np.zeros(shape[::-1], np.uint8)
     mask[:, shape[0] // 2 :] = 7
-    given = {"semantic": {"mask": SemanticMask(mask)}, "retrieval": {"box": Box(-40, 20, 200, 250)}}
+    given: dict[str, dict[str, Any]] = {
+        "semantic": {"mask": SemanticMask(mask)},
+        "retrieval": {"box": Box(-40, 20, 200, 250)},
+    }
     prepared = preparation.prepare(Image.fromarray((mask > 0) * np.uint8(255)).convert("RGB"), given, model(64))
     found, light = prepared.annotations["semantic"]["mask"].pixels, whole(prepared)[..., 0]
     assert set(np.unique(found)) <= {0, 7, VOID}

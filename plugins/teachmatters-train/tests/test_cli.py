@@ -65,11 +65,11 @@ def test_the_rate_can_be_chosen(tmp_path: Path) -> None:
 
 def test_checkpoints_lie_in_the_cache_one_for_each_file_of_weights(tmp_path: Path) -> None:
     def checkpoint(out: str) -> Path:
-        options = dict.fromkeys(("data_root", "limit", "batch_size", "learning_rate", "threads"))
-        return Request(
-            method="mae", data="digits", parameters=(), epochs=1, seed=0, device="cpu", out=Path(out), force=False,
-            **options,  # type: ignore[arg-type]
-        ).checkpoint  # fmt: skip
+        request = Request(
+            method="mae", data="digits", data_root=None, parameters=(), epochs=1, limit=None, batch_size=None,
+            learning_rate=None, seed=0, threads=None, device="cpu", out=Path(out), force=False,
+        )  # fmt: skip
+        return request.checkpoint
 
     assert checkpoint("mine.safetensors").parent == tmp_path / "cache"
     assert checkpoint("mine.safetensors") == checkpoint(str(tmp_path / "mine.safetensors"))

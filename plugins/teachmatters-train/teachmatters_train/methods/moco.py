@@ -21,8 +21,8 @@ MOMENTUM = 0.99
 DROPPED = 0.5
 """Of the patches that queries are made from; keys are made from all."""
 
-# 48 pixels, so that what a crop shows is about as large as in a whole image of 64. Hue turns all the way: an individual's
-# colours tell it from all others, and two views that agree in them are matched without a look at its shape.
+# 48 pixels, so that what a crop shows is about as large as in a whole image of 64. Hue turns all the way: its colours
+# tell an individual from all others, and two views that agree in them are matched without a look at its shape.
 VIEW = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2)
 
 
