@@ -41,7 +41,7 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.user
 	$(BIN)/python -m benchmarks
 
-# The store that is shipped: every analysis on the bundled models and pictures, measured from nothing.
+# The store that is shipped: every analysis on the bundled models and images, measured from nothing.
 RESULTS := build/results/results.db
 DRAWN := knn best-layers attention-distance attention-iou cka-last-layer cka residual clusters
 

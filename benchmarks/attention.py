@@ -1,7 +1,7 @@
 """What the attention analysis costs beside the plain forward pass. ``python -m benchmarks.attention``.
 
-The photographs, repeated to 64 pictures, go through the model's plain fused forward pass and through the analysis, in
-turn, several rounds in one process; the ratio is that of the medians. The plain pass has its pictures decoded and
+The photographs, repeated to 64 images, go through the model's plain fused forward pass and through the analysis, in
+turn, several rounds in one process; the ratio is that of the medians. The plain pass has its images decoded and
 prepared beforehand. The analysis first gets the same, with attn-distance alone and with all of its metrics and maps
 (what reading the attention costs, and reducing it), then decodes and prepares them itself (what ``tm analyze`` costs).
 At last the peak memory of the whole analysis, for several depths and for a ViT-B/8 of 785 tokens in batches of four.
@@ -28,12 +28,12 @@ from PIL import Image
 from teachmatters import registry
 from teachmatters.api import Crop, Dataset, Item, Kind, ModelAdapter, ModelRequest, Role
 from teachmatters.models.timm_vit import TimmViT
-from teachmatters.runner.device import default_batch_size, find_device
-from teachmatters.runner.engine import Pass
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import plan
-from teachmatters.runner.request import AnalyzeRequest, Silence
-from teachmatters.runner.seats import Feeding
+from teachmatters.runner.forward.device import default_batch_size, find_device
+from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.plan.tasks import plan
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 LIMIT = 1.3
 RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
@@ -41,12 +41,12 @@ RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_":
 
 
 class Repeated(Dataset):
-    """The first pictures of a data set over and over, kept as they are or already cropped for a model."""
+    """The first images of a data set over and over, kept as they are or already cropped for a model."""
 
-    kinds = frozenset[Kind]({"pictures"})
+    kinds = frozenset[Kind]({"images"})
 
     def __init__(self, dataset: Dataset, count: int, cropped: ModelAdapter | None = None) -> None:
-        sources = dataset.items("pictures", "all") or ()
+        sources = dataset.items("images", "all") or ()
         self.dataset = dataset
         self.sources = [sources[i % len(sources)] for i in range(count)]
         self.cropped = {item: _cropped(dataset, item, cropped) for item in sources} if cropped else {}
@@ -54,35 +54,35 @@ class Repeated(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return [Item(str(i), 0) for i in range(len(self.sources))] if role == "all" else None
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         source = self.sources[int(item.key)]
-        return self.cropped.get(source) or self.dataset.picture(source)
+        return self.cropped.get(source) or self.dataset.image(source)
 
 
 def _cropped(dataset: Dataset, item: Item, adapter: ModelAdapter) -> Image.Image:
-    pixels = Crop().prepare(dataset.picture(item), {}, adapter.info).inputs[0]
+    pixels = Crop().prepare(dataset.image(item), {}, adapter.info).inputs[0]
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 class Contest:
-    """One model and the ways of passing over the same pictures."""
+    """One model and the ways of passing over the same images."""
 
-    def __init__(self, adapter: ModelAdapter, device: torch.device, pictures: int, size: int | None = None) -> None:
+    def __init__(self, adapter: ModelAdapter, device: torch.device, images: int, size: int | None = None) -> None:
         self.adapter, self.device = adapter, device
         adapter.to(device, torch.float32)
         self.size = size or default_batch_size(adapter.info, device)
         request = AnalyzeRequest(models=["any"], metrics=["attention"], db=Path("unused"), data=["photos"])
         (self.task,), _ = plan(registry.load(), request)
         photos = self.task.opened.dataset
-        self.raw = Repeated(photos, pictures)
-        self.ready = Repeated(photos, pictures, adapter)
+        self.raw = Repeated(photos, images)
+        self.ready = Repeated(photos, images, adapter)
         self.batches = self._batches()
 
     def _batches(self) -> list[torch.Tensor]:
         info = self.adapter.info
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
-        items = self.ready.items("pictures", "all") or ()
-        inputs = [torch.from_numpy(Crop().prepare(self.ready.picture(item), {}, info).inputs) for item in items]
+        items = self.ready.items("images", "all") or ()
+        inputs = [torch.from_numpy(Crop().prepare(self.ready.image(item), {}, info).inputs) for item in items]
         whole = (torch.cat(inputs).float() / 255 - mean) / std
         return [part.to(self.device) for part in torch.split(whole, self.size)]
 
@@ -94,12 +94,12 @@ class Contest:
 
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
         """The pass that ``tm analyze`` makes; all metrics by default."""
-        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence())
-        started, _ = bench.start(self.adapter.info, Todo(self.task, frozenset(metrics) or self.task.metrics))
-        feeding = Feeding(
-            started.analysis, started.feed, ("pictures",), dataset, {"all": dataset.items("pictures", "all") or ()}
+        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress())
+        started, _ = settings.start(self.adapter.info, PendingTask(self.task, frozenset(metrics) or self.task.metrics))
+        member = PassMember(
+            started.analysis, started.input_spec, ("images",), dataset, {"all": dataset.items("images", "all") or ()}
         )
-        Pass(self.adapter, self.device, torch.float32, [feeding]).run(Crop(), self.size, lambda _: None)
+        Pass(self.adapter, self.device, torch.float32, [member]).run(Crop(), self.size, lambda _: None)
         started.analysis.compute(started.analysis.state())
 
     def seconds(self, work: Callable[[], None]) -> float:
@@ -111,15 +111,15 @@ class Contest:
         return time.perf_counter() - start
 
 
-def ratios(name: str, rounds: int, device: torch.device, pictures: int) -> None:
+def ratios(name: str, rounds: int, device: torch.device, images: int) -> None:
     """Print the ratios."""
     spec = registry.load().model(name)
-    contest = Contest(registry.load_object(spec.factory)(ModelRequest(spec=spec)).build(), device, pictures)
+    contest = Contest(registry.load_object(spec.factory)(ModelRequest(spec=spec)).build(), device, images)
     ways: dict[str, Callable[[], None]] = {
         "plain forward": contest.plain,
-        "attn-distance, pictures ready": lambda: contest.analysed(contest.ready, "attn-distance"),
-        "attention, pictures ready": lambda: contest.analysed(contest.ready),
-        "attention, pictures decoded on the way": lambda: contest.analysed(contest.raw),
+        "attn-distance, images ready": lambda: contest.analysed(contest.ready, "attn-distance"),
+        "attention, images ready": lambda: contest.analysed(contest.ready),
+        "attention, images decoded on the way": lambda: contest.analysed(contest.raw),
     }
     for work in ways.values():
         work()  # warm
@@ -129,16 +129,16 @@ def ratios(name: str, rounds: int, device: torch.device, pictures: int) -> None:
             taken[way].append(contest.seconds(work))
     medians = {way: statistics.median(times) for way, times in taken.items()}
     base = medians["plain forward"]
-    print(f"{name} on {device}, {pictures} pictures in batches of {contest.size}, {torch.get_num_threads()} threads")
+    print(f"{name} on {device}, {images} images in batches of {contest.size}, {torch.get_num_threads()} threads")
     for way, median in medians.items():
-        print(f"  {way:44} {median:7.2f} s   ratio {median / base:5.3f}   (pictures ready: at most {LIMIT})")
+        print(f"  {way:44} {median:7.2f} s   ratio {median / base:5.3f}   (images ready: at most {LIMIT})")
 
 
 def memory(depth: int, patch: int) -> None:
     """Print what the analysis needs beyond the weights, in this process, for a ViT-B of some depth and patch size."""
     network = timm.create_model(f"vit_base_patch{patch}_224", num_classes=0, depth=depth)
-    pictures, size = (8, 4) if patch == 8 else (32, 16)
-    contest = Contest(TimmViT(network, f"depth {depth}"), torch.device("cpu"), pictures, size)
+    images, size = (8, 4) if patch == 8 else (32, 16)
+    contest = Contest(TimmViT(network, f"depth {depth}"), torch.device("cpu"), images, size)
     contest.analysed(contest.ready)  # libraries' own buffers are there once and for all
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -146,7 +146,7 @@ def memory(depth: int, patch: int) -> None:
     before = _status("VmRSS")
     contest.analysed(contest.ready)
     mib = (_status("VmHWM") - before) / 1024
-    print(f"  ViT-B/{patch}, {depth:2} blocks, batches of {size}: {mib:6.0f} MiB beyond the model and the pictures")
+    print(f"  ViT-B/{patch}, {depth:2} blocks, batches of {size}: {mib:6.0f} MiB beyond the model and the images")
 
 
 def _status(name: str) -> int:
@@ -161,13 +161,13 @@ def main() -> None:
     parser.add_argument("--model", default="random-b16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--memory-of", type=int, nargs=2, metavar=("DEPTH", "PATCH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         memory(*options.memory_of)
         return
-    ratios(options.model, options.rounds, find_device(options.device), options.pictures)
+    ratios(options.model, options.rounds, find_device(options.device), options.images)
     print("peak memory of the whole analysis on the CPU:", flush=True)
     for depth, patch in ((3, 16), (6, 16), (12, 16), (24, 16), (12, 8)):
         command = [sys.executable, "-m", "benchmarks.attention", "--memory-of", str(depth), str(patch)]

@@ -1,7 +1,7 @@
-"""What CKA costs. ``python -m benchmarks.cka [--model random-b16] [--pictures 64]``.
+"""What CKA costs. ``python -m benchmarks.cka [--model random-b16] [--images 64]``.
 
 1. The pass of ``cka-norm`` over two models, both norm outputs of every block, and their comparison, against two plain
-   forward passes over the same pictures, in turn, several rounds in one process; the ratio is that of the medians.
+   forward passes over the same images, in turn, several rounds in one process; the ratio is that of the medians.
 2. The analysis part alone, from features that are there: Gram matrices once a layer and one matrix product for all
    pairs, against the loop that compares every layer of one model with every layer of the other.
 """
@@ -22,26 +22,26 @@ from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Crop, Item, ModelRequest, Role
 from teachmatters.measures.cka import centred, cka, gram, triangle
-from teachmatters.runner.device import default_batch_size, find_device
-from teachmatters.runner.engine import Pass
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import plan
-from teachmatters.runner.request import AnalyzeRequest, Silence
-from teachmatters.runner.seats import Feeding
+from teachmatters.runner.forward.device import default_batch_size, find_device
+from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.plan.tasks import plan
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 LIMIT, FASTER = 1.1, 10.0
 BATCH = 64
 
 
 class Both:
-    """Two models of one shape, their weights drawn from two seeds, and the same pictures for both."""
+    """Two models of one shape, their weights drawn from two seeds, and the same images for both."""
 
-    def __init__(self, name: str, device: torch.device, pictures: int) -> None:
+    def __init__(self, name: str, device: torch.device, images: int) -> None:
         spec = registry.load().model(name)
         build = registry.load_object(spec.factory)
         adapters = [build(ModelRequest(spec=spec, seed=seed)).build() for seed in (0, 1)]
         self.size = default_batch_size(adapters[0].info, device, BATCH)
-        self.contests = [Contest(adapter, device, pictures, self.size) for adapter in adapters]
+        self.contests = [Contest(adapter, device, images, self.size) for adapter in adapters]
         request = AnalyzeRequest(models=["any"], metrics=["cka-norm"], db=Path("unused"), data=["photos"])
         (self.task,), _ = plan(registry.load(), request)
         self.device = device
@@ -54,13 +54,13 @@ class Both:
     def compared(self) -> None:
         """Two passes of the analysis, and every pair of layers."""
         states = []
-        bench = Bench(device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence())
+        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress())
         for contest in self.contests:
-            items: dict[Role, Sequence[Item]] = {"all": contest.ready.items("pictures", "all") or ()}
-            started, context = bench.start(contest.adapter.info, Todo(self.task, frozenset({"cka-norm"})))
-            feeding = Feeding(started.analysis, started.feed, ("pictures",), contest.ready, items)
+            items: dict[Role, Sequence[Item]] = {"all": contest.ready.items("images", "all") or ()}
+            started, context = settings.start(contest.adapter.info, PendingTask(self.task, frozenset({"cka-norm"})))
+            member = PassMember(started.analysis, started.input_spec, ("images",), contest.ready, items)
             started.analysis.start(replace(context, items=items))
-            Pass(contest.adapter, self.device, torch.float32, [feeding]).run(Crop(), self.size, lambda _: None)
+            Pass(contest.adapter, self.device, torch.float32, [member]).run(Crop(), self.size, lambda _: None)
             states.append(started.analysis.state())
         started.analysis.compare(*states)
 
@@ -96,9 +96,9 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def passes(name: str, rounds: int, device: torch.device, pictures: int) -> None:
+def passes(name: str, rounds: int, device: torch.device, images: int) -> None:
     """Print the ratio to two plain forward passes."""
-    both = Both(name, device, pictures)
+    both = Both(name, device, images)
     ways = {"two plain forward passes": both.plain, "cka-norm of two models": both.compared}
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 1):
@@ -107,7 +107,7 @@ def passes(name: str, rounds: int, device: torch.device, pictures: int) -> None:
             if number:  # the first round warms up
                 taken[way].append(time_taken)
     medians = [statistics.median(times) for times in taken.values()]
-    print(f"{name} on {device}, {pictures} pictures in batches of {both.size}, {torch.get_num_threads()} threads")
+    print(f"{name} on {device}, {images} images in batches of {both.size}, {torch.get_num_threads()} threads")
     for way, median in zip(ways, medians, strict=True):
         print(f"  {way:28} {median:7.2f} s   ratio {median / medians[0]:5.3f}   (at most {LIMIT})")
 
@@ -123,7 +123,7 @@ def parts(layers: int, width: int, device: torch.device) -> None:
     quick = min(seconds(lambda: keep("fast", fast(first, second)), device) for _ in range(3))
     slow = seconds(lambda: keep("naive", naive(first, second)), device)
     apart = float((found["fast"] - found["naive"].cpu()).abs().max())
-    print(f"{layers} x {layers} layers of {BATCH} pictures of 197 x {width}: {quick:.2f} s, one by one {slow:.2f} s")
+    print(f"{layers} x {layers} layers of {BATCH} images of 197 x {width}: {quick:.2f} s, one by one {slow:.2f} s")
     print(f"  {slow / quick:.1f} times as fast (at least {FASTER:g}); the numbers differ by {apart:.1e}")
 
 
@@ -131,7 +131,7 @@ def main() -> None:
     """Both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-b16")
-    parser.add_argument("--pictures", type=int, default=BATCH)
+    parser.add_argument("--images", type=int, default=BATCH)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--layers", type=int, default=24, help="of the analysis part alone")
@@ -139,7 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     device = find_device(options.device)
     parts(options.layers, options.width, device)
-    passes(options.model, options.rounds, device, options.pictures)
+    passes(options.model, options.rounds, device, options.images)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What k-NN costs. ``python -m benchmarks.knn [--model random-s16] [--pictures 64] [--cpu-time]``.
+"""What k-NN costs. ``python -m benchmarks.knn [--model random-s16] [--images 64] [--cpu-time]``.
 
 1. The similarity search, normalising and the k = 200 nearest included, with the gallery in blocks, against one matrix
    product of the same size.
-2. k-NN of all layers, from prepared pictures to numbers (pass, features written to the cache and read back, search,
-   votes), against the plain forward pass over the same pictures; and once more with the features in the cache.
+2. k-NN of all layers, from prepared images to numbers (pass, features written to the cache and read back, search,
+   votes), against the plain forward pass over the same images; and once more with the features in the cache.
 
 In turn, several rounds in one process; ratios are of medians. ``--cpu-time`` counts the processor's time instead of the
 wall's: for a machine that others use too, with one thread.
@@ -26,13 +26,13 @@ from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Item, ModelRequest
 from teachmatters.measures.knn import nearest
-from teachmatters.runner.device import find_device
-from teachmatters.runner.labels import LabelledModel
-from teachmatters.runner.local import LocalNetwork
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import Task, plan
-from teachmatters.runner.record import Measured
-from teachmatters.runner.request import AnalyzeRequest, Silence
+from teachmatters.runner.engines.local import LocalExecutor
+from teachmatters.runner.forward.device import find_device
+from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.tasks import Task, plan
+from teachmatters.runner.record.run import MeasuredModel
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 LIMIT = 1.3
 BLOCK, WIDTH, K, CLASSES = 32768, 768, 200, 10
@@ -53,20 +53,22 @@ def search(device: torch.device, queries: int, gallery: int) -> Mapping[str, Cal
     return {"one matrix product": product, f"the {K} nearest": found}
 
 
-def layers(name: str, device: torch.device, pictures: int, folder: Path) -> Mapping[str, Callable[[], None]]:
+def layers(name: str, device: torch.device, images: int, folder: Path) -> Mapping[str, Callable[[], None]]:
     """The plain pass, k-NN with an empty cache, k-NN with a full one."""
     spec = registry.load().model(name)
     source = registry.load_object(spec.factory)(ModelRequest(spec=spec))
-    contest = Contest(source.build(), device, pictures)
-    model = Measured(LabelledModel(name, spec), source.weights, contest.adapter.info)
+    contest = Contest(source.build(), device, images)
+    model = MeasuredModel(LabelledModel(name, spec), source.weights, contest.adapter.info)
     task = _task(contest)
 
     def measured(cache: Path) -> None:
-        bench = Bench(
-            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, listener=Silence(),
+        settings = PassSettings(
+            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, progress=NoProgress(),
             cache=cache,
         )  # fmt: skip
-        (gathered,) = bench.gather(model, LocalNetwork(bench, contest.adapter), [Todo(task, task.metrics)])
+        (gathered,) = settings.gather(
+            model, LocalExecutor(settings, contest.adapter), [PendingTask(task, task.metrics)]
+        )
         if gathered.error is not None:
             raise gathered.error
         gathered.analysis.compute(gathered.state())
@@ -77,7 +79,7 @@ def layers(name: str, device: torch.device, pictures: int, folder: Path) -> Mapp
 
     return {
         "plain forward": contest.plain,
-        "k-NN of all layers, pictures ready": afresh,
+        "k-NN of all layers, images ready": afresh,
         "again, from the cache": lambda: measured(folder / "kept"),
     }
 
@@ -119,7 +121,7 @@ def main() -> None:
     parser.add_argument("--model", default="random-s16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--queries", type=int, default=3072)
     parser.add_argument("--gallery", type=int, default=2 * BLOCK)
     parser.add_argument("--cpu-time", action="store_true")
@@ -128,8 +130,8 @@ def main() -> None:
     sizes = f"{options.queries} queries, {options.gallery} in the gallery, width {WIDTH}, on {device}"
     compare(sizes, search(device, options.queries, options.gallery), options.rounds, clock)
     with tempfile.TemporaryDirectory() as folder:
-        ways = layers(options.model, device, options.pictures, Path(folder))
-        compare(f"{options.model} on {device}, {options.pictures} pictures", ways, options.rounds, clock)
+        ways = layers(options.model, device, options.images, Path(folder))
+        compare(f"{options.model} on {device}, {options.images} images", ways, options.rounds, clock)
 
 
 if __name__ == "__main__":

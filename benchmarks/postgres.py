@@ -22,13 +22,13 @@ from benchmarks.store import runs
 from teachmatters import registry
 from teachmatters.api import Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
+from teachmatters.reports.run import run_report
 from teachmatters.store import Run, Store, query
-from teachmatters.store.location import Place, Server, plain_path
+from teachmatters.store.location import Server, StoreLocation, plain_path
 from tests.postgres import running
 
-READS: dict[str, Callable[[Place], object]] = {
+READS: dict[str, Callable[[StoreLocation], object]] = {
     "one metric": lambda place: query(place, "SELECT model, layer, value FROM results WHERE metric = 'knn-top1'").rows,
     "all rows": lambda place: query(place, "SELECT * FROM results").rows,
     "report best-layers": lambda place: run_report(registry.load().report("best-layers"), place, Options()).rows,
@@ -44,7 +44,7 @@ def some(records: int) -> list[tuple[Run, Result]]:
     return found
 
 
-def record(place: Place, every: list[tuple[Run, Result]]) -> list[float]:
+def record(place: StoreLocation, every: list[tuple[Run, Result]]) -> list[float]:
     """The seconds that each run took."""
     took = []
     with Store.open(place) as store:
@@ -61,7 +61,7 @@ def measure(folder: Path, new: Callable[[], Server], records: int, rounds: int) 
     count = sum(len(result.records) for _, result in every)
     times: dict[str, list[list[float]]] = {}
     for nth in range(rounds):
-        places: tuple[Place, Place] = (folder / f"{nth}.db", new())
+        places: tuple[StoreLocation, StoreLocation] = (folder / f"{nth}.db", new())
         for name, place in zip(("SQLite", "PostgreSQL"), places, strict=True):
             took = record(place, every)
             row = [sum(took), statistics.median(took)]

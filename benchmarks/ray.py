@@ -1,4 +1,4 @@
-"""What Ray gives and takes. ``python -m benchmarks.ray [--model random-s16] [--pictures 192]``.
+"""What Ray gives and takes. ``python -m benchmarks.ray [--model random-s16] [--images 192]``.
 
 1. One pass by two workers of one thread each against the same by one, as a ratio; workers are warm. It needs two cores
    that nobody else uses.
@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from teachmatters.runner.analyze import analyze
-from teachmatters.runner.request import AnalyzeRequest, EngineRequest
+from teachmatters.runner.requests import AnalyzeRequest, EngineRequest
+from teachmatters.runner.session.analyze import analyze
 
 LEAST = 1.6
 SMALL = ("--model", "mini-mae", "--metric", "attn-distance", "--limit", "16")
 
 
-def seconds(workers: int, model: str, pictures: int, rounds: int) -> float:
+def seconds(workers: int, model: str, images: int, rounds: int) -> float:
     """The median of some passes by so many workers, each in a part for each worker."""
     import ray
 
@@ -35,7 +35,7 @@ def seconds(workers: int, model: str, pictures: int, rounds: int) -> float:
         for number in range(rounds + 1):
             request = AnalyzeRequest(
                 models=[model], metrics=["attn-distance"], db=Path(folder) / f"{number}.db", data=["scenes"],
-                limit=pictures, device="cpu", engine=EngineRequest(name="ray"),
+                limit=images, device="cpu", engine=EngineRequest(name="ray"),
             )  # fmt: skip
             (outcome,) = analyze(request)
             if outcome.error is not None:
@@ -59,11 +59,11 @@ def main() -> None:
     """Both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-s16")
-    parser.add_argument("--pictures", type=int, default=192)
+    parser.add_argument("--images", type=int, default=192)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    one, two = (seconds(workers, options.model, options.pictures, options.rounds) for workers in (1, 2))
-    print(f"{options.model}, {options.pictures} pictures of scenes: one worker {one:.1f} s, two {two:.1f} s")
+    one, two = (seconds(workers, options.model, options.images, options.rounds) for workers in (1, 2))
+    print(f"{options.model}, {options.images} images of scenes: one worker {one:.1f} s, two {two:.1f} s")
     print(f"  {one / two:.2f} times as fast (at least {LEAST})")
     alone, ray = (statistics.median(command(*engine) for _ in range(3)) for engine in ((), ("--engine", "ray")))
     print(f"tm analyze {' '.join(SMALL)}: {alone:.1f} s, with a Ray of its own {ray:.1f} s, {ray - alone:.1f} s more")

@@ -1,6 +1,6 @@
 """What the paper's study costs, by arithmetic. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
 
-Prints the tables of docs/scale.md: for each model of docs/studies/paper.yaml what a picture costs, how long all of them
+Prints the tables of docs/scale.md: for each model of docs/studies/paper.yaml what an image costs, how long all of them
 take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
 ``--measure`` also measures how many photographs a core of this machine reads and prepares in a second.
 """
@@ -20,7 +20,7 @@ from PIL import Image
 from teachmatters.api import Crop, ModelInfo
 from teachmatters.models.recipes import RECIPES, SHAPES
 from teachmatters.registry import load
-from teachmatters.runner.study_names import open_study
+from teachmatters.runner.study.resolve import open_study
 
 STUDY = Path(__file__).parents[1] / "docs/studies/paper.yaml"
 
@@ -34,7 +34,7 @@ INPUTS = {
     "davis": 16_000,
     "spair": 1_800,
 }
-"""What one model has to look at, see docs/paper.md; of ``spair`` no more than all pictures that it has."""
+"""What one model has to look at, see docs/paper.md; of ``spair`` no more than all images that it has."""
 
 RATE = 30.0
 """Floating-point operations a second of one GPU in units of 1e12: the stated assumption."""
@@ -51,7 +51,7 @@ class Network:
 
     Attributes:
         depth, width: blocks, and channels of a token.
-        patch, pixels: sides of a patch and of the picture.
+        patch, pixels: sides of a patch and of the image.
     """
 
     depth: int
@@ -73,7 +73,7 @@ class Network:
         return embedding + self.depth * (weights + attention)
 
     def feature_bytes(self) -> int:
-        """That the class tokens of a picture take in the cache."""
+        """That the class tokens of an image take in the cache."""
         return 2 * self.depth * self.width
 
 
@@ -88,7 +88,7 @@ def networks() -> dict[str, Network]:
 
 
 def by_model(rate: float) -> Iterator[tuple[str, float, float, float, float]]:
-    """Of each model: GFLOP a picture, pictures a second, hours of all pictures, GB of ImageNet's class tokens."""
+    """Of each model: GFLOP an image, images a second, hours of all images, GB of ImageNet's class tokens."""
     for name, network in networks().items():
         operations = network.operations()
         seconds = sum(INPUTS.values()) * operations / (rate * 1e12)
@@ -97,11 +97,11 @@ def by_model(rate: float) -> Iterator[tuple[str, float, float, float, float]]:
 
 
 def whole(rate: float) -> Iterator[tuple[int, float, float]]:
-    """For each number of GPUs: hours, and the cores that must read pictures meanwhile."""
+    """For each number of GPUs: hours, and the cores that must read images meanwhile."""
     hours = sum(row[3] for row in by_model(rate))
-    pictures = len(networks()) * sum(INPUTS.values())
+    images = len(networks()) * sum(INPUTS.values())
     for gpus in GPUS:
-        yield gpus, hours / gpus, pictures / (hours / gpus * 3600) / READING
+        yield gpus, hours / gpus, images / (hours / gpus * 3600) / READING
 
 
 def neighbours() -> float:
@@ -127,9 +127,9 @@ def tables(rate: float = RATE) -> tuple[str, str]:
     rows = [(f"`{n}`", f"{g:.1f}", f"{p:,.0f}", f"{h:.2f}", f"{f:.0f}") for n, g, p, h, f in models]
     hours, features = sum(row[3] for row in models), sum(row[4] for row in models)
     rows.append((f"all {len(models)}", "", "", f"{hours:.0f}", f"{features:.0f}"))
-    first = table(("model", "GFLOP a picture", "pictures a second", "GPU hours", "features, GB"), rows)
+    first = table(("model", "GFLOP an image", "images a second", "GPU hours", "features, GB"), rows)
     second = table(
-        ("GPUs", "hours", "cores that read pictures"),
+        ("GPUs", "hours", "cores that read images"),
         [(gpus, f"{h:.1f}" if h < 10 else f"{h:.0f}", f"{cores:.0f}") for gpus, h, cores in whole(rate)],
     )
     return first, second
@@ -167,7 +167,7 @@ def main() -> None:
     """Print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=RATE, help="TFLOP/s of one GPU")
-    parser.add_argument("--measure", action="store_true", help="measure how fast pictures are read here")
+    parser.add_argument("--measure", action="store_true", help="measure how fast images are read here")
     given = parser.parse_args()
     print(f"{sum(INPUTS.values()):,} inputs a model; {given.rate:g} TFLOP/s a GPU\n")
     print("\n\n".join(tables(given.rate)))

@@ -1,6 +1,6 @@
 """How fast the scenes are drawn, and how far raw pixels go on them. ``python -m benchmarks.scenes``.
 
-The world is only of use where colours at places do not tell its categories: 3,000 pictures of train at 64 pixels,
+The world is only of use where colours at places do not tell its categories: 3,000 images of train at 64 pixels,
 600 of val, chance 8.3 percent, for ridge and logistic regression on RGB (the best of several strengths, chosen on val,
 which flatters them) and for cosine nearest neighbours.
 """
@@ -25,28 +25,28 @@ TRAIN, VAL = 3000, 600
 Floats = NDArray[np.float32]
 
 
-def milliseconds(size: int, pictures: int = 48, rounds: int = 3) -> float:
-    """Of processor time for one picture, the best of several rounds."""
+def milliseconds(size: int, images: int = 48, rounds: int = 3) -> float:
+    """Of processor time for one image, the best of several rounds."""
     taken = []
     for _ in range(rounds):
         start = time.process_time()
-        for number in range(pictures):
+        for number in range(images):
             draw(labelled(0, "val", number), size)
         taken.append(time.process_time() - start)
-    return min(taken) / pictures * 1000
+    return min(taken) / images * 1000
 
 
 def pixels(scenes: Scenes, items: Sequence[Item] | None) -> tuple[Floats, NDArray[np.intp]]:
-    """RGB from 0 to 1, one row a picture, and the labels."""
+    """RGB from 0 to 1, one row an image, and the labels."""
     assert items is not None
-    rows = np.stack([np.asarray(scenes.picture(item), dtype=np.float32).ravel() for item in items])
+    rows = np.stack([np.asarray(scenes.image(item), dtype=np.float32).ravel() for item in items])
     return rows / np.float32(255), np.array([item.label for item in items])
 
 
 def main() -> None:
     """Print all of it."""
     for size in (64, 224):
-        print(f"{size} pixels: {milliseconds(size):.1f} ms a picture")
+        print(f"{size} pixels: {milliseconds(size):.1f} ms an image")
     scenes = Scenes(train=TRAIN, val=VAL)
     train, classes = pixels(scenes, scenes.items("labels", "gallery"))
     val, truth = pixels(scenes, scenes.items("labels", "queries"))

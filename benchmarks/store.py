@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks import bulk
 from teachmatters import registry
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
-from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.build import build
+from teachmatters.reports.run import run_report
 from teachmatters.store import Cell, ModelRow, Run, Store, query
-from teachmatters.store.merge import merge
+from teachmatters.store.merge.merge import merge
 from teachmatters.store.migrate import info
 
 LAYERS, HEADS = 12, 12

@@ -1,8 +1,8 @@
 """What retrieval, keypoints and video cost beside a plain forward pass. ``python -m benchmarks.tasks [--cpu-time]``.
 
-All layers, from prepared inputs to numbers, against one plain forward pass over the same inputs. Pictures are in memory
+All layers, from prepared inputs to numbers, against one plain forward pass over the same inputs. Images are in memory
 at the size that the model reads (dense video: in windows, which the plain pass reads too); annotations are drawn, as
-many as the real data sets have: 7 pairs of 8 points a picture, 2 objects a video of 480 x 854 pixels. For dense video
+many as the real data sets have: 7 pairs of 8 points an image, 2 objects a video of 480 x 854 pixels. For dense video
 propagation alone has a limit; what the scores add is told beside it. k-NN is in benchmarks/knn.py.
 
 In turn, several rounds in one process; ratios are of medians. ``--cpu-time`` counts the processor's time instead of the
@@ -26,15 +26,15 @@ import torch
 from PIL import Image
 
 from teachmatters import registry
-from teachmatters.analyses.film import Film
+from teachmatters.analyses.video_tracker import VideoTracker
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, ModelAdapter, ModelRequest, Pair, Points, Role
-from teachmatters.runner.device import default_batch_size, find_device
-from teachmatters.runner.labels import LabelledModel
-from teachmatters.runner.local import LocalNetwork
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import Task, plan
-from teachmatters.runner.record import Measured
-from teachmatters.runner.request import AnalyzeRequest, Silence
+from teachmatters.runner.engines.local import LocalExecutor
+from teachmatters.runner.forward.device import default_batch_size, find_device
+from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.tasks import Task, plan
+from teachmatters.runner.record.run import MeasuredModel
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 PAIRS, POINTS, OBJECTS, FRAME = 7, 8, 2, (480, 854)
 
@@ -42,13 +42,13 @@ PAIRS, POINTS, OBJECTS, FRAME = 7, 8, 2, (480, 854)
 class Drawn(Dataset):
     """Noise with drawn annotations: a tenth are queries, all stand in pairs, all are frames of one video."""
 
-    kinds = frozenset[Kind]({"pictures", "retrieval", "pairs", "videos"})
+    kinds = frozenset[Kind]({"images", "retrieval", "pairs", "videos"})
 
     def __init__(self, count: int, width: int, height: int) -> None:
         generator = np.random.default_rng(0)
         self.count, self.size = count, (width, height)
         noise = generator.integers(0, 255, (count, height // 16, width // 16, 3), dtype=np.uint8)
-        self.pictures = [Image.fromarray(each).resize(self.size) for each in noise]
+        self.images = [Image.fromarray(each).resize(self.size) for each in noise]
         self.points = Points(generator.uniform(0.1, 0.9, (POINTS, 2)) * self.size)
         self.masks = [_discs(number / max(count - 1, 1)) for number in range(count)]
 
@@ -58,8 +58,8 @@ class Drawn(Dataset):
         units: tuple[int, ...] | None = (0,) if kind == "videos" else None
         return [Item(str(number), 0, group="one", units=units) for number in chosen]
 
-    def picture(self, item: Item) -> Image.Image:
-        return self.pictures[int(item.key)]
+    def image(self, item: Item) -> Image.Image:
+        return self.images[int(item.key)]
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
         known: Mapping[str, Mapping[str, Any]] = {
@@ -92,7 +92,7 @@ def _discs(moment: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
 class Contest:
     """One model, one task, and its two ways over the same inputs."""
 
-    model: Measured
+    model: MeasuredModel
     adapter: ModelAdapter
     task: Task
     device: torch.device
@@ -100,9 +100,9 @@ class Contest:
     def inputs(self) -> list[torch.Tensor]:
         """What the plain pass reads, prepared as the task wants it."""
         info, dataset = self.adapter.info, self.task.opened.dataset
-        feed = self.task.new_analysis().feed(self.task.parameters, self.task.metrics)
+        input_spec = self.task.new_analysis().input_spec(self.task.parameters, self.task.metrics)
         every = {item.key: item for items in self.task.items.values() for item in items}
-        ready = [feed.preparation.prepare(dataset.picture(item), {}, info).inputs for item in every.values()]
+        ready = [input_spec.transform.prepare(dataset.image(item), {}, info).inputs for item in every.values()]
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
         whole = (torch.from_numpy(np.concatenate(ready)).float() / 255 - mean) / std
         return [part.to(self.device) for part in torch.split(whole, default_batch_size(info, self.device))]
@@ -110,12 +110,12 @@ class Contest:
     def analysed(self, *, scored: bool = True) -> None:
         """The pass that ``tm analyze`` makes, its cache of features empty."""
         with tempfile.TemporaryDirectory() as cache:
-            bench = Bench(
-                device=self.device, dtype=torch.float32, batch_size=None, seed=0, listener=Silence(),
+            settings = PassSettings(
+                device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress(),
                 cache=Path(cache),
             )  # fmt: skip
-            network = LocalNetwork(bench, self.adapter)
-            (gathered,) = bench.gather(self.model, network, [Todo(self.task, self.task.metrics)])
+            network = LocalExecutor(settings, self.adapter)
+            (gathered,) = settings.gather(self.model, network, [PendingTask(self.task, self.task.metrics)])
             if gathered.error is not None:
                 raise gathered.error
             if scored:
@@ -123,7 +123,7 @@ class Contest:
 
     def propagated(self) -> None:
         """Labels carried from frame to frame, never made into masks."""
-        with patch.object(Film, "score", lambda film: film.pending.clear()):
+        with patch.object(VideoTracker, "score", lambda film: film.pending.clear()):
             self.analysed(scored=False)
 
 
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--model", default="random-s16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--frames", type=int, default=24, help="of dense video, eight windows each")
     parser.add_argument("--cpu-time", action="store_true")
     options = parser.parse_args()
@@ -177,14 +177,14 @@ def main() -> None:
     source = registry.load_object(spec.factory)(ModelRequest(spec=spec))
     adapter = source.build()
     adapter.to(device, torch.float32)
-    model = Measured(LabelledModel(options.model, spec), source.weights, adapter.info)
+    model = MeasuredModel(LabelledModel(options.model, spec), source.weights, adapter.info)
     high, wide = adapter.info.input_size
-    ready = Drawn(options.pictures, wide, high)
+    ready = Drawn(options.images, wide, high)
     film = Drawn(options.frames, 2 * wide * FRAME[1] // FRAME[0] // 16 * 16, 2 * high)
     print(f"{options.model} on {device}, {torch.get_num_threads()} threads")
     for title, task, limits in (
         ("retrieval", task_of("retrieval", ready), {"whole": "at most 1.3"}),
-        (f"keypoints, {PAIRS} pairs a picture", task_of("keypoints", ready), {"whole": "at most 1.5"}),
+        (f"keypoints, {PAIRS} pairs an image", task_of("keypoints", ready), {"whole": "at most 1.5"}),
         ("video, resized", task_of("video", ready, resolution="resized"), {"whole": "at most 2.5"}),
         (
             "video, dense",

@@ -11,12 +11,12 @@ from teachmatters import registry
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.binding import literal
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
-from teachmatters.reports.columns import kinds
-from teachmatters.reports.data_formats import unique
-from teachmatters.reports.engine import Report, run_report
 from teachmatters.reports.options import Options
+from teachmatters.reports.run import Report, run_report
+from teachmatters.reports.tables.columns import kinds
+from teachmatters.reports.tables.data_formats import unique
 from teachmatters.store import location
-from teachmatters.store.location import Place, Server
+from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.reader import Rows, query
 from teachmatters.store.values import check_rows, check_store
 
@@ -48,12 +48,12 @@ class Results:
         path: the file, or the server's database.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: StoreLocation) -> None:
         check_store(path)
         self.path = path
 
     @classmethod
-    def open(cls, db: str | Place | None = None) -> Results:
+    def open(cls, db: str | StoreLocation | None = None) -> Results:
         """Open ``db``, else what TM_DB names, else ``./results.db``, else the store that comes with the package.
 
         Raises:
@@ -143,7 +143,7 @@ class Results:
         Raises:
             TeachMattersError: there is none, or more than one; the message lists what there is.
         """
-        from teachmatters.reports.arrays import stored
+        from teachmatters.reports.tables.arrays import stored
 
         given = {"name": name, "model": model, "dataset": data, "setting": setting, "layer": layer}
         chosen = self._choose(given)
@@ -277,7 +277,7 @@ def _numbers(given: int | Iterable[int] | str) -> tuple[int, ...]:
 
 
 def _png(figure: Figure) -> bytes:
-    from teachmatters.reports import plots
+    from teachmatters.reports.figures import plots
 
     drawn = io.BytesIO()
     with plots.look():

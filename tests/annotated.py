@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tests.fixtures import picture, rng
+from tests.fixtures import image, rng
 
 
 def write_json(path: Path, content: object) -> None:
@@ -31,7 +31,7 @@ def coco(root: Path | str, n: int = 12) -> None:
     for i in range(n):
         g = rng("coco", i)
         w, h = (320, 240) if i % 2 else (240, 320)
-        p = picture(f"coco{i}", w, h, 300 + i % 5)
+        p = image(f"coco{i}", w, h, 300 + i % 5)
         dr = ImageDraw.Draw(p)
         images.append({"id": i + 1, "file_name": f"{i + 1:012d}.jpg", "width": w, "height": h})
         for _ in range(1 + i % 3):
@@ -98,7 +98,7 @@ def partimagenet(root: Path | str) -> None:
             for i in range(3):
                 g = rng("pin", w, i)
                 W, H = (300, 240) if i % 2 else (240, 300)
-                p = picture(f"pin{w}{i}", W, H, 800 + len(index))
+                p = image(f"pin{w}{i}", W, H, 800 + len(index))
                 dr = ImageDraw.Draw(p)
                 name = f"{w}_{i:04d}.JPEG"
                 images.append({"id": len(images), "file_name": name, "width": W, "height": H})
@@ -142,9 +142,9 @@ def retrieval(root: Path | str, name: str = "roxford5k", n: int = 40, q: int = 6
     imlist = [f"im_{i:04d}" for i in range(n)]
     qim = [f"q_{i:02d}" for i in range(q)]
     for i, s in enumerate(imlist):
-        picture(f"{name}{s}", 300, 220, 500 + i % q).save(d / f"{s}.jpg", quality=95)
+        image(f"{name}{s}", 300, 220, 500 + i % q).save(d / f"{s}.jpg", quality=95)
     for i, s in enumerate(qim):
-        picture(f"{name}{s}", 220, 300, 500 + i).save(d / f"{s}.jpg", quality=95)
+        image(f"{name}{s}", 220, 300, 500 + i).save(d / f"{s}.jpg", quality=95)
     gnd = []
     for i in range(q):
         g = rng("gnd", i)
@@ -181,7 +181,7 @@ def spair(root: Path | str, cats: Sequence[str] = ("cat", "bus"), pairs: int = 8
             w, h = (300, 225) if i % 2 else (200, 280)
             name = f"2008_{i:06d}"
             size, cx, cy = g.uniform(0.9, 1.15), w * g.uniform(0.45, 0.55), h * g.uniform(0.45, 0.55)
-            p = picture(f"spair{c}", w, h, 700 + cats.index(c))
+            p = image(f"spair{c}", w, h, 700 + cats.index(c))
             dr = ImageDraw.Draw(p)
             pts = []
             for k in range(8):
@@ -243,7 +243,7 @@ def davis(root: Path | str, videos: int = 2, frames: int = 6) -> None:
         names.append(name)
         for s in ("JPEGImages", "Annotations"):
             (root / s / "480p" / name).mkdir(parents=True, exist_ok=True)
-        bg = picture(f"davis{v}", 160, 120, 900 + v).resize((320, 240))
+        bg = image(f"davis{v}", 160, 120, 900 + v).resize((320, 240))
         for f in range(frames):
             p, m = bg.copy(), Image.new("P", (320, 240), 0)
             m.putpalette([int(x) for x in pal.ravel()])

@@ -27,13 +27,13 @@ from teachmatters.api import (
 from teachmatters.hookspecs import hookimpl
 
 COLOURS = ((200, 40, 40), (40, 160, 40), (60, 60, 220))
-KINDS: tuple[Kind, ...] = ("labels", "masks", "pairs", "parts", "pictures", "retrieval", "semantic", "videos")
+KINDS: tuple[Kind, ...] = ("labels", "masks", "pairs", "parts", "images", "retrieval", "semantic", "videos")
 
 
 class AnnotatedToys(Dataset):
-    """Twelve pictures of 60 x 40 pixels; picture i shows one block of colour i % 3, its upper half darker.
+    """Twelve images of 60 x 40 pixels; image i shows one block of colour i % 3, its upper half darker.
 
-    Picture 7 cannot be read; picture 4 has no objects; query 1 has nothing easy; the second video has two objects and
+    Image 7 cannot be read; image 4 has no objects; query 1 has nothing easy; the second video has two objects and
     void.
     """
 
@@ -56,15 +56,15 @@ class AnnotatedToys(Dataset):
         left, top = 4 + 3 * number, 6 + number % 3
         return left, top, left + 14, top + 20
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         if item.key == "folder/7.png":
             raise OSError("image file is truncated")
-        picture = Image.new("RGB", (60, 40), (150, 150, 150))
+        image = Image.new("RGB", (60, 40), (150, 150, 150))
         left, top, right, bottom = self.block(item)
         colour = COLOURS[item.label or 0]
-        picture.paste(colour, (left, top, right, bottom))
-        picture.paste((colour[0] // 2, colour[1] // 2, colour[2] // 2), (left, top, right, top + 10))
-        return picture
+        image.paste(colour, (left, top, right, bottom))
+        image.paste((colour[0] // 2, colour[1] // 2, colour[2] // 2), (left, top, right, top + 10))
+        return image
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
         left, top, right, bottom = self.block(item)

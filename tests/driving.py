@@ -1,4 +1,4 @@
-"""Feeding an analysis features that the test has made, without a network."""
+"""PassMember an analysis features that the test has made, without a network."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def info(depth: int, *, width: int, class_token: bool = True, registers: int = 0
 
 
 def started(
-    spec: AnalysisSpec, model: ModelInfo, pictures: int, metrics: Iterable[str] = (), **parameters: Any
+    spec: AnalysisSpec, model: ModelInfo, images: int, metrics: Iterable[str] = (), **parameters: Any
 ) -> Analysis:
-    """The analysis, ready for so many pictures; by default for all metrics that the model can have."""
+    """The analysis, ready for so many images; by default for all metrics that the model can have."""
     able = {metric.name for metric in spec.metrics if model.class_token or not metric.needs_class_token}
     analysis: Analysis = load_object(spec.factory)()
     context = Context(
         model=model,
         metrics=frozenset(metrics) or frozenset(able),
         parameters={parameter.name: parameter.default for parameter in spec.parameters} | parameters,
-        items={"all": [Item(f"picture {i}", 0) for i in range(pictures)]},
-        dataset=ToyData(pictures),
+        items={"all": [Item(f"image {i}", 0) for i in range(images)]},
+        dataset=ToyData(images),
         device=torch.device("cpu"),
     )
     analysis.start(context)
     return analysis
 
 
-def feed(analysis: Analysis, taps: Taps, group: int, *, bad: Sequence[int] = ()) -> None:
-    """All pictures but the bad ones, in batches that are the groups; of the taps those that it asks for."""
+def run_updates(analysis: Analysis, taps: Taps, group: int, *, bad: Sequence[int] = ()) -> None:
+    """All images but the bad ones, in batches that are the groups; of the taps those that it asks for."""
     context: Context = analysis.context  # type: ignore[attr-defined]
-    wanted = analysis.feed(context.parameters, context.metrics)
+    wanted = analysis.input_spec(context.parameters, context.metrics)
     taps = {tap: layers for tap, layers in taps.items() if tap in wanted.taps}
     some = next(iter(taps.values()))
     for start in range(0, len(some[0]), group):

@@ -9,12 +9,12 @@ import torch
 
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
-from teachmatters.runner.labels import LabelledModel
-from teachmatters.runner.local import LocalNetwork
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import Task, plan
-from teachmatters.runner.record import Measured
-from teachmatters.runner.request import AnalyzeRequest, Silence
+from teachmatters.runner.engines.local import LocalExecutor
+from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.tasks import Task, plan
+from teachmatters.runner.record.run import MeasuredModel
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 from tests import toys
 
 
@@ -22,9 +22,9 @@ def adapter(model: str = "toy-a") -> ModelAdapter:
     return toys.toy_source(ModelRequest(spec=registry.load().models[model])).build()
 
 
-def measured(model: str) -> Measured:
+def measured(model: str) -> MeasuredModel:
     request = ModelRequest(spec=registry.load().models[model])
-    return Measured(LabelledModel(model, request.spec), toys.toy_source(request).weights, adapter(model).info)
+    return MeasuredModel(LabelledModel(model, request.spec), toys.toy_source(request).weights, adapter(model).info)
 
 
 def task(metric: str, data: str, *parameters: str, root: Path | None = None, limit: int | None = None) -> Task:
@@ -39,11 +39,13 @@ def measure(wanted: Task, batch_size: int = 4, seed: int = 0) -> Result:
     """The result of toy-a; raises what the analysis raised."""
     cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as cache:
-        bench = Bench(
-            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, listener=Silence(),
+        settings = PassSettings(
+            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, progress=NoProgress(),
             cache=Path(cache),
         )  # fmt: skip
-        (gathered,) = bench.gather(measured("toy-a"), LocalNetwork(bench, adapter()), [Todo(wanted, wanted.metrics)])
+        (gathered,) = settings.gather(
+            measured("toy-a"), LocalExecutor(settings, adapter()), [PendingTask(wanted, wanted.metrics)]
+        )
         if gathered.error is not None:
             raise gathered.error
         return gathered.analysis.compute(gathered.state())

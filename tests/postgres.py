@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from teachmatters.store.location import Place, Server
+from teachmatters.store.location import Server, StoreLocation
 
 NOBODY = 65534
 """Who the server runs as where we are root: PostgreSQL refuses to run as root."""
@@ -127,7 +127,7 @@ def server(cluster: Cluster) -> Server:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     """Where no store is yet: a file, and a database."""
     if request.param == "sqlite":
         return tmp_path / "r.db"

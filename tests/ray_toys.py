@@ -22,21 +22,21 @@ TROUBLES = ("", "dies once", "dies always", "sees no files", "disk full", "slow"
 
 
 class TroubledData(ToyData):
-    """Toy pictures on a machine in trouble, from the thirteenth picture on."""
+    """Toy images on a machine in trouble, from the thirteenth image on."""
 
     def __init__(self, trouble: str, mark: Path) -> None:
         super().__init__(21)
         self.trouble, self.mark, self.home = trouble, mark, os.getpid()
         self.held: Any = sys.stderr if trouble == "cannot be sent" else None
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         away = os.getpid() != self.home
         setattr(states, "save_file", full if self.trouble == "disk full" and away else save_file)  # noqa: B010
         if self.trouble == "slow":
             time.sleep(0.1)
         if away and int(item.key.split()[-1]) >= 12:
             self.suffer()
-        return super().picture(item)
+        return super().image(item)
 
     def suffer(self) -> None:
         if self.trouble == "sees no files":
@@ -69,7 +69,7 @@ def register_datasets() -> list[DatasetSpec]:
         Parameter(name="trouble", kind="str", default="", summary="what goes wrong", in_setting=False),
         Parameter(name="mark", kind="str", default="mark", summary="a file that says it has", in_setting=False),
     )
-    kinds: Any = frozenset({"pictures", "labels", "masks", "videos"})
+    kinds: Any = frozenset({"images", "labels", "masks", "videos"})
     return [
         DatasetSpec(
             name="troubled", summary="for tests", kinds=kinds, factory="tests.ray_toys:troubled", bundled=True,

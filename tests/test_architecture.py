@@ -75,7 +75,7 @@ def test_an_import_points_down(path: Path, room: str) -> None:
         ("teachmatters", "torch numpy pandas sqlalchemy matplotlib typer"),
         ("teachmatters.results", "torch matplotlib sqlalchemy"),
         ("teachmatters.api", "torch numpy PIL"),
-        ("teachmatters.reports.engine", "torch matplotlib"),
+        ("teachmatters.reports.run", "torch matplotlib"),
         ("teachmatters.store.reader", "torch sqlalchemy alembic"),
     ],
 )

@@ -78,9 +78,7 @@ def test_every_metric_and_parameter_is_documented(spec: Any) -> None:
     text = section(DOCS / "measures.md", f"## {spec.name}")
     for metric in spec.metrics:
         told = section(DOCS / "measures.md", f"### {metric.name}")
-        assert (
-            f"| unit | {'the longer side of the picture' if metric.unit == 'picture side' else metric.unit} |" in told
-        )
+        assert f"| unit | {'the longer side of the image' if metric.unit == 'image side' else metric.unit} |" in told
         better = {True: "higher is better", False: "lower is better", None: "none"}[metric.higher_is_better]
         assert f"| direction | {better} |" in told
     for parameter in spec.parameters:

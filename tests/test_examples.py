@@ -1,7 +1,7 @@
 """Every command line that the README, the pages and the help texts show is run as it stands there.
 
 A page's commands run in its order, in a folder that holds what they name. The bundled data sets are cut down to a few
-pictures and the networks to inputs of 64 x 64 pixels meanwhile; nothing else differs from what a reader would see.
+images and the networks to inputs of 64 x 64 pixels meanwhile; nothing else differs from what a reader would see.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
     for path in checkpoints.iterdir():
         (tmp_path / path.name).symlink_to(path)
     for label, name in enumerate(("cats", "dogs")):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(6):
-            fixtures.picture(f"{name} {number}", label=label).save(tmp_path / "pictures" / name / f"{number}.png")
+            fixtures.image(f"{name} {number}", label=label).save(tmp_path / "images" / name / f"{number}.png")
     shutil.copytree(ROOT / "docs" / "studies", tmp_path / "docs" / "studies")
     (study,) = (block.text for block in blocks(ROOT / "docs" / "studies.md") if block.title == "study.yaml")
     (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
@@ -202,13 +202,13 @@ REAL_PLUGINS = {
 
 
 def flowers(folder: Path) -> None:
-    """Twelve pictures in the layout of Oxford 102 Flowers."""
+    """Twelve images in the layout of Oxford 102 Flowers."""
     from scipy.io import savemat
 
     (folder / "jpg").mkdir(parents=True)
     for number in range(12):
-        picture = fixtures.picture(f"flower {number}", label=number % 3)
-        picture.save(folder / "jpg" / f"image_{number + 1:05}.jpg")
+        image = fixtures.image(f"flower {number}", label=number % 3)
+        image.save(folder / "jpg" / f"image_{number + 1:05}.jpg")
     savemat(folder / "imagelabels.mat", {"labels": [[1, 2, 3] * 4]})
     savemat(folder / "setid.mat", {"trnid": [[1, 2, 3]], "valid": [[4, 5, 6]], "tstid": [[7, 8, 9, 10, 11, 12]]})
 

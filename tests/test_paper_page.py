@@ -27,7 +27,7 @@ HEADS = {"attn-distance", "attn-iou-cls", "residual-cka-attn"}
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, and a TM_DATA in which every data set has a few pictures."""
+    """An empty folder, and a TM_DATA in which every data set has a few images."""
     data = tmp_path / "data"
     fixtures.imagenet50(data / "imagenet", 1, list(fifty_classes()))
     fixtures.imagenet(data / "imagenet", classes=3, train=4, val=2)
@@ -36,7 +36,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     annotated.spair(data / "SPair-71k")
     for name in ("roxford5k", "rparis6k"):
         annotated.retrieval(data, name, n=12, q=3)
-    fixtures.picture("any").save(tmp_path / "picture.jpg")
+    fixtures.image("any").save(tmp_path / "image.jpg")
     monkeypatch.setenv("TM_DATA", str(data))
     monkeypatch.setenv("TM_DB", str(tmp_path / "results.db"))
     monkeypatch.chdir(tmp_path)

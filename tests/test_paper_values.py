@@ -87,8 +87,8 @@ def test_cka_of_class_tokens_of_two_models(folder: Path) -> None:
 
     state = fixtures.vit_state("dino-b", 384, 12, 197, 16)
     torch.save({name: torch.from_numpy(array) for name, array in state.items()}, folder / "b.pth")
-    fixtures.imagenet50(folder / "pictures", 1, list(fifty_classes()))
-    words = f"analyze --metric cka-cls --data imagenet50 --data-root {folder / 'pictures'} --db {folder / 'cka.db'}"
+    fixtures.imagenet50(folder / "images", 1, list(fifty_classes()))
+    words = f"analyze --metric cka-cls --data imagenet50 --data-root {folder / 'images'} --db {folder / 'cka.db'}"
     for label, name in (("a", "dino_s16"), ("b", "b")):
         words += f" --model {label}=dino-s16 --weights {label}={folder / name}.pth"
     words += " --limit 32 --param per_class=1 --param cka_batch=32"

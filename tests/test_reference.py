@@ -78,12 +78,12 @@ def test_what_changed_is_found(measured_twice: Path) -> None:
     assert {(row["other_weights"], row["other_data"], row["other_versions"]) for row in found} == {(0, 0, 0)}
 
 
-def test_pictures_nobody_knows_are_those_of_the_arrays() -> None:
+def test_images_nobody_knows_are_those_of_the_arrays() -> None:
     arrays = query(SHIPPED, "SELECT units, data FROM maps WHERE name = 'unit:knn-top1' AND layer = 12").rows
     scores = np.array([np.load(io.BytesIO(data), allow_pickle=False) for _, data in arrays])
 
     names = np.array(json.loads(str(arrays[0][0])))
-    assert [row["picture"] for row in ask(9)] == names[scores.max(axis=0) == 0].tolist()
+    assert [row["image"] for row in ask(9)] == names[scores.max(axis=0) == 0].tolist()
     assert len(scores) == 7
 
 

@@ -17,7 +17,7 @@ SOURCES = ("pyproject.toml", "README.md", "LICENSE", "results.db")
 EVERY_REPORT = """
 import teachmatters
 from teachmatters import registry
-from teachmatters.reports.engine import run_report
+from teachmatters.reports.run import run_report
 from teachmatters.reports.options import Options
 from teachmatters.store.location import reading_path
 

@@ -1,4 +1,4 @@
-"""An analysis that reads features of all pictures together, and sees the pass as well."""
+"""An analysis that reads features of all images together, and sees the pass as well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from teachmatters.api import (
     AnalysisSpec,
     Batch,
     Context,
-    Feed,
+    InputSpec,
     MetricSpec,
     Parameters,
     Record,
@@ -24,8 +24,8 @@ from teachmatters.api import (
 class ToyCollected(Analysis):
     """The length of collected vectors beside that of those that came by."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}), collect=frozenset({"cls", "mean"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}), collect=frozenset({"cls", "mean"}))
 
     def start(self, context: Context) -> None:
         self.context = context

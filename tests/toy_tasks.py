@@ -27,13 +27,13 @@ CATEGORIES = ("ant", "bee")
 
 
 class ToyTasks(Dataset):
-    """Five queries in a gallery of fifteen, three videos, and ten pairs among eight pictures.
+    """Five queries in a gallery of fifteen, three videos, and ten pairs among eight images.
 
     Query 4 has no positive and query 3 no hard one; video 2 has no object, and void pixels surround the others' after
     the first frame. What is named in ``bad`` cannot be read.
     """
 
-    kinds: frozenset[Kind] = frozenset({"pictures", "retrieval", "videos", "pairs"})
+    kinds: frozenset[Kind] = frozenset({"images", "retrieval", "videos", "pairs"})
 
     def __init__(self, bad: str = "") -> None:
         self.bad = set(bad.split(",")) - {""}
@@ -50,17 +50,17 @@ class ToyTasks(Dataset):
             Item(f"{'query' if role == 'queries' else 'place'} {i}", 0) for i in range(5 if role == "queries" else 15)
         ]
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         if item.key in self.bad:
             raise OSError("image file is truncated")
         word, number, *frame = item.key.split()[0], *(int(w) for w in item.key.split() if w.isdigit())
         alike = number % 5 if word in ("query", "place") else number // 4 if word == "insect" else number
         base = np.random.default_rng(alike).integers(0, 255, (5, 7, 3))
         own = np.random.default_rng(100 + number).integers(-60, 60, (5, 7, 3))
-        picture = Image.fromarray((base + own).clip(0, 255).astype(np.uint8)).resize((WIDTH, HEIGHT))
+        image = Image.fromarray((base + own).clip(0, 255).astype(np.uint8)).resize((WIDTH, HEIGHT))
         for x, y in self._square(frame[0]) if frame else []:
-            picture.paste((255, 40, 40), (x, y, x + 16, y + 16))
-        return picture
+            image.paste((255, 40, 40), (x, y, x + 16, y + 16))
+        return image
 
     @staticmethod
     def _square(frame: int) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from teachmatters.api import (
     Dataset,
     DatasetRequest,
     DatasetSpec,
-    Feed,
+    InputSpec,
     Item,
     Kind,
     Mask,
@@ -32,16 +32,16 @@ from teachmatters.api import (
     ModelSpec,
     Parameter,
     Parameters,
-    Preparation,
-    Prepared,
     Record,
     Result,
     Role,
     State,
     StoredMap,
     Tap,
+    Transform,
+    TransformedImage,
 )
-from teachmatters.api.preparation import pixels
+from teachmatters.api.transform import pixels
 from teachmatters.errors import TeachMattersError
 from teachmatters.hookspecs import hookimpl
 from teachmatters.models.timm_vit import TimmViT
@@ -96,13 +96,13 @@ def toy_model(name: str, depth: int) -> ModelSpec:
 
 # ---------------------------------------------------------------- data
 class ToyData(Dataset):
-    """Noise pictures with labels and masks, or videos of four frames of a moving square; ``bad`` ones are broken."""
+    """Noise images with labels and masks, or videos of four frames of a moving square; ``bad`` ones are broken."""
 
-    kinds: frozenset[Kind] = frozenset({"pictures", "labels", "masks", "videos"})
+    kinds: frozenset[Kind] = frozenset({"images", "labels", "masks", "videos"})
     classes = ("even", "odd")
 
     def __init__(self, count: int, bad: Sequence[int] = ()) -> None:
-        self.count, self.bad = count, {f"picture {i}" for i in bad}
+        self.count, self.bad = count, {f"image {i}" for i in bad}
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         if role != "all":
@@ -110,20 +110,20 @@ class ToyData(Dataset):
         if kind == "videos":
             keys = [(video, frame) for video in range(self.count // 4) for frame in range(4)]
             return [Item(f"video {v} frame {f}", 0, group=f"video {v}", units=(v,)) for v, f in keys]
-        return [Item(f"picture {i}", 0, label=i % 2) for i in range(self.count)]
+        return [Item(f"image {i}", 0, label=i % 2) for i in range(self.count)]
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         if item.key in self.bad:
             raise OSError("image file is truncated")
         seed = [int(word) for word in item.key.split() if word.isdigit()]
         noise = np.random.default_rng(seed[0]).integers(0, 255, (6, 9, 3)).astype(np.uint8)
-        picture = Image.fromarray(noise).resize((60, 40), Image.Resampling.BICUBIC)
+        image = Image.fromarray(noise).resize((60, 40), Image.Resampling.BICUBIC)
         if len(seed) > 1:
-            picture.paste((255, 255, 255), (10 * seed[1], 5, 10 * seed[1] + 12, 20))
-        return picture
+            image.paste((255, 255, 255), (10 * seed[1], 5, 10 * seed[1] + 12, 20))
+        return image
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
-        """An object that is elsewhere in each picture, and one outside of the crop; every fifth has only that."""
+        """An object that is elsewhere in each image, and one outside of the crop; every fifth has only that."""
         if kind != "masks":
             return {}
         number = int(item.key.split()[-1])
@@ -139,24 +139,26 @@ def toy_data(request: DatasetRequest) -> ToyData:
 
 # ---------------------------------------------------------------- an analysis of videos, in windows
 @dataclass(frozen=True, slots=True)
-class Halves(Preparation):
-    """The left and the right half of a picture, each squeezed to the model's size: two windows of one item."""
+class Halves(Transform):
+    """The left and the right half of an image, each squeezed to the model's size: two windows of one item."""
 
-    def prepare(self, picture: Image.Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo) -> Prepared:
+    def prepare(
+        self, image: Image.Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo
+    ) -> TransformedImage:
         rows, columns = model.grid
-        middle, size = picture.width // 2, (model.image_size, model.image_size)
-        boxes = [(0, 0, middle, picture.height), (middle, 0, picture.width, picture.height)]
-        inputs = np.stack([pixels(picture.crop(box).resize(size)) for box in boxes])
+        middle, size = image.width // 2, (model.image_size, model.image_size)
+        boxes = [(0, 0, middle, image.height), (middle, 0, image.width, image.height)]
+        inputs = np.stack([pixels(image.crop(box).resize(size)) for box in boxes])
         left = np.arange(rows)[:, None] * 2 * columns + np.arange(columns)
         patches = np.stack([left.ravel(), left.ravel() + columns])
-        return Prepared(inputs, (rows, 2 * columns), patches, annotations)
+        return TransformedImage(inputs, (rows, 2 * columns), patches, annotations)
 
 
 class ToyMotion(Analysis):
     """How far the patches of a video move from frame to frame, which depends on the order of the frames."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}), preparation=Halves(), group="own")
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}), transform=Halves(), group="own")
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -205,10 +207,10 @@ class ToyMotion(Analysis):
 
 # ---------------------------------------------------------------- an analysis of pairs of models
 class ToySimilarity(Analysis):
-    """Likeness of Gram matrices of ``batch`` pictures at a time; an incomplete last batch is left out."""
+    """Likeness of Gram matrices of ``batch`` images at a time; an incomplete last batch is left out."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}), group=parameters["batch"])
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}), group=parameters["batch"])
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -266,12 +268,12 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="toys",
             summary="for tests",
-            kinds=frozenset({"pictures", "labels", "masks", "videos"}),
+            kinds=frozenset({"images", "labels", "masks", "videos"}),
             factory="tests.toys:toy_data",
             bundled=True,
             parameters=(
-                Parameter(name="count", kind="int", default=21, summary="how many pictures", minimum=0),
-                Parameter(name="bad", kind="ints", default=(), summary="pictures that cannot be read"),
+                Parameter(name="count", kind="int", default=21, summary="how many images", minimum=0),
+                Parameter(name="bad", kind="ints", default=(), summary="images that cannot be read"),
             ),
         ),
         TOY_TASKS,
@@ -285,7 +287,7 @@ def register_analyses() -> list[AnalysisSpec]:
     similarity = MetricSpec(name="toy-similarity", title="similarity", summary="for tests", level="layer-pair")
     of_class_tokens = dataclasses.replace(similarity, name="toy-similarity-cls", needs_class_token=True)
     save = Parameter(name="save", kind="str", default=None, summary="an effect", in_setting=False)
-    batch = Parameter(name="batch", kind="int", default=4, summary="pictures a Gram matrix", minimum=2)
+    batch = Parameter(name="batch", kind="int", default=4, summary="images a Gram matrix", minimum=2)
     return [
         AnalysisSpec(
             name="toy-video",

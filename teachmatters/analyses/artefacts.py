@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from teachmatters.analyses.scores import Scores, merge_scores, record_headline
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.artefacts import artefact_mass, artefacts
 from teachmatters.measures.moments import accumulator
 
@@ -17,8 +17,8 @@ SHARE, MASS = "artefact-share", "artefact-mass"
 class ArtefactsAnalysis(Analysis):
     """A share for each image and layer; a mass for each image and layer but the last."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block", "attention"} if MASS in metrics else {"block"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block", "attention"} if MASS in metrics else {"block"}))
 
     def start(self, context: Context) -> None:
         self.context = context

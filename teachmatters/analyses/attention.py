@@ -11,7 +11,7 @@ import torch
 
 from teachmatters.analyses.attention_reduction import Reduction
 from teachmatters.analyses.attention_results import result
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.moments import Moments, accumulator
 
 MEAN, M2 = "/mean", "/m2"
@@ -24,8 +24,8 @@ class AttentionAnalysis(Analysis):
     ``sum:<name>`` (depth, ...); how many images of even and of odd index there were; and rows without mass.
     """
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"attention"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"attention"}))
 
     def start(self, context: Context) -> None:
         self.context = context

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachmatters.analyses.scores import Scores, mean_record, merge_scores, record_headline
-from teachmatters.api import Analysis, Batch, Context, Feed, Mask, Parameters, Result, Row, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Mask, Parameters, Result, Row, State, Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.iou import Reader, attention_read, heaviest, iou
 
 COUNTS = {
     "vanished": "objects that vanish on the grid, left out",
-    "bare": "pictures without an object on the grid, left out",
+    "bare": "images without an object on the grid, left out",
     "empty": "attention rows without mass, counted as an IoU of 0",
 }
 
@@ -25,8 +25,8 @@ COUNTS = {
 class AttentionIoUAnalysis(Analysis):
     """One IoU for each image, layer, reader and head; beside the heads, that of all of them merged."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"attention"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"attention"}))
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -76,7 +76,7 @@ class AttentionIoUAnalysis(Analysis):
         index, values = np.asarray(state["iou/index"]), np.asarray(state["iou/values"])
         if not len(index):
             raise TeachMattersError(
-                f"no object is left on the grid in any of {state['bare']} pictures; take more, or other data"
+                f"no object is left on the grid in any of {state['bare']} images; take more, or other data"
             )
         units = tuple(self.context.items["all"][i].key for i in index)
         result = Result(notes={COUNTS[name]: state[name] for name in COUNTS if state[name]})

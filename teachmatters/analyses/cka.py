@@ -1,4 +1,4 @@
-"""The cka analysis: which layers of two models see the same pictures alike."""
+"""The cka analysis: which layers of two models see the same images alike."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teachmatters.analyses.collect import Collector, merge_features
-from teachmatters.analyses.grams import GramCollector, Matched, merge_grams
+from teachmatters.analyses.feature_buffer import FeatureBuffer, merge_features
+from teachmatters.analyses.gram_matrices import GramBuffer, MatchedGrams, merge_grams
 from teachmatters.analyses.pairs import record_pairs
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.cka import cka, cka_null
 from teachmatters.measures.mknn import mutual, mutual_null, neighbours
 
@@ -25,7 +25,7 @@ PERCENTILE = 0.95
 class CkaAnalysis(Analysis):
     """Gathers one model's Gram matrices and class tokens; two such states give every pair of layers."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         taps: set[Tap] = set()
         if metrics & GRAMS - {"cka-norm"}:
             taps.add("block")
@@ -33,15 +33,15 @@ class CkaAnalysis(Analysis):
             taps |= {"norm1", "norm2"}
         if metrics & {"mknn", "mknn-null"}:
             taps.add("cls")
-        return Feed(taps=frozenset(taps), group=parameters["cka_batch"] if metrics & GRAMS else None)
+        return InputSpec(taps=frozenset(taps), group=parameters["cka_batch"] if metrics & GRAMS else None)
 
     def start(self, context: Context) -> None:
         self.context = context
         metrics, info = context.metrics, context.model
         kinds = {KINDS[name] for name in metrics if name in KINDS} | {"all" for name in metrics if name == "cka-null"}
         kinds |= {"norm1", "norm2"} if "cka-norm" in metrics else set()
-        self.grams = GramCollector(context, kinds)
-        self.tokens = Collector(context, info.width) if metrics & {"mknn", "mknn-null"} else None
+        self.grams = GramBuffer(context, kinds)
+        self.tokens = FeatureBuffer(context, info.width) if metrics & {"mknn", "mknn-null"} else None
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         if tap != "cls":
@@ -61,14 +61,14 @@ class CkaAnalysis(Analysis):
     def compare(self, state: State, other: State) -> Result:
         result = Result()
         if self.context.metrics & GRAMS:
-            self._alignments(result, Matched(state, other))
+            self._alignments(result, MatchedGrams(state, other))
         if self.context.metrics & {"mknn", "mknn-null"} and "all/index" in other:
             self._neighbours(result, state, other)
         return result
 
     # --- CKA
 
-    def _alignments(self, result: Result, matched: Matched) -> None:
+    def _alignments(self, result: Result, matched: MatchedGrams) -> None:
         if matched.left_out:
             result.notes["mini-batches that the two models did not see alike, left out"] = matched.left_out
         for metric, kind in KINDS.items():
@@ -81,7 +81,7 @@ class CkaAnalysis(Analysis):
         if both is not None:
             _record_null(result, "cka-null", cka_null(*both, matched.present, PERMUTATIONS, self.context.seed))
 
-    def _norms(self, result: Result, matched: Matched) -> None:
+    def _norms(self, result: Result, matched: MatchedGrams) -> None:
         for one in (1, 2):
             for two in (1, 2):
                 both = matched.triangles(f"norm{one}", f"norm{two}")
@@ -93,7 +93,7 @@ class CkaAnalysis(Analysis):
     def _neighbours(self, result: Result, state: State, other: State) -> None:
         common = np.intersect1d(np.asarray(state["all/index"]), np.asarray(other["all/index"]))
         if len(common) <= NEIGHBOURS:
-            result.notes["mknn"] = f"needs more than {NEIGHBOURS} pictures, and there are {len(common)}"
+            result.notes["mknn"] = f"needs more than {NEIGHBOURS} images, and there are {len(common)}"
             return
         first = self._lists(state, common)
         second = first if other is state else self._lists(other, common)
@@ -104,7 +104,7 @@ class CkaAnalysis(Analysis):
             _record_null(result, "mknn-null", mutual_null(first, second, PERMUTATIONS, self.context.seed))
 
     def _lists(self, state: State, common: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
-        """(layers, N, k) neighbours among the pictures that both models saw."""
+        """(layers, N, k) neighbours among the images that both models saw."""
         rows = np.searchsorted(np.asarray(state["all/index"]), common)
         lists = []
         layer = 1

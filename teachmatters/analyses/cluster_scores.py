@@ -54,10 +54,10 @@ def record_clusters(
 def _number_of_clusters(context: Context, of: str, labels: Labels) -> int:
     samples, present = len(labels), len(np.unique(labels))
     clusters: int = context.parameters["clusters"] or present
-    nouns = {"object": "objects", "part": "parts"}.get(of, "pictures")
+    nouns = {"object": "objects", "part": "parts"}.get(of, "images")
     if clusters > samples:
         raise TeachMattersError(
-            f"{clusters} clusters of {samples} {nouns} are not possible; take more pictures, or fewer clusters "
+            f"{clusters} clusters of {samples} {nouns} are not possible; take more images, or fewer clusters "
             f"(--param clusters={max(2, min(present, samples))})"
         )
     if present < 2:

@@ -57,12 +57,12 @@ _CLUSTERS = Parameter(
 
 CLUSTERING = AnalysisSpec(
     name="clustering",
-    summary="Whether pictures of one class lie together, without any training.",
+    summary="Whether images of one class lie together, without any training.",
     factory="teachmatters.analyses.clustering:ClusteringAnalysis",
     kind="labels",
     metrics=(
-        *_metrics("cls", "class token", ("pictures", "class token")),
-        *_metrics("spatial", "spatial tokens", ("pictures", "mean spatial token")),
+        *_metrics("cls", "class token", ("images", "class token")),
+        *_metrics("spatial", "spatial tokens", ("images", "mean spatial token")),
     ),
     parameters=(_CLUSTERS,),
     paper_data=("imagenet50",),
@@ -85,7 +85,7 @@ SEGMENT_CLUSTERING = AnalysisSpec(
             kind="str",
             default="crop",
             choices=("crop", "dense"),
-            summary="of the pictures: crop, or dense (twice the size, in windows)",
+            summary="of the images: crop, or dense (twice the size, in windows)",
         ),
     ),
     paper_data=("coco", "partimagenet"),

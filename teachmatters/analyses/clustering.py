@@ -1,4 +1,4 @@
-"""The clustering analysis: whether pictures of one class lie together, by class token and by mean spatial token."""
+"""The clustering analysis: whether images of one class lie together, by class token and by mean spatial token."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import partial
 import numpy as np
 
 from teachmatters.analyses.cluster_scores import record_clusters
-from teachmatters.analyses.collect import OfFeatures
-from teachmatters.api import Feed, Parameters, Result, State, Tap
+from teachmatters.analyses.feature_buffer import FeatureAnalysis
+from teachmatters.api import InputSpec, Parameters, Result, State, Tap
 
 TAPS: dict[str, Tap] = {"cls": "cls", "spatial": "mean"}
 """By the last word of the metrics' names."""
 
 
-class ClusteringAnalysis(OfFeatures):
-    """Has the vectors of every picture collected, and divides them into clusters at the end."""
+class ClusteringAnalysis(FeatureAnalysis):
+    """Has the vectors of every image collected, and divides them into clusters at the end."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(collect=frozenset(TAPS[of] for of in _asked(metrics)))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(collect=frozenset(TAPS[of] for of in _asked(metrics)))
 
     def compute(self, state: State) -> Result:
         result, items, features = Result(), self.context.items["all"], self.context.features

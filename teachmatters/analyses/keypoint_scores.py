@@ -55,7 +55,7 @@ def score(state: State, pairs: Mapping[int, Pair], keys: Sequence[str], metrics:
 
 
 def _name(number: int, pair: Pair, keys: Sequence[str]) -> str:
-    source, target = (PurePosixPath(keys[picture]).stem for picture in (pair.source, pair.target))
+    source, target = (PurePosixPath(keys[image]).stem for image in (pair.source, pair.target))
     return f"{number:06d}-{source}-{target}:{pair.category}"
 
 

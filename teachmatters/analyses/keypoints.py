@@ -1,4 +1,4 @@
-"""The keypoints analysis: each pair is matched as soon as both of its pictures have come by, at every layer."""
+"""The keypoints analysis: each pair is matched as soon as both of its images have come by, at every layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from teachmatters.analyses.keypoint_scores import score
-from teachmatters.api import Analysis, Batch, Box, Context, Feed, Pad, Pair, Parameters, Points, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Box, Context, InputSpec, Pad, Pair, Parameters, Points, Result, State, Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.matching import best_pixels, sample
 
@@ -20,16 +20,16 @@ from teachmatters.measures.matching import best_pixels, sample
 class KeypointsAnalysis(Analysis):
     """Keeps a category's features only, and of those only what some pair still waits for."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}), preparation=Pad(), group="own")
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}), transform=Pad(), group="own")
 
     def start(self, context: Context) -> None:
         self.context, model = context, context.model
         self.pairs = chosen_pairs(context)
         self.waiting: dict[int, set[int]] = defaultdict(set)
         for number, pair in self.pairs.items():
-            for picture in (pair.source, pair.target):
-                self.waiting[picture].add(number)
+            for image in (pair.source, pair.target):
+                self.waiting[image].add(number)
         self.extent = np.array([model.grid[1], model.grid[0]]) * model.patch_size
         self.blocks: dict[int, tuple[NDArray[np.float64], float]] = {}
         self.end_group()
@@ -64,8 +64,8 @@ class KeypointsAnalysis(Analysis):
     def _aim(self) -> None:
         """The source pixels of all points of the pairs that are ready: x truncated, y rounded, both kept inside."""
         pairs, device = self.ready.values(), self.context.device
-        self.pictures = sorted({picture for pair in pairs for picture in (pair.source, pair.target)})
-        place = {picture: number for number, picture in enumerate(self.pictures)}
+        self.images = sorted({image for pair in pairs for image in (pair.source, pair.target)})
+        place = {image: number for number, image in enumerate(self.images)}
         xy = np.concatenate([self.points[pair.source].xy[list(pair.source_points)] for pair in pairs])
         pixels = np.stack([np.trunc(xy[:, 0]), np.round(xy[:, 1])], axis=1).clip(0, self.extent - 1)
         counts = [len(pair.source_points) for pair in pairs]
@@ -78,7 +78,7 @@ class KeypointsAnalysis(Analysis):
 
     def _match(self, features: dict[int, Tensor]) -> Tensor:
         """Pixels (points, 2) in the targets, for all points of the pairs that are ready."""
-        maps = torch.stack([features[picture] for picture in self.pictures])
+        maps = torch.stack([features[image] for image in self.images])
         patch = self.context.model.patch_size
         looked_for = sample(maps, self.sources, self.source_pixels[:, 0], self.source_pixels[:, 1], patch)
         dots = looked_for.new_empty(len(looked_for), *maps.shape[1:3])
@@ -97,14 +97,14 @@ class KeypointsAnalysis(Analysis):
                 _longer_side(self.boxes[pair.target]),
             )
             start = end
-            for picture in (pair.source, pair.target):
-                self.waiting[picture].discard(number)
+            for image in (pair.source, pair.target):
+                self.waiting[image].discard(number)
         for maps in self.features.values():
-            for picture in [picture for picture in maps if not self.waiting[picture]]:
-                del maps[picture]
+            for image in [image for image in maps if not self.waiting[image]]:
+                del maps[image]
 
     def end_group(self) -> None:
-        """A pair that is not complete by now has a picture that could not be read."""
+        """A pair that is not complete by now has an image that could not be read."""
         self.features: dict[int, dict[int, Tensor]] = defaultdict(dict)
         self.points: dict[int, Points] = {}
         self.boxes: dict[int, Box] = {}
@@ -129,10 +129,10 @@ class KeypointsAnalysis(Analysis):
         result = score(state, self.pairs, [item.key for item in self.context.items["all"]], self.context.metrics)
         left_out = len(self.pairs) - len(np.unique(np.asarray(state["pair"])))
         if left_out:
-            result.notes["pairs left out, a picture could not be read or no keypoint is shared"] = left_out
+            result.notes["pairs left out, an image could not be read or no keypoint is shared"] = left_out
         if not result.records:
             raise TeachMattersError(
-                f"none of {len(self.pairs)} pairs could be matched: no keypoint, or no picture that could be read; "
+                f"none of {len(self.pairs)} pairs could be matched: no keypoint, or no image that could be read; "
                 "check the data set ('tm datasets spair')"
             )
         return result

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.analyses.collect import OfFeatures
-from teachmatters.api import Feed, Parameters, Record, Result, Role, State, StoredMap
+from teachmatters.analyses.feature_buffer import FeatureAnalysis
+from teachmatters.api import InputSpec, Parameters, Record, Result, Role, State, StoredMap
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.knn import nearest, rank_of_truth
 
@@ -17,11 +17,11 @@ HEADLINE_K = 20
 GALLERY_BLOCK = 32768
 
 
-class KnnAnalysis(OfFeatures):
+class KnnAnalysis(FeatureAnalysis):
     """Has the class tokens of both roles collected and lets them vote at the end."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(collect=frozenset({"cls"}), roles=("queries", "gallery"))
 
     def compute(self, state: State) -> Result:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
@@ -43,7 +43,7 @@ class KnnAnalysis(OfFeatures):
         if not ks or not queries:
             raise TeachMattersError(
                 f"k-NN needs at least one query and k <= the gallery: there are {queries} queries, {gallery} gallery "
-                f"pictures and k = {listing(map(str, wanted))}; give more pictures or a smaller k (--param k=1)"
+                f"images and k = {listing(map(str, wanted))}; give more images or a smaller k (--param k=1)"
             )
         return ks, sorted(set(wanted) - set(ks))
 

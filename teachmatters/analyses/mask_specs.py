@@ -12,12 +12,12 @@ _READERS = (
 _WAYS: tuple[tuple[str, str, str, Level], ...] = (
     ("", "", "Overlap of objects with the heaviest patches of {}; mean over heads.", "head"),
     ("-merged", ", heads merged", "Overlap of objects with the heaviest patches of {}, all heads summed.", "layer"),
-    ("-best", ", best head", "Overlap of objects with the heaviest patches of {}, each picture's best head.", "layer"),
+    ("-best", ", best head", "Overlap of objects with the heaviest patches of {}, each image's best head.", "layer"),
 )
 
 ATTENTION_IOU = AnalysisSpec(
     name="attention-iou",
-    summary="How well the patches that a head attends to most cover the objects in the picture.",
+    summary="How well the patches that a head attends to most cover the objects in the image.",
     factory="teachmatters.analyses.attention_iou:AttentionIoUAnalysis",
     kind="masks",
     stand_in="parts",
@@ -55,12 +55,12 @@ ARTEFACTS = AnalysisSpec(
     name="artefacts",
     summary="Patches whose tokens are out of all proportion, the traces that registers remove.",
     factory="teachmatters.analyses.artefacts:ArtefactsAnalysis",
-    kind="pictures",
+    kind="images",
     metrics=(
         MetricSpec(
             name="artefact-share",
             title="share of artefacts",
-            summary="Share of patches whose token is longer than `factor` times the median of their picture.",
+            summary="Share of patches whose token is longer than `factor` times the median of their image.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 1.0),
@@ -77,9 +77,7 @@ ARTEFACTS = AnalysisSpec(
         ),
     ),
     parameters=(
-        Parameter(
-            name="factor", kind="float", default=3.0, summary="times the median norm of the picture", minimum=1.0
-        ),
+        Parameter(name="factor", kind="float", default=3.0, summary="times the median norm of the image", minimum=1.0),
     ),
     paper_data=("imagenet50",),
     suites=("how",),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, State, Tap
-from teachmatters.measures.rank import Scatter, effective_rank
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
+from teachmatters.measures.rank import ScatterMatrix, effective_rank
 
 KINDS = ("cls", "spatial")
 
@@ -18,25 +18,25 @@ KINDS = ("cls", "spatial")
 class RankAnalysis(Analysis):
     """One scatter matrix (width, width) for each layer, of the class tokens and of all spatial tokens."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}))
 
     def start(self, context: Context) -> None:
         self.context = context
         self.kinds = [kind for kind in KINDS if f"effective-rank-{kind}" in context.metrics]
-        self.totals: dict[tuple[str, int], Scatter] = {}
-        self.pictures = 0
+        self.totals: dict[tuple[str, int], ScatterMatrix] = {}
+        self.images = 0
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        self.pictures += len(batch.rows) * (layer == 1)
+        self.images += len(batch.rows) * (layer == 1)
         for kind in self.kinds:
             tokens = batch.values[:, :1] if kind == "cls" else batch.values[:, self.context.model.prefix :]
-            scatter = Scatter.of(tokens.flatten(0, 1))
+            scatter = ScatterMatrix.of(tokens.flatten(0, 1))
             before = self.totals.get((kind, layer))
             self.totals[kind, layer] = scatter if before is None else before + scatter
 
     def state(self) -> State:
-        state: State = {"pictures": self.pictures}
+        state: State = {"images": self.images}
         for (kind, layer), total in self.totals.items():
             state[f"{kind}/{layer}/count"] = total.count
             state[f"{kind}/{layer}/mean"] = total.mean.cpu().double().numpy()
@@ -44,7 +44,7 @@ class RankAnalysis(Analysis):
         return state
 
     def merge(self, states: Sequence[State]) -> State:
-        merged: State = {"pictures": sum(int(state["pictures"]) for state in states)}
+        merged: State = {"images": sum(int(state["images"]) for state in states)}
         names = {name.removesuffix("/count") for state in states for name in state if name.endswith("/count")}
         for name in sorted(names):
             parts = [_scatter(state, name) for state in states if f"{name}/count" in state]
@@ -54,7 +54,7 @@ class RankAnalysis(Analysis):
         return merged
 
     def compute(self, state: State) -> Result:
-        result, n = Result(), int(state["pictures"])
+        result, n = Result(), int(state["images"])
         for kind in self.kinds:
             metric, gone = f"effective-rank-{kind}", []
             for layer in range(1, self.context.model.depth + 1):
@@ -68,6 +68,6 @@ class RankAnalysis(Analysis):
         return result
 
 
-def _scatter(state: State, name: str) -> Scatter:
+def _scatter(state: State, name: str) -> ScatterMatrix:
     mean, products = np.asarray(state[f"{name}/mean"]), np.asarray(state[f"{name}/products"])
-    return Scatter(int(state[f"{name}/count"]), torch.tensor(mean), torch.tensor(products))
+    return ScatterMatrix(int(state[f"{name}/count"]), torch.tensor(mean), torch.tensor(products))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from teachmatters.analyses.collect import Collector, merge_features
-from teachmatters.analyses.grams import GramCollector, Matched, merge_grams
+from teachmatters.analyses.feature_buffer import FeatureBuffer, merge_features
+from teachmatters.analyses.gram_matrices import GramBuffer, MatchedGrams, merge_grams
 from teachmatters.analyses.pairs import record_pairs
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
 from teachmatters.measures.cka import cka
 from teachmatters.measures.residual import squared_norms
 
@@ -19,21 +19,21 @@ TOKENS = ("all", "cls", "spatial")
 
 
 class ResidualAnalysis(Analysis):
-    """Gram matrices of skips and branches, and the ratios of their norms for every picture."""
+    """Gram matrices of skips and branches, and the ratios of their norms for every image."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         taps = [tap for block, both in BLOCKS.items() if any(f"-{block}" in name for name in metrics) for tap in both]
         aligned = any(name.startswith("residual-cka-") for name in metrics)
-        return Feed(taps=frozenset(taps), group=parameters["cka_batch"] if aligned else None)
+        return InputSpec(taps=frozenset(taps), group=parameters["cka_batch"] if aligned else None)
 
     def start(self, context: Context) -> None:
         self.context, metrics = context, context.metrics
         self.aligned = {tap for block, both in BLOCKS.items() if f"residual-cka-{block}" in metrics for tap in both}
-        self.grams = GramCollector(context, self.aligned)
+        self.grams = GramBuffer(context, self.aligned)
         self.names = [
             name for block in BLOCKS for tokens in TOKENS if (name := f"residual-norm-{block}-{tokens}") in metrics
         ]
-        self.ratios = Collector(context, len(self.names))
+        self.ratios = FeatureBuffer(context, len(self.names))
         self.norms: dict[Tap, dict[str, torch.Tensor]] = {}
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
@@ -67,7 +67,7 @@ class ResidualAnalysis(Analysis):
         result = Result()
         for layer in range(1, self.context.model.depth + 1):
             self._norms(result, layer, np.asarray(state[f"all/{layer}"], dtype=np.float64))
-        matched = Matched(state, state) if self.aligned else None
+        matched = MatchedGrams(state, state) if self.aligned else None
         for block, both in BLOCKS.items():
             triangles = matched.triangles(*both) if matched and both[0] in self.aligned else None
             if matched and triangles:
@@ -78,7 +78,7 @@ class ResidualAnalysis(Analysis):
         for name, column in zip(self.names, ratios.T, strict=True):
             values = column[np.isfinite(column)]
             if len(values) < len(column):
-                note = result.notes.setdefault("pictures whose branch is 0, left out", {})
+                note = result.notes.setdefault("images whose branch is 0, left out", {})
                 note[f"{name}, layer {layer}"] = len(column) - len(values)
             if len(values):
                 std = float(values.std(ddof=1)) if len(values) > 1 else None

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teachmatters.analyses.collect import OfFeatures
-from teachmatters.api import Feed, Parameters, Record, Result, Role, State, StoredMap, Thumbnail
+from teachmatters.analyses.feature_buffer import FeatureAnalysis
+from teachmatters.api import InputSpec, Parameters, Record, Result, Role, State, StoredMap, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.retrieval import average_precision, precision_at, ranking
 
@@ -35,12 +35,12 @@ class _Level:
     names: tuple[str, ...]
 
 
-class RetrievalAnalysis(OfFeatures):
+class RetrievalAnalysis(FeatureAnalysis):
     """Has the class tokens of both roles collected and ranks at the end."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        preparation = Thumbnail(crop_to_box=parameters["crop_queries"])
-        return Feed(collect=frozenset({"cls"}), roles=("queries", "gallery"), preparation=preparation)
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        transform = ThumbnailCrop(crop_to_box=parameters["crop_queries"])
+        return InputSpec(collect=frozenset({"cls"}), roles=("queries", "gallery"), transform=transform)
 
     def compute(self, state: State) -> Result:
         levels, result = self._levels(), Result()
@@ -53,7 +53,7 @@ class RetrievalAnalysis(OfFeatures):
             result.notes["queries without a positive"] = without
         if not result.records:
             raise TeachMattersError(
-                f"none of {whole} queries has a positive picture that could be read; check the ground truth and jpg/"
+                f"none of {whole} queries has a positive image that could be read; check the ground truth and jpg/"
             )
         return result
 
@@ -63,7 +63,7 @@ class RetrievalAnalysis(OfFeatures):
     def _levels(self) -> list[_Level]:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
         items = [self.context.items["queries"][i] for i in query_index]
-        # A picture that could not be read is in no ranking: it is nobody's positive and nobody's junk.
+        # An image that could not be read is in no ranking: it is nobody's positive and nobody's junk.
         column = {int(index): place for place, index in enumerate(gallery_index)}
         known = [self.context.dataset.annotations(item, "retrieval") for item in items]
         marks = {name: torch.zeros(len(items), len(column), dtype=torch.bool) for name in ("easy", "hard", "junk")}

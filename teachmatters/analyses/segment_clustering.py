@@ -8,16 +8,16 @@ import numpy as np
 
 from teachmatters.analyses.cluster_scores import record_clusters
 from teachmatters.analyses.segments import PLACES, Features, Segments, merge_segments
-from teachmatters.api import Analysis, Batch, Context, Crop, Dense, Feed, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, Dense, InputSpec, Parameters, Result, State, Tap
 from teachmatters.errors import TeachMattersError
 
 
 class SegmentClusteringAnalysis(Analysis):
     """Collects a vector for each object or part, and divides them into clusters at the end."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        preparation = Dense() if parameters["resolution"] == "dense" else Crop()
-        return Feed(taps=frozenset({"block"}), preparation=preparation)
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        transform = Dense() if parameters["resolution"] == "dense" else Crop()
+        return InputSpec(taps=frozenset({"block"}), transform=transform)
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -43,7 +43,7 @@ class SegmentClusteringAnalysis(Analysis):
             if vanished:
                 result.notes[f"{of}s that vanish on the grid, left out"] = vanished
             if not len(which):
-                raise TeachMattersError(f"no {of} is left on the grid in any picture; take more, or other data")
+                raise TeachMattersError(f"no {of} is left on the grid in any image; take more, or other data")
 
             def features(layer: int, of: str = of) -> Features:
                 return np.asarray(state[f"{of}/{layer}"])

@@ -1,4 +1,4 @@
-"""One vector for each annotated segment of a picture: its patches' mean, weighted by how much of them it fills."""
+"""One vector for each annotated segment of an image: its patches' mean, weighted by how much of them it fills."""
 
 from __future__ import annotations
 

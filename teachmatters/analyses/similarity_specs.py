@@ -6,7 +6,7 @@ from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 
 _CKA = "Cortes et al. 2012; Kornblith et al. 2019; Nguyen et al. 2021"
 _BATCH = Parameter(
-    name="cka_batch", kind="int", default=64, summary="pictures in a mini-batch, over which HSIC is averaged", minimum=4
+    name="cka_batch", kind="int", default=64, summary="images in a mini-batch, over which HSIC is averaged", minimum=4
 )
 
 
@@ -39,13 +39,13 @@ def _mknn(name: str, title: str, summary: str) -> MetricSpec:
     )
 
 
-_NULL = "Without a common sense of pictures: 95th percentile over 100 permutations of the other model's pictures, {}."
+_NULL = "Without a common sense of images: 95th percentile over 100 permutations of the other model's images, {}."
 
 CKA = AnalysisSpec(
     name="cka",
-    summary="How alike the layers of two models, or of one model, see the same pictures.",
+    summary="How alike the layers of two models, or of one model, see the same images.",
     factory="teachmatters.analyses.cka:CkaAnalysis",
-    kind="pictures",
+    kind="images",
     metrics=(
         _cka("cka", "CKA, all tokens", "Linear CKA (unbiased HSIC, mini-batches) of two layers' outputs, all tokens."),
         _cka("cka-cls", "CKA, class token", "The same of the class tokens.", class_token=True),
@@ -60,7 +60,7 @@ CKA = AnalysisSpec(
         _mknn(
             "mknn",
             "mutual k-NN, class token",
-            "Share of each picture's 10 nearest others (cosine of class tokens) that both layers agree on.",
+            "Share of each image's 10 nearest others (cosine of class tokens) that both layers agree on.",
         ),
         _mknn("mknn-null", "mutual k-NN by chance", _NULL.format("all of them")),
     ),
@@ -77,7 +77,7 @@ RESIDUAL = AnalysisSpec(
     name="residual",
     summary="What the skip connections carry and what the branches add, in direction and in size.",
     factory="teachmatters.analyses.residual:ResidualAnalysis",
-    kind="pictures",
+    kind="images",
     metrics=(
         *(
             _cka(
@@ -91,7 +91,7 @@ RESIDUAL = AnalysisSpec(
             MetricSpec(
                 name=f"residual-norm-{block}-{tokens}",
                 title=f"skip / branch, {name}, {words}",
-                summary=f"Mean over pictures of the norm of the {name} skip over that of its branch, {words}.",
+                summary=f"Mean over images of the norm of the {name} skip over that of its branch, {words}.",
                 unit="",
                 higher_is_better=None,
                 bounds=(0.0, None),
@@ -111,7 +111,7 @@ RANK = AnalysisSpec(
     name="rank",
     summary="How many directions the features of a layer use; few of them means collapse.",
     factory="teachmatters.analyses.rank:RankAnalysis",
-    kind="pictures",
+    kind="images",
     metrics=tuple(
         MetricSpec(
             name=f"effective-rank-{tokens}",

@@ -32,13 +32,13 @@ ATTENTION = AnalysisSpec(
     version=2,  # since 2 attn-distance is exact to seven digits
     summary="Where each head of each layer looks.",
     factory="teachmatters.analyses.attention:AttentionAnalysis",
-    kind="pictures",
+    kind="images",
     metrics=(
         MetricSpec(
             name="attn-distance",
             title="attention distance",
-            summary="Mean distance from a patch to the patches it attends to; 1 is the longer side of the picture.",
-            unit="picture side",
+            summary="Mean distance from a patch to the patches it attends to; 1 is the longer side of the image.",
+            unit="image side",
             higher_is_better=None,
             bounds=(0.0, 2**0.5),
             level="head",
@@ -120,7 +120,7 @@ ATTENTION = AnalysisSpec(
     suites=("how", "paper"),
 )
 
-_VOTE = "A weighted vote of the k nearest class tokens names the class of a picture {}; headline k = 20."
+_VOTE = "A weighted vote of the k nearest class tokens names the class of an image {}; headline k = 20."
 
 KNN = AnalysisSpec(
     name="knn",

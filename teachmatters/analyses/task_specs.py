@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 
-_POSITIVES = {"easy": "easy pictures", "medium": "easy and hard pictures", "hard": "hard pictures"}
+_POSITIVES = {"easy": "easy images", "medium": "easy and hard images", "hard": "hard images"}
 
 RETRIEVAL = AnalysisSpec(
     name="retrieval",
-    summary="How well the class token of each layer finds other pictures of the same thing.",
+    summary="How well the class token of each layer finds other images of the same thing.",
     factory="teachmatters.analyses.retrieval:RetrievalAnalysis",
     kind="retrieval",
     metrics=(

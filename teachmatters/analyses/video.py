@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.analyses.film import Film
-from teachmatters.analyses.stitch import stitch
 from teachmatters.analyses.video_files import VideoFiles
+from teachmatters.analyses.video_tracker import VideoTracker
+from teachmatters.analyses.windows import merge_windows
 from teachmatters.api import (
     Analysis,
     Batch,
     Context,
     Dense,
-    Feed,
+    InputSpec,
     Parameters,
     Record,
     Result,
     Row,
-    Squeeze,
     State,
     StoredMap,
+    Stretch,
     Tap,
 )
 from teachmatters.errors import TeachMattersError
@@ -41,9 +41,9 @@ LATE = "objects that are not in the first frame, and are not scored"
 class VideoAnalysis(Analysis):
     """Follows one video at a time; of past frames only those are kept that labels are still taken from."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        preparation = Dense() if parameters["resolution"] == "dense" else Squeeze()
-        return Feed(taps=frozenset({"block"}), preparation=preparation, group="own")
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        transform = Dense() if parameters["resolution"] == "dense" else Stretch()
+        return InputSpec(taps=frozenset({"block"}), transform=transform, group="own")
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -57,26 +57,26 @@ class VideoAnalysis(Analysis):
         self._forget()
 
     def _forget(self) -> None:
-        self.film: Film | None = None
+        self.tracker: VideoTracker | None = None
         self.begun = False
         self.windows: dict[int, list[tuple[Row, Tensor]]] = {}
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         if not self.begun:
             self._begin(batch.rows[0])
-        if self.film is None:
+        if self.tracker is None:
             return
         held = self.windows.setdefault(layer, [])
         for row, tokens in zip(batch.rows, batch.values[:, self.context.model.prefix :].float(), strict=True):
             held.append((row, tokens))
             if row.window + 1 == row.windows:
                 rows, parts = zip(*held, strict=True)
-                self.film.see(layer, row.index, stitch(rows, parts))
+                self.tracker.see(layer, row.index, merge_windows(rows, parts))
                 held.clear()
         # the batch is gone when this returns; its last frame may go on in the next
         self.windows[layer] = [(row, tokens.clone()) for row, tokens in held]
         if layer == self.context.model.depth:
-            self.film.score()
+            self.tracker.score()
 
     def _begin(self, row: Row) -> None:
         self.begun = True
@@ -85,19 +85,19 @@ class VideoAnalysis(Analysis):
         if row.index != first or known is None:
             self.left_out[first] = 2
             return
-        self.film = Film(self.context, (first, last), known.pixels, self.files)
-        if not self.film.numbers:
-            self.left_out[first], self.film = 3 if self.film.void else 0, None
+        self.tracker = VideoTracker(self.context, (first, last), known.pixels, self.files)
+        if not self.tracker.numbers:
+            self.left_out[first], self.tracker = 3 if self.tracker.void else 0, None
 
     def end_group(self) -> None:
-        if self.film is not None:
-            scores = self.film.mean()
+        if self.tracker is not None:
+            scores = self.tracker.mean()
             if scores is None:
-                self.left_out[self.film.first] = 1
+                self.left_out[self.tracker.first] = 1
             else:
-                self.scores[self.film.first] = scores
-                self.numbers[self.film.first] = self.film.numbers
-                self.late[self.film.first] = sorted(self.film.late)
+                self.scores[self.tracker.first] = scores
+                self.numbers[self.tracker.first] = self.tracker.numbers
+                self.late[self.tracker.first] = sorted(self.tracker.late)
         self._forget()
 
     def state(self) -> State:

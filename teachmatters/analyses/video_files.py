@@ -37,14 +37,14 @@ class VideoFiles:
         Raises:
             TeachMattersError: it cannot be written there.
         """
-        picture = Image.fromarray(numbers)
-        picture.putpalette(palette().ravel().tolist())
+        image = Image.fromarray(numbers)
+        image.putpalette(palette().ravel().tolist())
         name = f"{PurePosixPath(frame.key).stem}.png"
         for layer in layers:
             folder = self.folder / f"layer-{layer:02d}" / _plain(frame.group)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                picture.save(folder / name)
+                image.save(folder / name)
             except OSError as error:
                 raise TeachMattersError(
                     f"cannot write {folder / name} ({error.strerror or error}); name another folder: --param save=DIR"
@@ -66,7 +66,7 @@ def palette() -> NDArray[np.uint8]:
     >>> palette()[[0, 1, 2, 4, 255]].tolist()
     [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 0, 128], [224, 224, 192]]
     """
-    number, colours = np.arange(256), np.zeros((256, 3), np.int64)
+    number, mean_std = np.arange(256), np.zeros((256, 3), np.int64)
     for bit in range(8):
-        colours |= ((number[:, None] >> (3 * bit + np.arange(3))) & 1) << (7 - bit)
-    return colours.astype(np.uint8)
+        mean_std |= ((number[:, None] >> (3 * bit + np.arange(3))) & 1) << (7 - bit)
+    return mean_std.astype(np.uint8)

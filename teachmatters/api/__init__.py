@@ -1,6 +1,6 @@
 """The contracts: what models, data sets, analyses, reports and commands look like to the rest of the house."""
 
-from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Feed, Group, Row, State
+from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Group, InputSpec, Row, State
 from teachmatters.api.annotation import VOID, Box, IndexMask, Mask, Pair, Points, SemanticMask
 from teachmatters.api.dataset import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role
 from teachmatters.api.extension import CommandSpec, ReportSpec
@@ -19,10 +19,10 @@ from teachmatters.api.model import (
     Tap,
 )
 from teachmatters.api.parameter import Parameter, Parameters, Value
-from teachmatters.api.preparation import Crop, Preparation, Prepared
-from teachmatters.api.preparations import Dense, Pad, Squeeze, Thumbnail
 from teachmatters.api.record import Record, Result, StoredMap
 from teachmatters.api.size import Size, check_size, no_size, split_size
+from teachmatters.api.transform import Crop, Transform, TransformedImage
+from teachmatters.api.transforms import Dense, Pad, Stretch, ThumbnailCrop
 
 __all__ = [
     "DERIVED",
@@ -41,9 +41,9 @@ __all__ = [
     "DatasetSpec",
     "Dense",
     "Features",
-    "Feed",
     "Group",
     "IndexMask",
+    "InputSpec",
     "Item",
     "Kind",
     "Level",
@@ -59,8 +59,6 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Points",
-    "Preparation",
-    "Prepared",
     "Record",
     "ReportSpec",
     "Result",
@@ -69,11 +67,13 @@ __all__ = [
     "SemanticMask",
     "Sink",
     "Size",
-    "Squeeze",
     "State",
     "StoredMap",
+    "Stretch",
     "Tap",
-    "Thumbnail",
+    "ThumbnailCrop",
+    "Transform",
+    "TransformedImage",
     "Value",
     "check_size",
     "no_size",

@@ -12,8 +12,8 @@ from teachmatters.api.features import Features
 from teachmatters.api.metric import MetricSpec
 from teachmatters.api.model import ModelInfo, Tap
 from teachmatters.api.parameter import Parameter, Parameters
-from teachmatters.api.preparation import Crop, Preparation
 from teachmatters.api.record import Result
+from teachmatters.api.transform import Crop, Transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class AnalysisSpec:
     summary: str
     metrics: tuple[MetricSpec, ...]
     factory: str
-    kind: Kind = "pictures"
+    kind: Kind = "images"
     stand_in: Kind | None = None
     parameters: tuple[Parameter, ...] = ()
     version: int = 1
@@ -78,25 +78,25 @@ class AnalysisSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class InputSpec:
     """What an analysis wants to be handed.
 
     Attributes:
         taps: what it is handed at every layer, batch by batch.
         roles: ``("all",)``, or ``("queries", "gallery")``.
-        preparation: how pictures become inputs.
+        transform: how images become inputs.
         group: what may not be parted. None: nothing, every row stands for itself. A number: that many items in order.
             ``"own"``: the items' own ``group`` (a video). With a group, batches never hold rows of two groups, its
             items come in order and together, and ``end_group`` is called after each. Where memory allows, a number
             is also the least size of a batch, so that a group is seen layer by layer.
-        collect: of ``cls`` and ``mean``, what it wants of all pictures together: never handed to ``update``, but there
+        collect: of ``cls`` and ``mean``, what it wants of all images together: never handed to ``update``, but there
             in ``Context.features`` when it computes. Kept in the cache, so that later commands need no pass for it;
             not for analyses of pairs, whose states must hold all that they compare.
     """
 
     taps: frozenset[Tap] = frozenset()
     roles: tuple[Role, ...] = ("all",)
-    preparation: Preparation = field(default_factory=Crop)
+    transform: Transform = field(default_factory=Crop)
     group: Group = None
     collect: frozenset[Tap] = frozenset()
 
@@ -111,12 +111,12 @@ class Context:
         parameters: every declared parameter, defaults filled in.
         items: by role, the items that it is fed, limit applied; ``Batch.index`` and unit names refer to it.
         dataset: for the names of classes (``Item.label`` counts in them) and for annotations as the data set gives
-            them; those moved along with a picture come with its rows.
+            them; those moved along with an image come with its rows.
         device: where tensors arrive and totals should stay.
         limit: ``--limit``, for analyses whose units are not items.
         seed: for whatever is random.
         label: what the model is called in the store, for naming files.
-        features: of ``Feed.collect``, from ``compute`` on.
+        features: of ``InputSpec.collect``, from ``compute`` on.
     """
 
     model: ModelInfo
@@ -138,8 +138,8 @@ class Row:
     Attributes:
         index: the item's position in ``Context.items`` of the batch's role.
         grid: rows and columns of patches of the whole item.
-        patches: int64 (patches of this window): see Prepared; None when this row is the whole grid.
-        annotations: by kind, moved along with the picture.
+        patches: int64 (patches of this window): see TransformedImage; None when this row is the whole grid.
+        annotations: by kind, moved along with the image.
         window, windows: which of the item's windows this is, from 0, and how many there are.
     """
 
@@ -177,7 +177,7 @@ class Analysis(ABC):
     """
 
     @abstractmethod
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         """What to be handed for these metrics; called before ``start``. Roles do not depend on the metrics."""
 
     def select(self, items: Mapping[Role, Sequence[Item]], parameters: Parameters) -> Mapping[Role, Sequence[Item]]:

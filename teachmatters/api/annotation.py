@@ -1,4 +1,4 @@
-"""What is known of a picture beside its label: masks, boxes and points, in pixels of the picture.
+"""What is known of an image beside its label: masks, boxes and points, in pixels of the image.
 
 ``Dataset.annotations`` gives them by name, for each kind of data under these names:
 
@@ -9,7 +9,7 @@
 - ``retrieval``, for a query: ``{"box": Box, "easy": (int, ...), "hard": (int, ...), "junk": (int, ...)}``, the numbers
   being positions among the gallery's items.
 
-A preparation moves each of these types along with the picture, and hands anything else through as it is.
+A transform moves each of these types along with the image, and hands anything else through as it is.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class SemanticMask:
 
     Attributes:
         pixels: uint8 (height, width), indices into ``Dataset.categories("semantic")``, VOID where nobody says. Once
-            prepared: at the size of the prepared image in pixels, nearest neighbour; VOID where that has no image.
+            transformed: at the size of the prepared image in pixels, nearest neighbour; VOID where that has no image.
     """
 
     pixels: NDArray[np.uint8]
@@ -76,7 +76,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """The keypoints of one picture.
+    """The keypoints of one image.
 
     Attributes:
         xy: float64 (points, 2), x to the right, y downwards. Once prepared: in pixels of the input.
@@ -87,11 +87,11 @@ class Points:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two pictures of one category whose keypoints correspond.
+    """Two images of one category whose keypoints correspond.
 
     Attributes:
         source, target: positions among the items of kind ``pairs``.
-        source_points, target_points: which of each picture's points correspond, in one order.
+        source_points, target_points: which of each image's points correspond, in one order.
         category: of both objects.
         difficulty: such as ``{"viewpoint": 2, "occlusion": 1}``.
     """

@@ -1,4 +1,4 @@
-"""The contract of a data set: a cheap spec, and an ordered list of items whose pictures are read on demand."""
+"""The contract of a data set: a cheap spec, and an ordered list of items whose images are read on demand."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from teachmatters.api.parameter import Parameter, Parameters
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Kind: TypeAlias = Literal["pictures", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"]
+Kind: TypeAlias = Literal["images", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"]
 """What an analysis needs of its items:
 
-- ``pictures``: nothing but the picture;
+- ``images``: nothing but the image;
 - ``labels``: a class for each item (``Item.label``);
 - ``masks``, ``parts``: annotated objects, or parts of objects;
 - ``semantic``: a class for each pixel;
 - ``retrieval``: queries with their easy, hard and junk items of the gallery;
 - ``videos``: frames, grouped by video (``Item.group``) and in order, with object masks;
-- ``pairs``: pictures that stand in pairs with matching keypoints (``Item.units`` numbers the pairs).
+- ``pairs``: images that stand in pairs with matching keypoints (``Item.units`` numbers the pairs).
 """
 
 Role: TypeAlias = Literal["all", "queries", "gallery"]
@@ -31,11 +31,11 @@ Role: TypeAlias = Literal["all", "queries", "gallery"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of a data set.
+    """One image of a data set.
 
     Attributes:
         key: its relative path, or any text that names it within the data set. Items of one key share one prepared
-            input, so a picture that is to be prepared in two ways (cropped as a query, whole in the gallery) has two.
+            input, so an image that is to be prepared in two ways (cropped as a query, whole in the gallery) has two.
         size: its bytes on disk (0 for one that is drawn).
         label: index into the data set's classes.
         group: the video, or whatever else may not be parted, that it belongs to.
@@ -95,7 +95,7 @@ class DatasetRequest:
 
 
 class Dataset(ABC):
-    """An opened data set. Opening lists the items; pictures are read one at a time, from any thread.
+    """An opened data set. Opening lists the items; images are read one at a time, from any thread.
 
     Attributes:
         kinds: what this one really offers (a folder without class directories has no labels).
@@ -113,11 +113,11 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def picture(self, item: Item) -> Image:
-        """The whole picture, RGB.
+    def image(self, item: Item) -> Image:
+        """The whole image, RGB.
 
         Raises:
-            OSError, ValueError, SyntaxError: the picture cannot be read; the runner skips and counts it.
+            OSError, ValueError, SyntaxError: the image cannot be read; the runner skips and counts it.
         """
 
     def split(self, kind: Kind) -> str:
@@ -125,7 +125,7 @@ class Dataset(ABC):
         return "all"
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
-        """What is known of an item beside its label, in pixels of the picture; a preparation moves it along.
+        """What is known of an item beside its label, in pixels of the image; a transform moves it along.
 
         The names and types of each kind are those of api/annotation.py.
         """
@@ -140,14 +140,14 @@ class Dataset(ABC):
         return ()
 
     def caption(self, item: Item) -> str:
-        """What the picture shows, in words; empty when nothing is known.
+        """What the image shows, in words; empty when nothing is known.
 
         >>> from teachmatters.datasets.digits import open_digits
         >>> digits = open_digits(None)
         >>> digits.caption(digits.items("labels", "all")[3])
-        'a picture of a 3'
+        'an image of a 3'
         """
-        return "" if item.label is None else f"a picture of a {self.classes[item.label]}"
+        return "" if item.label is None else f"an image of a {self.classes[item.label]}"
 
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
         """Files whose bytes belong to the fingerprint."""
@@ -156,7 +156,7 @@ class Dataset(ABC):
     def missing(self, kind: Kind) -> Sequence[str]:
         """Files of annotations that ought to be there and are not, as paths in the data set; ``tm datasets`` tells.
 
-        Pictures need not be named: an item of size 0 is one that is not there.
+        Images need not be named: an item of size 0 is one that is not there.
         """
         return ()
 

@@ -1,4 +1,4 @@
-"""Vectors of all pictures, there together when an analysis computes."""
+"""Vectors of all images, there together when an analysis computes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NONE = "nothing was collected: an analysis names in Feed.collect what it wants to read here"
+_NONE = "nothing was collected: an analysis names in InputSpec.collect what it wants to read here"
 
 
 class Features:
-    """What ``Feed.collect`` asked for, from ``Analysis.compute`` on; by itself, the features of nothing.
+    """What ``InputSpec.collect`` asked for, from ``Analysis.compute`` on; by itself, the features of nothing.
 
     They may be many more than fit into memory: read them layer by layer, and a large role in blocks. They come from
     the cache in half precision of what they differ by from their mean.
     """
 
     def index(self, role: Role) -> NDArray[np.int64]:
-        """The positions in ``Context.items[role]`` of the pictures that could be read, ascending.
+        """The positions in ``Context.items[role]`` of the images that could be read, ascending.
 
         Raises:
             LookupError: the analysis collects nothing.
@@ -30,7 +30,7 @@ class Features:
         raise LookupError(_NONE)
 
     def read(self, role: Role, tap: Tap, layer: int, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """The vectors (n, D) of one layer (from 1) of the pictures ``index(role)[start:stop]``; all by default.
+        """The vectors (n, D) of one layer (from 1) of the images ``index(role)[start:stop]``; all by default.
 
         Raises:
             LookupError: the analysis does not collect this tap, or the model has none.

@@ -175,7 +175,7 @@ class ModelAdapter(ABC):
 
     @abstractmethod
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Move the network."""
+        """AnnotationTransform the network."""
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
-Facts: TypeAlias = Mapping[str, Any]
+KeyFields: TypeAlias = Mapping[str, Any]
 
 FORMAT = 2  # of an entry's files; one that was written in another is another entry
 ABOUT, LOCK = "about.json", ".lock"
@@ -27,7 +27,7 @@ _DRAFT = re.compile(r"\.(about\.json|[\w-]+\.safetensors)\.[0-9a-f]{32}|\.tmp\w{
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One folder of the cache.
 
     Attributes:
@@ -38,13 +38,13 @@ class Entry:
 
     path: Path
     kind: str
-    facts: Facts
+    facts: KeyFields
 
     @classmethod
-    def at(cls, root: Path, kind: str, facts: Facts) -> Entry:
+    def at(cls, root: Path, kind: str, facts: KeyFields) -> CacheEntry:
         """The entry of these facts in a cache.
 
-        >>> Entry.at(Path("results.db.cache"), "features", {"model": "dino-b16"}).path.name
+        >>> CacheEntry.at(Path("results.db.cache"), "features", {"model": "dino-b16"}).path.name
         'features-3283467291476bf3b2e6c6b2'
         """
         kept = json.loads(json.dumps(facts))
@@ -55,7 +55,7 @@ class Entry:
         """What every file of the entry says that it belongs to: sha256 in hex."""
         return _digest(self.kind, self.facts)
 
-    def begin(self, holds: Facts | None = None) -> None:
+    def begin(self, holds: KeyFields | None = None) -> None:
         """Make the folder and say what it holds, unless that has been done.
 
         Args:
@@ -80,7 +80,7 @@ class Entry:
                 "be with TM_CACHE"
             ) from error
 
-    def holds(self) -> Facts | None:
+    def holds(self) -> KeyFields | None:
         """What was said of the content, None if nothing was, or of something else."""
         about = _read(self.path)
         return about["holds"] if about is not None and about["facts"] == self.facts else None
@@ -132,7 +132,7 @@ class Entry:
         return _removed(self.drafts())
 
 
-def entries(root: Path) -> Iterator[Entry]:
+def entries(root: Path) -> Iterator[CacheEntry]:
     """Every entry of a cache, by name; what is no entry of ours is passed over.
 
     Of one whose ``about.json`` is damaged or not there, nothing but the kind is known.
@@ -141,7 +141,7 @@ def entries(root: Path) -> Iterator[Entry]:
         named = None if path.is_symlink() or not path.is_dir() else _FOLDER.fullmatch(path.name)
         if named is not None:
             about = _read(path) or {"teachmatters": named["kind"], "facts": {}}
-            entry = Entry(path, about["teachmatters"], about["facts"])
+            entry = CacheEntry(path, about["teachmatters"], about["facts"])
             if entry.files() or entry.drafts():
                 yield entry
 

@@ -1,4 +1,4 @@
-"""Vectors of many pictures at every layer, extracted once, in shards on disk, in half precision."""
+"""Vectors of many images at every layer, extracted once, in shards on disk, in half precision."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from teachmatters.api import State
-from teachmatters.cache.entry import Entry
+from teachmatters.cache.entry import CacheEntry
 from teachmatters.cache.holding import hold
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.errors import TeachMattersError
 
 Ids: TypeAlias = NDArray[np.bytes_]
-"""(n,) of 16 bytes each: what pictures are known by."""
+"""(n,) of 16 bytes each: what images are known by."""
 Vectors: TypeAlias = NDArray[np.float32]
 
 SHARD_BYTES = 32 * 2**20
@@ -29,10 +29,10 @@ ITEMSIZE = 2
 READERS = 4
 
 
-class Extraction:
-    """The vectors of one tap of one model, for any pictures of one data set.
+class FeatureShards:
+    """The vectors of one tap of one model, for any images of one data set.
 
-    A shard holds all layers of some pictures and is whole or not there. Shards are never changed, so that several
+    A shard holds all layers of some images and is whole or not there. Shards are never changed, so that several
     processes may extract at once; what two of them have extracted counts once.
 
     Args:
@@ -43,7 +43,7 @@ class Extraction:
     """
 
     def __init__(
-        self, entry: Entry, depth: int, width: int, say: Callable[[str], None], *, blind: bool = False
+        self, entry: CacheEntry, depth: int, width: int, say: Callable[[str], None], *, blind: bool = False
     ) -> None:
         self.entry, self.depth, self.width = entry, depth, width
         self.shard_rows = max(1, SHARD_BYTES // self.size_of(1))
@@ -61,19 +61,19 @@ class Extraction:
         with ThreadPoolExecutor(READERS, thread_name_prefix="shards") as pool:
             for path, ids in zip(paths, pool.map(self._sound, paths), strict=True):
                 if ids is None:
-                    say(f"{path} is damaged or another model's and was dropped: its pictures are extracted anew")
+                    say(f"{path} is damaged or another model's and was dropped: its images are extracted anew")
                     with contextlib.suppress(OSError):
                         path.unlink()
                 else:
                     self.shelve(path, ids)
         self.entry.touch()
 
-    def size_of(self, pictures: int) -> int:
-        """Bytes that so many pictures take."""
-        return pictures * self.depth * self.width * ITEMSIZE
+    def size_of(self, images: int) -> int:
+        """Bytes that so many images take."""
+        return images * self.depth * self.width * ITEMSIZE
 
     def _sound(self, path: Path) -> Ids | None:
-        """The pictures of a shard, None if it is not as it was written."""
+        """The images of a shard, None if it is not as it was written."""
         try:
             state = load_state(path, self.entry.key)
             ids, shape = np.asarray(state["ids"]), np.asarray(state["values"]).shape
@@ -86,7 +86,7 @@ class Extraction:
         return ids.view("S16")[:, 0] if shape == (self.depth, len(ids), self.width) else None
 
     def shelve(self, path: Path, ids: Ids) -> None:
-        """A shard of these pictures is there."""
+        """A shard of these images is there."""
         self.paths.append(path)
         self.ids.append(ids)
         self._sorted = None
@@ -94,7 +94,7 @@ class Extraction:
     # --- writing
 
     def add(self, ids: Ids, values: Vectors) -> None:
-        """Take the (depth, n, width) vectors of n pictures in; a shard is written when there are enough.
+        """Take the (depth, n, width) vectors of n images in; a shard is written when there are enough.
 
         Raises:
             TeachMattersError: they are not finite, or cannot be written.
@@ -124,7 +124,7 @@ class Extraction:
             self.shelve(path, ids[rows])
 
     def _centre(self, values: Vectors) -> Vectors:
-        """(depth, width): the first picture of all, so that rounding does not depend on what is written together."""
+        """(depth, width): the first image of all, so that rounding does not depend on what is written together."""
         if self.centre is None:
             shards = _shards(self.entry)  # others may have begun meanwhile
             self.centre = np.asarray(load_state(shards[0], self.entry.key)["centre"]) if shards else values[:, 0].copy()
@@ -133,7 +133,7 @@ class Extraction:
     # --- reading
 
     def find(self, ids: Ids) -> NDArray[np.int64]:
-        """The place of each picture, -1 for one that is not here."""
+        """The place of each image, -1 for one that is not here."""
         known, places = self._sorted or self._sort()
         self._sorted = known, places
         if not len(known):
@@ -161,7 +161,7 @@ class Extraction:
         return values
 
 
-def _shards(entry: Entry) -> list[Path]:
+def _shards(entry: CacheEntry) -> list[Path]:
     return [path for path in entry.files() if path.suffix == ".safetensors"]
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from teachmatters.cache.entry import LOCK, Entry
+from teachmatters.cache.entry import LOCK, CacheEntry
 
 try:
     import fcntl
@@ -19,7 +19,7 @@ except ImportError:  # Windows: every entry counts as in use, and is dropped by 
 _held: dict[Path, int] = {}  # folders, and the open files that their locks hang on
 
 
-def hold(entry: Entry) -> None:
+def hold(entry: CacheEntry) -> None:
     """Keep others from dropping an entry until ``release``, if its folder is there and may be written.
 
     Where nobody else uses it, what killed processes left half-written is removed.
@@ -43,7 +43,7 @@ def release() -> None:
 
 
 @contextlib.contextmanager
-def alone(entry: Entry) -> Iterator[bool]:
+def alone(entry: CacheEntry) -> Iterator[bool]:
     """Gives whether nobody uses an entry; if so, nobody begins to before the end of the context."""
     lock = _locked(entry.path.absolute(), alone=True)
     try:

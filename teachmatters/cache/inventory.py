@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.entry import CacheEntry, entries
 from teachmatters.errors import TeachMattersError, UnknownNameError
 
 
@@ -24,7 +24,7 @@ class Line:
         model, weights: name, and the first digits of the sha256.
         data: the data set.
         tap: of features, else empty.
-        pictures, layers: that it holds; None when unknown.
+        images, layers: that it holds; None when unknown.
         bytes: on disk.
         used: when it was last used, UTC.
     """
@@ -35,7 +35,7 @@ class Line:
     weights: str
     data: str
     tap: str
-    pictures: int | None
+    images: int | None
     layers: int | None
     bytes: int
     used: str
@@ -47,7 +47,7 @@ def inventory(root: Path) -> list[Line]:
     return [_line(entry) for entry in found]
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: CacheEntry) -> Line:
     facts, holds = entry.facts, entry.holds() or {}
     features = entry.kind == "features"
     return Line(
@@ -57,15 +57,15 @@ def _line(entry: Entry) -> Line:
         weights=facts.get("weights", "")[:8],
         data=facts.get("dataset", ""),
         tap=facts.get("tap", ""),
-        pictures=sum(_rows(entry)) if features else holds.get("pictures"),
+        images=sum(_rows(entry)) if features else holds.get("images"),
         layers=(facts if features else holds).get("shape", {}).get("depth"),
         bytes=entry.bytes(),
         used=f"{entry.used():%Y-%m-%d %H:%M}",
     )
 
 
-def _rows(entry: Entry) -> Iterator[int]:
-    """Pictures of each shard, from its header."""
+def _rows(entry: CacheEntry) -> Iterator[int]:
+    """Images of each shard, from its header."""
     for path in entry.files():
         if path.suffix == ".safetensors":
             try:
@@ -75,7 +75,7 @@ def _rows(entry: Entry) -> Iterator[int]:
                 continue
 
 
-def prune(root: Path, patterns: Sequence[str] = (), older_than: float | None = None) -> list[tuple[Entry, int]]:
+def prune(root: Path, patterns: Sequence[str] = (), older_than: float | None = None) -> list[tuple[CacheEntry, int]]:
     """Drop entries; what the cache did not write is left where it is.
 
     Args:
@@ -103,16 +103,16 @@ def prune(root: Path, patterns: Sequence[str] = (), older_than: float | None = N
     return dropped
 
 
-def _removed(entry: Entry) -> int:
+def _removed(entry: CacheEntry) -> int:
     try:
         return entry.remove()
     except OSError as error:
         raise TeachMattersError(f"{entry.path} cannot be deleted: {error.strerror or error}") from error
 
 
-def _answers(entry: Entry, pattern: str) -> bool:
+def _answers(entry: CacheEntry, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in _names(entry))
 
 
-def _names(entry: Entry) -> tuple[str, ...]:
+def _names(entry: CacheEntry) -> tuple[str, ...]:
     return entry.kind, entry.facts.get("model", ""), entry.facts.get("dataset", ""), entry.path.name

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.entry import CacheEntry, entries
 from teachmatters.cache.holding import alone
 from teachmatters.cache.sizes import existing_parent, in_words
 from teachmatters.errors import TeachMattersError
@@ -71,7 +71,7 @@ def make_room(root: Path, say: Callable[[str], None], asked: int = 0) -> None:
         )
 
 
-def _relieve(entry: Entry, *, drop: bool) -> tuple[int, bool]:
+def _relieve(entry: CacheEntry, *, drop: bool) -> tuple[int, bool]:
     """Bytes that an entry nobody uses was freed of, and whether it was dropped."""
     with alone(entry) as nobody_uses_it:
         if not nobody_uses_it:

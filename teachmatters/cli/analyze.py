@@ -16,11 +16,11 @@ from teachmatters.errors import NothingToShowError, listing
 
 if TYPE_CHECKING:
     from teachmatters.api import MetricSpec
-    from teachmatters.runner.request import Outcome
-    from teachmatters.store.location import Place
+    from teachmatters.runner.requests import Outcome
+    from teachmatters.store.location import StoreLocation
 
 SAID = ("skipped", "data", "weights")
-"""Notes that are said elsewhere: the pictures that were left out, what the data set and the weights have to say."""
+"""Notes that are said elsewhere: the images that were left out, what the data set and the weights have to say."""
 
 HELP = """Measure models on data and record every number in the store.
 
@@ -33,7 +33,7 @@ Examples:
 
   tm analyze --model random-s16 --metric knn --data digits --limit 50
 
-  tm analyze --model mine=dino-s16 --weights mine=checkpoint.pth --metric attention --data folder --data-root pictures
+  tm analyze --model mine=dino-s16 --weights mine=checkpoint.pth --metric attention --data folder --data-root images
 """
 
 
@@ -71,7 +71,7 @@ def analyze(
         int | None, typer.Option("--batch-size", "-b", metavar="N", help="Inputs a forward pass. Default: by model.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures (queries, pairs, videos).")
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N images (queries, pairs, videos).")
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -85,8 +85,8 @@ def analyze(
     style: given.ListFormatOption = "table",
 ) -> None:
     """Measure models on data and record every number in the store."""
-    from teachmatters.runner.analyze import analyze as run
-    from teachmatters.runner.request import AnalyzeRequest, EngineRequest
+    from teachmatters.runner.requests import AnalyzeRequest, EngineRequest
+    from teachmatters.runner.session.analyze import analyze as run
     from teachmatters.store.location import writing_path
 
     path = writing_path(db)
@@ -118,7 +118,7 @@ def analyze(
         raise typer.Exit(1)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], path: Place) -> None:
+def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
     """How everything ended, and where the rows went, on standard error."""
     for outcome in outcomes:
         output.say(outcome_line(outcome))
@@ -146,14 +146,14 @@ def _detail(outcome: Outcome) -> str:
         assert isinstance(skipped, dict)
         notes.insert(0, f"{outcome.skipped} could not be read and were left out ({listing(skipped, most=3)})")
     said = "".join(f"; {note}" for note in notes)
-    return f"{setting}: {outcome.items:,} pictures in {outcome.seconds:.1f} s{said}"
+    return f"{setting}: {outcome.items:,} images in {outcome.seconds:.1f} s{said}"
 
 
 def _words(value: object) -> str:
     return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def show_numbers(path: Place, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
+def show_numbers(path: StoreLocation, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
     """The numbers that were asked for: all rows as JSON, or a table of each metric."""
     told = [outcome for outcome in outcomes if outcome.status != "failed"]
     if style == "json":
@@ -182,10 +182,10 @@ def _finer(metric: MetricSpec) -> bool:
     return not metric.headline and metric.level != "map"
 
 
-def _table(path: Place, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
+def _table(path: StoreLocation, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
     from teachmatters.registry import load
-    from teachmatters.reports.engine import run_report
     from teachmatters.reports.options import Options
+    from teachmatters.reports.run import run_report
 
     asked = Options(metrics=(metric,), models=models, data=(dataset,), setting=setting)
     try:
@@ -198,7 +198,7 @@ _ORDER = """metric, protocol NULLS FIRST, layer NULLS FIRST, head NULLS FIRST, o
     category NULLS FIRST"""
 
 
-def _rows(path: Place, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
+def _rows(path: StoreLocation, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
     """Columns and rows of ``results`` for one outcome."""
     from teachmatters.reports.binding import literal
     from teachmatters.reports.catalog import TIMEOUT

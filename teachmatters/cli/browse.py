@@ -16,7 +16,7 @@ from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
-    from teachmatters.reports import browsing
+    from teachmatters.reports import datasette_site
 
 HELP = """Open the store in Datasette, for reading: look through the views, filter, ask in SQL. Ctrl-C stops it.
 
@@ -44,16 +44,17 @@ def browse(
     show: Annotated[bool, typer.Option("--open/--no-open", help="Whether to open a browser.")] = True,
 ) -> None:
     """Open the store in Datasette."""
-    from teachmatters.reports import browsing
-    from teachmatters.store import guard, location
+    from teachmatters.reports import datasette_site
+    from teachmatters.store import location
+    from teachmatters.store.sqlite import guard
 
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
     guard.limit_memory()
-    site = browsing.Site(path, _give_up)
+    site = datasette_site.Site(path, _give_up)
     with _listen(port) as listening:
-        address = f"http://{HOST}:{listening.getsockname()[1]}/{browsing.NAME}"
+        address = f"http://{HOST}:{listening.getsockname()[1]}/{datasette_site.NAME}"
         output.say(f"Browse {path} at {address}   (Ctrl-C stops)")
         if show:
             _open(address)
@@ -81,7 +82,7 @@ def _open(address: str) -> None:
         found.open(address)
 
 
-def _serve(site: browsing.Site, listening: socket.socket, names: Sequence[str]) -> None:
+def _serve(site: datasette_site.Site, listening: socket.socket, names: Sequence[str]) -> None:
     import uvicorn
 
     from teachmatters.reports.hosts import only_for

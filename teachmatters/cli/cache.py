@@ -33,7 +33,7 @@ Examples:
 
   tm cache prune --all
 """
-COLUMNS = ("kind", "model", "weights", "data", "tap", "pictures", "layers", "size", "used", "name")
+COLUMNS = ("kind", "model", "weights", "data", "tap", "images", "layers", "size", "used", "name")
 
 app = typer.Typer(
     help="What passes have left beside the store for later commands: list it, drop it.",

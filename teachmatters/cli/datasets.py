@@ -12,7 +12,7 @@ from teachmatters.errors import listing as listed
 
 if TYPE_CHECKING:
     from teachmatters.api import DatasetSpec, Kind
-    from teachmatters.runner.data import OpenDataset
+    from teachmatters.runner.plan.datasets import OpenDataset
 
 HELP = """List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.
 
@@ -22,7 +22,7 @@ Examples:
 
   tm datasets imagenet50
 
-  tm datasets folder --data-root pictures
+  tm datasets folder --data-root images
 
   tm datasets digits --preview digits.png
 """
@@ -71,8 +71,8 @@ def _dataset(spec: DatasetSpec) -> dict[str, object]:
 
 
 def _open(spec: DatasetSpec, data_root: Path | None) -> OpenDataset:
-    from teachmatters.runner.data import open_dataset
-    from teachmatters.runner.parameters import effective
+    from teachmatters.runner.plan.datasets import open_dataset
+    from teachmatters.runner.plan.parameters import effective
 
     return open_dataset(spec, data_root, effective(spec, "", {}), seed=0)
 
@@ -85,33 +85,33 @@ def _found(opened: OpenDataset) -> str:
 
 
 def _count(opened: OpenDataset, kind: Kind) -> str:
-    """The pictures of a kind; how many videos or pairs they are of; how a gallery and its queries divide them."""
-    from teachmatters.runner.data import items_of
+    """The images of a kind; how many videos or pairs they are of; how a gallery and its queries divide them."""
+    from teachmatters.runner.plan.datasets import items_of
 
     every = items_of(opened, kind, ("all",), None)["all"]
     if units := {unit for item in every for unit in item.units or ()}:
         return f"{len(every):,} for {kind} ({len(units):,} {kind if len(units) > 1 else kind.removesuffix('s')})"
     queries, gallery = (opened.dataset.items(kind, role) for role in ("queries", "gallery"))
-    if kind == "pictures" or not queries or not gallery or queries == gallery:
+    if kind == "images" or not queries or not gallery or queries == gallery:
         return f"{len(every):,} for {kind}"
     whole = f"{len(queries) + len(gallery):,} for {kind}"
     return f"{whole} ({len(queries):,} queries, {len(gallery):,} in the gallery)"
 
 
 def _missing(opened: OpenDataset) -> str | None:
-    """Pictures and annotations that the data set names and a folder lacks, in words."""
+    """Images and annotations that the data set names and a folder lacks, in words."""
     dataset = opened.dataset
     if opened.spec.bundled:
         return None
     kinds = sorted(dataset.kinds)
-    pictures = [item.key for kind in kinds for item in dataset.items(kind, "all") or () if not item.size]
-    names = list(dict.fromkeys([*pictures, *(name for kind in kinds for name in dataset.missing(kind))]))
+    images = [item.key for kind in kinds for item in dataset.items(kind, "all") or () if not item.size]
+    names = list(dict.fromkeys([*images, *(name for kind in kinds for name in dataset.missing(kind))]))
     return f"{len(names):,} (not there, or empty): {listed(names, 3)}" if names else "nothing"
 
 
 def _remarks(opened: OpenDataset) -> list[str] | None:
     """What the data set has to say about itself, whole."""
-    from teachmatters.runner.data import items_of
+    from teachmatters.runner.plan.datasets import items_of
 
     told = [
         remark

@@ -113,7 +113,8 @@ def migrate(db: given.DbOption = None) -> None:
 def compact(db: given.DbOption = None) -> None:
     """Make a store one file, as small as it gets."""
     from teachmatters.cache.sizes import in_words
-    from teachmatters.store import compact, location
+    from teachmatters.store import location
+    from teachmatters.store.sqlite import compact
 
     found = location.writing_path(db)
     before, after = compact.compact(found)
@@ -130,7 +131,7 @@ def merge(
 ) -> None:
     """Join stores of several machines."""
     from teachmatters.store.location import plain_path
-    from teachmatters.store.merge import merge
+    from teachmatters.store.merge.merge import merge
 
     target = plain_path(into)
     with output.progress() as display:

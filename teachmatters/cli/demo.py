@@ -29,7 +29,7 @@ Examples:
 MODELS = "mini-*"
 SUITES = ("how", "what", "why")
 LIMIT = 120
-"""Of pictures, queries, pairs and videos: enough for the curves to differ, few enough to wait for."""
+"""Of images, queries, pairs and videos: enough for the curves to differ, few enough to wait for."""
 GALLERY = 240
 PRINTED = "best-layers"
 
@@ -40,8 +40,8 @@ def demo(
     ),
 ) -> None:
     """Run every analysis on the bundled models and data, and draw every report."""
-    from teachmatters.runner.analyze import analyze
-    from teachmatters.runner.request import AnalyzeRequest
+    from teachmatters.runner.requests import AnalyzeRequest
+    from teachmatters.runner.session.analyze import analyze
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -72,9 +72,9 @@ def demo(
 def _draw(path: Path, out: Path, measured: Set[str]) -> list[Path]:
     """Draw every report that has metrics of its own among those measured, and print one of them."""
     from teachmatters.registry import load
-    from teachmatters.reports import plots
-    from teachmatters.reports.engine import run_report
+    from teachmatters.reports.figures import plots
     from teachmatters.reports.options import Options
+    from teachmatters.reports.run import run_report
 
     drawings: list[Path] = []
     printed = ""

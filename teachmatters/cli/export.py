@@ -33,8 +33,9 @@ def export(
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 3600.0,
 ) -> None:
     """Write results, or the rows of a query, to a file."""
-    from teachmatters.reports import export
-    from teachmatters.store import guard, location
+    from teachmatters.reports.tables import export
+    from teachmatters.store import location
+    from teachmatters.store.sqlite import guard
 
     given.above(timeout, 0, "--timeout")
     given.check_target(out, "--out", SUFFIXES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
-from teachmatters.reports import formats
+from teachmatters.reports.tables import formats
 
 if TYPE_CHECKING:
     from teachmatters.api import Parameter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def parameters(declared: Sequence[Parameter]) -> list[str]:
     """What ``--param`` may set, a line each."""
-    from teachmatters.runner.parameters import text_of
+    from teachmatters.runner.plan.parameters import text_of
 
     return [f"{each.name}={text_of(each.default) or 'auto'}: {each.summary}" for each in declared]
 

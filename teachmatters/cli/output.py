@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports import data_formats, formats
-from teachmatters.reports.formats import Bold, Format
-from teachmatters.reports.whole import draft
+from teachmatters.reports.tables import data_formats, formats
+from teachmatters.reports.tables.atomic_write import atomic_write
+from teachmatters.reports.tables.formats import Bold, Format
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -109,7 +109,7 @@ def write_file(path: Path, text: str) -> None:
     Raises:
         TeachMattersError: it cannot be written.
     """
-    with draft(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
     say(f"Wrote {path}")
 

@@ -27,7 +27,7 @@ Examples:
 
   tm plugin new my-vit --kind model
 
-  tm plugin new my-pictures --kind dataset --out work/my-pictures
+  tm plugin new my-images --kind dataset --out work/my-images
 """
 CHECK_HELP = """Run the contract of plugins: what is wrong, in plain words, and where.
 
@@ -115,7 +115,7 @@ def check(
     if not chosen:
         output.say("no plugin is installed beside the built-in ones; 'tm plugin check teachmatters' checks these")
     with output.progress() as display:
-        findings = check(chosen, data_root=data_root, models=further, listener=display)
+        findings = check(chosen, data_root=data_root, models=further, progress=display)
     _emit(findings, style)
     if any(finding.status == "wrong" for finding in findings):
         raise typer.Exit(1)

@@ -31,7 +31,8 @@ def query(
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 30.0,
 ) -> None:
     """Ask the store in SQL."""
-    from teachmatters.store import guard, location, reader
+    from teachmatters.store import location, reader
+    from teachmatters.store.sqlite import guard
 
     given.at_least(limit, 1, "--limit")
     given.above(timeout, 0, "--timeout")

@@ -12,12 +12,12 @@ from teachmatters.cli import options as given
 from teachmatters.cli import output
 from teachmatters.cli.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters.reports import formats
+from teachmatters.reports.tables import formats
 
 if TYPE_CHECKING:
     from teachmatters.api import ReportSpec
-    from teachmatters.reports.engine import Report
     from teachmatters.reports.options import Options
+    from teachmatters.reports.run import Report
 
 HELP = """Show results from the store, as a table or a drawing. Without NAME: list the reports.
 
@@ -79,7 +79,7 @@ def report(
     else:
         output.emit(text)
     if plot is not None:
-        from teachmatters.reports import plots
+        from teachmatters.reports.figures import plots
 
         plots.save(found.figure(), plot)
         output.say(f"Drew {plot}")
@@ -105,7 +105,7 @@ def _options(
 
 
 def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
-    from teachmatters.reports.engine import run_report
+    from teachmatters.reports.run import run_report
     from teachmatters.store.location import reading_path
 
     path, remark = reading_path(db)

@@ -9,7 +9,7 @@ SUMMARIES = {
     "analyze": "Measure models on data and record every number in the store.",
     "study": "Carry out a study: a YAML file that names models, data sets and analyses.",
     "report": "Show results from the store, as a table or a drawing. Without NAME: list the reports.",
-    "visualize": "Lay a model's attention over pictures: grids of layers, heads and the positions that look.",
+    "visualize": "Lay a model's attention over images: grids of layers, heads and the positions that look.",
     "query": "Ask the store in SQL, of the views results, all_results, runs and maps.",
     "export": "Write the view results, or the rows of a query, to a CSV, JSON or Parquet file.",
     "browse": "Open the store in Datasette, for reading: look through the views, filter, ask in SQL. Ctrl-C stops it.",

@@ -17,13 +17,13 @@ from teachmatters.cli.analyze import outcome_line
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
-    from teachmatters.runner.request import EngineRequest, Outcome
-    from teachmatters.runner.study import Study
-    from teachmatters.store.location import Place
+    from teachmatters.runner.requests import EngineRequest, Outcome
+    from teachmatters.runner.study.model import Study
+    from teachmatters.store.location import StoreLocation
 
 HELP = """Carry out a study: a YAML file that names models, data sets and analyses.
 
-Only what the store lacks is measured; one pass serves all that shares a model, a data set and a preparation. Stopped at
+Only what the store lacks is measured; one pass serves all that shares a model, a data set and a transform. Stopped at
 any moment, the same command goes on with what is missing. --plan measures nothing and says what that is, and how long
 it would take here.
 
@@ -37,7 +37,7 @@ Examples:
 """
 
 COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
-FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "pictures", "skipped", "seconds")
+FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "images", "skipped", "seconds")
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study, a YAML file.", show_default=False)]
 DbOption = Annotated[
@@ -63,8 +63,8 @@ def study(
 ) -> None:
     """Carry out a study."""
     from teachmatters.registry import load
-    from teachmatters.runner.request import EngineRequest
-    from teachmatters.runner.study_names import open_study
+    from teachmatters.runner.requests import EngineRequest
+    from teachmatters.runner.study.resolve import open_study
     from teachmatters.store.location import writing_path
 
     asked = open_study(load(), file)
@@ -75,18 +75,18 @@ def study(
         _run(asked, path, EngineRequest(name=engine, address=address, shards=shards), style)
 
 
-def _plan(asked: Study, path: Place, style: given.ListFormat) -> None:
+def _plan(asked: Study, path: StoreLocation, style: given.ListFormat) -> None:
     from teachmatters.cli.study_plan import show_forecast
-    from teachmatters.runner.forecast import forecast
+    from teachmatters.runner.estimate.estimate import estimate_study
 
     with output.progress() as display:
-        found = forecast(asked, path, display)
+        found = estimate_study(asked, path, display)
     show_forecast(found, path, style)
 
 
-def _run(asked: Study, path: Place, engine: EngineRequest, style: given.ListFormat) -> None:
+def _run(asked: Study, path: StoreLocation, engine: EngineRequest, style: given.ListFormat) -> None:
     try:
-        from teachmatters.runner.study_run import run_study  # torch: there is time to think better of it
+        from teachmatters.runner.study.run import run_study  # torch: there is time to think better of it
 
         with output.progress() as display:
             outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome), engine)
@@ -105,7 +105,7 @@ def _tell(display: output.Bar | output.Log, outcome: Outcome) -> None:
         display.say(outcome_line(outcome))
 
 
-def _show(outcomes: Sequence[Outcome], path: Place, style: given.ListFormat) -> None:
+def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: given.ListFormat) -> None:
     """The closing table: what became of everything, and why what failed did."""
     if style == "json":
         output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
@@ -126,7 +126,7 @@ def _show(outcomes: Sequence[Outcome], path: Place, style: given.ListFormat) -> 
     output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")
 
 
-def _there(path: Place) -> bool:
+def _there(path: StoreLocation) -> bool:
     """Whether there is a store; a server that does not answer has none to look at."""
     try:
         return path.exists()

@@ -11,8 +11,8 @@ from teachmatters.cli import output
 from teachmatters.errors import listing
 
 if TYPE_CHECKING:
-    from teachmatters.runner.forecast_rows import Forecast, PlannedPass, Problem
-    from teachmatters.store.location import Place
+    from teachmatters.runner.estimate.result import Estimate, EstimatedPass, Obstacle
+    from teachmatters.store.location import StoreLocation
 
 COLUMNS = (
     "data",
@@ -20,7 +20,7 @@ COLUMNS = (
     "analyses",
     "models",
     "cells",
-    "pictures",
+    "images",
     "forward passes",
     "features",
     "a second",
@@ -28,25 +28,25 @@ COLUMNS = (
 )
 
 
-def show_forecast(found: Forecast, path: Place, style: given.ListFormat) -> None:
-    """A line for each data set and preparation, or with JSON for each model as well; beneath it what is not there."""
+def show_forecast(found: Estimate, path: StoreLocation, style: given.ListFormat) -> None:
+    """A line for each data set and transform, or with JSON for each model as well; beneath it what is not there."""
     if style == "json":
         _emit_json(found)
     elif found.passes:
-        groups: dict[object, list[PlannedPass]] = {}
+        groups: dict[object, list[EstimatedPass]] = {}
         for each in found.passes:
-            groups.setdefault((each.data, each.preparation, each.seed, each.dtype), []).append(each)
+            groups.setdefault((each.data, each.transform, each.seed, each.dtype), []).append(each)
         output.emit_table(COLUMNS, [_row(group) for group in groups.values()])
     _say_speeds(found)
     _say_problems(found)
     _say_total(found, path)
 
 
-def _emit_json(found: Forecast) -> None:
+def _emit_json(found: Estimate) -> None:
     """An object for each pass, one that counts comparisons if there are any, and one for each problem that says it."""
-    from teachmatters.runner.forecast_rows import PlannedPass
+    from teachmatters.runner.estimate.result import EstimatedPass
 
-    names = [*(field.name for field in fields(PlannedPass)), "seconds", "comparisons", "problem"]
+    names = [*(field.name for field in fields(EstimatedPass)), "seconds", "comparisons", "problem"]
     rows: list[dict[str, object]] = [asdict(each) | {"seconds": round(each.seconds, 1)} for each in found.passes]
     if found.comparisons:
         rows.append({"comparisons": found.comparisons})
@@ -56,18 +56,18 @@ def _emit_json(found: Forecast) -> None:
     output.emit_table(names, [[row.get(name) for name in names] for row in rows], "json")
 
 
-def _row(group: Sequence[PlannedPass]) -> tuple[object, ...]:
+def _row(group: Sequence[EstimatedPass]) -> tuple[object, ...]:
     from teachmatters.cache.sizes import in_words
-    from teachmatters.runner.forecast_rows import rate_of
+    from teachmatters.runner.estimate.result import rate_of
 
     first, rate = group[0], rate_of(group)
     return (
         first.data,
-        first.preparation.lower(),
+        first.transform.lower(),
         ", ".join(dict.fromkeys(name for each in group for name in each.analyses)),
         len({each.model for each in group}),
         sum(each.cells for each in group),
-        max(each.pictures for each in group),
+        max(each.images for each in group),
         sum(each.forward_passes for each in group),
         in_words(sum(each.feature_bytes for each in group)),
         None if rate is None else f"{rate:.3g}",
@@ -75,21 +75,21 @@ def _row(group: Sequence[PlannedPass]) -> tuple[object, ...]:
     )
 
 
-def _say_speeds(found: Forecast) -> None:
+def _say_speeds(found: Estimate) -> None:
     """Forward passes a second, by architecture."""
-    from teachmatters.runner.forecast_rows import rate_of
+    from teachmatters.runner.estimate.result import rate_of
 
-    groups: dict[str, dict[str, list[PlannedPass]]] = {}
+    groups: dict[str, dict[str, list[EstimatedPass]]] = {}
     for each in found.passes:
         if each.per_second:
-            groups.setdefault(each.architecture, {}).setdefault(each.preparation.lower(), []).append(each)
+            groups.setdefault(each.architecture, {}).setdefault(each.transform.lower(), []).append(each)
     for architecture, kinds in groups.items():
         speeds = ", ".join(f"{kind} {rate_of(passes):.3g}" for kind, passes in kinds.items())
         output.say(f"forward passes a second on this {found.device}: {architecture}: {speeds}")
 
 
-def _say_problems(found: Forecast) -> None:
-    kinds: dict[tuple[str, str], list[Problem]] = {}
+def _say_problems(found: Estimate) -> None:
+    kinds: dict[tuple[str, str], list[Obstacle]] = {}
     for problem in found.problems:
         kinds.setdefault((problem.kind, problem.reason), []).append(problem)
     for (kind, reason), problems in kinds.items():
@@ -106,13 +106,13 @@ def _say_problems(found: Forecast) -> None:
                 output.say(f"not counted, {names}: {reason}")
 
 
-def _say_total(found: Forecast, path: Place) -> None:
+def _say_total(found: Estimate, path: StoreLocation) -> None:
     from teachmatters.cache.sizes import in_words
 
     output.say(f"{found.missing:,} of {found.cells:,} cells are missing from {path}")
     if found.passes or found.comparisons:
         output.say(
-            f"{found.forward_passes:,} forward passes over {len(found.keys):,} pictures, about "
+            f"{found.forward_passes:,} forward passes over {len(found.keys):,} images, about "
             f"{duration(found.seconds)} on this {found.device}; features: {in_words(found.feature_bytes)}"
         )
         after = "what is computed after a pass"

@@ -1,4 +1,4 @@
-"""``tm visualize``: attention laid over pictures."""
+"""``tm visualize``: attention laid over images."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import typer
 
 from teachmatters.cli import options as given
 from teachmatters.cli import output
-from teachmatters.cli.drawings import Drawings, pictures_of
+from teachmatters.cli.figures import Drawings, figures_of
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
-    from teachmatters.runner.visualize import Missed
+    from teachmatters.runner.visualize.visualize import FailedImage
 
-HELP = """Lay a model's attention over pictures: grids of layers, heads and the positions that look.
+HELP = """Lay a model's attention over images: grids of layers, heads and the positions that look.
 
-Three drawings of each picture: layers x heads (of the first position), heads x positions (of the last layer), and
+Three drawings of each image: layers x heads (of the first position), heads x positions (of the last layer), and
 layers x positions (the mean over heads).
 
 Examples:
 
-  tm visualize pictures/cats/0.png --model random-s16
+  tm visualize images/cats/0.png --model random-s16
 
-  tm visualize pictures/cats/0.png pictures/dogs/0.png -m random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads
+  tm visualize images/cats/0.png images/dogs/0.png -m random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads
 
-  tm visualize pictures/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
+  tm visualize images/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
 """
 
 GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]
 ImagesArgument = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE...", help="Files; a folder stands for its pictures.", show_default=False)
+    list[Path], typer.Argument(metavar="IMAGE...", help="Files; a folder stands for its images.", show_default=False)
 ]
 
 
@@ -70,15 +70,15 @@ def visualize(
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="For untrained models.")] = 0,
 ) -> None:
-    """Lay a model's attention over pictures."""
+    """Lay a model's attention over images."""
     from teachmatters.measures.attention_views import KINDS
-    from teachmatters.runner.visualize import Missed, VisualizeRequest
-    from teachmatters.runner.visualize import visualize as run
+    from teachmatters.runner.visualize.visualize import FailedImage, VisualizeRequest
+    from teachmatters.runner.visualize.visualize import visualize as run
 
     if out.exists() and not out.is_dir():
         raise TeachMattersError(f"--out {str(out)!r} is a file; name a folder")
     request = VisualizeRequest(
-        pictures=pictures_of(images),
+        images=figures_of(images),
         models=model,
         weights=weights or (),
         layers=given.parse_numbers(layers, "--layers"),
@@ -88,22 +88,22 @@ def visualize(
         dtype=dtype,  # type: ignore[arg-type]  # the runner says which ones there are
         seed=seed,
     )
-    drawings = Drawings(out, request.pictures, KINDS if grid == "all" else (grid,))
-    missed: list[Missed] = []
+    drawings = Drawings(out, request.images, KINDS if grid == "all" else (grid,))
+    missed: list[FailedImage] = []
     with output.progress() as display:
         for seen in run(request, display):
-            if isinstance(seen, Missed):
+            if isinstance(seen, FailedImage):
                 missed.append(seen)
                 continue
             try:
                 for path in drawings.draw(seen):
                     display.say(f"Drew {path}")
             except TeachMattersError as error:
-                missed.append(Missed(what=f"{seen.picture} in {seen.model}", error=error))
+                missed.append(FailedImage(what=f"{seen.image} in {seen.model}", error=error))
     _close(missed, drawings)
 
 
-def _close(missed: Sequence[Missed], drawings: Drawings) -> None:
+def _close(missed: Sequence[FailedImage], drawings: Drawings) -> None:
     """Say what failed; where there is nothing else to say, it is the command's own error."""
     if not missed:
         return

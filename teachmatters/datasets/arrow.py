@@ -1,4 +1,4 @@
-"""Pictures in a table of Hugging Face ``datasets``: what ``save_to_disk`` wrote, or Parquet files of the hub."""
+"""Images in a table of Hugging Face ``datasets``: what ``save_to_disk`` wrote, or Parquet files of the hub."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.layout import WORDS, class_remarks, part_named, roles_of, unused_remarks
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class ArrowFolder(Dataset):
         self._rows = {part: splits[part] for part in set(self.parts.values())}
         self._unused = [*unread, *(part for part in splits if part not in self._rows)]
         features = self._rows[self.parts["all"]].features
-        self._picture = _column(root, features, "Image", ("image", "img"))
+        self._image = _column(root, features, "Image", ("image", "img"))
         self._label, self.classes = _labels(features)
-        for name in filter(None, (self._picture, self._label)):
+        for name in filter(None, (self._image, self._label)):
             if any(rows.features.get(name) != features[name] for rows in self._rows.values()):
                 raise TeachMattersError(f"{root}: column {name!r} is not the same in all splits; 'cast' makes it so")
-        self.kinds = frozenset({"pictures", "labels"} if self._label else {"pictures"})
+        self.kinds = frozenset({"images", "labels"} if self._label else {"images"})
         self._numbers: dict[str, int] = {}
         self._items = {part: self._listed(part, rows) for part, rows in self._rows.items()}
 
@@ -66,14 +66,14 @@ class ArrowFolder(Dataset):
         part = self.parts.get(role)
         return None if part is None else self._items[part]
 
-    def picture(self, item: Item) -> Image:
+    def image(self, item: Item) -> Image:
         part = next(part for part in self._rows if not part or item.key.startswith(f"{part}/"))
-        found = self._rows[part][self._numbers[item.key]][self._picture]
+        found = self._rows[part][self._numbers[item.key]][self._image]
         if found is None:
-            raise ValueError(f"{item.key}: the table has no picture in this row")
+            raise ValueError(f"{item.key}: the table has no image in this row")
         if found["bytes"] is None:
-            return read_picture(self.root / found["path"], upright=self.upright)
-        return read_picture(BytesIO(found["bytes"]), item.key, upright=self.upright)
+            return read_image(self.root / found["path"], upright=self.upright)
+        return read_image(BytesIO(found["bytes"]), item.key, upright=self.upright)
 
     def split(self, kind: Kind) -> str:
         return self.parts["all"] or "all"
@@ -89,9 +89,9 @@ class ArrowFolder(Dataset):
         labels: list[int | None] = []
         names: list[str] = []
         for batch in rows.with_format("arrow").iter(batch_size=10_000):
-            sizes += self._sizes(batch[self._picture])
+            sizes += self._sizes(batch[self._image])
             labels += map(_known, batch[self._label].to_pylist() if self._label else [None] * batch.num_rows)
-            names += _file_names(batch[self._picture])
+            names += _file_names(batch[self._image])
         keys = self._keys(part, names, labels)
         self._numbers |= {key: number for number, key in enumerate(keys)}
         return [Item(*each) for each in zip(keys, sizes, labels, strict=True)]
@@ -105,7 +105,7 @@ class ArrowFolder(Dataset):
         return [f"{part}/{number:08d}".lstrip("/") for number in range(len(keys))]
 
     def _sizes(self, column: Any) -> list[int]:
-        """In bytes: of pictures in the table, or of the files that it names."""
+        """In bytes: of images in the table, or of the files that it names."""
         import pyarrow.compute as pc
 
         sizes = pc.binary_length(pc.struct_field(column, "bytes")).to_pylist()
@@ -182,7 +182,7 @@ def _column(root: Path, features: Mapping[str, Any], kind: str, usual: Sequence[
     able = [name for name, feature in features.items() if type(feature).__name__ == kind]
     if not able:
         raise TeachMattersError(
-            f"{root} has no column of pictures; its columns are {listing(features)}. In datasets, "
+            f"{root} has no column of images; its columns are {listing(features)}. In datasets, "
             "'cast_column(NAME, Image())' makes one"
         )
     return next((name for name in usual if name in able), able[0])

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.instances import read_instances
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ PART = "val2017"
 
 
 class Coco(Dataset):
-    """The pictures of val2017 by ascending id, each with the masks of its objects, crowds included.
+    """The images of val2017 by ascending id, each with the masks of its objects, crowds included.
 
-    Keys are ``val2017/<file>`` wherever the pictures lie, so that both layouts give the same numbers the same cell.
+    Keys are ``val2017/<file>`` wherever the images lie, so that both layouts give the same numbers the same cell.
 
     Args:
         root: holds annotations/, and val2017/ beside it or in images/.
@@ -31,7 +31,7 @@ class Coco(Dataset):
         TeachMattersError: the annotation file cannot be read.
     """
 
-    kinds = frozenset({"pictures", "masks"})
+    kinds = frozenset({"images", "masks"})
 
     def __init__(self, root: Path, images: int | None = None) -> None:
         self.folder = root / PART if (root / PART).is_dir() else root / "images" / PART
@@ -47,8 +47,8 @@ class Coco(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self._path(item.key))
+    def image(self, item: Item) -> Image:
+        return read_image(self._path(item.key))
 
     def split(self, kind: Kind) -> str:
         return PART

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Role
+from teachmatters.datasets.images import MOST_PIXELS, is_image, read_image
 from teachmatters.datasets.listing import entries, size_of
-from teachmatters.datasets.pictures import MOST_PIXELS, is_picture, read_picture
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Davis(Dataset):
         TeachMattersError: val.txt names no video, or one that is not there.
     """
 
-    kinds = frozenset({"pictures", "videos"})
+    kinds = frozenset({"images", "videos"})
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -45,7 +45,7 @@ class Davis(Dataset):
     def _frames(self, number: int, video: str) -> list[Item]:
         """A video's frames by name; one that only its mask shows is there without a byte, and will not be read."""
         folder, masks = f"{FRAMES}/{video}", self.root / MASKS / video
-        names = sorted((entry.name for entry in entries(self.root / folder) if is_picture(entry.name)), reverse=True)
+        names = sorted((entry.name for entry in entries(self.root / folder) if is_image(entry.name)), reverse=True)
         found = {Path(name).stem: name for name in names}  # of one frame twice the first by name
         if not found:
             raise TeachMattersError(f"{self.root / folder} holds no frames; unpack DAVIS 2017 TrainVal 480p again")
@@ -61,8 +61,8 @@ class Davis(Dataset):
             return None
         return self._items if kind == "videos" else [Item(item.key, item.size) for item in self._items]
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self.root / item.key)
+    def image(self, item: Item) -> Image:
+        return read_image(self.root / item.key)
 
     def split(self, kind: Kind) -> str:
         return "val"
@@ -117,10 +117,10 @@ def read_index_mask(path: Path) -> Any:
     import numpy as np
     from PIL import Image
 
-    with Image.open(path) as picture:
-        if picture.width * picture.height > MOST_PIXELS or picture.mode not in ("P", "L", "1", "I", "I;16"):
-            raise ValueError(f"{path}: {picture.size} pixels of mode {picture.mode} are no mask of object numbers")
-        values = np.asarray(picture)
+    with Image.open(path) as image:
+        if image.width * image.height > MOST_PIXELS or image.mode not in ("P", "L", "1", "I", "I;16"):
+            raise ValueError(f"{path}: {image.size} pixels of mode {image.mode} are no mask of object numbers")
+        values = np.asarray(image)
     if values.size and (values.min() < 0 or values.max() > VOID):
         raise ValueError(f"{path}: it numbers objects up to {values.max()}; a mask has at most 254, and 255 for void")
     return values.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits as pictures."""
+"""scikit-learn's handwritten digits as images."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DARKEST = 16
 
 
 class Digits(Dataset):
-    """1,797 grey pictures of 8 x 8 pixels, labelled 0 to 9; the preparation enlarges them."""
+    """1,797 grey images of 8 x 8 pixels, labelled 0 to 9; the transform enlarges them."""
 
-    kinds = frozenset({"pictures", "labels"})
+    kinds = frozenset({"images", "labels"})
     classes = tuple("0123456789")
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Digits(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
+    def image(self, item: Item) -> Image:
         from PIL import Image
 
         return Image.fromarray(self._pixels[int(item.key)]).convert("RGB")
@@ -43,7 +43,7 @@ def open_digits(request: DatasetRequest) -> Digits:
 
     >>> digits = open_digits(None)
     >>> item = digits.items("labels", "all")[0]
-    >>> item.key, item.label, digits.picture(item).size
+    >>> item.key, item.label, digits.image(item).size
     ('0000', 0, (8, 8))
     """
     return Digits()

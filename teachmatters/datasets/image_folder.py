@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 from teachmatters.datasets.arrow import ArrowFolder, has_parquet, is_saved
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.layout import WORDS, class_remarks, file_remarks, layout_of, unused_remarks
-from teachmatters.datasets.listing import ImageTree, files_below, has_pictures, passed_directly, size_of
-from teachmatters.datasets.pictures import read_picture
+from teachmatters.datasets.listing import ImageTree, files_below, has_images, passed_directly, size_of
 from teachmatters.datasets.shards import Shards
 from teachmatters.datasets.tar_members import tars_below
 from teachmatters.errors import TeachMattersError, listing
@@ -43,7 +43,7 @@ class ImageFolder(Dataset):
                 f"{listing(sorted(entry.name for entry in root.iterdir()))}. Unpack archives, or name another folder "
                 "with --data-root"
             )
-        self.kinds = frozenset({"pictures", "labels"} if self.classes else {"pictures"})
+        self.kinds = frozenset({"images", "labels"} if self.classes else {"images"})
         self._listed: dict[str, Sequence[Item]] = {}
         self._passed: dict[str, Counter[str]] = {}
 
@@ -55,8 +55,8 @@ class ImageFolder(Dataset):
             self._listed[part] = self._list(part)
         return self._listed[part]
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self.root / self._path(item.key), upright=self.upright)
+    def image(self, item: Item) -> Image:
+        return read_image(self.root / self._path(item.key), upright=self.upright)
 
     def split(self, kind: Kind) -> str:
         return self.parts["all"] or "all"
@@ -114,10 +114,10 @@ def _below(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-Pictures: TypeAlias = ImageFolder | Shards | ArrowFolder
+Images: TypeAlias = ImageFolder | Shards | ArrowFolder
 
 
-def open_folder(request: DatasetRequest) -> Pictures:
+def open_folder(request: DatasetRequest) -> Images:
     """Open any folder of images, each shown as its EXIF orientation asks for.
 
     Raises:
@@ -126,7 +126,7 @@ def open_folder(request: DatasetRequest) -> Pictures:
     return opened(request, upright=True)
 
 
-def opened(request: DatasetRequest, *, upright: bool) -> Pictures:
+def opened(request: DatasetRequest, *, upright: bool) -> Images:
     """Open a folder of images: what ``datasets`` saved, else files, else Parquet of ``datasets``, else tar files.
 
     Raises:
@@ -137,7 +137,7 @@ def opened(request: DatasetRequest, *, upright: bool) -> Pictures:
         raise TeachMattersError(f"{request.spec.name} needs a folder of images; name it with --data-root DIR")
     if is_saved(root):
         return ArrowFolder(root, upright=upright)
-    if has_pictures(root):  # stops at the first; what follows looks at every file
+    if has_images(root):  # stops at the first; what follows looks at every file
         return ImageFolder(root, upright=upright)
     if has_parquet(root):
         return ArrowFolder(root, upright=upright)

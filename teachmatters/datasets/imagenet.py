@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import DatasetRequest, Item, Kind, Role
-from teachmatters.datasets.image_folder import ImageFolder, Pictures, opened
+from teachmatters.datasets.image_folder import ImageFolder, Images, opened
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.layout import class_remarks
 from teachmatters.datasets.listing import files_below, size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ class FlatImageNet(ImageFolder):
         self._unlisted = len(found) - len(listed)
         self._absent = len(classes) - len(listed)
         self.classes = sorted({*self.tree.folders(self.layout.folders["train"]), *(_class(key) for key, _ in listed)})
-        self.kinds = frozenset({"pictures", "labels"})
+        self.kinds = frozenset({"images", "labels"})
         labels = {wnid: label for label, wnid in enumerate(self.classes)}
         self._listed["val"] = [Item(key, size, labels[_class(key)]) for key, size in listed]
 
-    def picture(self, item: Item) -> Image:
+    def image(self, item: Item) -> Image:
         part, _, name = item.key.split("/", 2)
-        return read_picture(self.root / self._val / name) if part == "val" else super().picture(item)
+        return read_image(self.root / self._val / name) if part == "val" else super().image(item)
 
     def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
         counts = {
@@ -71,7 +71,7 @@ class FlatImageNet(ImageFolder):
         return class_remarks(self.classes)
 
 
-def open_imagenet(request: DatasetRequest) -> Pictures:
+def open_imagenet(request: DatasetRequest) -> Images:
     """Open ImageNet, which must be divided and labelled.
 
     Raises:
@@ -82,7 +82,7 @@ def open_imagenet(request: DatasetRequest) -> Pictures:
         return FlatImageNet(dataset.root, val_classes(dataset.root))
     if "gallery" not in dataset.parts or "labels" not in dataset.kinds:
         raise TeachMattersError(
-            f"{dataset.root} has no pictures in a folder per class in both train/ and val/; expected "
+            f"{dataset.root} has no images in a folder per class in both train/ and val/; expected "
             f"{request.spec.layout}"
         )
     return dataset

@@ -1,4 +1,4 @@
-"""ImageNet-50: fifty classes of ImageNet's training pictures, as the paper lists them."""
+"""ImageNet-50: fifty classes of ImageNet's training images, as the paper lists them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.images import is_image, read_image
 from teachmatters.datasets.listing import entries, size_of
-from teachmatters.datasets.pictures import is_picture, read_picture
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ def fifty_classes() -> dict[str, str]:
 
 
 class ImageNet50(Dataset):
-    """The first pictures by name of each of the fifty classes below train/; no other folder is looked into.
+    """The first images by name of each of the fifty classes below train/; no other folder is looked into.
 
     Args:
         root: holds train/<wnid>/*.JPEG.
-        per_class: pictures of each class.
+        per_class: images of each class.
 
     Raises:
-        TeachMattersError: a class is missing or without pictures; names the first ones.
+        TeachMattersError: a class is missing or without images; names the first ones.
     """
 
-    kinds = frozenset({"pictures", "labels"})
+    kinds = frozenset({"images", "labels"})
 
     def __init__(self, root: Path, per_class: int) -> None:
         self.root = root
@@ -55,23 +55,23 @@ class ImageNet50(Dataset):
 
     def _first(self, label: int, per_class: int) -> list[Item]:
         folder = f"train/{list(fifty_classes())[label]}"
-        names = sorted(entry.name for entry in entries(self.root / folder) if is_picture(entry.name))[:per_class]
+        names = sorted(entry.name for entry in entries(self.root / folder) if is_image(entry.name))[:per_class]
         if not names:
-            raise TeachMattersError(f"{self.root / folder} holds no pictures; imagenet50 needs all fifty classes")
+            raise TeachMattersError(f"{self.root / folder} holds no images; imagenet50 needs all fifty classes")
         return [Item(f"{folder}/{name}", size_of(self.root / folder / name) or 0, label) for name in names]
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self.root / item.key)
+    def image(self, item: Item) -> Image:
+        return read_image(self.root / item.key)
 
     def split(self, kind: Kind) -> str:
         return "train"
 
 
 def open_imagenet50(request: DatasetRequest) -> ImageNet50:
-    """ImageNet-50 with ``per_class`` pictures of each class.
+    """ImageNet-50 with ``per_class`` images of each class.
 
     Raises:
         TeachMattersError: no root, or a class is missing.

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from teachmatters.api import Mask
+from teachmatters.datasets.images import MOST_PIXELS
 from teachmatters.datasets.outlines import Outline, draw, outline_of
-from teachmatters.datasets.pictures import MOST_PIXELS
 from teachmatters.errors import TeachMattersError, listing
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One picture of an annotation file; ``path`` is its name as the file gives it, ``name`` the last part of that."""
+    """One image of an annotation file; ``path`` is its name as the file gives it, ``name`` the last part of that."""
 
     path: str
     width: int
@@ -48,7 +48,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The content of an annotation file; pictures and categories by id, segments by the picture's id.
+    """The content of an annotation file; images and categories by id, segments by the image's id.
 
     Attributes:
         astray: how many annotations are of an image that the file does not list, by the id they give.
@@ -95,7 +95,7 @@ class Instances:
         return told
 
     def masks(self, photo: int, labels: Mapping[int, int]) -> tuple[Mask, ...]:
-        """A picture's masks in the file's order, crowds included; ``labels`` by category id.
+        """An image's masks in the file's order, crowds included; ``labels`` by category id.
 
         Raises:
             TeachMattersError: an outline cannot be drawn.

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from teachmatters.datasets.images import is_image, suffix_of
 from teachmatters.datasets.layout import is_left_out
-from teachmatters.datasets.pictures import is_picture, suffix_of
 from teachmatters.errors import TeachMattersError
 
 
@@ -23,26 +23,26 @@ class ImageTree:
     def folders(self, at: str) -> list[str]:
         """See Tree.folders."""
         if at not in self._folders:
-            self._folders[at] = [name for name in self.every_folder(at) if has_pictures(self.root / at / name)]
+            self._folders[at] = [name for name in self.every_folder(at) if has_images(self.root / at / name)]
         return self._folders[at]
 
     def has_own(self, at: str) -> bool:
         """See Tree.has_own."""
-        return any(is_picture(entry.name) and not entry.is_dir() for entry in _shown(self.root / at))
+        return any(is_image(entry.name) and not entry.is_dir() for entry in _shown(self.root / at))
 
     def every_folder(self, at: str) -> list[str]:
         """Return the names of the folders directly in ``at``, also those without images."""
         return sorted(entry.name for entry in _shown(self.root / at) if entry.is_dir())
 
 
-def has_pictures(folder: Path) -> bool:
+def has_images(folder: Path) -> bool:
     """Return whether images are anywhere below; stops at the first."""
     return next(files_below(folder), None) is not None
 
 
 def files_below(
     folder: Path,
-    wanted: Callable[[str], bool] = is_picture,
+    wanted: Callable[[str], bool] = is_image,
     passed: Counter[str] | None = None,
     *,
     prefix: str = "",
@@ -79,7 +79,7 @@ def passed_directly(folder: Path) -> Counter[str]:
     """Count what ``files_below`` would pass directly in a folder, without looking into the folders there."""
     passed: Counter[str] = Counter()
     for entry in entries(folder):
-        if is_left_out(entry.name) or not (is_picture(entry.name) or entry.is_dir()):
+        if is_left_out(entry.name) or not (is_image(entry.name) or entry.is_dir()):
             _pass(entry, passed)
     return passed
 

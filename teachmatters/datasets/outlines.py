@@ -24,7 +24,7 @@ def outline_of(segmentation: Any) -> Outline:
         return segmentation
     polygons = [np.asarray(polygon, dtype=np.float64) for polygon in segmentation if len(polygon) > 4]
     if not all(np.abs(polygon).max() < FARTHEST for polygon in polygons):
-        raise ValueError("a polygon has points that are not numbers or far outside of the picture")
+        raise ValueError("a polygon has points that are not numbers or far outside of the image")
     return polygons
 
 
@@ -32,9 +32,9 @@ def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
     """Rasterise an outline as pycocotools does.
 
     Args:
-        outline: polygons; or run lengths, plain or compressed, of a picture of this size.
-        height: of the picture.
-        width: of the picture.
+        outline: polygons; or run lengths, plain or compressed, of an image of this size.
+        height: of the image.
+        width: of the image.
 
     Returns:
         uint8 (height, width), 0 or 255; all 0 for no polygon.
@@ -57,7 +57,7 @@ def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
         runs = mask.merge(mask.frPyObjects(outline, height, width))
     pixels = np.ascontiguousarray(mask.decode(runs))
     if pixels.sum(dtype=np.int64) != mask.area(runs):  # what runs leave open is whatever lay in memory
-        raise ValueError("its run lengths end before the picture does")
+        raise ValueError("its run lengths end before the image does")
     return pixels * np.uint8(255)
 
 
@@ -66,9 +66,9 @@ def _runs(outline: dict[str, Any], height: int, width: int) -> Any:
 
     counts = outline.get("counts")
     if list(outline.get("size", ())) != [height, width]:
-        raise ValueError(f"its run lengths are for {outline.get('size')}, the picture has {[height, width]}")
+        raise ValueError(f"its run lengths are for {outline.get('size')}, the image has {[height, width]}")
     if not isinstance(counts, list):
         return outline
     if sum(counts) != height * width:
-        raise ValueError(f"its run lengths sum to {sum(counts)}, the picture has {height * width} pixels")
+        raise ValueError(f"its run lengths sum to {sum(counts)}, the image has {height * width} pixels")
     return mask.frPyObjects(outline, height, width)

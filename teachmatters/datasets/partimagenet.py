@@ -1,4 +1,4 @@
-"""PartImageNet, the original release: pictures of ImageNet classes whose objects' parts are outlined."""
+"""PartImageNet, the original release: images of ImageNet classes whose objects' parts are outlined."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.instances import Instances, Photo, read_instances
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -21,19 +21,19 @@ PARTS = ("train", "val", "test")
 
 
 class PartImageNet(Dataset):
-    """The pictures of train, val and test together by class and name, each with the masks of its object's parts.
+    """The images of train, val and test together by class and name, each with the masks of its object's parts.
 
-    The release divides classes, not pictures, so its three parts are one data set here.
+    The release divides classes, not images, so its three parts are one data set here.
 
     Args:
         root: holds {train,val,test}.json and {train,val,test}/<wnid>/<file>.
-        per_supercategory: pictures of each super-category, taken in turn from its classes; None for all.
+        per_supercategory: images of each super-category, taken in turn from its classes; None for all.
 
     Raises:
         TeachMattersError: an annotation file cannot be read.
     """
 
-    kinds = frozenset({"pictures", "parts"})
+    kinds = frozenset({"images", "parts"})
 
     def __init__(self, root: Path, per_supercategory: int | None = None) -> None:
         self.root = root
@@ -75,8 +75,8 @@ class PartImageNet(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self._file(item.key))
+    def image(self, item: Item) -> Image:
+        return read_image(self._file(item.key))
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
         if kind != "parts":
@@ -99,7 +99,7 @@ def _path(part: str, photo: Photo) -> str:
 
 
 def class_of(name: str) -> str:
-    """The WordNet id that a picture's name begins with.
+    """The WordNet id that an image's name begins with.
 
     >>> class_of("n01440764_10029.JPEG")
     'n01440764'
@@ -112,7 +112,7 @@ def _name(key: str) -> str:
 
 
 def sampled(supercategories: Mapping[str, Mapping[str, Sequence[str]]], most: int | None) -> list[str]:
-    """At most so many pictures of each super-category, from its classes in turn; sorted by class and name.
+    """At most so many images of each super-category, from its classes in turn; sorted by class and name.
 
     Args:
         supercategories: the keys of each class of each super-category; classes and keys sorted.
@@ -130,7 +130,7 @@ def sampled(supercategories: Mapping[str, Mapping[str, Sequence[str]]], most: in
 
 
 def open_partimagenet(request: DatasetRequest) -> PartImageNet:
-    """PartImageNet, ``per_supercategory`` pictures of each super-category.
+    """PartImageNet, ``per_supercategory`` images of each super-category.
 
     Raises:
         TeachMattersError: no root, or a damaged annotation file.

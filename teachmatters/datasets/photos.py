@@ -1,4 +1,4 @@
-"""The photographs that ship inside scikit-image and scikit-learn: real pictures on every machine, no download."""
+"""The photographs that ship inside scikit-image and scikit-learn: real images on every machine, no download."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# only what the wheels themselves hold, and only photographs: no masks, charts, text or medical pictures; of the
+# only what the wheels themselves hold, and only photographs: no masks, charts, text or medical images; of the
 # stereo pair of motorcycles one
 FOLDERS = {
     ("skimage", "data"): (
@@ -42,7 +42,7 @@ class Photos(Dataset):
         TeachMattersError: the packages hold none of them.
     """
 
-    kinds = frozenset({"pictures"})
+    kinds = frozenset({"images"})
 
     def __init__(self) -> None:
         paths = [_package(name) / inside / file for (name, inside), files in FOLDERS.items() for file in files]
@@ -57,8 +57,8 @@ class Photos(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self._paths[item.key])
+    def image(self, item: Item) -> Image:
+        return read_image(self._paths[item.key])
 
 
 def _package(name: str) -> Path:
@@ -70,7 +70,7 @@ def _package(name: str) -> Path:
 def open_photos(request: DatasetRequest) -> Photos:
     """The photographs.
 
-    >>> len(open_photos(None).items("pictures", "all"))
+    >>> len(open_photos(None).items("images", "all"))
     13
     """
     return Photos()

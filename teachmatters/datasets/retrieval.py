@@ -1,4 +1,4 @@
-"""Revisited Oxford and Paris: buildings to be found again, with easy, hard and junk pictures for each query."""
+"""Revisited Oxford and Paris: buildings to be found again, with easy, hard and junk images for each query."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.datasets.plain_pickle import read_plain_pickle
 from teachmatters.errors import TeachMattersError
 
@@ -21,7 +21,7 @@ MOST_WORDS = 200  # characters of what is wrong with a file
 
 
 class Landmarks(Dataset):
-    """The pictures of ``imlist`` as gallery and those of ``qimlist`` as queries, in the order of these lists.
+    """The images of ``imlist`` as gallery and those of ``qimlist`` as queries, in the order of these lists.
 
     Args:
         root: holds jpg/ and the ground truth.
@@ -31,7 +31,7 @@ class Landmarks(Dataset):
         TeachMattersError: the ground truth cannot be read, or is not what such files hold.
     """
 
-    kinds = frozenset({"pictures", "retrieval"})
+    kinds = frozenset({"images", "retrieval"})
 
     def __init__(self, root: Path, truth: Path) -> None:
         self.root, self.truth = root, truth
@@ -45,7 +45,7 @@ class Landmarks(Dataset):
             ) from None
         self._gallery = [self._item(name) for name in names]
         twice = set(names)
-        # A query that is to be cropped is another input than the same picture in the gallery.
+        # A query that is to be cropped is another input than the same image in the gallery.
         self._queries = [self._item(name, " as query" if name in twice else "") for name in asked]
         self._known = {item.key: facts for item, facts in zip(self._queries, known, strict=True)}
 
@@ -58,8 +58,8 @@ class Landmarks(Dataset):
             return {"queries": self._queries, "gallery": self._gallery, "all": [*self._queries, *self._gallery]}[role]
         return self._gallery if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
-        return read_picture(self.root / item.key.removesuffix(" as query"))
+    def image(self, item: Item) -> Image:
+        return read_image(self.root / item.key.removesuffix(" as query"))
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
         return self._known.get(item.key, {}) if kind == "retrieval" else {}
@@ -93,7 +93,7 @@ def _box(given: Sequence[float]) -> Box:
 def _name(name: object) -> str:
     """Read as part of a path, so it may not lead out of the folder."""
     if not isinstance(name, str) or not name or ".." in name.split("/") or name.startswith("/") or "\\" in name:
-        raise ValueError(f"{name!r} is no picture's name")
+        raise ValueError(f"{name!r} is no image's name")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Pictures in tar files, read where they lie: shards of the package webdataset, or tars of a folder of pictures."""
+"""Images in tar files, read where they lie: shards of the package webdataset, or tars of a folder of images."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import Dataset, Item, Kind, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.layout import (
     WORDS,
     class_order,
@@ -20,7 +21,6 @@ from teachmatters.datasets.layout import (
     split_folders,
     unused_remarks,
 )
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.datasets.tar_members import Member, PathTree, members_of, tars_below
 from teachmatters.errors import TeachMattersError
 
@@ -33,7 +33,7 @@ NAMES = "classnames.txt"
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A picture, its part, and the path below the root that it would have if the tar were unpacked where it lies."""
+    """An image, its part, and the path below the root that it would have if the tar were unpacked where it lies."""
 
     member: Member
     part: str
@@ -46,7 +46,7 @@ class _Placed:
 
     @property
     def label(self) -> str | None:
-        """The class: told beside the picture, else the folder that it lies in below its part."""
+        """The class: told beside the image, else the folder that it lies in below its part."""
         return self.member.label if self.member.label is not None else next(iter(self.folders), None)
 
     def unit(self, root: Path) -> str:
@@ -85,7 +85,7 @@ class Shards(Dataset):
         labels = {each.label for each in used}
         numbered = all(each.member.label is not None for each in used)
         self.classes = [] if None in labels else self._classes(sorted(map(str, labels)), numbered)
-        self.kinds = frozenset({"pictures", "labels"} if self.classes else {"pictures"})
+        self.kinds = frozenset({"images", "labels"} if self.classes else {"images"})
         self._placed = dict(sorted(_keyed(used)))
         self._items = self._listed()
 
@@ -93,7 +93,7 @@ class Shards(Dataset):
         part = self.parts.get(role)
         return None if part is None else self._items[part]
 
-    def picture(self, item: Item) -> Image:
+    def image(self, item: Item) -> Image:
         member = self._placed[item.key].member
         with member.shard.open("rb") as file:
             file.seek(member.offset)
@@ -102,7 +102,7 @@ class Shards(Dataset):
             raise OSError(f"{member.shard} ends within {member.name}")
         if not data:
             raise OSError(f"{member.name} is empty, or a link to what is not in {member.shard}")
-        return read_picture(BytesIO(data), item.key, upright=self.upright)
+        return read_image(BytesIO(data), item.key, upright=self.upright)
 
     def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
         told = [*unused_remarks(sorted(self._unused), self.parts), *file_remarks(self._passed if items else {})]

@@ -1,4 +1,4 @@
-"""SPair-71k: pairs of pictures of one category, with keypoints that correspond."""
+"""SPair-71k: pairs of images of one category, with keypoints that correspond."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Pair, Points, Role
+from teachmatters.datasets.images import read_image
 from teachmatters.datasets.listing import entries, size_of
-from teachmatters.datasets.pictures import read_picture
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ Point: TypeAlias = tuple[str, float, float]
 
 
 @dataclass(slots=True)
-class _Picture:
-    """A picture and all of its points that some pair names."""
+class _Image:
+    """An image and all of its points that some pair names."""
 
     category: str
     name: str
@@ -38,7 +38,7 @@ class _Picture:
     size: tuple[int, int] | None
     points: dict[Point, int] = field(default_factory=dict)
 
-    def __lt__(self, other: _Picture) -> bool:
+    def __lt__(self, other: _Image) -> bool:
         return (self.category, self.name, repr(self.box)) < (other.category, other.name, repr(other.box))
 
     def places(self, points: Sequence[Point]) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class _Picture:
 
 
 class SPair(Dataset):
-    """The pictures that stand in test pairs, by category and name; the pairs by the names of their files.
+    """The images that stand in test pairs, by category and name; the pairs by the names of their files.
 
     Args:
         root: holds JPEGImages/ and PairAnnotation/test/.
@@ -59,39 +59,39 @@ class SPair(Dataset):
         TeachMattersError: no pair there, or a file that describes none.
     """
 
-    kinds = frozenset({"pictures", "pairs"})
+    kinds = frozenset({"images", "pairs"})
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._files = _pair_files(root / TEST)
-        known: dict[tuple[str, str, Box], _Picture] = {}
+        known: dict[tuple[str, str, Box], _Image] = {}
         drafts = [_read(path, known) for path in self._files]
-        pictures = sorted(known.values())
-        place = {id(picture): number for number, picture in enumerate(pictures)}
+        images = sorted(known.values())
+        place = {id(image): number for number, image in enumerate(images)}
         self._pairs = [replace(pair, source=place[id(a)], target=place[id(b)]) for pair, a, b in drafts]
-        self._items = self._listed(pictures)
-        self._known = dict(zip((item.key for item in self._items), pictures, strict=True))
-        # one picture may have two boxes and so be two items of kind pairs, but is one picture
-        self._pictures = [Item(path, size_of(root / path) or 0) for path in dict.fromkeys(p.path for p in pictures)]
+        self._items = self._listed(images)
+        self._known = dict(zip((item.key for item in self._items), images, strict=True))
+        # one image may have two boxes and so be two items of kind pairs, but is one image
+        self._images = [Item(path, size_of(root / path) or 0) for path in dict.fromkeys(p.path for p in images)]
 
-    def _listed(self, pictures: Sequence[_Picture]) -> list[Item]:
-        units: list[list[int]] = [[] for _ in pictures]
+    def _listed(self, images: Sequence[_Image]) -> list[Item]:
+        units: list[list[int]] = [[] for _ in images]
         for number, pair in enumerate(self._pairs):
             for place in {pair.source, pair.target}:
                 units[place].append(number)
         items, seen = [], set[str]()
-        for picture, mine in zip(pictures, units, strict=True):
-            key = picture.path if picture.path not in seen else f"{picture.path} {picture.box}"
+        for image, mine in zip(images, units, strict=True):
+            key = image.path if image.path not in seen else f"{image.path} {image.box}"
             seen.add(key)
-            items.append(Item(key, size_of(self.root / picture.path) or 0, group=picture.category, units=tuple(mine)))
+            items.append(Item(key, size_of(self.root / image.path) or 0, group=image.category, units=tuple(mine)))
         return items
 
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
-        return (self._items if kind == "pairs" else self._pictures) if role == "all" else None
+        return (self._items if kind == "pairs" else self._images) if role == "all" else None
 
-    def picture(self, item: Item) -> Image:
+    def image(self, item: Item) -> Image:
         known = self._known.get(item.key)
-        found = read_picture(self.root / (known.path if known else item.key))
+        found = read_image(self.root / (known.path if known else item.key))
         if known and known.size and known.size != found.size:
             raise TeachMattersError(
                 f"{known.path} is {found.width} x {found.height} pixels, but its pairs are of an image of "
@@ -107,9 +107,9 @@ class SPair(Dataset):
 
         if kind != "pairs":
             return {}
-        picture = self._known[item.key]
-        xy = np.array([(x, y) for _, x, y in picture.points], dtype=np.float64).reshape(-1, 2)
-        return {"box": picture.box, "points": Points(xy)}
+        image = self._known[item.key]
+        xy = np.array([(x, y) for _, x, y in image.points], dtype=np.float64).reshape(-1, 2)
+        return {"box": image.box, "points": Points(xy)}
 
     def pairs(self) -> Sequence[Pair]:
         return self._pairs
@@ -123,9 +123,7 @@ def _pair_files(folder: Path) -> list[Path]:
     found = sorted((entry.name for entry in entries(folder) if _is_pair(entry.name)), key=lambda n: (_plain(n), n))
     files = {_plain(name): folder / name for name in reversed(found)}
     if not files:
-        raise TeachMattersError(
-            f"{folder} holds no pairs; expected <number>-<picture>-<picture>:<category>.json (or _)"
-        )
+        raise TeachMattersError(f"{folder} holds no pairs; expected <number>-<image>-<image>:<category>.json (or _)")
     return list(reversed(files.values()))
 
 
@@ -142,22 +140,22 @@ def _plain(name: str) -> str:
     return name.replace(":", "_")
 
 
-def _read(path: Path, known: dict[tuple[str, str, Box], _Picture]) -> tuple[Pair, _Picture, _Picture]:
-    """One pair, its pictures found or put among the known ones; positions are filled in when all are known."""
+def _read(path: Path, known: dict[tuple[str, str, Box], _Image]) -> tuple[Pair, _Image, _Image]:
+    """One pair, its images found or put among the known ones; positions are filled in when all are known."""
     try:
         content = json.loads(path.read_bytes())
         category, ids = _name(content["category"]), [str(each) for each in content["kps_ids"]]
-        pictures, points = [], []
+        images, points = [], []
         for side in ("src", "trg"):
             name, box = _name(content[f"{side}_imname"]), Box(*map(float, content[f"{side}_bndbox"]))
             size = _size(content.get(f"{side}_imsize"))
-            pictures.append(known.setdefault((category, name, box), _Picture(category, name, box, size)))
-            if size != pictures[-1].size:
-                raise ValueError(f"{name} has the size {size} here and {pictures[-1].size} in another pair")
+            images.append(known.setdefault((category, name, box), _Image(category, name, box, size)))
+            if size != images[-1].size:
+                raise ValueError(f"{name} has the size {size} here and {images[-1].size} in another pair")
             xy = [(float(x), float(y)) for x, y in content[f"{side}_kps"]]
             if len(xy) != len(ids):
                 raise ValueError(f"{len(ids)} kps_ids, but {len(xy)} points in {side}_kps")
-            points.append(pictures[-1].places([(i, x, y) for i, (x, y) in zip(ids, xy, strict=True)]))
+            points.append(images[-1].places([(i, x, y) for i, (x, y) in zip(ids, xy, strict=True)]))
         difficulty = {name: int(content[key]) for name, key in DIFFICULTY.items() if key in content}
     except OSError as error:
         raise TeachMattersError(f"cannot read {path} ({error.strerror}); check its permissions") from None
@@ -168,7 +166,7 @@ def _read(path: Path, known: dict[tuple[str, str, Box], _Picture]) -> tuple[Pair
         source=-1, target=-1, source_points=points[0], target_points=points[1], category=category,
         difficulty=difficulty,
     )  # fmt: skip
-    return pair, pictures[0], pictures[1]
+    return pair, images[0], images[1]
 
 
 def _size(given: Any) -> tuple[int, int] | None:

@@ -6,8 +6,8 @@ from teachmatters.api import DatasetSpec, Kind, Parameter
 from teachmatters.datasets.task_specs import TASK_DATASETS
 from teachmatters.hookspecs import hookimpl
 
-PICTURES: frozenset[Kind] = frozenset({"pictures"})
-LABELLED: frozenset[Kind] = frozenset({"pictures", "labels"})
+IMAGES: frozenset[Kind] = frozenset({"images"})
+LABELLED: frozenset[Kind] = frozenset({"images", "labels"})
 
 EVERYTHING: frozenset[Kind] = LABELLED | {"masks", "parts", "semantic", "retrieval", "videos", "pairs"}
 
@@ -24,14 +24,14 @@ def register_datasets() -> list[DatasetSpec]:
 
 SCENES = DatasetSpec(
     name="scenes",
-    summary="a drawn world of twelve kinds of jointed things, with everything known about each picture",
+    summary="a drawn world of twelve kinds of jointed things, with everything known about each image",
     kinds=EVERYTHING,
     factory="teachmatters.datasets.scenes.dataset:open_scenes",
     parameters=(
-        Parameter(name="size", kind="int", default=64, minimum=32, maximum=1024, summary="pixels of a picture's side"),
+        Parameter(name="size", kind="int", default=64, minimum=32, maximum=1024, summary="pixels of an image's side"),
         Parameter(name="world", kind="int", default=0, minimum=0, maximum=2**31 - 1, summary="the world's seed"),
-        Parameter(name="train", kind="int", default=1200, minimum=1, maximum=10**8, summary="pictures of train"),
-        Parameter(name="val", kind="int", default=600, minimum=1, maximum=10**8, summary="pictures of val"),
+        Parameter(name="train", kind="int", default=1200, minimum=1, maximum=10**8, summary="images of train"),
+        Parameter(name="val", kind="int", default=600, minimum=1, maximum=10**8, summary="images of val"),
     ),
     bundled=True,
     layout="drawn by code when asked for; nothing on disk",
@@ -43,7 +43,7 @@ SCENES = DatasetSpec(
 PHOTOS = DatasetSpec(
     name="photos",
     summary="the real photographs that ship inside scikit-image and scikit-learn",
-    kinds=PICTURES,
+    kinds=IMAGES,
     factory="teachmatters.datasets.photos:open_photos",
     bundled=True,
     layout="files inside the installed packages skimage and sklearn",
@@ -66,10 +66,10 @@ DIGITS = DatasetSpec(
 
 FOLDER = DatasetSpec(
     name="folder",
-    summary="any folder of pictures, labelled when each class has a folder of its own",
+    summary="any folder of images, labelled when each class has a folder of its own",
     kinds=LABELLED,
     factory="teachmatters.datasets.image_folder:open_folder",
-    layout="pictures; or a folder per class; or train/ and val/ (validation/, test/) with a folder per class each; or "
+    layout="images; or a folder per class; or train/ and val/ (validation/, test/) with a folder per class each; or "
     "these in tar files (webdataset); or a table of Hugging Face datasets",
     source="your own, named by --data-root",
     licence="your own",
@@ -96,11 +96,11 @@ IMAGENET = DatasetSpec(
 
 IMAGENET50 = DatasetSpec(
     name="imagenet50",
-    summary="fifty classes of ImageNet's train/, the first pictures of each",
+    summary="fifty classes of ImageNet's train/, the first images of each",
     kinds=LABELLED,
     factory="teachmatters.datasets.imagenet50:open_imagenet50",
     parameters=(
-        Parameter(name="per_class", kind="int", default=100, minimum=1, summary="pictures of each class, by name"),
+        Parameter(name="per_class", kind="int", default=100, minimum=1, summary="images of each class, by name"),
     ),
     folder="imagenet",
     requires=("train",),
@@ -113,7 +113,7 @@ IMAGENET50 = DatasetSpec(
 COCO = DatasetSpec(
     name="coco",
     summary="COCO val2017: 5,000 everyday scenes with the outlines of their objects in 80 categories",
-    kinds=frozenset({"pictures", "masks"}),
+    kinds=frozenset({"images", "masks"}),
     factory="teachmatters.datasets.coco:open_coco",
     parameters=(
         Parameter(
@@ -121,7 +121,7 @@ COCO = DatasetSpec(
             kind="int",
             default=None,
             minimum=1,
-            summary="pictures, the first by id: 5000 for attention-iou, 1000 for segment-clustering, else all",
+            summary="images, the first by id: 5000 for attention-iou, 1000 for segment-clustering, else all",
             default_for={"attention-iou": 5000, "segment-clustering": 1000},
         ),
     ),
@@ -129,14 +129,14 @@ COCO = DatasetSpec(
     requires=("annotations/instances_val2017.json", "val2017|images/val2017"),
     layout="annotations/instances_val2017.json, and val2017/*.jpg beside annotations/ or in images/",
     source="cocodataset.org, 2017 Val images and 2017 Train/Val annotations",
-    licence="annotations CC BY 4.0; each picture the licence of its photographer on Flickr",
+    licence="annotations CC BY 4.0; each image the licence of its photographer on Flickr",
     citation="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
 )
 
 PARTIMAGENET = DatasetSpec(
     name="partimagenet",
-    summary="PartImageNet: about 24,000 pictures of 158 ImageNet classes with the outlines of 40 kinds of parts",
-    kinds=frozenset({"pictures", "parts"}),
+    summary="PartImageNet: about 24,000 images of 158 ImageNet classes with the outlines of 40 kinds of parts",
+    kinds=frozenset({"images", "parts"}),
     factory="teachmatters.datasets.partimagenet:open_partimagenet",
     parameters=(
         Parameter(
@@ -144,7 +144,7 @@ PARTIMAGENET = DatasetSpec(
             kind="int",
             default=None,
             minimum=1,
-            summary="pictures of each super-category, its classes in turn: 500 for attention-iou, 100 for "
+            summary="images of each super-category, its classes in turn: 500 for attention-iou, 100 for "
             "segment-clustering, else all",
             default_for={"attention-iou": 500, "segment-clustering": 100},
         ),
@@ -153,6 +153,6 @@ PARTIMAGENET = DatasetSpec(
     requires=("train.json", "val.json", "test.json", "train", "val", "test"),
     layout="{train,val,test}.json and {train,val,test}/<wnid>/*.JPEG, as the original (OOD) release unpacks",
     source="github.com/TACJu/PartImageNet",
-    licence="the pictures as ImageNet: non-commercial research and education",
+    licence="the images as ImageNet: non-commercial research and education",
     citation="He et al., PartImageNet: A Large, High-Quality Dataset of Parts, ECCV 2022",
 )

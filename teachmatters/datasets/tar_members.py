@@ -1,4 +1,4 @@
-"""What a tar file holds: its pictures, where each lies in it, and the classes that are told beside them."""
+"""What a tar file holds: its images, where each lies in it, and the classes that are told beside them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from teachmatters.datasets.images import is_image, suffix_of
 from teachmatters.datasets.layout import is_left_out
 from teachmatters.datasets.listing import files_below
-from teachmatters.datasets.pictures import is_picture, suffix_of
 from teachmatters.errors import TeachMattersError
 
 MOST_LINKS = 8
@@ -25,7 +25,7 @@ CLASS = ".cls"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where one picture lies: ``name`` is its path in the tar, ``label`` what a ``.cls`` says of it."""
+    """Where one image lies: ``name`` is its path in the tar, ``label`` what a ``.cls`` says of it."""
 
     shard: Path
     name: str
@@ -85,7 +85,7 @@ def members_of(shard: Path, passed: Counter[str]) -> Iterator[Member]:
             for sample in group_by_keys(files, lcase=False):
                 names = [name for suffix, name in sample.items() if not suffix.startswith("__")]
                 label = _told(tar, held, names)
-                for name in filter(_pictured, names):
+                for name in filter(_with_images, names):
                     found = held[name]
                     where = (found.offset_data, found.size) if found else (0, 0)
                     yield Member(shard, name, *where, label)
@@ -128,12 +128,12 @@ def _hidden(path: str) -> bool:
     return any(name.startswith(".") for name in path.split("/"))
 
 
-def _pictured(name: str) -> bool:
-    return is_picture(posixpath.basename(name))
+def _with_images(name: str) -> bool:
+    return is_image(posixpath.basename(name))
 
 
 def _read(name: str) -> bool:
-    return _pictured(name) or name.lower().endswith(CLASS)
+    return _with_images(name) or name.lower().endswith(CLASS)
 
 
 def _told(tar: tarfile.TarFile, held: Mapping[str, Any], names: list[str]) -> str | None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from teachmatters.api import DatasetSpec
 
 
-def _landmarks(name: str, city: str, pictures: str) -> DatasetSpec:
+def _landmarks(name: str, city: str, images: str) -> DatasetSpec:
     return DatasetSpec(
         name=name,
-        summary=f"revisited {city}: {pictures} pictures among which 70 queries find their building",
-        kinds=frozenset({"pictures", "retrieval"}),
+        summary=f"revisited {city}: {images} images among which 70 queries find their building",
+        kinds=frozenset({"images", "retrieval"}),
         factory="teachmatters.datasets.retrieval:open_landmarks",
         folder=name,
         requires=("jpg", f"gnd_{name}.pkl"),
         layout=f"jpg/*.jpg and gnd_{name}.pkl",
-        source="cmp.felk.cvut.cz/revisitop (ground truth), robots.ox.ac.uk/~vgg/data (pictures)",
-        licence="the pictures belong to their photographers on Flickr; ground truth for research",
+        source="cmp.felk.cvut.cz/revisitop (ground truth), robots.ox.ac.uk/~vgg/data (images)",
+        licence="the images belong to their photographers on Flickr; ground truth for research",
         citation="Radenovic et al., Revisiting Oxford and Paris: Large-Scale Image Retrieval Benchmarking, CVPR 2018",
     )
 
@@ -26,7 +26,7 @@ RPARIS6K = _landmarks("rparis6k", "Paris", "6,322")
 DAVIS = DatasetSpec(
     name="davis",
     summary="DAVIS 2017 val: 30 videos with a mask of every object in every frame",
-    kinds=frozenset({"pictures", "videos"}),
+    kinds=frozenset({"images", "videos"}),
     factory="teachmatters.datasets.davis:open_davis",
     folder="DAVIS",
     requires=("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/val.txt"),
@@ -39,13 +39,13 @@ DAVIS = DatasetSpec(
 SPAIR = DatasetSpec(
     name="spair",
     summary="SPair-71k, test pairs: keypoints to be found again on another object of the same category",
-    kinds=frozenset({"pictures", "pairs"}),
+    kinds=frozenset({"images", "pairs"}),
     factory="teachmatters.datasets.spair:open_spair",
     folder="SPair-71k",
     requires=("JPEGImages", "PairAnnotation/test"),
-    layout="JPEGImages/<category>/*.jpg and PairAnnotation/test/<number>-<picture>-<picture>:<category>.json (or _)",
+    layout="JPEGImages/<category>/*.jpg and PairAnnotation/test/<number>-<image>-<image>:<category>.json (or _)",
     source="cvlab.postech.ac.kr/research/SPair-71k",
-    licence="research; the pictures as PASCAL VOC 2012 and PASCAL 3D+",
+    licence="research; the images as PASCAL VOC 2012 and PASCAL 3D+",
     citation="Min et al., SPair-71k: A Large-scale Benchmark for Semantic Correspondence, 2019",
 )
 

@@ -1,4 +1,4 @@
-"""One picture's attention as maps over its patches, and the grids of maps that are drawn of it."""
+"""One image's attention as maps over its patches, and the grids of maps that are drawn of it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """What one picture's attention looks like in a model.
+    """What one image's attention looks like in a model.
 
     Attributes:
         layers, heads: which, from 1.

@@ -12,7 +12,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.measures.moments import accumulator
 
 LEAST = 4
-"""Pictures that the unbiased estimator needs: it divides by n - 3."""
+"""Images that the unbiased estimator needs: it divides by n - 3."""
 
 COLUMNS = 16384
 """Features multiplied at once in float32; the products of such pieces are added up in float64."""
@@ -22,16 +22,16 @@ ROUNDING = 4 * torch.finfo(torch.float32).eps
 
 
 def gram(features: Tensor) -> Tensor:
-    """The Gram matrix X X' of pictures' features, up to terms that HSIC does not see.
+    """The Gram matrix X X' of images' features, up to terms that HSIC does not see.
 
-    The mean picture is taken off first. That adds to K_ij a term of i alone and one of j alone, which centring takes
+    The mean image is taken off first. That adds to K_ij a term of i alone and one of j alone, which centring takes
     away again, but numbers that differ little are then not differences of large ones.
 
     Args:
-        features: (n, ...), one picture a row, any float.
+        features: (n, ...), one image a row, any float.
 
     Returns:
-        (n, n), float64 where the device has it; all 0 when the pictures are the same but for rounding.
+        (n, n), float64 where the device has it; all 0 when the images are the same but for rounding.
 
     >>> gram(torch.tensor([[1.0, 0.0], [3.0, 0.0]])).tolist()
     [[1.0, -1.0], [-1.0, 1.0]]
@@ -59,7 +59,7 @@ def centred(grams: Tensor) -> Tensor:
         (..., n, n), zero on the diagonal.
 
     Raises:
-        TeachMattersError: fewer than 4 pictures.
+        TeachMattersError: fewer than 4 images.
 
     Source:
         Song et al. 2012, "Feature selection via dependence maximization", eq. 5; that it is an inner product of centred
@@ -71,7 +71,7 @@ def centred(grams: Tensor) -> Tensor:
     """
     n = grams.shape[-1]
     if n < LEAST:
-        raise TeachMattersError(f"CKA needs at least {LEAST} pictures, and there are {n}; give more (a larger --limit)")
+        raise TeachMattersError(f"CKA needs at least {LEAST} images, and there are {n}; give more (a larger --limit)")
     outer = grams - torch.diag_embed(grams.diagonal(dim1=-2, dim2=-1))
     rows = outer.sum(dim=-1) / (n - 2)
     total = rows.sum(dim=-1) / (n - 1)
@@ -96,11 +96,11 @@ def cka(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: (batches, L1, m) triangles of centred Gram matrices, any float.
-        second: (batches, L2, m) of the same pictures.
+        second: (batches, L2, m) of the same images.
 
     Returns:
         float64 (L1, L2), -1 to 1: mean HSIC(K, L) / sqrt(mean HSIC(K, K) x mean HSIC(L, L)); about 0 for what has
-        nothing in common, also slightly negative. NaN where nothing varies from picture to picture.
+        nothing in common, also slightly negative. NaN where nothing varies from image to image.
 
     Source:
         Kornblith et al. 2019, "Similarity of neural network representations revisited"; Nguyen et al. 2021, "Do wide
@@ -117,12 +117,12 @@ def cka(first: Tensor, second: Tensor) -> Tensor:
 
 
 def cka_null(first: Tensor, second: Tensor, present: Tensor, permutations: int, seed: int) -> Tensor:
-    """CKA after the other model's pictures have changed places within their mini-batch: what chance alone gives.
+    """CKA after the other model's images have changed places within their mini-batch: what chance alone gives.
 
     Args:
         first: as for cka.
-        second: as for cka; the one whose pictures move.
-        present: bool (batches, n); a picture that is not there stays where it is.
+        second: as for cka; the one whose images move.
+        present: bool (batches, n); an image that is not there stays where it is.
         permutations: how many.
         seed: of the permutations, which are the same for all layers.
 

@@ -1,4 +1,4 @@
-"""Where in one picture is what lies at a point of another, by the patch features of both."""
+"""Where in one image is what lies at a point of another, by the patch features of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours: do two models find the same pictures alike?"""
+"""Mutual nearest neighbours: do two models find the same images alike?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TABLE = 2**25
 
 
 def neighbours(features: Tensor, k: int) -> Tensor:
-    """Each picture's k nearest others by cosine.
+    """Each image's k nearest others by cosine.
 
     Args:
         features: (N, D), any float, N greater than k.
@@ -26,20 +26,20 @@ def neighbours(features: Tensor, k: int) -> Tensor:
     """
     index = nearest(features, [features], k + 1)[1]
     own = index == torch.arange(len(index), device=index.device)[:, None]
-    # Among more than k twins a picture may not be in its own list: then the last of the others goes.
+    # Among more than k twins an image may not be in its own list: then the last of the others goes.
     own[:, -1] |= ~own.any(dim=1)
     return index[~own].view(len(index), k)
 
 
 def mutual(first: Tensor, second: Tensor) -> Tensor:
-    """The share of neighbours that two models have in common, for every pair of layers and every picture.
+    """The share of neighbours that two models have in common, for every pair of layers and every image.
 
     Args:
-        first: (L1, N, k) neighbours of the N pictures, k different ones each.
+        first: (L1, N, k) neighbours of the N images, k different ones each.
         second: (L2, N, k).
 
     Returns:
-        float64 (L1, L2, N), 0 to 1; the mean over pictures is about k / (N - 1) by chance.
+        float64 (L1, L2, N), 0 to 1; the mean over images is about k / (N - 1) by chance.
 
     Source:
         Huh et al. 2024, "The platonic representation hypothesis".
@@ -54,11 +54,11 @@ def mutual(first: Tensor, second: Tensor) -> Tensor:
 
 
 def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> Tensor:
-    """The mean share of common neighbours after the other model's pictures have changed places.
+    """The mean share of common neighbours after the other model's images have changed places.
 
     Args:
         first: as for mutual, at most 63 layers.
-        second: as for mutual; the one whose pictures move.
+        second: as for mutual; the one whose images move.
         permutations: how many.
         seed: of the permutations, which are the same for all layers.
 
@@ -72,7 +72,7 @@ def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> 
     for rows in torch.split(torch.arange(n), max(1, TABLE // n)):
         table = _table(first[:, rows], n)
         for nth, order in enumerate(orders):
-            # Picture i is now what picture order[i] was, and so are its neighbours.
+            # Image i is now what image order[i] was, and so are its neighbours.
             moved = torch.argsort(order)[second[:, order[rows]]]
             hits = table.expand(len(second), -1, -1).gather(2, moved)
             common[nth] += _count(hits.flatten(1), layers)

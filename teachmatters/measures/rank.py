@@ -13,10 +13,10 @@ from teachmatters.measures.moments import accumulator
 
 
 @dataclass(frozen=True, slots=True)
-class Scatter:
+class ScatterMatrix:
     """Count, mean (D,) and centred sums of products (D, D) of vectors that come in batches.
 
-    >>> a, b = Scatter.of(torch.tensor([[1.0], [2.0]])), Scatter.of(torch.tensor([[6.0]]))
+    >>> a, b = ScatterMatrix.of(torch.tensor([[1.0], [2.0]])), ScatterMatrix.of(torch.tensor([[6.0]]))
     >>> joined = a + b
     >>> joined.count, joined.mean.tolist(), joined.products.tolist()
     (3, [3.0], [[14.0]])
@@ -27,22 +27,22 @@ class Scatter:
     products: Tensor
 
     @classmethod
-    def of(cls, values: Tensor) -> Scatter:
+    def of(cls, values: Tensor) -> ScatterMatrix:
         """Of (n, D), n >= 1, in float64 where the device has it."""
         values = values.to(accumulator(values.device))
         mean = values.mean(dim=0)
         values = values - mean
         return cls(values.shape[0], mean, values.T @ values)
 
-    def __add__(self, other: Scatter) -> Scatter:
+    def __add__(self, other: ScatterMatrix) -> ScatterMatrix:
         count = self.count + other.count
         delta = other.mean - self.mean
         mean = self.mean + delta * (other.count / count)
         shift = torch.outer(delta, delta) * (self.count * other.count / count)
-        return Scatter(count, mean, self.products + other.products + shift)
+        return ScatterMatrix(count, mean, self.products + other.products + shift)
 
 
-def effective_rank(scatter: Scatter) -> float | None:
+def effective_rank(scatter: ScatterMatrix) -> float | None:
     """The exponential of the entropy of the singular values of centred features.
 
     The singular values are the roots of the eigenvalues of X' X, so what is smaller than about 4e-7 of the largest is
@@ -59,7 +59,7 @@ def effective_rank(scatter: Scatter) -> float | None:
         Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality".
 
     >>> square = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    >>> round(effective_rank(Scatter.of(square)), 6)
+    >>> round(effective_rank(ScatterMatrix.of(square)), 6)
     2.0
     """
     products = scatter.products.double()

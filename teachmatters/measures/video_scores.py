@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from teachmatters.measures.moments import accumulator
 
 TOLERANCE = 0.008
-"""Of the picture's diagonal."""
+"""Of the image's diagonal."""
 
 
 def region_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -101,11 +101,11 @@ def _near(edges: Tensor, which: Tensor, y: Tensor, x: Tensor, radius: int) -> Te
     """Whether a disk around each point holds a pixel of the edges.
 
     A disk is a run of pixels in each of its rows, and whether a run holds any is a difference of two running sums:
-    2 (2 radius + 1) look-ups a point, and no picture is dilated.
+    2 (2 radius + 1) look-ups a point, and no image is dilated.
 
     Args:
         edges: (N, H, W) bool.
-        which: int64 (K,), the picture each point is in.
+        which: int64 (K,), the image each point is in.
         y: int64 (K,), its row.
         x: int64 (K,), its column.
         radius: in pixels.
@@ -123,7 +123,7 @@ def _near(edges: Tensor, which: Tensor, y: Tensor, x: Tensor, radius: int) -> Te
 
 @functools.lru_cache(maxsize=16)
 def _runs(radius: int, width: int) -> tuple[list[int], list[int]]:
-    """Offsets, in a picture of that width, to the last pixel of each row of a disk and to the one before its first."""
+    """Offsets, in an image of that width, to the last pixel of each row of a disk and to the one before its first."""
     rows = range(-radius, radius + 1)
     half = [math.isqrt(radius * radius - row * row) for row in rows]
     return [r * width + h for r, h in zip(rows, half, strict=True)], [

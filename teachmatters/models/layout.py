@@ -35,7 +35,7 @@ def blocks_of(network: nn.Module, name: str) -> Sequence[nn.Module]:
     return list(blocks)
 
 
-def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> ModelInfo:
+def describe(network: Any, name: str, arch: str, mean_std: tuple[RGB, RGB]) -> ModelInfo:
     """The shape of a built network.
 
     The tokens are read off the parameters: ``num_prefix_tokens`` alone does not tell a class token from a register.
@@ -44,7 +44,7 @@ def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> Mo
         network: built by timm.
         name: for messages.
         arch: ``ViT-B/16``, or empty: derived from width and patch size.
-        colours: mean and deviation of the channels.
+        mean_std: mean and deviation of the channels.
 
     Raises:
         TeachMattersError: not a network of readable blocks.
@@ -65,8 +65,8 @@ def describe(network: Any, name: str, arch: str, colours: tuple[RGB, RGB]) -> Mo
         grid=grid,
         class_token=class_token,
         registers=registers,
-        mean=colours[0],
-        std=colours[1],
+        mean=mean_std[0],
+        std=mean_std[1],
     )
 
 
@@ -82,7 +82,7 @@ def _count(holder: Any, token: str) -> int:
 
 
 def _size(network: Any) -> tuple[int, int]:
-    """Height and width of its pictures."""
+    """Height and width of its images."""
     embedding = getattr(network, "patch_embed", None)
     height, width = getattr(embedding, "img_size", None) or network.pretrained_cfg["input_size"][-2:]
     return int(height), int(width)

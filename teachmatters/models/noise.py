@@ -36,7 +36,7 @@ def open_noise(request: ModelRequest) -> ModelSource:
 class Noise(ModelAdapter):
     """Uniform noise as features, row-normalised uniform noise as attention, and no network.
 
-    Every picture has noise of its own at every layer, seeded by its 8-bit pixels: how pictures were cut into batches,
+    Every image has noise of its own at every layer, seeded by its 8-bit pixels: how images were cut into batches,
     and which taps are asked for, changes nothing. The outputs of the blocks and the sums inside them are the noise; a
     branch is what leads from one to the next, so skip and branch add up as they do in a network, and the two norms are
     layer norms of what they would be given.
@@ -66,8 +66,8 @@ class Noise(ModelAdapter):
             grid=(rows // recipe.patch, columns // recipe.patch),
             class_token=True,
             registers=0,
-            mean=recipe.colours[0],
-            std=recipe.colours[1],
+            mean=recipe.mean_std[0],
+            std=recipe.mean_std[1],
         )
         self._like = torch.empty(0)
 
@@ -101,7 +101,7 @@ class Noise(ModelAdapter):
         return 1 + (height // self.info.patch_size) * (width // self.info.patch_size)
 
     def _keys(self, pixels: Tensor) -> list[bytes]:
-        """What stands for each picture: its pixels before they were normalised, the same on every device."""
+        """What stands for each image: its pixels before they were normalised, the same on every device."""
         mean, std = (pixels.new_tensor(each).float().view(1, 3, 1, 1) for each in (self.info.mean, self.info.std))
         whole = (pixels.float() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         return [hashlib.sha256(each.tobytes()).digest() for each in whole]
@@ -114,7 +114,7 @@ class Noise(ModelAdapter):
         return rows / rows.sum(dim=-1, keepdim=True)
 
     def _uniform(self, keys: list[bytes], what: str, shape: tuple[int, ...]) -> Tensor:
-        """(B, ...) float32 in [0, 1): a function of each picture, the layer and the seed alone."""
+        """(B, ...) float32 in [0, 1): a function of each image, the layer and the seed alone."""
         drawn = []
         for key in keys:
             digest = hashlib.sha256(f"{self.seed} {what} ".encode() + key).digest()

@@ -10,7 +10,7 @@ RGB: TypeAlias = tuple[float, float, float]
 
 IMAGENET: tuple[RGB, RGB] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF: tuple[RGB, RGB] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-CLIP_COLOURS: tuple[RGB, RGB] = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+CLIP_MEAN_STD: tuple[RGB, RGB] = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Recipe:
         architecture: timm's name of the network.
         origins: where its weights are, best first: Hugging Face repositories (``timm/<id>``) and https addresses; none
             for an untrained one.
-        colours: mean and deviation of the three channels that it was trained with.
+        mean_std: mean and deviation of the three channels that it was trained with.
         kwargs: what else timm must be told to build it.
     """
 
@@ -53,7 +53,7 @@ class Recipe:
     pixels: int = 224
     architecture: str
     origins: tuple[str, ...] = ()
-    colours: tuple[RGB, RGB] = HALF
+    mean_std: tuple[RGB, RGB] = HALF
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,19 +92,19 @@ PUBLIC = "https://dl.fbaipublicfiles.com"
 
 def _dino(member: str, file: str, *, trained: str = "dino") -> Recipe:
     official = f"{PUBLIC}/dino/{file}/{file}.pth"
-    return _made("dino", member, trained=trained, origins=(official,), colours=IMAGENET)
+    return _made("dino", member, trained=trained, origins=(official,), mean_std=IMAGENET)
 
 
 def _mae(member: str) -> Recipe:
     official = f"{PUBLIC}/mae/pretrain/mae_pretrain_vit_{SHAPES[member[0]].word}.pth"
-    return _made("mae", member, trained="mae", origins=(official,), colours=IMAGENET)
+    return _made("mae", member, trained="mae", origins=(official,), mean_std=IMAGENET)
 
 
 def _moco(member: str) -> Recipe:
     file = f"vit-{member[0]}-300ep"
     official = f"{PUBLIC}/moco-v3/{file}/{file}.pth.tar"
     # both sizes have 12 heads: with timm's 6 the small one loads without a word and is wrong
-    return _made("moco", member, origins=(official,), colours=IMAGENET, kwargs={"num_heads": 12})
+    return _made("moco", member, origins=(official,), mean_std=IMAGENET, kwargs={"num_heads": 12})
 
 
 def _beit(member: str) -> Recipe:
@@ -124,7 +124,7 @@ def _clip(member: str) -> Recipe:
     # the weights lie under the plain name, whose network has GELU where CLIP was trained with QuickGELU
     origins = (f"timm/{name}_{pixels or 224}.openai",)
     architecture = f"{name}_quickgelu_{pixels or 224}"
-    return _made("clip", member, architecture=architecture, origins=origins, colours=CLIP_COLOURS)
+    return _made("clip", member, architecture=architecture, origins=origins, mean_std=CLIP_MEAN_STD)
 
 
 AUGREG = "augreg_in21k_ft_in1k"

@@ -80,7 +80,7 @@ def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
     recipe, found = recipe_of(spec), _find(spec, path)
     network = create(recipe.architecture, _sized(recipe.kwargs, spec.size))
     weight_files.fill(network, found)
-    return TimmViT(network, spec.name, recipe.arch, recipe.colours, supervision_told(found.match))
+    return TimmViT(network, spec.name, recipe.arch, recipe.mean_std, supervision_told(found.match))
 
 
 def open_random(request: ModelRequest) -> ModelSource:
@@ -126,7 +126,7 @@ def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     network = create(recipe.architecture, _sized(recipe.kwargs, size), seed)
-    return TimmViT(network, recipe.name, recipe.arch, recipe.colours)
+    return TimmViT(network, recipe.name, recipe.arch, recipe.mean_std)
 
 
 def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:

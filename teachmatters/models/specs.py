@@ -106,7 +106,7 @@ FAMILIES = [
         "CVPR 2023",
         recipes=NOISE,
         factory="teachmatters.models.noise:open_noise",
-        untrained="random numbers seeded by each picture and --seed",
+        untrained="random numbers seeded by each image and --seed",
     ),
 ]
 

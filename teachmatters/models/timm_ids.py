@@ -34,7 +34,7 @@ OTHERS = {"moco", "beit", "beit-hf"}
 def resolve(name: str) -> ModelSpec:
     """The spec of ``timm/<id>``, from what timm itself says of the weights.
 
-    ``timm/<id>@384`` is the same network for pictures of 384 x 384 pixels, ``timm/<id>@448x224`` for 448 rows and 224
+    ``timm/<id>@384`` is the same network for images of 384 x 384 pixels, ``timm/<id>@448x224`` for 448 rows and 224
     columns: positions and relative biases are resampled.
 
     Raises:
@@ -168,5 +168,5 @@ def _build(spec: ModelSpec, path: Path) -> TimmViT:
     config, size, found = _config(spec.name), _size(spec), _find(spec, path)
     network = create(id_of(spec.name), {} if size == config.input_size[-2:] else {"img_size": size})
     weight_files.fill(network, found)
-    colours = tuple(config.mean), tuple(config.std)
-    return TimmViT(network, spec.name, spec.arch, colours, supervision_told(found.match))
+    mean_std = tuple(config.mean), tuple(config.std)
+    return TimmViT(network, spec.name, spec.arch, mean_std, supervision_told(found.match))

@@ -23,7 +23,7 @@ class TimmViT(ModelAdapter):
         network: built by timm, weights loaded.
         name: for messages.
         arch: ``ViT-B/16``, or empty to derive it.
-        colours: mean and deviation of the three channels, in 0..1.
+        mean_std: mean and deviation of the three channels, in 0..1.
         supervision: how the weights were trained, where a file of weights tells; else empty.
 
     Raises:
@@ -42,10 +42,10 @@ class TimmViT(ModelAdapter):
         network: nn.Module,
         name: str,
         arch: str = "",
-        colours: tuple[RGB, RGB] = ((0.5,) * 3, (0.5,) * 3),
+        mean_std: tuple[RGB, RGB] = ((0.5,) * 3, (0.5,) * 3),
         supervision: str = "",
     ) -> None:
-        self.info = replace(describe(network, name, arch, colours), supervision=supervision)
+        self.info = replace(describe(network, name, arch, mean_std), supervision=supervision)
         self.network = network.eval().requires_grad_(False)
         self._blocks = blocks_of(network, name)
         self._embedding = getattr(network, "patch_embed", None)
@@ -89,6 +89,6 @@ class TimmViT(ModelAdapter):
         given = int(pixels.shape[-2]), int(pixels.shape[-1])
         if given != self.info.input_size and getattr(self._embedding, "strict_img_size", False):
             raise TeachMattersError(
-                f"this network takes pictures of {' x '.join(map(str, self.info.input_size))} pixels, not "
+                f"this network takes images of {' x '.join(map(str, self.info.input_size))} pixels, not "
                 f"{' x '.join(map(str, given))}; choose a metric that prepares them so, or a model of square inputs"
             )

@@ -12,7 +12,7 @@ from teachmatters.plugin.checks.docstrings import check_docstrings
 from teachmatters.plugin.checks.found import check_found
 from teachmatters.plugin.checks.specs import check_facts, check_references
 from teachmatters.plugin.checks.start import check_start
-from teachmatters.plugin.findings import Finding, Listener, Sheet, wrong
+from teachmatters.plugin.findings import CheckList, Finding, Listener, wrong
 from teachmatters.plugin.source import Package, place
 from teachmatters.plugin.which import by_owner, smaller, weights
 from teachmatters.registry import Plugin, load
@@ -31,7 +31,7 @@ def check(
     *,
     data_root: Path | None = None,
     models: Sequence[ModelSpec] = (),
-    listener: Listener | None = None,
+    progress: Listener | None = None,
 ) -> list[Finding]:
     """Run the contract on some plugins of the registry; nothing is fetched.
 
@@ -39,7 +39,7 @@ def check(
         plugins: of ``registry.load()``, whose specs are looked up there.
         data_root: where data sets lie, or one of them; None: TM_DATA.
         models: of these plugins, to check in any case: what a prefix stands for, or a large one.
-        listener: is told how far it is.
+        progress: is told how far it is.
 
     Returns:
         what each check found, in their order.
@@ -50,22 +50,22 @@ def check(
     named = by_owner(plugins, models)
     findings = []
     for plugin in plugins:
-        sheet = Sheet(plugin, Package(plugin.module))
+        sheet = CheckList(plugin, Package(plugin.module))
         parts = list(_parts(sheet, data_root, named[plugin.name]))
-        if listener is not None:
-            listener.begin(f"checking {plugin.name}", len(parts))
+        if progress is not None:
+            progress.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
             gc.collect()  # a network may hang in a cycle, of tracebacks for example: it goes before the next is built
-            if listener is not None:
-                listener.advance(1)
+            if progress is not None:
+                progress.advance(1)
         findings += sheet.findings
-    if listener is not None:
-        listener.finish()
+    if progress is not None:
+        progress.finish()
     return findings
 
 
-def _parts(sheet: Sheet, data_root: Path | None, named: Sequence[ModelSpec]) -> Iterator[Callable[[], None]]:
+def _parts(sheet: CheckList, data_root: Path | None, named: Sequence[ModelSpec]) -> Iterator[Callable[[], None]]:
     """The plugin itself, then each of its specs, then what its prefixes made of names."""
     yield lambda: _check_plugin(sheet)
     if sheet.plugin.specs and not sheet.plugin.built_in:
@@ -77,14 +77,14 @@ def _parts(sheet: Sheet, data_root: Path | None, named: Sequence[ModelSpec]) -> 
         yield _part(sheet, hook, spec, data_root) if known is None else _stands_in(sheet, spec, known)
 
 
-def _check_plugin(sheet: Sheet) -> None:
+def _check_plugin(sheet: CheckList) -> None:
     entry = sheet.package.file_of(sheet.plugin.module)
     sheet.home = place(entry, None) if entry else ""
     check_found(sheet)
     check_start(sheet)
 
 
-def _part(sheet: Sheet, hook: str, spec: Any, data_root: Path | None) -> Callable[[], None]:
+def _part(sheet: CheckList, hook: str, spec: Any, data_root: Path | None) -> Callable[[], None]:
     def run() -> None:
         _begin(sheet, hook, spec)
         if spec in sheet.plugin.specs.get(hook, ()):  # of what a prefix stands for, nobody need know the licence
@@ -96,13 +96,13 @@ def _part(sheet: Sheet, hook: str, spec: Any, data_root: Path | None) -> Callabl
     return run
 
 
-def _begin(sheet: Sheet, hook: str, spec: Any) -> None:
+def _begin(sheet: CheckList, hook: str, spec: Any) -> None:
     sheet.about = f"{NAMES[hook]} {spec.name}"
     own = sheet.package.place_of_spec(type(spec).__name__, spec.name)
     sheet.home = own or sheet.package.place_of_function(hook)
 
 
-def _check_of(hook: str, sheet: Sheet, spec: Any, data_root: Path | None) -> None:
+def _check_of(hook: str, sheet: CheckList, spec: Any, data_root: Path | None) -> None:
     """What needs torch or Pillow is imported when something of its kind is checked."""
     match hook:
         case "register_models":
@@ -127,7 +127,7 @@ def _check_of(hook: str, sheet: Sheet, spec: Any, data_root: Path | None) -> Non
             check_command(sheet, spec)
 
 
-def _stands_in(sheet: Sheet, spec: ModelSpec, smaller: ModelSpec) -> Callable[[], None]:
+def _stands_in(sheet: CheckList, spec: ModelSpec, smaller: ModelSpec) -> Callable[[], None]:
     """Of a large network what its spec says is checked; its code is that of a smaller one."""
 
     def run() -> None:

@@ -35,7 +35,7 @@ class Finding:
     where: str = ""
 
 
-class Wrong(Exception):  # noqa: N818  (a finding, not a failure of ours)
+class CheckFailed(Exception):  # noqa: N818  (a finding, not a failure of ours)
     """Ends a check: something is wrong."""
 
     def __init__(self, message: str, where: str = "") -> None:
@@ -43,7 +43,7 @@ class Wrong(Exception):  # noqa: N818  (a finding, not a failure of ours)
         self.where = where
 
 
-class Unchecked(Exception):  # noqa: N818
+class CheckSkipped(Exception):  # noqa: N818
     """Ends a check: it could not be made here."""
 
 
@@ -60,7 +60,7 @@ class Listener(Protocol):
         """It is over, well or not."""
 
 
-class Tell(Protocol):
+class Report(Protocol):
     """Called with what is wrong, and where; a check may tell several things."""
 
     def __call__(self, message: str, where: str = "") -> None:
@@ -68,7 +68,7 @@ class Tell(Protocol):
 
 
 @dataclass(slots=True)
-class Sheet:
+class CheckList:
     """The findings of one plugin, about one part of it after the other.
 
     Attributes:
@@ -111,11 +111,11 @@ class Sheet:
 class Check:
     """One check under way; nothing that is raised in it gets out."""
 
-    def __init__(self, sheet: Sheet, name: str) -> None:
+    def __init__(self, sheet: CheckList, name: str) -> None:
         self.sheet, self.name = sheet, name
         self.told: list[tuple[str, str]] = []
 
-    def __enter__(self) -> Tell:
+    def __enter__(self) -> Report:
         return self.tell
 
     def tell(self, message: str, where: str = "") -> None:
@@ -123,10 +123,10 @@ class Check:
         self.told.append((message, where))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Unchecked):
+        if isinstance(error, CheckSkipped):
             self.sheet.add(self.name, "not checked", str(error))
             return True
-        if isinstance(error, Wrong):
+        if isinstance(error, CheckFailed):
             self.tell(str(error), error.where)
         elif isinstance(error, Exception | SystemExit):  # whatever a stranger's code raises is a finding
             self.tell(_words(error), self.sheet.package.place_of_error(error))

@@ -27,7 +27,7 @@ Spec = TypeVar("Spec")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AnalysisRequest:
     """An analysis and those of its metrics that are wanted. ``suite``: asked for as part of a suite."""
 
     analysis: AnalysisSpec
@@ -90,21 +90,21 @@ class Registry:
         """A report by name."""
         return _named(self.reports, "report", name, "tm report")
 
-    def requests(self, name: str) -> list[Request]:
+    def requests(self, name: str) -> list[AnalysisRequest]:
         """What ``--metric NAME`` means: an analysis, then ``analysis:metric``, then a metric, then a suite."""
         if name in self.analyses:
             spec = self.analyses[name]
-            return [Request(spec, frozenset(metric.name for metric in spec.metrics))]
+            return [AnalysisRequest(spec, frozenset(metric.name for metric in spec.metrics))]
         wanted, _, metric = name.rpartition(":")
         for spec in self.analyses.values():
             if wanted in ("", spec.name) and any(m.name == metric for m in spec.metrics):
-                return [Request(spec, frozenset({metric}))]
+                return [AnalysisRequest(spec, frozenset({metric}))]
         if name in SUITES:
             members = [spec for spec in self.analyses.values() if name in spec.suites]
             if not members:
                 able = [suite for suite in SUITES if any(suite in spec.suites for spec in self.analyses.values())]
                 raise TeachMattersError(f"suite {name!r} has no analysis yet; suites that have: {listing(able)}")
-            return [Request(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
+            return [AnalysisRequest(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
         metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
         known = [*metrics, *self.analyses, *SUITES]
         raise UnknownNameError("metric", name, known, f"'tm metrics' lists all {len(metrics)}.")

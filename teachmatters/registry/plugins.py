@@ -23,7 +23,7 @@ BUILT_IN = (
     "teachmatters.models.specs",
     "teachmatters.datasets.specs",
     "teachmatters.analyses.specs",
-    "teachmatters.reports.specs",
+    "teachmatters.reports.builtin.specs",
     "teachmatters.cli.specs",
 )
 """Named, not imported: the registry stands above some of these rooms and below others."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError, listing
-from teachmatters.reports.options import Facts
+from teachmatters.reports.options import MetricInfo
 from teachmatters.store import location
-from teachmatters.store.location import Place
+from teachmatters.store.location import StoreLocation
 from teachmatters.store.public import storable
 from teachmatters.store.reader import query
 from teachmatters.store.values import check_store
@@ -51,13 +51,13 @@ class Catalog:
         facts: metrics, each with its facts.
     """
 
-    path: Place
+    path: StoreLocation
     models: Mapping[str, str]
     names: Mapping[str, str]
     data: tuple[str, ...]
     settings: tuple[str, ...]
     analyses: Mapping[str, tuple[str, ...]]
-    facts: Mapping[str, Facts]
+    facts: Mapping[str, MetricInfo]
 
     def find_models(self, given: Iterable[str]) -> tuple[str, ...]:
         """Labels meant by labels, patterns or families."""
@@ -189,7 +189,7 @@ def _cannot_have(metric: str, data: Iterable[str]) -> list[str]:
     return [each.name for each in known if specs and not any(metric in spec.metrics_on(each.kinds) for spec in specs)]
 
 
-def db_option(path: Place) -> str:
+def db_option(path: StoreLocation) -> str:
     """What a command needs to mean this store: nothing where it would without."""
     try:
         usual = location.reading_path(None)[0]
@@ -198,7 +198,7 @@ def db_option(path: Place) -> str:
     return "" if path == usual else f" --db {shlex.quote(str(path))}"
 
 
-def read_catalog(path: Place) -> Catalog:
+def read_catalog(path: StoreLocation) -> Catalog:
     """Look into a store.
 
     Raises:
@@ -231,11 +231,11 @@ def _analyses(runs: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(data) for name, data in found.items()}
 
 
-def _read_facts(path: Place) -> dict[str, Facts]:
+def _read_facts(path: StoreLocation) -> dict[str, MetricInfo]:
     """Of a metric that was measured with several texts the newest counts."""
     rows = query(path, _FACTS)
     every = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
     for fact in every:
         better = fact["higher_is_better"]
         fact.update(higher_is_better=None if better is None else bool(better), has_numbers=bool(fact["has_numbers"]))
-    return {fact["name"]: Facts(**fact) for fact in every}
+    return {fact["name"]: MetricInfo(**fact) for fact in every}

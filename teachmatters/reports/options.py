@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class MetricInfo:
     """What was said of a metric when it was measured.
 
     Attributes:
@@ -57,15 +57,15 @@ class Options:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     by: str = ""
-    facts: Mapping[str, Facts] = field(default_factory=dict)
+    facts: Mapping[str, MetricInfo] = field(default_factory=dict)
 
-    def of(self, metric: str) -> Facts:
+    def of(self, metric: str) -> MetricInfo:
         """The facts about a metric; its bare name where the store keeps none.
 
         >>> Options().of("knn-top1").name
         'knn-top1'
         """
-        return self.facts.get(metric) or Facts(name=metric)
+        return self.facts.get(metric) or MetricInfo(name=metric)
 
 
 BINDS = ("metrics", "models", "data", "setting", "layers", "heads")

@@ -14,9 +14,9 @@ from teachmatters.store.public import REVISIONS, VIEWS
 if TYPE_CHECKING:
     from teachmatters.store.location import reading_path, writing_path
     from teachmatters.store.migrate import head, info, revision
-    from teachmatters.store.read_connection import connect
     from teachmatters.store.reader import Rows, query
     from teachmatters.store.run import Cell, ModelRow, Run
+    from teachmatters.store.sqlite.read_connection import connect
     from teachmatters.store.writer import Store
 
 __all__ = [

@@ -31,7 +31,7 @@ RESULTS = {
     "category": "what the number is restricted to, such as `k=20`; NULL for the overall score",
     "value": "the number",
     "std": "deviation (n - 1) over the units of the measurement; NULL where there is none",
-    "n": "how many units: pictures, queries; NULL where there is none",
+    "n": "how many units: images, queries; NULL where there is none",
     "unit": "the unit of `value`, such as `percent`; empty for a pure number",
     "higher_is_better": "1 or 0; NULL for what has no better",
     "finished_at": "when the run ended: ISO 8601 in UTC, so that texts sort as times do",
@@ -57,11 +57,10 @@ RUNS = {
     "seed": "`--seed`",
     "dtype": "`--dtype`",
     "device": "where it ran: `cpu`, `cuda`, `mps`",
-    "n_items": "pictures that were used, of all roles together",
-    "n_skipped": "pictures that could not be read",
+    "n_items": "images that were used, of all roles together",
+    "n_skipped": "images that could not be read",
     "notes": (
-        "JSON: what was said once, such as the skipped pictures with the reason, or a k that was larger than "
-        "the gallery"
+        "JSON: what was said once, such as the skipped images with the reason, or a k that was larger than the gallery"
     ),
     "versions": "JSON: of Python, teachmatters, torch, timm, numpy, scikit-learn and pillow",
     "git_commit": "of a development checkout of teachmatters; else NULL",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import address
+from teachmatters.store.postgres import address
 
 DEFAULT = "results.db"
 
@@ -42,7 +42,7 @@ class Server:
         Raises:
             TeachMattersError: the server cannot be asked.
         """
-        from teachmatters.store.postgres_store import holds_store
+        from teachmatters.store.postgres.checks import holds_store
 
         return holds_store(self)
 
@@ -53,11 +53,11 @@ class Server:
         return f"Server({str(self)!r})"
 
 
-Place: TypeAlias = Path | Server
+StoreLocation: TypeAlias = Path | Server
 """Where a store is."""
 
 
-def writing_path(db: str | None) -> Place:
+def writing_path(db: str | None) -> StoreLocation:
     """The store that ``analyze`` writes; it need not exist.
 
     Args:
@@ -72,7 +72,7 @@ def writing_path(db: str | None) -> Place:
     return _explicit(db) or Path(DEFAULT)
 
 
-def reading_path(db: str | None) -> tuple[Place, str | None]:
+def reading_path(db: str | None) -> tuple[StoreLocation, str | None]:
     """The store that everything else reads, and a sentence to show when it is not the one expected.
 
     Raises:
@@ -94,7 +94,7 @@ def reading_path(db: str | None) -> tuple[Place, str | None]:
 _FILL = "'tm analyze --model random-s16 --metric attn-distance{}' fills one"
 
 
-def plain_path(path_or_url: str | Place) -> Place:
+def plain_path(path_or_url: str | StoreLocation) -> StoreLocation:
     """Where a store is, from a path, a ``sqlite:///`` URL or a ``postgresql://`` URL.
 
     >>> plain_path("sqlite:////tmp/trial.db").as_posix()
@@ -121,6 +121,6 @@ def plain_path(path_or_url: str | Place) -> Place:
     return Path(given).expanduser()
 
 
-def _explicit(db: str | None) -> Place | None:
+def _explicit(db: str | None) -> StoreLocation | None:
     given = db if db is not None else os.environ.get("TM_DB") or None
     return None if given is None else plain_path(given)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import files, postgres, postgres_store, public
-from teachmatters.store.files import check_readable, known_revision, recover, revision_of
-from teachmatters.store.location import Place, Server
-from teachmatters.store.read_connection import connect
+from teachmatters.store import public
+from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.postgres import checks as postgres_checks
+from teachmatters.store.postgres import connection as postgres
+from teachmatters.store.sqlite import files
+from teachmatters.store.sqlite.files import check_readable, known_revision, recover, revision_of
+from teachmatters.store.sqlite.read_connection import connect
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -26,7 +29,7 @@ def head() -> str:
     return public.REVISIONS[-1]
 
 
-def revision(path: Place) -> str | None:
+def revision(path: StoreLocation) -> str | None:
     """The revision of a store, None for an empty file or database.
 
     Raises:
@@ -34,14 +37,14 @@ def revision(path: Place) -> str | None:
     """
     if isinstance(path, Server):
         with contextlib.closing(postgres.connect(path)) as session:
-            return postgres_store.revision_of(path, session)
+            return postgres_checks.revision_of(path, session)
     if path.is_file() and path.stat().st_size == 0:
         return None
     with contextlib.closing(connect(path, empty=True)) as connection:
         return revision_of(path, connection)
 
 
-def check_writable(path: Place) -> None:
+def check_writable(path: StoreLocation) -> None:
     """Refuse what cannot be made into a store, before anything is written.
 
     Raises:
@@ -52,7 +55,7 @@ def check_writable(path: Place) -> None:
         revision(path)
 
 
-def migrate(path: Place) -> str | None:
+def migrate(path: StoreLocation) -> str | None:
     """Bring an existing store up to date, in one transaction. Returns the revision that it had.
 
     Raises:
@@ -60,23 +63,23 @@ def migrate(path: Place) -> str | None:
     """
     check_readable(path)
     if isinstance(path, Server) and revision(path) is None:
-        raise postgres_store.no_store(path)
+        raise postgres_checks.no_store(path)
     return prepare(path, WAIT)
 
 
-def prepare(path: Place, patience: float) -> str | None:
+def prepare(path: StoreLocation, patience: float) -> str | None:
     """Make a store of a new or empty file or database, bring an older one up to date; see migrate."""
     with prepared(path, patience) as (_, before):
         return before
 
 
 @contextlib.contextmanager
-def prepared(path: Place, patience: float) -> Iterator[tuple[Connection, str | None]]:
+def prepared(path: StoreLocation, patience: float) -> Iterator[tuple[Connection, str | None]]:
     """One transaction on a store that is up to date in it: made, or migrated, if the transaction is.
 
     Gives the connection, and the revision that the store had. A file that was not there is not left behind empty.
     """
-    from teachmatters.store.engine import plain_errors
+    from teachmatters.store.sqlite.connection import plain_errors
 
     check_writable(path)
     if isinstance(path, Server):
@@ -96,8 +99,8 @@ def prepared(path: Place, patience: float) -> Iterator[tuple[Connection, str | N
 
 
 @contextlib.contextmanager
-def _upgraded(path: Place, patience: float) -> Iterator[tuple[Connection, str | None]]:
-    from teachmatters.store.engine import plain_errors, writing_engine
+def _upgraded(path: StoreLocation, patience: float) -> Iterator[tuple[Connection, str | None]]:
+    from teachmatters.store.sqlite.connection import plain_errors, writing_engine
 
     with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
         before = _recorded_revision(connection)
@@ -108,7 +111,7 @@ def _upgraded(path: Place, patience: float) -> Iterator[tuple[Connection, str | 
         yield connection, before
 
 
-def info(path: Place) -> dict[str, Any]:
+def info(path: StoreLocation) -> dict[str, Any]:
     """What ``tm db info`` shows: the store, its revision, and how much is in it."""
     if isinstance(path, Server):
         return _server_info(path)
@@ -126,9 +129,9 @@ def info(path: Place) -> dict[str, Any]:
 
 def _server_info(server: Server) -> dict[str, Any]:
     with contextlib.closing(postgres.connect(server)) as connection:
-        found = postgres_store.revision_of(server, connection)
+        found = postgres_checks.revision_of(server, connection)
         if found is None:
-            raise postgres_store.no_store(server)
+            raise postgres_checks.no_store(server)
 
         def one(sql: str) -> Any:
             return connection.execute(sql.encode()).fetchall()[0][0]
@@ -145,7 +148,7 @@ def _server_info(server: Server) -> dict[str, Any]:
 
 _BYTES = f"""
 SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
-WHERE relnamespace = ({postgres_store.HOME}) AND relkind = 'r'
+WHERE relnamespace = ({postgres_checks.HOME}) AND relkind = 'r'
 """
 _COUNTS = {
     "runs": "SELECT count(*) FROM runs",

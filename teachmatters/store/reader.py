@@ -12,9 +12,9 @@ from sys import getsizeof
 from typing import Any, Protocol
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store.file_stream import FileStream
-from teachmatters.store.location import Place, Server
-from teachmatters.store.read_connection import connect
+from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.sqlite.read_connection import connect
+from teachmatters.store.sqlite.stream import FileStream
 
 
 @dataclass(slots=True)
@@ -37,7 +37,9 @@ class Rows:
         return list(dict.fromkeys(map(itemgetter(*places), self.rows)))
 
 
-def query(path: Place, sql: str, *, limit: int | None = None, timeout: float = 30.0, most: float = math.inf) -> Rows:
+def query(
+    path: StoreLocation, sql: str, *, limit: int | None = None, timeout: float = 30.0, most: float = math.inf
+) -> Rows:
     """Run a stranger's SQL: one statement that reads, for a limited time.
 
     Args:
@@ -77,7 +79,7 @@ class Stream(Protocol):
         """Walk through the rows."""
 
 
-def stream(path: Place, sql: str, *, timeout: float) -> contextlib.AbstractContextManager[Stream]:
+def stream(path: StoreLocation, sql: str, *, timeout: float) -> contextlib.AbstractContextManager[Stream]:
     """The same guard as ``query``, for more rows than fit into memory.
 
     Args:
@@ -91,7 +93,7 @@ def stream(path: Place, sql: str, *, timeout: float) -> contextlib.AbstractConte
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
     if isinstance(path, Server):
-        from teachmatters.store import postgres_reader
+        from teachmatters.store.postgres import reader
 
-        return postgres_reader.stream(path, sql, timeout=timeout)
+        return reader.stream(path, sql, timeout=timeout)
     return contextlib.closing(FileStream(path, connect(path, threads=True), sql, timeout))

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from teachmatters.errors import DamagedError
-from teachmatters.store import public, shape
-from teachmatters.store.files import revision_of
-from teachmatters.store.location import Place
-from teachmatters.store.read_connection import connect
+from teachmatters.store import public
+from teachmatters.store.location import StoreLocation
+from teachmatters.store.sqlite import shape
+from teachmatters.store.sqlite.files import revision_of
+from teachmatters.store.sqlite.read_connection import connect
 
 SMALL = ("models", "metrics", "run_facts")
 NUMBERS = (*SMALL, "recorded", "records")
@@ -36,7 +37,7 @@ _BAD = {
 _TEXTS = "tjd"
 
 
-def check_store(path: Place, tables: Collection[str] = SMALL) -> None:
+def check_store(path: StoreLocation, tables: Collection[str] = SMALL) -> None:
     """Refuse a file some of whose tables hold what their columns are not for; a server is not asked.
 
     Raises:
@@ -47,7 +48,9 @@ def check_store(path: Place, tables: Collection[str] = SMALL) -> None:
             check_tables(path, connection, revision_of(path, connection) or "", tables)
 
 
-def check_tables(path: Place, connection: sqlite3.Connection, revision: str, tables: Collection[str] = ()) -> None:
+def check_tables(
+    path: StoreLocation, connection: sqlite3.Connection, revision: str, tables: Collection[str] = ()
+) -> None:
     """Refuse some tables, or all, of a store of a revision, as ``check_store`` does."""
     for table, columns in shape.tables(revision).items():
         if tables and table not in tables:
@@ -56,7 +59,7 @@ def check_tables(path: Place, connection: sqlite3.Connection, revision: str, tab
             raise _refused(path, f"{table}.{told}")
 
 
-def _refused(path: Place, told: str) -> DamagedError:
+def _refused(path: StoreLocation, told: str) -> DamagedError:
     return DamagedError(
         f"{path} is damaged, or was changed by another program: {told}. Restore a copy, or name another file with --db"
     )
@@ -110,7 +113,7 @@ def _as_bytes(connection: sqlite3.Connection) -> Iterator[None]:
         connection.text_factory = before
 
 
-def check_rows(path: Place, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def check_rows(path: StoreLocation, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Refuse rows of a report of ours that hold what the columns of the views are not for.
 
     Raises:

@@ -10,12 +10,10 @@ from sqlalchemy import NullPool, create_engine, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from teachmatters.api import MetricSpec, Result
-from teachmatters.store import postgres_reader
-from teachmatters.store.engine import READING, plain_errors, writing_engine
-from teachmatters.store.location import Place, Server, plain_path
+from teachmatters.store.location import Server, StoreLocation, plain_path
 from teachmatters.store.migrate import WAIT, prepare
-from teachmatters.store.postgres import GoneError
-from teachmatters.store.read_connection import connect
+from teachmatters.store.postgres import reader
+from teachmatters.store.postgres.connection import GoneError
 from teachmatters.store.rows import (
     array_rows,
     check,
@@ -29,6 +27,8 @@ from teachmatters.store.rows import (
 )
 from teachmatters.store.run import Cell, Run
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
+from teachmatters.store.sqlite.connection import READING, plain_errors, writing_engine
+from teachmatters.store.sqlite.read_connection import connect
 
 PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
 
@@ -42,12 +42,12 @@ class Store:
         path: the file, or the server's database.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: StoreLocation) -> None:
         self.path = path
         self._engine = writing_engine(path, PATIENCE)
 
     @classmethod
-    def open(cls, path_or_url: str | Place, *, timeout: float = WAIT) -> Store:
+    def open(cls, path_or_url: str | StoreLocation, *, timeout: float = WAIT) -> Store:
         """Open a store for writing; make it if there is none, bring an older one up to date.
 
         Args:
@@ -62,7 +62,7 @@ class Store:
         return cls(path)
 
     @classmethod
-    def reading(cls, path: Place) -> Store:
+    def reading(cls, path: StoreLocation) -> Store:
         """A store of which ``recorded`` is all that may be asked: nothing is made, altered or left behind.
 
         Raises:
@@ -70,7 +70,7 @@ class Store:
         """
         store = cls(path)
         if isinstance(path, Server):
-            postgres_reader.reading(path).close()
+            reader.reading(path).close()
             return store  # whose transactions that only read take no lock
         connect(path).close()
         store._engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)

@@ -36,14 +36,14 @@ def drawn(model: ModelInfo) -> tuple[torch.Tensor, torch.Tensor]:
 
 def measured(model: ModelInfo, metrics: frozenset[str], size: int, factor: float = 3.0) -> tuple[Result, Any, Any]:
     tokens, attention = drawn(model)
-    items: Any = {"all": [Item(f"picture {i}", 0) for i in range(COUNT)]}
+    items: Any = {"all": [Item(f"image {i}", 0) for i in range(COUNT)]}
     analysis = ArtefactsAnalysis()
     context = Context(
         model=model, metrics=metrics, parameters={"factor": factor}, items=items, dataset=ToyData(COUNT),
         device=torch.device("cpu"),
     )  # fmt: skip
     analysis.start(context)
-    taps = analysis.feed(context.parameters, metrics).taps
+    taps = analysis.input_spec(context.parameters, metrics).taps
     for start in range(0, COUNT, size):
         some = slice(start, min(start + size, COUNT))
         rows = [Row(i, model.grid, None, {}) for i in range(some.start, some.stop)]
@@ -79,7 +79,7 @@ def test_every_number_equals_the_loop(grid: tuple[int, int], registers: int, siz
         assert record.std == pytest.approx(expected.std(ddof=1), rel=1e-5)
         unit = units[f"unit:{metric}", layer]
         assert unit.array == pytest.approx(expected, rel=1e-5)
-        assert unit.units == tuple(f"picture {i}" for i in range(COUNT))
+        assert unit.units == tuple(f"image {i}" for i in range(COUNT))
 
 
 def test_a_larger_factor_finds_fewer() -> None:
@@ -90,7 +90,7 @@ def test_a_larger_factor_finds_fewer() -> None:
 def test_the_share_alone_needs_no_attention() -> None:
     result, _, _ = measured(info(), frozenset({"artefact-share"}), 4)
     assert {r.metric for r in result.records} == {"artefact-share"}
-    assert ArtefactsAnalysis().feed({"factor": 3.0}, frozenset({"artefact-share"})).taps == {"block"}
+    assert ArtefactsAnalysis().input_spec({"factor": 3.0}, frozenset({"artefact-share"})).taps == {"block"}
 
 
 def test_only_what_the_device_has_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

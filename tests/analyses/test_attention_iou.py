@@ -38,7 +38,7 @@ def info(grid: tuple[int, int], registers: int = 0, *, class_token: bool = True)
 
 def started(model: ModelInfo, count: int, metrics: frozenset[str] = EVERY, mass: float = 0.6) -> AttentionIoUAnalysis:
     analysis = AttentionIoUAnalysis()
-    items: Any = {"all": [Item(f"picture {i}", 0) for i in range(count)]}
+    items: Any = {"all": [Item(f"image {i}", 0) for i in range(count)]}
     analysis.start(
         Context(
             model=model, metrics=metrics, parameters={"mass": mass}, items=items, dataset=ToyData(count), device=CPU
@@ -56,10 +56,10 @@ def drawn(model: ModelInfo, count: int, objects: Sequence[int]) -> tuple[torch.T
     return attention, masks
 
 
-def feed(
+def input_spec(
     analysis: AttentionIoUAnalysis, attention: torch.Tensor, masks: list[list[NDArray[np.uint8]]], size: int
 ) -> None:
-    """Batches of so many pictures, layer by layer."""
+    """Batches of so many images, layer by layer."""
     for start in range(0, len(masks), size):
         numbers = range(start, min(start + size, len(masks)))
         rows = [
@@ -83,7 +83,7 @@ def test_every_number_equals_the_loop(grid: tuple[int, int], registers: int, siz
     masks[4][0][:] = 0  # one of three vanishes
     masks[6][0][:] = 0  # the only one vanishes
     analysis = started(model, len(objects))
-    feed(analysis, attention, masks, size)
+    input_spec(analysis, attention, masks, size)
     result = analysis.compute(analysis.state())
     seen = [0, 1, 3, 4]
     truths = {i: {p for mask in masks[i] for p in np.flatnonzero(mask).tolist()} for i in seen}
@@ -94,7 +94,7 @@ def test_every_number_equals_the_loop(grid: tuple[int, int], registers: int, siz
             check(result, f"attn-iou-{reader}", layer, expected)
     assert result.notes == {
         "objects that vanish on the grid, left out": 2,
-        "pictures without an object on the grid, left out": 3,
+        "images without an object on the grid, left out": 3,
     }
 
 
@@ -108,7 +108,7 @@ def check(result: Result, metric: str, layer: int, expected: NDArray[np.float64]
         )  # fmt: skip
         (unit,) = [each for each in result.maps if (each.name, each.layer) == (f"unit:{name}", layer)]
         assert unit.array == pytest.approx(scores)
-        assert unit.units == ("picture 0", "picture 1", "picture 3", "picture 4")
+        assert unit.units == ("image 0", "image 1", "image 3", "image 4")
     for head in range(1, HEADS + 1):
         assert row(result, metric, layer, head).value == pytest.approx(heads[:, head - 1].mean())
 
@@ -119,7 +119,7 @@ def test_a_head_that_looks_at_nothing_but_the_object_has_an_iou_of_1() -> None:
     inside = torch.from_numpy(masks[0][0].ravel() > 0)
     attention[0, :, 1, 0, 1:] = inside / inside.sum()
     analysis = started(model, 1, mass=1.0)
-    feed(analysis, attention, masks, 1)
+    input_spec(analysis, attention, masks, 1)
     result = analysis.compute(analysis.state())
     assert row(result, "attn-iou-cls", 1, head=2).value == 1
     assert row(result, "attn-iou-cls-best", 2).value == 1
@@ -132,7 +132,7 @@ def test_rows_without_mass_score_0_and_are_counted() -> None:
     attention, masks = drawn(model, 2, [1, 1])
     attention[1, 0, :, 0] = torch.eye(17)[0]  # in every head the class token looks at itself alone
     analysis = started(model, 2)
-    feed(analysis, attention, masks, 2)
+    input_spec(analysis, attention, masks, 2)
     result = analysis.compute(analysis.state())
     first = oracles.iou(attention[0, 0].double().numpy(), (4, 4), "cls", set(np.flatnonzero(masks[0][0])), 0.6)
     assert row(result, "attn-iou-cls", 1, head=3).value == pytest.approx(first[2] / 2)
@@ -144,7 +144,7 @@ def test_only_what_was_asked_for_is_recorded() -> None:
     model = info((4, 4), class_token=False)
     attention, masks = drawn(model, 2, [1, 1])
     analysis = started(model, 2, frozenset({"attn-iou-spatial-best", "attn-iou-center"}))
-    feed(analysis, attention, masks, 2)
+    input_spec(analysis, attention, masks, 2)
     result = analysis.compute(analysis.state())
     assert {(r.metric, bool(r.head)) for r in result.records} == {
         ("attn-iou-spatial-best", False), ("attn-iou-center", False), ("attn-iou-center", True),
@@ -157,14 +157,14 @@ def test_nothing_left_on_the_grid_is_an_error() -> None:
     attention, masks = drawn(model, 3, [0, 1, 0])
     masks[1][0][:] = 0
     analysis = started(model, 3)
-    feed(analysis, attention, masks, 3)
-    with pytest.raises(TeachMattersError, match="no object is left on the grid in any of 3 pictures"):
+    input_spec(analysis, attention, masks, 3)
+    with pytest.raises(TeachMattersError, match="no object is left on the grid in any of 3 images"):
         analysis.compute(analysis.state())
 
 
 # ---------------------------------------------------------------- from the files to the numbers
 def truth_on_grid(official: COCO, image: int) -> set[int]:
-    """Union of a picture's objects on a 4 x 4 grid, by the official reader and PIL alone."""
+    """Union of an image's objects on a 4 x 4 grid, by the official reader and PIL alone."""
     inside: set[int] = set()
     for entry in official.loadAnns(official.getAnnIds(image)):
         if not entry["iscrowd"] and len(entry["segmentation"][0]) <= 4:
@@ -177,13 +177,13 @@ def truth_on_grid(official: COCO, image: int) -> set[int]:
     return inside
 
 
-def expected_of(official: COCO, pictures: dict[int, Path]) -> NDArray[np.float64]:
-    """(n, layers, readers, heads + 1) IoUs of toy-a on pictures by their id in the annotation file."""
+def expected_of(official: COCO, images: dict[int, Path]) -> NDArray[np.float64]:
+    """(n, layers, readers, heads + 1) IoUs of toy-a on images by their id in the annotation file."""
     adapter, scores = measuring.adapter(), []
-    for image, path in pictures.items():
+    for image, path in images.items():
         truth, layers = truth_on_grid(official, image), list[Any]()
-        prepared = Crop().prepare(Image.open(path).convert("RGB"), {}, adapter.info)
-        pixels = (torch.from_numpy(prepared.inputs).float() / 255 - 0.5) / 0.5
+        transformed = Crop().prepare(Image.open(path).convert("RGB"), {}, adapter.info)
+        pixels = (torch.from_numpy(transformed.inputs).float() / 255 - 0.5) / 0.5
 
         def sink(layer: int, tap: str, values: torch.Tensor, truth: set[int] = truth, into: list[Any] = layers) -> None:
             attention = values[0].double().numpy()
@@ -218,8 +218,8 @@ def test_coco_from_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     result = measuring.measure(measuring.task("attention-iou", "coco", root=tmp_path))
     assert capsys.readouterr().out == "", "pycocotools' own reader prints"
     official = official_index(tmp_path / "annotations/instances_val2017.json")
-    pictures = {i: tmp_path / f"images/val2017/{i:012d}.jpg" for i in range(1, 13)}
-    assert_all_equal(result, expected_of(official, pictures))
+    images = {i: tmp_path / f"images/val2017/{i:012d}.jpg" for i in range(1, 13)}
+    assert_all_equal(result, expected_of(official, images))
 
 
 @pytest.mark.usefixtures("toys")
@@ -239,6 +239,6 @@ def test_partimagenet_from_its_files(tmp_path: Path) -> None:
 def test_what_the_paper_uses_has_what_it_needs() -> None:
     assert ATTENTION_IOU.paper_data == ("coco", "partimagenet")
     assert ATTENTION_IOU.kinds == ("masks", "parts")
-    assert ATTENTION_IOU.metrics_on(frozenset({"pictures", "parts"})) == EVERY
+    assert ATTENTION_IOU.metrics_on(frozenset({"images", "parts"})) == EVERY
     assert ATTENTION_IOU.kind_on(frozenset({"masks", "parts"})) == "masks", "whole objects where there are any"
-    assert ATTENTION_IOU.metrics_on(frozenset({"pictures", "labels"})) == frozenset()
+    assert ATTENTION_IOU.metrics_on(frozenset({"images", "labels"})) == frozenset()

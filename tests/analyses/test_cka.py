@@ -1,4 +1,4 @@
-"""The cka analysis on made-up features and through the runner: batches, token kinds, absent pictures, and passes."""
+"""The cka analysis on made-up features and through the runner: batches, token kinds, absent images, and passes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import torch
 from teachmatters.analyses.similarity_specs import CKA
 from teachmatters.api import Analysis, ModelInfo, Result
 from teachmatters.errors import TeachMattersError
-from tests.driving import Taps, feed, info, started
+from tests.driving import Taps, info, run_updates, started
 from tests.measures.test_cka import expected
-from tests.runner.test_analyze import Runs, forwards, statuses
+from tests.runner.session.test_analyze import Runs, forwards, statuses
 
 WIDTH = 6
 
 
-def tokens(seed: int, pictures: int, depth: int, model: ModelInfo) -> list[torch.Tensor]:
+def tokens(seed: int, images: int, depth: int, model: ModelInfo) -> list[torch.Tensor]:
     """Layers whose tokens share more and more."""
     generator = torch.Generator().manual_seed(seed)
-    common = torch.randn(pictures, model.tokens, WIDTH, generator=torch.Generator().manual_seed(77))
-    own = [torch.randn(pictures, model.tokens, WIDTH, generator=generator) for _ in range(depth)]
+    common = torch.randn(images, model.tokens, WIDTH, generator=torch.Generator().manual_seed(77))
+    own = [torch.randn(images, model.tokens, WIDTH, generator=generator) for _ in range(depth)]
     return [x + 0.5 * layer * common for layer, x in enumerate(own, start=1)]
 
 
-def taps(seed: int, pictures: int, model: ModelInfo) -> Taps:
-    block, norm1, norm2 = (tokens(seed + i, pictures, model.depth, model) for i in range(3))
+def taps(seed: int, images: int, model: ModelInfo) -> Taps:
+    block, norm1, norm2 = (tokens(seed + i, images, model.depth, model) for i in range(3))
     if not model.class_token:
         return {"norm1": norm1, "norm2": norm2, "block": block}
     return {"norm1": norm1, "norm2": norm2, "block": block, "cls": [x[:, 0] for x in block]}
@@ -37,7 +37,7 @@ def taps(seed: int, pictures: int, model: ModelInfo) -> Taps:
 
 def run(model: ModelInfo, features: Taps, batch: int, *, bad: tuple[int, ...] = (), **options: Any) -> Analysis:
     analysis = started(CKA, model, len(next(iter(features.values()))[0]), cka_batch=batch, **options)
-    feed(analysis, features, batch, bad=bad)
+    run_updates(analysis, features, batch, bad=bad)
     return analysis
 
 
@@ -53,13 +53,13 @@ def cut(features: torch.Tensor, batches: list[list[int]], part: slice) -> list[n
 ALL, CLS = slice(None), slice(0, 1)
 
 
-@pytest.mark.parametrize(("pictures", "size", "whole"), [(13, 8, 1), (8, 4, 2), (5, 64, 1)])
-def test_every_kind_of_tokens_and_pair_of_layers(pictures: int, size: int, whole: int) -> None:
-    """13 pictures: the last five are left out. 5 pictures: the only mini-batch is not."""
-    used = min(pictures, size * whole)
+@pytest.mark.parametrize(("images", "size", "whole"), [(13, 8, 1), (8, 4, 2), (5, 64, 1)])
+def test_every_kind_of_tokens_and_pair_of_layers(images: int, size: int, whole: int) -> None:
+    """13 images: the last five are left out. 5 images: the only mini-batch is not."""
+    used = min(images, size * whole)
     cuts = np.arange(used).reshape(whole, -1).tolist()
     one, two = info(3, width=WIDTH, registers=2), info(2, width=WIDTH)
-    first, second = taps(0, pictures, one), taps(10, pictures, two)
+    first, second = taps(0, images, one), taps(10, images, two)
     a, b = run(one, first, size), run(two, second, size)
     result = a.compare(a.state(), b.state())
     for metric, mine, others in (
@@ -88,13 +88,13 @@ def test_a_mini_batch_that_comes_in_pieces_is_the_same() -> None:
     pieces = started(CKA, model, 8, cka_batch=8)
     end = pieces.end_group
     pieces.end_group = lambda: None  # type: ignore[method-assign]
-    feed(pieces, features, 3)
+    run_updates(pieces, features, 3)
     end()
     one, two = whole.compare(whole.state(), whole.state()), pieces.compare(pieces.state(), pieces.state())
     assert one.records == two.records
 
 
-def test_a_bad_picture_leaves_a_smaller_mini_batch_which_must_be_the_others_too() -> None:
+def test_a_bad_image_leaves_a_smaller_mini_batch_which_must_be_the_others_too() -> None:
     model = info(1, width=WIDTH)
     first, second = taps(0, 15, model), taps(10, 15, model)
     a, b = run(model, first, 5, bad=(2,)), run(model, second, 5, bad=(2,))
@@ -115,7 +115,7 @@ def test_without_a_class_token_there_is_neither_its_cka_nor_neighbours() -> None
         assert {r.metric for r in result.records} == {"cka", "cka-spatial", "cka-norm", "cka-null"}
 
 
-def test_layers_that_are_the_same_for_all_pictures_have_no_row_and_one_note() -> None:
+def test_layers_that_are_the_same_for_all_images_have_no_row_and_one_note() -> None:
     model = info(2, width=WIDTH)
     features = taps(0, 8, model)
     features["block"][0][:, 0] = 3.0
@@ -124,22 +124,22 @@ def test_layers_that_are_the_same_for_all_pictures_have_no_row_and_one_note() ->
     assert rows(result, "cka-cls").keys() == {(2, 2)}
     assert rows(result, "cka").keys() == {(1, 1), (1, 2), (2, 1), (2, 2)}
     note = {"cka-cls": {"layers": "1", "other layers": "1"}}
-    assert result.notes["no CKA where nothing varies from picture to picture"] == note
+    assert result.notes["no CKA where nothing varies from image to image"] == note
     assert all(np.isfinite(r.value) for r in result.records)
 
 
-def test_fewer_than_four_pictures_is_an_error_that_says_so() -> None:
+def test_fewer_than_four_images_is_an_error_that_says_so() -> None:
     model = info(1, width=WIDTH)
     analysis = run(model, taps(0, 3, model), 64)
-    with pytest.raises(TeachMattersError, match="CKA needs at least 4 pictures"):
+    with pytest.raises(TeachMattersError, match="CKA needs at least 4 images"):
         analysis.compare(analysis.state(), analysis.state())
 
 
-def test_mutual_neighbours_are_of_all_pictures_or_noted() -> None:
+def test_mutual_neighbours_are_of_all_images_or_noted() -> None:
     model = info(1, width=WIDTH)
     few, enough = (run(model, taps(0, n, model), 4, metrics=["mknn", "mknn-null"]) for n in (10, 13))
     result = few.compare(few.state(), few.state())
-    assert (result.records, result.notes) == ([], {"mknn": "needs more than 10 pictures, and there are 10"})
+    assert (result.records, result.notes) == ([], {"mknn": "needs more than 10 images, and there are 10"})
     result = enough.compare(enough.state(), enough.state())
     (share,) = [r for r in result.records if r.metric == "mknn"]
     assert (share.value, share.std, share.n) == (1.0, 0.0, 13)
@@ -173,7 +173,7 @@ def test_three_models_cost_three_passes(runs: Runs, forwards: Counter[str]) -> N
     assert [value for (value,) in same] == pytest.approx([1.0] * 7)
 
 
-def test_fewer_than_four_pictures_fail_in_one_line(runs: Runs) -> None:
+def test_fewer_than_four_images_fail_in_one_line(runs: Runs) -> None:
     reason = runs.fails("toy-a", "cka", limit=3)
-    assert "CKA needs at least 4 pictures" in reason
+    assert "CKA needs at least 4 images" in reason
     assert statuses(runs("toy-a", "mknn", limit=12)) == ["done"]

@@ -1,4 +1,4 @@
-"""The clustering of pictures: from pictures to numbers, and what cannot be divided."""
+"""The clustering of images: from images to numbers, and what cannot be divided."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from teachmatters.analyses.cluster_specs import CLUSTERING, SEGMENT_CLUSTERING
 from teachmatters.analyses.clustering import ClusteringAnalysis
 from teachmatters.api import Context, Crop, Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.parameters import effective
+from teachmatters.runner.plan.parameters import effective
 from tests import cluster_oracles as oracles
 from tests import driving, measuring
 from tests.toys import ToyData
 
 
 def tokens_of(data: ToyData) -> torch.Tensor:
-    """(pictures, layers, tokens, width) of toy-a's blocks, one picture at a time."""
+    """(images, layers, tokens, width) of toy-a's blocks, one image at a time."""
     adapter, every = measuring.adapter(), []
     for item in data.items("labels", "all") or ():
-        prepared = Crop().prepare(data.picture(item), {}, adapter.info)
+        transformed = Crop().prepare(data.image(item), {}, adapter.info)
         layers: list[torch.Tensor] = []
 
         def sink(layer: int, tap: str, values: torch.Tensor, into: list[torch.Tensor] = layers) -> None:
             into.append(values[0])
 
         with torch.inference_mode():
-            pixels = (torch.from_numpy(prepared.inputs).float() / 255 - 0.5) / 0.5
+            pixels = (torch.from_numpy(transformed.inputs).float() / 255 - 0.5) / 0.5
             adapter.stream(pixels, frozenset({"block"}), sink)
         every.append(torch.stack(layers))
     return torch.stack(every)
@@ -40,7 +40,7 @@ def tokens_of(data: ToyData) -> torch.Tensor:
 
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("clusters", [None, 5])
-def test_pictures_by_class_token_and_by_the_mean_of_patches(clusters: int | None) -> None:
+def test_images_by_class_token_and_by_the_mean_of_patches(clusters: int | None) -> None:
     wanted = measuring.task("clustering", "toys", *([f"clusters={clusters}"] if clusters else []))
     result = measuring.measure(wanted, batch_size=5)
     tokens, labels = tokens_of(ToyData(21)), [i % 2 for i in range(21)]
@@ -59,10 +59,10 @@ def test_pictures_by_class_token_and_by_the_mean_of_patches(clusters: int | None
 @pytest.mark.parametrize(
     ("parameter", "limit", "words"),
     [
-        ("clusters=22", None, r"22 clusters of 21 pictures are not possible; .* \(--param clusters=2\)"),
-        ("clusters=9", 4, "9 clusters of 4 pictures"),
-        ("clusters=2", 1, "2 clusters of 1 pictures"),
-        (None, 1, "all 1 pictures are of one class"),
+        ("clusters=22", None, r"22 clusters of 21 images are not possible; .* \(--param clusters=2\)"),
+        ("clusters=9", 4, "9 clusters of 4 images"),
+        ("clusters=2", 1, "2 clusters of 1 images"),
+        (None, 1, "all 1 images are of one class"),
     ],
 )
 def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words: str) -> None:
@@ -73,8 +73,8 @@ def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words:
 
 def test_only_what_is_asked_for_is_read_and_recorded() -> None:
     analysis = ClusteringAnalysis()
-    assert analysis.feed({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {"mean"}
-    assert analysis.feed({}, frozenset({"purity-cls"})).collect == {"cls"}
+    assert analysis.input_spec({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {"mean"}
+    assert analysis.input_spec({}, frozenset({"purity-cls"})).collect == {"cls"}
     result = Result()
     features = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
     record_clusters(result, context("nmi-spatial"), "spatial", np.arange(9) % 3, lambda layer: features)

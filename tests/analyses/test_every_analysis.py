@@ -12,13 +12,13 @@ from teachmatters import registry
 from teachmatters.analyses import specs
 from teachmatters.api import Analysis, ModelRequest, Result, State
 from teachmatters.cache.states import load_state, save_state
-from teachmatters.runner.collect import Collector
-from teachmatters.runner.engine import Pass
-from teachmatters.runner.harvest import harvesting
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import Task, plan
-from teachmatters.runner.request import AnalyzeRequest, Silence
-from teachmatters.runner.seats import Feeding, seating, split
+from teachmatters.runner.features.extractor import writing_features
+from teachmatters.runner.features.plan import FeaturePlan
+from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.schedule import PassMember, build_schedule, split_schedule
+from teachmatters.runner.plan.tasks import Task, plan
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 from tests import toys as toy
 from tests.measuring import measured
 
@@ -53,40 +53,40 @@ def task_of(name: str, *parameters: str) -> Task:
     return task
 
 
-def bench_of(batch_size: int, cache: Path) -> Bench:
-    return Bench(
-        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, listener=Silence(), cache=cache
+def bench_of(batch_size: int, cache: Path) -> PassSettings:
+    return PassSettings(
+        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, progress=NoProgress(), cache=cache
     )  # fmt: skip
 
 
-def started(task: Task, model: str, bench: Bench) -> tuple[Analysis, list[Feeding]]:
+def started(task: Task, model: str, settings: PassSettings) -> tuple[Analysis, list[PassMember]]:
     """The analysis, and who takes part in its pass: itself, and what brings the features that the cache lacks."""
     about = measured(model)
-    feeding, context = bench.start(about.info, Todo(task, task.metrics))
-    collector = Collector(bench.kept(), about)
-    if feeding.feed.collect:
-        collector.want(feeding, task, context)
+    member, context = settings.start(about.info, PendingTask(task, task.metrics))
+    collector = FeaturePlan(settings.kept(), about)
+    if member.input_spec.collect:
+        collector.want(member, task, context)
         collector.prepare()
-    return feeding.analysis, [each for each in (feeding, *collector.feedings([feeding])) if each.feed.taps]
+    return member.analysis, [each for each in (member, *collector.members([member])) if each.input_spec.taps]
 
 
 def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int = 1) -> tuple[Analysis, State]:
     """The state after a pass in so many parts, each saved, loaded and merged; features go into one cache."""
-    bench = bench_of(batch_size, folder / f"{model}-{batch_size}-{parts}.cache")
+    settings = bench_of(batch_size, folder / f"{model}-{batch_size}-{parts}.cache")
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models[model])).build()
     states: list[State] = []
-    beginnings = [started(task, model, bench) for _ in range(parts)]  # as if side by side
-    for number, (analysis, feedings) in enumerate(beginnings):
-        divided = split(seating(feedings), parts)
+    beginnings = [started(task, model, settings) for _ in range(parts)]  # as if side by side
+    for number, (analysis, members) in enumerate(beginnings):
+        divided = split_schedule(build_schedule(members), parts)
         if number < len(divided):
-            with harvesting(feedings):
-                one = Pass(adapter, CPU, torch.float32, feedings, divided[number])
-                one.run(feedings[0].feed.preparation, batch_size, lambda _: None)
+            with writing_features(members):
+                one = Pass(adapter, CPU, torch.float32, members, divided[number])
+                one.run(members[0].input_spec.transform, batch_size, lambda _: None)
         path = folder / f"{model}-{batch_size}-{number}.safetensors"
         save_state(path, analysis.state())
         states.append(load_state(path))
-    analysis, missing = started(task, model, bench)
-    assert not [feeding for feeding in missing if feeding.analysis is not analysis], "all features are in the cache"
+    analysis, missing = started(task, model, settings)
+    assert not [member for member in missing if member.analysis is not analysis], "all features are in the cache"
     # Joined last to first: the order of arrival must not matter.
     return analysis, analysis.merge(states[::-1]) if parts > 1 else states[0]
 
@@ -141,7 +141,7 @@ def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_pat
     task = task_of(name)
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()
-    empty = bench_of(4, tmp_path).start(adapter.info, Todo(task, task.metrics))[0].analysis.state()
+    empty = bench_of(4, tmp_path).start(adapter.info, PendingTask(task, task.metrics))[0].analysis.state()
     save_state(tmp_path / "empty.safetensors", empty)
     empty = load_state(tmp_path / "empty.safetensors")
     finish = (lambda s: analysis.compare(s, s)) if task.spec.pairs else analysis.compute

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from teachmatters.analyses.keypoints import KeypointsAnalysis
 from teachmatters.api import Pad, Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.plan import Task
+from teachmatters.runner.plan.tasks import Task
 from tests import task_oracles
 from tests.measuring import adapter, measure, task, values
 from tests.toy_tasks import ToyTasks
@@ -27,7 +27,7 @@ def matched(wanted: Task, layer: int) -> dict[int, tuple[list[float], float]]:
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     large, known = [], []
     for item in wanted.items["all"]:
-        prepared = Pad().prepare(dataset.picture(item), {"pairs": dataset.annotations(item, "pairs")}, model.info)
+        transformed = Pad().prepare(dataset.image(item), {"pairs": dataset.annotations(item, "pairs")}, model.info)
         found: list[torch.Tensor] = []
 
         def sink(number: int, tap: str, value: torch.Tensor, found: list[torch.Tensor] = found) -> None:
@@ -35,9 +35,9 @@ def matched(wanted: Task, layer: int) -> dict[int, tuple[list[float], float]]:
                 found.append(value[0, 1:].double())
 
         with torch.inference_mode():
-            model.stream((torch.from_numpy(prepared.inputs).float() / 255 - mean) / std, frozenset({"block"}), sink)
+            model.stream((torch.from_numpy(transformed.inputs).float() / 255 - mean) / std, frozenset({"block"}), sink)
         large.append(task_oracles.enlarged(normalize(found[0], dim=1).reshape(4, 4, -1), 8))
-        known.append(prepared.annotations["pairs"])
+        known.append(transformed.annotations["pairs"])
     distances = {}
     for number, pair in enumerate(dataset.pairs()):
         mine, box = [], known[pair.target]["box"]
@@ -103,7 +103,7 @@ def test_units_are_pairs_keypoints_and_categories(wanted: Task) -> None:
     assert (result.maps[0].units or ())[:2] == ("000000-insect 0-insect 1:ant", "000001-insect 4-insect 5:bee")
 
 
-def test_a_picture_that_cannot_be_read_takes_its_pairs_with_it() -> None:
+def test_a_image_that_cannot_be_read_takes_its_pairs_with_it() -> None:
     result = measure(task("keypoints", "toy-tasks", "bad=insect 2"))
     assert counts(result, "ant", "official") == {2}
     assert counts(result, "bee", "official") == {5}
@@ -116,7 +116,7 @@ def test_when_nothing_can_be_matched_it_says_so() -> None:
         measure(task("keypoints", "toy-tasks", f"bad={bad}"))
 
 
-def test_limit_counts_pairs_and_needs_only_their_pictures() -> None:
+def test_limit_counts_pairs_and_needs_only_their_images() -> None:
     wanted = task("keypoints", "toy-tasks", limit=3)
     assert [item.key for item in wanted.items["all"]] == [f"insect {i}" for i in (0, 1, 2, 4, 5)]
     result = measure(wanted)

@@ -7,14 +7,14 @@ import torch
 
 from teachmatters.analyses.similarity_specs import RANK
 from teachmatters.api import Result
-from tests.driving import feed, info, started
+from tests.driving import info, run_updates, started
 from tests.measures.test_rank import expected
 
 
 def result(blocks: list[torch.Tensor], size: int, *, class_token: bool = True, registers: int = 2) -> Result:
     model = info(len(blocks), width=blocks[0].shape[-1], class_token=class_token, registers=registers)
     analysis = started(RANK, model, len(blocks[0]))
-    feed(analysis, {"block": blocks}, size)
+    run_updates(analysis, {"block": blocks}, size)
     return analysis.compute(analysis.state())
 
 

@@ -9,7 +9,7 @@ import torch
 from teachmatters.analyses.similarity_specs import RESIDUAL
 from teachmatters.api import Result, Tap
 from teachmatters.errors import TeachMattersError
-from tests.driving import Taps, feed, info, started
+from tests.driving import Taps, info, run_updates, started
 from tests.measures.test_cka import expected
 
 TAPS: tuple[Tap, ...] = ("attn_skip", "attn_branch", "mlp_skip", "mlp_branch")
@@ -17,18 +17,18 @@ TOKENS = {"all": slice(None), "cls": slice(0, 1), "spatial": slice(3, None)}
 MODEL = info(2, width=5, registers=2)
 
 
-def taps(pictures: int = 10) -> Taps:
+def taps(images: int = 10) -> Taps:
     generator = torch.Generator().manual_seed(0)
-    common = torch.randn(pictures, MODEL.tokens, 5, generator=generator)
+    common = torch.randn(images, MODEL.tokens, 5, generator=generator)
     return {
-        tap: [common + scale * torch.randn(pictures, MODEL.tokens, 5, generator=generator) for _ in range(2)]
+        tap: [common + scale * torch.randn(images, MODEL.tokens, 5, generator=generator) for _ in range(2)]
         for scale, tap in enumerate(TAPS, start=1)
     }
 
 
 def result(features: Taps, *, bad: tuple[int, ...] = (), metrics: tuple[str, ...] = ()) -> Result:
     analysis = started(RESIDUAL, MODEL, len(features["attn_skip"][0]), metrics, cka_batch=5)
-    feed(analysis, features, 5, bad=bad)
+    run_updates(analysis, features, 5, bad=bad)
     return analysis.compute(analysis.state())
 
 
@@ -48,7 +48,7 @@ def test_the_skip_of_a_layer_against_the_branch_of_every_layer(block: str) -> No
 
 @pytest.mark.parametrize("tokens", TOKENS)
 @pytest.mark.parametrize("block", ["attn", "mlp"])
-def test_norm_ratios_are_means_over_pictures(block: str, tokens: str) -> None:
+def test_norm_ratios_are_means_over_images(block: str, tokens: str) -> None:
     features = taps()
     found = [r for r in result(features, bad=(3,)).records if r.metric == f"residual-norm-{block}-{tokens}"]
     assert [r.layer for r in found] == [1, 2]
@@ -63,7 +63,7 @@ def test_norm_ratios_are_means_over_pictures(block: str, tokens: str) -> None:
         assert record.n == 9
 
 
-def test_a_branch_of_zero_leaves_its_picture_out_and_is_noted() -> None:
+def test_a_branch_of_zero_leaves_its_image_out_and_is_noted() -> None:
     features = taps()
     features["mlp_branch"][0][2] = 0
     features["attn_branch"][1][:] = 0
@@ -71,9 +71,9 @@ def test_a_branch_of_zero_leaves_its_picture_out_and_is_noted() -> None:
     ns = {(r.metric, r.layer): r.n for r in answer.records if "norm" in r.metric}
     assert (ns["residual-norm-mlp-all", 1], ns["residual-norm-mlp-all", 2]) == (9, 10)
     assert ("residual-norm-attn-cls", 2) not in ns
-    note = answer.notes["pictures whose branch is 0, left out"]
+    note = answer.notes["images whose branch is 0, left out"]
     assert (note["residual-norm-mlp-all, layer 1"], note["residual-norm-attn-cls, layer 2"]) == (1, 10)
-    gone = answer.notes["no CKA where nothing varies from picture to picture"]
+    gone = answer.notes["no CKA where nothing varies from image to image"]
     assert gone == {"residual-cka-attn": {"other layers": "2"}}
 
 
@@ -82,7 +82,7 @@ def test_every_metric_can_be_asked_for_alone(metric: str) -> None:
     assert {r.metric for r in result(taps(), metrics=(metric,)).records} == {metric}
 
 
-def test_fewer_than_four_pictures() -> None:
-    with pytest.raises(TeachMattersError, match="CKA needs at least 4 pictures"):
+def test_fewer_than_four_images() -> None:
+    with pytest.raises(TeachMattersError, match="CKA needs at least 4 images"):
         result(taps(3))
     assert len(result(taps(3), metrics=("residual-norm-mlp-all",)).records) == 2

@@ -1,4 +1,4 @@
-"""Retrieval through the engine, against the oracle and where pictures or positives are missing."""
+"""Retrieval through the engine, against the oracle and where images or positives are missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.api import Result, Thumbnail
+from teachmatters.api import Result, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
 from tests import task_oracles
 from tests.measuring import adapter, measure, task, values
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("toys")
 
 
 def class_tokens(role: str, crop: bool = False) -> list[np.ndarray]:
-    """Of layer 2, one picture at a time."""
+    """Of layer 2, one image at a time."""
     wanted = task("retrieval", "toy-tasks")
     model, dataset, tokens = adapter(), wanted.opened.dataset, []
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     for item in wanted.items[role]:  # type: ignore[index]
         known = {"retrieval": dataset.annotations(item, "retrieval")}
-        inputs = Thumbnail(crop_to_box=crop).prepare(dataset.picture(item), known, model.info).inputs
+        inputs = ThumbnailCrop(crop_to_box=crop).prepare(dataset.image(item), known, model.info).inputs
 
         def sink(layer: int, tap: str, value: torch.Tensor) -> None:
             if layer == 2 and tap == "block":
@@ -83,8 +83,8 @@ def test_queries_without_positives_leave_the_mean_and_are_told() -> None:
     assert [float(s.mean()) for s in scores] == pytest.approx(values(result, "map-hard"), abs=1e-4)
 
 
-def test_a_gallery_picture_that_cannot_be_read_is_nobodys_positive() -> None:
-    """Query 2's only hard picture is gone: no hard score, and the others are as if it had never been."""
+def test_a_gallery_image_that_cannot_be_read_is_nobodys_positive() -> None:
+    """Query 2's only hard image is gone: no hard score, and the others are as if it had never been."""
     result = measure(task("retrieval", "toy-tasks", "bad=place 12"))
     assert units(result, "map-hard")[0] == ("query 0", "query 1")
     assert result.notes["queries without a positive"] == {"easy": 1, "medium": 1, "hard": 3}
@@ -92,7 +92,7 @@ def test_a_gallery_picture_that_cannot_be_read_is_nobodys_positive() -> None:
 
 def test_without_any_positive_it_says_so() -> None:
     wanted = task("retrieval", "toy-tasks", "bad=query 0,query 1,query 2,query 3")
-    with pytest.raises(TeachMattersError, match="none of 1 queries has a positive picture"):
+    with pytest.raises(TeachMattersError, match="none of 1 queries has a positive image"):
         measure(wanted)
 
 

@@ -18,9 +18,9 @@ from teachmatters.analyses.cluster_specs import SEGMENT_CLUSTERING
 from teachmatters.analyses.segments import Segments, merge_segments
 from teachmatters.api import Analysis, Context, Crop, Dense, Item, Mask, Row, State
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.engine import Pass
-from teachmatters.runner.plan import Task
-from teachmatters.runner.seats import Feeding
+from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.plan.tasks import Task
 from tests import annotated, driving, measuring
 from tests import cluster_oracles as oracles
 from tests.toys import ToyData
@@ -33,15 +33,15 @@ Vector = tuple[NDArray[np.float64], str]
 def gathered(task: Task, batch_size: int) -> Analysis:
     """The analysis after a pass of toy-a."""
     adapter, analysis, data = measuring.adapter(), task.new_analysis(), task.opened.dataset
-    feed = analysis.feed(task.parameters, task.metrics)
+    input_spec = analysis.input_spec(task.parameters, task.metrics)
     analysis.start(
         Context(
             model=adapter.info, metrics=task.metrics, parameters=task.parameters, items=task.items, dataset=data,
             device=CPU,
         )
     )  # fmt: skip
-    feeding = Feeding(analysis, feed, task.kinds, data, task.items)
-    Pass(adapter, CPU, torch.float32, [feeding]).run(feed.preparation, batch_size, lambda _: None)
+    member = PassMember(analysis, input_spec, task.kinds, data, task.items)
+    Pass(adapter, CPU, torch.float32, [member]).run(input_spec.transform, batch_size, lambda _: None)
     return analysis
 
 
@@ -53,10 +53,12 @@ def official_index(path: Path) -> COCO:
 def maps(path: Path, resolution: str) -> NDArray[np.float64]:
     """(layers, h, w, D) of toy-a's patches; of windows each patch from the first that has it."""
     adapter = measuring.adapter()
-    prepared = (Dense() if resolution == "dense" else Crop()).prepare(Image.open(path).convert("RGB"), {}, adapter.info)
-    places = [range(16)] if prepared.patches is None else prepared.patches.tolist()
-    whole = np.full((3, prepared.grid[0] * prepared.grid[1], 24), np.nan)
-    for window, place in zip(prepared.inputs, places, strict=True):
+    transformed = (Dense() if resolution == "dense" else Crop()).prepare(
+        Image.open(path).convert("RGB"), {}, adapter.info
+    )
+    places = [range(16)] if transformed.patches is None else transformed.patches.tolist()
+    whole = np.full((3, transformed.grid[0] * transformed.grid[1], 24), np.nan)
+    for window, place in zip(transformed.inputs, places, strict=True):
 
         def sink(layer: int, tap: str, values: torch.Tensor, place: list[int] = list(place)) -> None:  # noqa: B006
             for patch, where in enumerate(place):
@@ -66,7 +68,7 @@ def maps(path: Path, resolution: str) -> NDArray[np.float64]:
         with torch.inference_mode():
             pixels = (torch.from_numpy(window)[None].float() / 255 - 0.5) / 0.5
             adapter.stream(pixels, frozenset({"block"}), sink)
-    return whole.reshape(3, *prepared.grid, 24)
+    return whole.reshape(3, *transformed.grid, 24)
 
 
 def on_grid(mask: NDArray[np.uint8], resolution: str, grid: tuple[int, int]) -> NDArray[np.uint8]:
@@ -79,7 +81,7 @@ def on_grid(mask: NDArray[np.uint8], resolution: str, grid: tuple[int, int]) -> 
 
 
 def vectors(official: COCO, image: int, path: Path, resolution: str) -> Iterator[Vector]:
-    """(layers, D) of each segment of a picture, with its category, in the file's order."""
+    """(layers, D) of each segment of an image, with its category, in the file's order."""
     features = maps(path, resolution)
     for entry in official.loadAnns(official.getAnnIds(image)):
         if not entry["iscrowd"] and len(entry["segmentation"][0]) <= 4:
@@ -137,7 +139,7 @@ def test_parts_of_partimagenet(tmp_path: Path) -> None:
 def context(depth: int = 2) -> Context:
     return Context(
         model=driving.info(depth, width=3), metrics=frozenset({"purity-object"}), parameters={},
-        items={"all": [Item(f"picture {i}", 0) for i in range(4)]}, dataset=ToyData(4), device=CPU,
+        items={"all": [Item(f"image {i}", 0) for i in range(4)]}, dataset=ToyData(4), device=CPU,
     )  # fmt: skip
 
 
@@ -169,7 +171,7 @@ def test_an_object_in_two_windows_is_one_vector_wherever_the_cut_is() -> None:
         assert state["object/vanished"] == 0
 
 
-def test_order_is_by_picture_and_object_and_what_vanishes_is_counted_once() -> None:
+def test_order_is_by_image_and_object_and_what_vanishes_is_counted_once() -> None:
     tokens = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(0))
     rows = [row(2, [[0, 9], [0, 0], [9, 0]]), row(0, [[9, 9]]), row(3, [])]
     state = fed((rows, tokens))
@@ -207,7 +209,7 @@ def test_scenes_have_objects_and_parts() -> None:
 
 
 def test_what_the_papers_data_offer() -> None:
-    assert SEGMENT_CLUSTERING.metrics_on(frozenset({"pictures", "masks"})) == {
+    assert SEGMENT_CLUSTERING.metrics_on(frozenset({"images", "masks"})) == {
         "purity-object", "nmi-object", "ari-object",
     }  # fmt: skip
-    assert SEGMENT_CLUSTERING.metrics_on(frozenset({"pictures", "parts"})) == {"purity-part", "nmi-part", "ari-part"}
+    assert SEGMENT_CLUSTERING.metrics_on(frozenset({"images", "parts"})) == {"purity-part", "nmi-part", "ari-part"}

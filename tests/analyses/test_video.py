@@ -14,10 +14,10 @@ from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
 from teachmatters.analyses.video_files import VideoFiles
-from teachmatters.api import Dense, IndexMask, Item, Kind, Result, Squeeze
+from teachmatters.api import Dense, IndexMask, Item, Kind, Result, Stretch
 from teachmatters.datasets.davis import read_index_mask
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.plan import Task
+from teachmatters.runner.plan.tasks import Task
 from tests import annotated, task_oracles
 from tests.measuring import adapter, measure, task, values
 from tests.toy_tasks import FRAMES, ToyTasks
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("toys")
 def features(wanted: Task, item: Item, dense: bool) -> torch.Tensor:
     """Of layer 2, (h, w, D), L2-normalised; windows put together patch by patch."""
     model = adapter()
-    prepared = (Dense() if dense else Squeeze()).prepare(wanted.opened.dataset.picture(item), {}, model.info)
+    transformed = (Dense() if dense else Stretch()).prepare(wanted.opened.dataset.image(item), {}, model.info)
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     found: list[torch.Tensor] = []
 
@@ -37,14 +37,14 @@ def features(wanted: Task, item: Item, dense: bool) -> torch.Tensor:
             found.append(value[:, 1:].double())
 
     with torch.inference_mode():
-        model.stream((torch.from_numpy(prepared.inputs).float() / 255 - mean) / std, frozenset({"block"}), sink)
-    whole = torch.full((prepared.grid[0] * prepared.grid[1], found[0].shape[-1]), torch.nan, dtype=torch.float64)
-    patches = np.arange(len(whole))[None] if prepared.patches is None else prepared.patches
+        model.stream((torch.from_numpy(transformed.inputs).float() / 255 - mean) / std, frozenset({"block"}), sink)
+    whole = torch.full((transformed.grid[0] * transformed.grid[1], found[0].shape[-1]), torch.nan, dtype=torch.float64)
+    patches = np.arange(len(whole))[None] if transformed.patches is None else transformed.patches
     for window, where in zip(found[0], patches, strict=True):
         for feature, place in zip(window, where.tolist(), strict=True):
             if place >= 0:
                 whole[place] = feature
-    return normalize(whole, dim=1).reshape(*prepared.grid, -1)
+    return normalize(whole, dim=1).reshape(*transformed.grid, -1)
 
 
 def followed(wanted: Task, video: int, dense: bool, context: int) -> list[tuple[float, float]]:
@@ -156,17 +156,17 @@ def test_many_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_frames_of_several_sizes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture, annotations = ToyTasks.picture, ToyTasks.annotations
+    image, annotations = ToyTasks.image, ToyTasks.annotations
 
     def turned(self: ToyTasks, item: Item) -> Image.Image:
-        found = picture(self, item)
+        found = image(self, item)
         return found.rotate(90, expand=True) if item.key == "film 0 frame 3" else found
 
     def turned_too(self: ToyTasks, item: Item, kind: Kind) -> Mapping[str, Any]:
         found = annotations(self, item, kind)
         return {"mask": IndexMask(found["mask"].pixels.T)} if item.key == "film 0 frame 3" else found
 
-    monkeypatch.setattr(ToyTasks, "picture", turned)
+    monkeypatch.setattr(ToyTasks, "image", turned)
     with pytest.raises(TeachMattersError, match=r"film 0 frame 3 is \d+ x \d+ pixels, but its mask is \d+ x \d+"):
         measure(task("video", "toy-tasks"))
     monkeypatch.setattr(ToyTasks, "annotations", turned_too)
@@ -236,8 +236,8 @@ def test_masks_are_written_as_the_official_evaluator_reads_them(tmp_path: Path) 
             pairs = [(found[f], truth[f]) for f in (1, 2)]
             scores += [np.mean([task_oracles.region(a == k, b == k) for a, b in pairs]) for k in range(1, objects + 1)]
         assert values(result, "davis-j")[layer - 1] == pytest.approx(100 * np.mean(scores))
-    with Image.open(tmp_path / "out" / written[0]) as picture:
-        assert picture.mode == "P"
+    with Image.open(tmp_path / "out" / written[0]) as image:
+        assert image.mode == "P"
 
 
 def test_a_damaged_mask_costs_its_frame_and_a_missing_one_its_score(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.entry import CacheEntry, entries
 from teachmatters.cache.inventory import inventory, prune
 from teachmatters.cache.location import cache_folder
 from teachmatters.cache.sizes import in_words, remark_on_space
@@ -17,8 +17,8 @@ from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.store.location import Server
 
 
-def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: str) -> Entry:
-    made = Entry.at(root, kind, facts)
+def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: str) -> CacheEntry:
+    made = CacheEntry.at(root, kind, facts)
     made.begin()
     (made.path / "000000-abc.safetensors").write_bytes(b"x" * size)
     then = time.time() - 86400 * days
@@ -28,19 +28,19 @@ def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, 
 
 def test_every_fact_makes_another_entry_and_order_none(tmp_path: Path) -> None:
     facts = {"model": "a", "limit": None, "parameters": {"k": (1, 2)}}
-    one = Entry.at(tmp_path, "features", facts)
-    assert Entry.at(tmp_path, "features", dict(reversed(facts.items()))).path == one.path
+    one = CacheEntry.at(tmp_path, "features", facts)
+    assert CacheEntry.at(tmp_path, "features", dict(reversed(facts.items()))).path == one.path
     for other in ({**facts, "limit": 1}, {**facts, "parameters": {"k": (1,)}}, {**facts, "model": "b"}):
-        assert Entry.at(tmp_path, "features", other).path != one.path
-    assert Entry.at(tmp_path, "cka", facts).path != one.path
+        assert CacheEntry.at(tmp_path, "features", other).path != one.path
+    assert CacheEntry.at(tmp_path, "cka", facts).path != one.path
 
 
 def test_what_it_holds_is_replaced_only_when_said(tmp_path: Path) -> None:
-    made = Entry.at(tmp_path, "cka", {})
+    made = CacheEntry.at(tmp_path, "cka", {})
     assert made.holds() is None
-    made.begin({"pictures": 3})
+    made.begin({"images": 3})
     made.begin()
-    assert made.holds() == {"pictures": 3}
+    assert made.holds() == {"images": 3}
     made.begin({})
     assert made.holds() == {}
 
@@ -120,7 +120,7 @@ def test_an_inventory_of_half_a_shard_and_of_nothing(tmp_path: Path) -> None:
     assert inventory(tmp_path / "nowhere") == []
     entry(tmp_path, model="a", dataset="digits", weights="0123456789", tap="cls")
     (line,) = inventory(tmp_path)
-    assert (line.model, line.weights, line.data, line.tap, line.pictures) == ("a", "01234567", "digits", "cls", 0)
+    assert (line.model, line.weights, line.data, line.tap, line.images) == ("a", "01234567", "digits", "cls", 0)
 
 
 def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_folder_that_cannot_be_made_is_said_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TeachMattersError, match="TM_CACHE"):
-        Entry.at(tmp_path / "file", "features", {}).begin()
+        CacheEntry.at(tmp_path / "file", "features", {}).begin()
 
 
 def test_sizes_are_said_from_a_tenth_of_the_free_disk_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

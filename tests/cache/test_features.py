@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from teachmatters.cache.entry import Entry, entries
-from teachmatters.cache.features import Extraction, Ids, joined
+from teachmatters.cache.entry import CacheEntry, entries
+from teachmatters.cache.features import FeatureShards, Ids, joined
 from teachmatters.errors import TeachMattersError
 
 DEPTH, WIDTH = 3, 8
@@ -24,38 +24,38 @@ def vectors(count: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(size=(DEPTH, count, WIDTH)).astype(np.float32)
 
 
-def open_at(root: Path, said: list[str] | None = None, shard_rows: int = 4, **facts: Any) -> Extraction:
-    entry = Entry.at(root, "features", {"model": "toy"} | facts)
-    extraction = Extraction(entry, DEPTH, WIDTH, (said if said is not None else []).append)
-    extraction.shard_rows = shard_rows
-    return extraction
+def open_at(root: Path, said: list[str] | None = None, shard_rows: int = 4, **facts: Any) -> FeatureShards:
+    entry = CacheEntry.at(root, "features", {"model": "toy"} | facts)
+    feature_shards = FeatureShards(entry, DEPTH, WIDTH, (said if said is not None else []).append)
+    feature_shards.shard_rows = shard_rows
+    return feature_shards
 
 
-def filled(root: Path, count: int = 10, batch: int = 3, **options: Any) -> Extraction:
-    extraction, values = open_at(root, **options), vectors(count)
+def filled(root: Path, count: int = 10, batch: int = 3, **options: Any) -> FeatureShards:
+    feature_shards, values = open_at(root, **options), vectors(count)
     for start in range(0, count, batch):
         rows = range(start, min(start + batch, count))
-        extraction.add(ids_of(*rows), values[:, rows.start : rows.stop])
-    extraction.flush()
-    return extraction
+        feature_shards.add(ids_of(*rows), values[:, rows.start : rows.stop])
+    feature_shards.flush()
+    return feature_shards
 
 
-def shards(extraction: Extraction) -> list[Path]:
-    return sorted(extraction.entry.path.glob("*.safetensors"))
+def shards(feature_shards: FeatureShards) -> list[Path]:
+    return sorted(feature_shards.entry.path.glob("*.safetensors"))
 
 
-def read(extraction: Extraction, *numbers: int) -> NDArray[np.float32]:
-    places = extraction.find(ids_of(*numbers))
-    return np.stack([extraction.read(places, layer) for layer in range(1, DEPTH + 1)])
+def read(feature_shards: FeatureShards, *numbers: int) -> NDArray[np.float32]:
+    places = feature_shards.find(ids_of(*numbers))
+    return np.stack([feature_shards.read(places, layer) for layer in range(1, DEPTH + 1)])
 
 
-def test_any_pictures_come_back_in_any_order_also_to_somebody_else(tmp_path: Path) -> None:
-    for extraction in (filled(tmp_path), open_at(tmp_path)):
+def test_any_images_come_back_in_any_order_also_to_somebody_else(tmp_path: Path) -> None:
+    for feature_shards in (filled(tmp_path), open_at(tmp_path)):
         for numbers in ([0], [3, 4], list(range(10)), [9, 0, 5, 5, 1]):
-            np.testing.assert_allclose(read(extraction, *numbers), vectors(10)[:, numbers], atol=2e-3)
+            np.testing.assert_allclose(read(feature_shards, *numbers), vectors(10)[:, numbers], atol=2e-3)
 
 
-def test_pictures_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_images_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert open_at(tmp_path).find(ids_of(1, 2)).tolist() == [-1, -1]
     found = filled(tmp_path).find(ids_of(99, 4, 2**70, 0)) >= 0
     assert found.tolist() == [False, True, False, True]
@@ -65,46 +65,46 @@ def test_pictures_that_are_not_there_are_told(tmp_path: Path) -> None:
 def test_what_vectors_differ_by_keeps_its_digits(tmp_path: Path, scale: float) -> None:
     """Of an untrained network they differ by far less than they measure; some are too large for half precision."""
     values = scale * (vectors(6) + 1000).astype(np.float64)
-    extraction = open_at(tmp_path)
-    extraction.add(ids_of(*range(6)), values.astype(np.float32))
-    extraction.flush()
-    whole = read(extraction, *range(6)).astype(np.float64)
+    feature_shards = open_at(tmp_path)
+    feature_shards.add(ids_of(*range(6)), values.astype(np.float32))
+    feature_shards.flush()
+    whole = read(feature_shards, *range(6)).astype(np.float64)
     # float32 itself loses 2^-24 of 1000; half precision of a difference of about 3 loses 2^-12 of that
     assert np.abs(whole - values).max() / scale < 3e-3
     differences = (whole - whole[:, :1]) / scale
     np.testing.assert_allclose(differences, vectors(6) - vectors(6)[:, :1], atol=3e-3)
 
 
-def test_rounding_depends_on_no_picture_but_the_first(tmp_path: Path) -> None:
+def test_rounding_depends_on_no_image_but_the_first(tmp_path: Path) -> None:
     one = filled(tmp_path / "one", batch=1, shard_rows=1)
     other = filled(tmp_path / "other", batch=5, shard_rows=4)
     np.testing.assert_array_equal(read(one, *range(10)), read(other, *range(10)))
 
 
 def test_half_precision_on_disk(tmp_path: Path) -> None:
-    extraction = open_at(tmp_path, shard_rows=10_000)
+    feature_shards = open_at(tmp_path, shard_rows=10_000)
     count = 4000
-    extraction.add(ids_of(*range(count)), vectors(count))
-    extraction.flush()
-    assert extraction.size_of(count) == count * DEPTH * WIDTH * 2
-    overhead = count * (16 + 4 * DEPTH)  # what a picture is known by, and a unit for each of its vectors
-    assert extraction.entry.bytes() == pytest.approx(extraction.size_of(count) + overhead, rel=0.01)
+    feature_shards.add(ids_of(*range(count)), vectors(count))
+    feature_shards.flush()
+    assert feature_shards.size_of(count) == count * DEPTH * WIDTH * 2
+    overhead = count * (16 + 4 * DEPTH)  # what an image is known by, and a unit for each of its vectors
+    assert feature_shards.entry.bytes() == pytest.approx(feature_shards.size_of(count) + overhead, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("depth", "width", "gigabytes"), [(12, 384, 12), (12, 768, 25), (24, 1024, 65), (32, 1280, 109)]
 )
 def test_all_layers_of_imagenet_take_what_the_docs_say(tmp_path: Path, depth: int, width: int, gigabytes: int) -> None:
-    entry = Entry.at(tmp_path, "features", {})
-    size = Extraction(entry, depth, width, print).size_of(1_331_167)
+    entry = CacheEntry.at(tmp_path, "features", {})
+    size = FeatureShards(entry, depth, width, print).size_of(1_331_167)
     assert round(size / 1e9) == gigabytes
 
 
 def test_whole_shards_outlive_a_process_that_was_killed(tmp_path: Path) -> None:
-    extraction, values = open_at(tmp_path), vectors(10)
-    for number in range(10):  # two shards of four, and two pictures that never were written
-        extraction.add(ids_of(number), values[:, number : number + 1])
-    (extraction.entry.path / f".000002-abc.safetensors.{'0' * 32}").write_bytes(b"half a shard")
+    feature_shards, values = open_at(tmp_path), vectors(10)
+    for number in range(10):  # two shards of four, and two images that never were written
+        feature_shards.add(ids_of(number), values[:, number : number + 1])
+    (feature_shards.entry.path / f".000002-abc.safetensors.{'0' * 32}").write_bytes(b"half a shard")
     said: list[str] = []
     after = open_at(tmp_path, said)
     assert (after.find(ids_of(*range(10))) >= 0).tolist() == [True] * 8 + [False] * 2
@@ -127,22 +127,22 @@ def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
         case "another model's":
             path.write_bytes(shards(filled(tmp_path, model="another"))[1].read_bytes())
         case _:
-            other = Extraction(Entry.at(tmp_path / "x", "features", {}), DEPTH, WIDTH + 1, print)
+            other = FeatureShards(CacheEntry.at(tmp_path / "x", "features", {}), DEPTH, WIDTH + 1, print)
             other.add(ids_of(1), np.ones((DEPTH, 1, WIDTH + 1), np.float32))
             other.flush()
             path.write_bytes(shards(other)[0].read_bytes())
     said: list[str] = []
-    extraction = open_at(tmp_path, said)
-    assert said == [f"{path} is damaged or another model's and was dropped: its pictures are extracted anew"]
+    feature_shards = open_at(tmp_path, said)
+    assert said == [f"{path} is damaged or another model's and was dropped: its images are extracted anew"]
     assert not path.exists()
-    assert (extraction.find(ids_of(*range(10))) >= 0).sum() == 10 - 3
+    assert (feature_shards.find(ids_of(*range(10))) >= 0).sum() == 10 - 3
 
 
 def test_two_processes_that_extract_the_same_count_once(tmp_path: Path) -> None:
     one, two = open_at(tmp_path), open_at(tmp_path)
-    for extraction in (one, two):
-        extraction.add(ids_of(*range(4)), vectors(4))
-        extraction.flush()
+    for feature_shards in (one, two):
+        feature_shards.add(ids_of(*range(4)), vectors(4))
+        feature_shards.flush()
     whole = open_at(tmp_path)
     assert len(whole.paths) == 2
     np.testing.assert_allclose(read(whole, 3, 0), vectors(4)[:, [3, 0]], atol=2e-3)
@@ -151,7 +151,7 @@ def test_two_processes_that_extract_the_same_count_once(tmp_path: Path) -> None:
 def test_only_the_shards_and_layers_asked_for_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.cache import features
 
-    extraction = filled(tmp_path, count=40, batch=4)
+    feature_shards = filled(tmp_path, count=40, batch=4)
     read_of: list[tuple[str, int, int]] = []
     original = features._layer
 
@@ -160,25 +160,25 @@ def test_only_the_shards_and_layers_asked_for_are_read(tmp_path: Path, monkeypat
         return original(path, layer, rows)
 
     monkeypatch.setattr(features, "_layer", counting)
-    extraction.read(extraction.find(ids_of(*range(6, 13))), 2)
+    feature_shards.read(feature_shards.find(ids_of(*range(6, 13))), 2)
     assert read_of == [("000001", 2, 2), ("000002", 2, 4), ("000003", 2, 1)]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nothing_that_is_not_finite_is_kept(tmp_path: Path, bad: float) -> None:
-    extraction, values = open_at(tmp_path), vectors(2)
+    feature_shards, values = open_at(tmp_path), vectors(2)
     values[1, 1, 3] = bad
     with pytest.raises(TeachMattersError, match="not finite"):
-        extraction.add(ids_of(0, 1), values)
-    extraction.flush()
-    assert not extraction.entry.path.exists()
+        feature_shards.add(ids_of(0, 1), values)
+    feature_shards.flush()
+    assert not feature_shards.entry.path.exists()
 
 
 def test_a_shard_that_went_away_is_an_error_with_its_name(tmp_path: Path) -> None:
-    extraction = filled(tmp_path)
-    extraction.entry.remove()
+    feature_shards = filled(tmp_path)
+    feature_shards.entry.remove()
     with pytest.raises(TeachMattersError, match=r"cannot be read: .* run again"):
-        read(extraction, 0)
+        read(feature_shards, 0)
 
 
 def test_other_facts_are_another_extraction(tmp_path: Path) -> None:
@@ -188,9 +188,9 @@ def test_other_facts_are_another_extraction(tmp_path: Path) -> None:
 
 
 def test_what_is_written_after_a_prune_can_be_found_and_pruned_again(tmp_path: Path) -> None:
-    extraction = filled(tmp_path, count=4)
-    extraction.entry.remove()
-    extraction.add(ids_of(7), vectors(1))
-    extraction.flush()
+    feature_shards = filled(tmp_path, count=4)
+    feature_shards.entry.remove()
+    feature_shards.add(ids_of(7), vectors(1))
+    feature_shards.flush()
     assert open_at(tmp_path).find(ids_of(7, 0)).tolist() == [0, -1]
-    assert [entry.path for entry in entries(tmp_path)] == [extraction.entry.path]
+    assert [entry.path for entry in entries(tmp_path)] == [feature_shards.entry.path]

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from teachmatters.cache import holding
-from teachmatters.cache.entry import Entry, entries
+from teachmatters.cache.entry import CacheEntry, entries
 from teachmatters.cache.holding import alone, hold, release
 from teachmatters.cache.limit import limit_of, make_room
 from teachmatters.errors import TeachMattersError
@@ -33,7 +33,7 @@ time.sleep(60)
 
 
 @pytest.fixture
-def three(tmp_path: Path) -> list[Entry]:
+def three(tmp_path: Path) -> list[CacheEntry]:
     """About 1 kB each; b was not used for longest."""
     return [entry(tmp_path, model=model, size=1000, days=days) for model, days in (("a", 2), ("b", 9), ("c", 1))]
 
@@ -70,7 +70,7 @@ def test_by_default_a_tenth_of_the_disk_and_never_more_than_50_gb(
 
 
 def test_what_was_not_used_for_longest_goes_first(
-    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setenv("TM_CACHE_LIMIT", "4kB")
@@ -86,7 +86,7 @@ def test_what_was_not_used_for_longest_goes_first(
 
 
 def test_what_the_command_uses_is_kept_and_told(
-    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
@@ -101,7 +101,7 @@ def test_what_the_command_uses_is_kept_and_told(
 
 
 def test_what_another_process_uses_is_kept_until_it_ends(
-    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
     draft = three[1].path / ".tmpa1B2c3"
@@ -122,7 +122,7 @@ def test_what_another_process_uses_is_kept_until_it_ends(
 
 @pytest.mark.parametrize("name", [".tmpa1B2c3", f".state.safetensors.{'a' * 32}", f".about.json.{'0' * 32}"])
 def test_what_killed_processes_were_writing_is_removed_by_the_next_who_comes(
-    three: list[Entry], tmp_path: Path, name: str
+    three: list[CacheEntry], tmp_path: Path, name: str
 ) -> None:
     mine = three[0].path / ".tmp-notes"
     uses: list[Callable[[], None]] = [lambda: hold(three[0]), lambda: make_room(tmp_path, lambda _: None)]
@@ -137,7 +137,7 @@ def test_what_killed_processes_were_writing_is_removed_by_the_next_who_comes(
 
 
 def test_a_folder_that_holds_nothing_but_a_draft_is_an_entry(tmp_path: Path) -> None:
-    made = Entry.at(tmp_path, "cka", {"model": "a"})
+    made = CacheEntry.at(tmp_path, "cka", {"model": "a"})
     made.path.mkdir()
     (made.path / f".about.json.{'0' * 32}").write_bytes(b"half")
     make_room(tmp_path, lambda _: None)
@@ -150,9 +150,9 @@ def test_a_killed_write_leaves_what_is_recognised(tmp_path: Path) -> None:
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from teachmatters.cache.entry import Entry
+from teachmatters.cache.entry import CacheEntry
 from teachmatters.cache.states import save_state
-entry = Entry.at(Path(sys.argv[1]), "features", {"model": "a"})
+entry = CacheEntry.at(Path(sys.argv[1]), "features", {"model": "a"})
 entry.begin()
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 save_state(entry.path / "000000-a.safetensors", {"x": np.zeros(1000)}, entry.key)
@@ -168,7 +168,7 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
-from teachmatters.cache.entry import Entry
+from teachmatters.cache.entry import CacheEntry
 from teachmatters.cache.holding import hold, release
 from teachmatters.cache.states import load_state, save_state
 
@@ -177,7 +177,7 @@ def write(entry):
         entry.begin({"shards": number})
         save_state(entry.path / f"{number % 9:06d}-a.safetensors", {"x": np.full(20_000, number)}, entry.key)
 
-moments, entry, found = random.Random(0), Entry.at(Path(sys.argv[1]), "features", {"model": "a"}), 0
+moments, entry, found = random.Random(0), CacheEntry.at(Path(sys.argv[1]), "features", {"model": "a"}), 0
 for _ in range(int(sys.argv[2])):
     child = os.fork()
     if not child:
@@ -207,7 +207,7 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_nothing_for_ever(tmp_pat
     assert int(found.stdout) > 0, "none fell into a write: this shows nothing"
 
 
-def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[Entry]) -> None:
+def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[CacheEntry]) -> None:
     hold(three[0])
     three[0].remove()
     three[0].begin()
@@ -218,7 +218,9 @@ def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[En
         assert not free
 
 
-def test_without_locks_nothing_is_dropped(three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_locks_nothing_is_dropped(
+    three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(holding, "LOCKS", False)
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
     hold(three[0])
@@ -227,7 +229,7 @@ def test_without_locks_nothing_is_dropped(three: list[Entry], tmp_path: Path, mo
 
 
 def test_a_cache_that_may_only_be_read_is_left_alone(
-    three: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
 

@@ -78,7 +78,7 @@ def test_analyze_then_read(here: Path) -> None:
     assert len(rows) == 3 * 4
     assert {row["metric"] for row in rows} == {"attn-distance"}
     assert {row["head"] for row in rows} == {None, 1, 2, 3}
-    assert "done   toy-a: attention on toys: 21 pictures" in first.stderr
+    assert "done   toy-a: attention on toys: 21 images" in first.stderr
     again = tm("analyze", "--model", "toy-a", "--metric", "attn-distance", "--data", "toys")
     assert "reused toy-a" in again.stderr
     assert "recorded" not in again.stderr
@@ -106,7 +106,7 @@ def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None
 @pytest.mark.usefixtures("toys")
 def test_the_default_data_set_is_named_with_its_size() -> None:
     answer = tm("analyze", "--model", "toy-a", "--metric", "toy-motion")
-    assert "no --data given: toy-video uses 'toys' (20 pictures)" in answer.stderr
+    assert "no --data given: toy-video uses 'toys' (20 images)" in answer.stderr
     assert "toys" not in tm("analyze", "--model", "toy-a", "--metric", "toy-motion").stderr.replace("on toys", "")
 
 
@@ -131,7 +131,7 @@ def test_of_several_models_the_closing_table_says_which_failed() -> None:
         ("analyze -m toy-a --metric knn --data imagenet", "--data-root"),
         ("analyze -m toy-a --metric knn --data imagenet --data-root nowhere", "--data-root nowhere is not a directory"),
         ("analyze -m toy-a --metric knn --data imagenet --data-root .", "train"),
-        ("analyze -m toy-a --metric attn-distance --data folder --data-root .", "pictures"),
+        ("analyze -m toy-a --metric attn-distance --data folder --data-root .", "images"),
         ("analyze -m toy-nan --metric knn --data toys", "layer 2 is not finite"),
         ("analyze -m toy-broken --metric knn --data toys", "toy-broken is broken"),
         ("analyze -m dino-s16 --metric knn --data toys", "--weights FILE"),
@@ -264,7 +264,7 @@ def test_a_folder_is_checked_against_the_layout(here: Path) -> None:
     for name in ("cats", "dogs"):
         (here / "pets" / name).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(here / "pets" / name / "1.png")
-    assert "2 for pictures; 2 classes" in tm("datasets", "folder", "--data-root", "pets").stdout
+    assert "2 for images; 2 classes" in tm("datasets", "folder", "--data-root", "pets").stdout
 
 
 PLUGIN = """

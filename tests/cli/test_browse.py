@@ -22,8 +22,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
-from teachmatters.reports import browsing
-from teachmatters.reports.browsing import QUERIES
+from teachmatters.reports import datasette_site
+from teachmatters.reports.datasette_site import QUERIES
 from tests.pages import DOCS, blocks
 from tests.reports.stores import TOP1, model, record, typical, values
 from tests.store.hostile import COUNT
@@ -137,9 +137,9 @@ def test_it_answers_to_its_own_names(shared: Server, host: str, status: int) -> 
 
 def test_a_query_that_cannot_be_stopped_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that works for about two seconds, where one of hours would be as deaf."""
-    monkeypatch.setattr(browsing, "SECONDS", 0.1)
+    monkeypatch.setattr(datasette_site, "SECONDS", 0.1)
     given_up = threading.Event()
-    site = browsing.Site(store, given_up.set)
+    site = datasette_site.Site(store, given_up.set)
     connection = site._connect()
     deaf = "SELECT instr(zeroblob(400000), zeroblob(200000) || x'01')"
     for sql, outcome in (("SELECT count(*) FROM results", False), (deaf, True)):
@@ -152,8 +152,8 @@ def test_a_query_that_cannot_be_stopped_is_given_up(store: Path, monkeypatch: py
 
 
 def test_a_query_is_stopped_between_two_rows_of_hard_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browsing, "SECONDS", 0.1)
-    site = browsing.Site(store, lambda: pytest.fail("it could be stopped"))
+    monkeypatch.setattr(datasette_site, "SECONDS", 0.1)
+    site = datasette_site.Site(store, lambda: pytest.fail("it could be stopped"))
     connection = site._connect()
     connection.set_progress_handler(lambda: 0, 1000)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):

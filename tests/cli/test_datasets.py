@@ -1,4 +1,4 @@
-"""``tm datasets NAME --preview FILE.png``; the sheet itself is looked at in tests/runner/test_preview.py."""
+"""``tm datasets NAME --preview FILE.png``; the sheet itself is looked at in tests/runner/preview/test_preview.py."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def test_the_gallery_is_counted_too() -> None:
 
 
 HOLDS = {
-    "roxford5k": "12 for pictures; 14 for retrieval (2 queries, 12 in the gallery)",
-    "davis": "3 for pictures; 3 for videos (1 video)",
-    "spair": "3 for pairs (2 pairs); 3 for pictures",
+    "roxford5k": "12 for images; 14 for retrieval (2 queries, 12 in the gallery)",
+    "davis": "3 for images; 3 for videos (1 video)",
+    "spair": "3 for pairs (2 pairs); 3 for images",
 }
 
 

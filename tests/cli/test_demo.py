@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters.cli import demo
-from teachmatters.reports import plots
+from teachmatters.reports.figures import plots
 
 SHIPPED = Path(__file__).parents[2] / "results.db"
 

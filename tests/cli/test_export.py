@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from teachmatters.cli import output
 from teachmatters.cli.app import app
 from teachmatters.cli.export import SUFFIXES
-from teachmatters.reports import export as exporting
+from teachmatters.reports.tables import export as exporting
 from tests.reports.stores import typical
 from tests.store.samples import beside, finish, rows, start
 
@@ -57,7 +57,7 @@ def test_all_of_results_is_the_default(store: Path, tmp_path: Path) -> None:
 def test_a_parquet_column_has_one_type_whatever_comes_first(
     store: Path, tmp_path: Path, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachmatters.reports.parquet.ROWS", group)
+    monkeypatch.setattr("teachmatters.reports.tables.parquet.ROWS", group)
     target = tmp_path / "out.parquet"
     tm("export", "--db", store, "--query", TYPES, "--out", target)
     table = pq.read_table(target)

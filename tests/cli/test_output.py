@@ -12,7 +12,7 @@ import pytest
 
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.formats import Format
+from teachmatters.reports.tables.formats import Format
 
 
 def test_data_and_talk_go_apart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
-from tests.fixtures import picture
+from tests.fixtures import image
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"):
         path = Path("in") / "dataset" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(name).save(path)
+        image(name).save(path)
         path.with_suffix(".txt" if path.stem == "1" else ".png").touch()
 
 
@@ -67,11 +67,11 @@ def test_the_list_of_data_sets_says_it_too() -> None:
     answer = tm("datasets", "folder", "--data-root", "in", "--format", "json")
     (shown,) = json.loads(answer.stdout)
     assert shown["remarks"] == [CLASS, FILES]
-    assert shown["found"] == "4 for labels; 4 for pictures; 1 class"
+    assert shown["found"] == "4 for labels; 4 for images; 1 class"
 
 
 def test_a_data_set_without_labels_says_why() -> None:
-    picture("stray").save("in/stray.png")
+    image("stray").save("in/stray.png")
     answer = analyze("--metric", "knn")
     assert answer.exit_code == 1
     assert "no labels: images are directly in in, not in a folder per class" in answer.stderr

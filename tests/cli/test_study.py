@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from teachmatters import registry
 from teachmatters.cli.app import app
-from teachmatters.runner.study_names import open_study
+from teachmatters.runner.study.resolve import open_study
 from tests.pages import DOCS
 from tests.toys import toy_source
 
@@ -41,7 +41,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
         "21",
         "42",
     ]
-    assert "5 of 5 cells are missing from results.db\n42 forward passes over 21 pictures, about 1 s" in planned.stderr
+    assert "5 of 5 cells are missing from results.db\n42 forward passes over 21 images, about 1 s" in planned.stderr
     assert "3 comparisons of models, and what is computed after a pass, come on top\n" in planned.stderr
     assert "forward passes a second on this cpu: ViT-24/8: crop " in planned.stderr
     assert [path.name for path in Path().iterdir()] == ["study.yaml"]
@@ -51,7 +51,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
         ["toys", "attention", "2", "0", "0"],
         ["toys", "toy-pairs", "3", "0", "0"],
     ]
-    assert "done   toy-a: attention on toys: 21 pictures in" in done.stderr
+    assert "done   toy-a: attention on toys: 21 images in" in done.stderr
     assert done.stderr.endswith("done 5, reused 0, failed 0; the results are in results.db\n")
     again = tm("study.yaml")
     assert again.stderr == "done 0, reused 5, failed 0; the results are in results.db\n"
@@ -129,12 +129,12 @@ def test_the_papers_study_names_its_models_and_data() -> None:
     assert {model.spec.image_size for model in study.models} == {224}
     families = {model.spec.family for model in study.models}
     assert families == {"supervised", "clip", "dino", "moco", "mae", "beit"}
-    data = {wish.data.name for wish in study.wishes}
+    data = {study_task.data.name for study_task in study.study_tasks}
     assert data == {"imagenet50", "imagenet", "coco", "partimagenet", "roxford5k", "rparis6k", "davis", "spair"}
-    wanted = {(wish.request.analysis.name, wish.data.name) for wish in study.wishes}
+    wanted = {(study_task.request.analysis.name, study_task.data.name) for study_task in study.study_tasks}
     paper = {(s.name, d) for s in registry.load().analyses.values() if "paper" in s.suites for d in s.paper_data}
     assert wanted == paper
-    assert all(wish.setting == "" for wish in study.wishes), "as the protocols say"
+    assert all(study_task.setting == "" for study_task in study.study_tasks), "as the protocols say"
 
 
 def test_its_plan_without_data_or_weights_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ def test_the_bundled_study_is_what_the_shipped_results_hold() -> None:
     study = open_study(registry.load(), MINI)
     assert sorted(study.labels) == sorted(name for name in registry.load().models if name.startswith("mini-"))
     wanted = {
-        (*cell, wish.data.name, wish.request.analysis.name, metric)
-        for wish in study.wishes
-        for cell in wish.cells(study.labels)
-        for metric in wish.request.metrics & wish.request.analysis.metrics_on(wish.data.kinds)
+        (*cell, study_task.data.name, study_task.request.analysis.name, metric)
+        for study_task in study.study_tasks
+        for cell in study_task.cells(study.labels)
+        for metric in study_task.request.metrics & study_task.request.analysis.metrics_on(study_task.data.kinds)
     }
     shipped = query(
         DOCS.parent / "results.db",

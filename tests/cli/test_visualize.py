@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_three_drawings_of_a_picture(here: Path) -> None:
+def test_three_drawings_of_a_image(here: Path) -> None:
     answer = tm("cat.png", "--model", "toy-a")
     assert answer.exit_code == 0, answer.output
     assert answer.stdout == ""
@@ -73,19 +73,19 @@ def test_what_is_chosen_is_drawn(here: Path) -> None:
     assert files(here / "a" / "b")[1] == "cat.toy-a.heads-positions-layer2.png"
 
 
-def test_several_pictures_and_models_one_of_each_bad(here: Path) -> None:
-    (here / "bad.png").write_text("no picture")
+def test_several_images_and_models_one_of_each_bad(here: Path) -> None:
+    (here / "bad.png").write_text("no image")
     answer = tm("cat.png", "bad.png", "-m", "toy-a", "-m", "toy-broken", "-m", "toy-b", "--grid", "layers-positions")
     assert answer.exit_code == 1
     assert answer.stdout == ""
     drawn = "Drew attention/cat.toy-a.layers-positions.png", "Drew attention/cat.toy-b.layers-positions.png"
     assert tuple(answer.stderr.splitlines()[:2]) == drawn
     failed = answer.stderr.splitlines()[2:]
-    assert failed[0].startswith("failed bad.png: 'bad.png' cannot be read as a picture: ")
+    assert failed[0].startswith("failed bad.png: 'bad.png' cannot be read as an image: ")
     assert failed[1:] == ["failed toy-broken: toy-broken is broken"]
 
 
-def test_a_folder_stands_for_its_pictures_but_not_for_our_drawings(here: Path) -> None:
+def test_a_folder_stands_for_its_images_but_not_for_our_drawings(here: Path) -> None:
     for name in ("pets/dog.png", "pets/.hidden.png", "pets/below/deep.png"):
         photo(here / name)
     (here / "pets" / "notes.txt").write_text("notes")
@@ -93,10 +93,10 @@ def test_a_folder_stands_for_its_pictures_but_not_for_our_drawings(here: Path) -
         answer = tm("pets", "pets/dog.png", "--model", "toy-a", "--grid", "layers-positions", "--out", "pets")
         assert answer.stderr == "Drew pets/dog.toy-a.layers-positions.png\n"
     (here / "empty").mkdir()
-    refused(tm("empty", "--model", "toy-a"), "folder 'empty' holds no picture itself")
+    refused(tm("empty", "--model", "toy-a"), "folder 'empty' holds no image itself")
 
 
-def test_pictures_of_one_name_are_told_apart(here: Path) -> None:
+def test_images_of_one_name_are_told_apart(here: Path) -> None:
     paths = [photo(here / name) for name in ("cats/0.png", "dogs/0.png")]
     answer = tm(*paths, "--model", "toy-b", "--grid", "layers-heads")
     assert answer.exit_code == 0
@@ -123,7 +123,7 @@ def test_two_models_that_make_one_file_name_are_told(here: Path) -> None:
 
 def test_one_line_for_what_cannot_be_done(here: Path) -> None:
     (here / "taken").write_text("a file")
-    refused(tm("nowhere.png", "--model", "toy-a"), "no picture 'nowhere.png': there is no such file")
+    refused(tm("nowhere.png", "--model", "toy-a"), "no image 'nowhere.png': there is no such file")
     refused(tm("cat.png", "--model", "toy-z"), "unknown model 'toy-z'")
     refused(tm("cat.png", "--model", "toy-a", "--layers", "13"), "--layers 13: toy-a has layers 1 to 3")
     refused(tm("cat.png", "--model", "toy-a", "--heads", "2-4"), "--heads 4: toy-a has heads 1 to 3")

@@ -14,7 +14,7 @@ from teachmatters.datasets.image_folder import ImageFolder, open_folder
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
-from tests.fixtures import picture
+from tests.fixtures import image
 
 NAMES = ["cat", "dog", "eel"]
 
@@ -23,8 +23,8 @@ def table(count: int, seed: str = "", column: str = "image") -> Any:
     import datasets
 
     features = datasets.Features({column: datasets.Image(), "label": datasets.ClassLabel(names=NAMES)})
-    pictures = [picture(f"{seed}{number}", label=number % 3) for number in range(count)]
-    rows = {column: pictures, "label": [number % 3 for number in range(count)]}
+    images = [image(f"{seed}{number}", label=number % 3) for number in range(count)]
+    rows = {column: images, "label": [number % 3 for number in range(count)]}
     return datasets.Dataset.from_dict(rows, features=features)
 
 
@@ -46,9 +46,9 @@ def labels(dataset: Dataset, role: Role = "all") -> list[tuple[str, int | None]]
     return [(item.key, item.label) for item in dataset.items("labels", role) or ()]
 
 
-def check_pictures(dataset: Dataset, role: Role, seed: str) -> None:
+def check_images(dataset: Dataset, role: Role, seed: str) -> None:
     for number, item in enumerate(dataset.items("labels", role) or ()):
-        assert dataset.picture(item).tobytes() == picture(f"{seed}{number}", label=number % 3).tobytes()
+        assert dataset.image(item).tobytes() == image(f"{seed}{number}", label=number % 3).tobytes()
 
 
 def test_train_and_validation_are_gallery_and_queries(saved: Path) -> None:
@@ -58,16 +58,16 @@ def test_train_and_validation_are_gallery_and_queries(saved: Path) -> None:
     assert labels(dataset, "gallery") == [(f"train/{n:08d}", n % 3) for n in range(7)]
     assert labels(dataset) == labels(dataset, "queries") == [(f"val/{n:08d}", n % 3) for n in range(4)]
     assert dataset.split("labels") == "val"
-    check_pictures(dataset, "gallery", "t")
-    check_pictures(dataset, "queries", "v")
+    check_images(dataset, "gallery", "t")
+    check_images(dataset, "queries", "v")
     assert open_imagenet(DatasetRequest(spec=IMAGENET, root=saved)).classes == NAMES
 
 
-def test_sizes_are_those_of_the_encoded_pictures(saved: Path) -> None:
+def test_sizes_are_those_of_the_encoded_images(saved: Path) -> None:
     import datasets
 
     raw = datasets.load_from_disk(str(saved))["train"].cast_column("image", datasets.Image(decode=False))
-    sizes = [item.size for item in opened(saved).items("pictures", "gallery") or ()]
+    sizes = [item.size for item in opened(saved).items("images", "gallery") or ()]
     assert sizes == [len(row["image"]["bytes"]) for row in raw]
 
 
@@ -76,7 +76,7 @@ def test_rows_that_were_chosen_keep_their_order(tmp_path: Path) -> None:
     dataset = opened(tmp_path)
     assert labels(dataset) == [("00000000", 1), ("00000001", 1), ("00000002", 2)]
     for number, item in zip((4, 1, 5), dataset.items("labels", "all") or (), strict=True):
-        assert dataset.picture(item).tobytes() == picture(str(number), label=number % 3).tobytes()
+        assert dataset.image(item).tobytes() == image(str(number), label=number % 3).tobytes()
 
 
 def test_parquet_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_parquet_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     dataset = opened(root)
     assert [key for key, _ in labels(dataset, "gallery")] == [f"train/{n:08d}" for n in range(5)]
     assert labels(dataset) == [(f"test/{n:08d}", n % 3) for n in range(3)]
-    check_pictures(dataset, "queries", "e")
+    check_images(dataset, "queries", "e")
 
 
 def splits(root: Path, *names: str) -> Dataset:
@@ -120,7 +120,7 @@ def test_splits_of_many_names(names: tuple[str, ...], parts: dict[Role, str], tm
     assert dataset.split("labels") == (parts["all"] or "all")
     for role, part in parts.items():
         seed = {"val": "val" if "val" in names else "validation", "": "everything"}.get(part, part)
-        check_pictures(dataset, role, seed)
+        check_images(dataset, role, seed)
 
 
 def test_it_is_not_guessed_which_split_is_meant(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_splits_whose_labels_differ_are_one_line(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_pictures_by_path_and_rows_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_by_path_and_rows_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
     import pyarrow.parquet as pq
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     (tmp_path / "there").mkdir()
     (tmp_path / "files").mkdir()
-    picture("a").save(tmp_path / "files" / "a.png")
+    image("a").save(tmp_path / "files" / "a.png")
     paths = [str(tmp_path / "files" / "a.png"), str(tmp_path / "files" / "gone.png"), None]
     features = datasets.Features({"image": datasets.Image(decode=False)})
     rows = [None if path is None else {"path": path, "bytes": None} for path in paths]
@@ -154,17 +154,17 @@ def test_pictures_by_path_and_rows_without_one(tmp_path: Path, monkeypatch: pyte
     with pq.ParquetWriter(tmp_path / "there" / "x.parquet", features.arrow_schema) as writer:
         writer.write_table(whole.data.table.cast(features.arrow_schema))
     dataset = opened(tmp_path / "there")
-    first, second, third = dataset.items("pictures", "all") or ()
+    first, second, third = dataset.items("images", "all") or ()
     assert [first.size, second.size, third.size] == [(tmp_path / "files" / "a.png").stat().st_size, 0, 0]
-    assert dataset.picture(first).tobytes() == picture("a").tobytes()
+    assert dataset.image(first).tobytes() == image("a").tobytes()
     with pytest.raises(OSError, match=r"gone\.png"):
-        dataset.picture(second)
-    with pytest.raises(ValueError, match="no picture in this row"):
-        dataset.picture(third)
+        dataset.image(second)
+    with pytest.raises(ValueError, match="no image in this row"):
+        dataset.image(third)
 
 
 def test_files_come_before_a_table_beside_them(tmp_path: Path) -> None:
-    picture("a").save(tmp_path / "a.png")
+    image("a").save(tmp_path / "a.png")
     (tmp_path / "metadata.parquet").write_text("whatever")
     assert isinstance(opened(tmp_path), ImageFolder)
 
@@ -172,13 +172,13 @@ def test_files_come_before_a_table_beside_them(tmp_path: Path) -> None:
 def test_any_name_of_the_column_and_no_labels(tmp_path: Path) -> None:
     table(2, column="photo").remove_columns("label").save_to_disk(str(tmp_path))
     dataset = opened(tmp_path)
-    assert dataset.kinds == {"pictures"}
-    assert [item.label for item in dataset.items("pictures", "all") or ()] == [None, None]
+    assert dataset.kinds == {"images"}
+    assert [item.label for item in dataset.items("images", "all") or ()] == [None, None]
 
 
-def test_a_table_without_pictures_is_one_line(tmp_path: Path) -> None:
+def test_a_table_without_images_is_one_line(tmp_path: Path) -> None:
     table(2).remove_columns("image").save_to_disk(str(tmp_path))
-    with pytest.raises(TeachMattersError, match="no column of pictures; its columns are label"):
+    with pytest.raises(TeachMattersError, match="no column of images; its columns are label"):
         opened(tmp_path)
 
 

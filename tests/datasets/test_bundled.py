@@ -16,13 +16,13 @@ from teachmatters.datasets.specs import DIGITS, PHOTOS, register_datasets
 
 def test_photos_are_read_from_the_packages_by_name() -> None:
     dataset = open_photos(DatasetRequest(spec=PHOTOS))
-    items = dataset.items("pictures", "all") or []
+    items = dataset.items("images", "all") or []
     assert [item.key for item in items] == sorted(item.key for item in items)
     assert {"astronaut.png", "chelsea.png", "china.jpg", "flower.jpg"} <= {item.key for item in items}
-    assert dataset.kinds == {"pictures"}
-    assert (len(items), dataset.items("pictures", "gallery")) == (13, None)
+    assert dataset.kinds == {"images"}
+    assert (len(items), dataset.items("images", "gallery")) == (13, None)
     for item in items:
-        read = dataset.picture(item)
+        read = dataset.image(item)
         assert read.mode == "RGB"
         assert min(read.size) >= 224
         assert item.size > 10_000
@@ -37,7 +37,7 @@ def test_digits_are_scikit_learns() -> None:
     assert (list(dataset.classes), {item.size for item in items}) == (list("0123456789"), {64})
     assert [item.key for item in items] == sorted(item.key for item in items)
     for index in (0, 1000, 1796):
-        read = np.asarray(dataset.picture(items[index]))
+        read = np.asarray(dataset.image(items[index]))
         assert read.shape == (8, 8, 3)
         np.testing.assert_allclose(read[..., 1], data.images[index] * 255 / 16, atol=0.5)
 

@@ -18,8 +18,8 @@ from teachmatters.api import Mask
 from teachmatters.datasets.coco import Coco
 from teachmatters.datasets.outlines import draw
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import OpenDataset, fingerprint, items_of, open_dataset
-from teachmatters.runner.parameters import effective
+from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset
+from teachmatters.runner.plan.parameters import effective
 from tests import annotated
 from tests.measuring import measure, task
 
@@ -61,9 +61,9 @@ def test_items_come_by_id_with_their_sizes(folder: Path) -> None:
     items = dataset.items("masks", "all") or []
     assert [item.key for item in items] == [f"val2017/{i:012d}.jpg" for i in range(1, 13)]
     assert items[4].size == (folder / "images/val2017/000000000005.jpg").stat().st_size
-    assert dataset.picture(items[0]).size == (240, 320)
+    assert dataset.image(items[0]).size == (240, 320)
     assert (dataset.split("masks"), dataset.items("masks", "queries")) == ("val2017", None)
-    assert dataset.items("pictures", "all") == items
+    assert dataset.items("images", "all") == items
 
 
 def test_masks_are_those_of_the_file(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_masks_are_those_of_the_file(folder: Path) -> None:
                 filled = Image.new("L", (image["width"], image["height"]))
                 ImageDraw.Draw(filled).polygon(entry["segmentation"][0], fill=255)
                 assert (np.asarray(filled) != mask.pixels).mean() < 0.01
-    assert [len(objects(dataset, i)) for i in range(4)] == [1, 2, 3, 2], "picture 4 has a crowd beside its object"
+    assert [len(objects(dataset, i)) for i in range(4)] == [1, 2, 3, 2], "image 4 has a crowd beside its object"
 
 
 def test_several_polygons_are_one_object_and_compressed_runs_are_read() -> None:
@@ -105,14 +105,14 @@ def test_both_layouts_are_one_cell(folder: Path, tmp_path: Path) -> None:
     for root in (folder, tmp_path):
         data = opened(root)
         marks.append(fingerprint(data, ["masks"], items_of(data, "masks", ["all"], None)))
-        data.dataset.picture(items_of(data, "masks", ["all"], None)["all"][0])
+        data.dataset.image(items_of(data, "masks", ["all"], None)["all"][0])
     assert marks[0] == marks[1]
     change(tmp_path, lambda content: content["annotations"].pop())
     data = opened(tmp_path)
     assert fingerprint(data, ["masks"], items_of(data, "masks", ["all"], None)) != marks[0]
 
 
-def test_how_many_pictures_an_analysis_gets(folder: Path) -> None:
+def test_how_many_images_an_analysis_gets(folder: Path) -> None:
     assert opened(folder, "attention-iou").parameters == {"images": 5000}
     assert opened(folder, "segment-clustering").parameters == {"images": 1000}
     assert opened(folder, "attention").parameters == {"images": None}
@@ -120,17 +120,17 @@ def test_how_many_pictures_an_analysis_gets(folder: Path) -> None:
     assert [item.key[-5:-4] for item in items_of(some, "masks", ["all"], None)["all"]] == ["1", "2", "3"]
 
 
-def test_a_picture_without_annotations_has_no_objects(broken: Path) -> None:
+def test_a_image_without_annotations_has_no_objects(broken: Path) -> None:
     change(broken, lambda content: content["annotations"].clear())
     assert objects(Coco(broken), 0) == ()
 
 
-def test_a_picture_that_is_missing_is_listed_and_cannot_be_read(broken: Path) -> None:
+def test_a_image_that_is_missing_is_listed_and_cannot_be_read(broken: Path) -> None:
     (broken / "images/val2017/000000000002.jpg").unlink()
     dataset = Coco(broken)
     assert dataset._items[1].size == 0
     with pytest.raises(OSError, match="000000000002"):
-        dataset.picture(dataset._items[1])
+        dataset.image(dataset._items[1])
 
 
 def test_polygons_that_are_no_areas_give_an_empty_mask(broken: Path) -> None:
@@ -230,7 +230,7 @@ def test_two_images_of_one_file_are_two_items_with_their_own_objects(broken: Pat
     assert [len(objects(dataset, number)) for number in range(12)] == before
     third, fifth = dataset._items[2], dataset._items[4]
     assert (third.key, fifth.key) == ("val2017/000000000003.jpg", "val2017/000000000003.jpg (id 5)")
-    assert dataset.picture(third).tobytes() == dataset.picture(fifth).tobytes()
+    assert dataset.image(third).tobytes() == dataset.image(fifth).tobytes()
     assert fifth.size == third.size > 0
     assert remarks(broken) == [
         "instances_val2017.json lists 000000000003.jpg more than once; each is an image of its own"

@@ -32,8 +32,8 @@ def test_videos_in_the_lists_order_frames_by_name(root: Path) -> None:
         f"JPEGImages/480p/{video}/{frame:05d}.jpg" for video in ("clip1", "clip0") for frame in range(3)
     ]
     assert [(item.group, item.units) for item in items] == [("clip1", (0,))] * 3 + [("clip0", (1,))] * 3
-    assert dataset.picture(items[0]).size == (320, 240)
-    assert [item.units for item in dataset.items("pictures", "all") or []] == [None] * 6
+    assert dataset.image(items[0]).size == (320, 240)
+    assert [item.units for item in dataset.items("images", "all") or []] == [None] * 6
     assert (dataset.split("videos"), len(dataset.annotation_files("videos"))) == ("val", 6)
 
 
@@ -88,7 +88,7 @@ def remarks(dataset: Davis, kind: Kind = "videos") -> list[str]:
 
 
 def test_a_whole_data_set_has_nothing_to_say(root: Path) -> None:
-    assert remarks(opened(root)) == remarks(opened(root), "pictures") == []
+    assert remarks(opened(root)) == remarks(opened(root), "images") == []
 
 
 def test_an_image_that_is_lost_is_an_item_that_cannot_be_read(root: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_image_that_is_lost_is_an_item_that_cannot_be_read(root: Path) -> Non
     assert [item.key for item in items if not item.size] == ["JPEGImages/480p/clip0/00001.jpg"]
     assert remarks(dataset) == ["frames that are not there: JPEGImages/480p/clip0/00001.jpg"]
     with pytest.raises(OSError, match="00001"):
-        dataset.picture(items[1])
+        dataset.image(items[1])
 
 
 @pytest.mark.parametrize("frame", [0, 1])
@@ -115,7 +115,7 @@ def test_a_mask_that_is_lost_is_said_where_masks_are_used(root: Path) -> None:
     shutil.rmtree(root / "Annotations/480p/clip0")
     told = "masks that are not there: " + ", ".join(f"Annotations/480p/clip0/{n:05d}.png" for n in range(3))
     assert remarks(opened(root)) == [f"{told}, Annotations/480p/clip1/00002.png"]
-    assert remarks(opened(root), "pictures") == []
+    assert remarks(opened(root), "images") == []
 
 
 def test_only_the_videos_that_are_used_count(root: Path) -> None:

@@ -23,23 +23,23 @@ def draw(root: Path, *names: str) -> Path:
 
 
 def keys(dataset: Dataset, role: str = "all") -> list[tuple[str, int | None]]:
-    items = dataset.items("pictures", role)  # type: ignore[arg-type]
+    items = dataset.items("images", role)  # type: ignore[arg-type]
     assert items is not None
     return [(item.key, item.label) for item in items]
 
 
-def test_pictures_directly_are_not_labelled_at_any_depth(tmp_path: Path) -> None:
+def test_images_directly_are_not_labelled_at_any_depth(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "b.jpg", "a.png", "deep/er/c.JPEG"))
     assert keys(dataset) == [("a.png", None), ("b.jpg", None), ("deep/er/c.JPEG", None)]
-    assert dataset.kinds == {"pictures"}
+    assert dataset.kinds == {"images"}
     assert list(dataset.classes) == []
-    assert dataset.items("pictures", "gallery") is None
-    assert dataset.split("pictures") == "all"
+    assert dataset.items("images", "gallery") is None
+    assert dataset.split("images") == "all"
 
 
-def test_pictures_directly_outweigh_whatever_is_below(tmp_path: Path) -> None:
+def test_images_directly_outweigh_whatever_is_below(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "1.jpg", "train/cat/1.jpg", "val/cat/1.jpg"))
-    assert dataset.kinds == {"pictures"}
+    assert dataset.kinds == {"images"}
     assert keys(dataset) == [("1.jpg", None), ("train/cat/1.jpg", None), ("val/cat/1.jpg", None)]
 
 
@@ -47,14 +47,14 @@ def test_a_folder_per_class_labels_by_name_order(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "zebra/1.jpg", "ape/2.jpg", "ape/sub/1.jpg", "zebra/0.JPG"))
     assert list(dataset.classes) == ["ape", "zebra"]
     assert keys(dataset) == [("ape/2.jpg", 0), ("ape/sub/1.jpg", 0), ("zebra/0.JPG", 1), ("zebra/1.jpg", 1)]
-    assert dataset.kinds == {"pictures", "labels"}
+    assert dataset.kinds == {"images", "labels"}
     assert dataset.items("labels", "queries") is None
 
 
 def test_train_and_val_are_gallery_and_queries(tmp_path: Path) -> None:
     root = draw(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/dog/2.jpg", "val/eel/3.jpg")
     dataset = ImageFolder(root)
-    assert list(dataset.classes) == ["cat", "dog", "eel"]  # the union: eel has no training pictures
+    assert list(dataset.classes) == ["cat", "dog", "eel"]  # the union: eel has no training images
     assert keys(dataset, "gallery") == [("train/cat/1.jpg", 0), ("train/dog/1.jpg", 1)]
     assert keys(dataset, "queries") == keys(dataset) == [("val/dog/2.jpg", 1), ("val/eel/3.jpg", 2)]
     assert dataset.split("labels") == "val"
@@ -68,7 +68,7 @@ def test_half_of_it_alone_is_a_folder_per_class(half: str, tmp_path: Path) -> No
     assert dataset.items("labels", "gallery") is None
 
 
-def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
+def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
     root = draw(tmp_path, "cat/1.jpg", "cat/.hidden.jpg", "cat/._1.jpg", ".cache/2.jpg")
     (root / "cat" / ".DS_Store").write_bytes(b"x")
     (root / "cat" / "notes.txt").write_text("x")
@@ -83,7 +83,7 @@ def test_unicode_names_and_sizes(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "Katze/süß 猫.jpg"))
     (item,) = dataset.items("labels", "all") or []
     assert (item.key, item.size) == ("Katze/süß 猫.jpg", (tmp_path / item.key).stat().st_size)
-    assert dataset.picture(item).size == (4, 4)
+    assert dataset.image(item).size == (4, 4)
 
 
 def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
@@ -94,13 +94,13 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
     (root / "cat" / "gone.jpg").symlink_to(root / "nowhere.jpg")
     dataset = ImageFolder(root)
     assert [key for key, _ in keys(dataset)] == ["cat/0.jpg", "cat/gone.jpg", "dog/1.jpg"]
-    gone = (dataset.items("pictures", "all") or [])[1]
+    gone = (dataset.items("images", "all") or [])[1]
     assert gone.size == 0
     with pytest.raises(OSError, match="gone"):
-        dataset.picture(gone)
+        dataset.image(gone)
 
 
-def test_no_picture_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
+def test_no_image_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "cat").mkdir()
     with pytest.raises(TeachMattersError, match=r"no images below .* looked for \.jpg.* found cat, notes\.txt"):

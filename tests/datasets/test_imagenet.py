@@ -13,8 +13,8 @@ from teachmatters.api import DatasetRequest, Role
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.specs import IMAGENET
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import OpenDataset, find_root, fingerprint, items_of
-from tests.fixtures import picture
+from teachmatters.runner.plan.datasets import OpenDataset, find_root, fingerprint, items_of
+from tests.fixtures import image
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
 # The class of each image of val, as numbers of the devkit (from 1).
@@ -33,10 +33,10 @@ def flat(tmp_path: Path) -> Path:
     for wnid in WNIDS:
         (root / "train" / wnid).mkdir(parents=True)
         for number in range(2):
-            picture(f"{wnid}{number}").save(root / "train" / wnid / f"{wnid}_{number}.JPEG")
+            image(f"{wnid}{number}").save(root / "train" / wnid / f"{wnid}_{number}.JPEG")
     (root / "val").mkdir()
     for number in range(1, len(TRUTH) + 1):
-        picture(name(number)).save(root / "val" / f"{name(number)}.JPEG")
+        image(name(number)).save(root / "val" / f"{name(number)}.JPEG")
     return root
 
 
@@ -85,7 +85,7 @@ def test_a_flat_val_is_the_sorted_one(given: str, flat: Path, sorted_too: Path) 
     assert fingerprint(one, ("labels",), items[0]) == fingerprint(two, ("labels",), items[1])
     for role in ROLES:
         for item in items[0][role]:
-            assert one.dataset.picture(item).tobytes() == two.dataset.picture(item).tobytes()
+            assert one.dataset.image(item).tobytes() == two.dataset.image(item).tobytes()
     assert one.dataset.split("labels") == "val"
 
 
@@ -100,7 +100,7 @@ def test_kaggles_list_is_found_where_kaggle_puts_it(flat: Path, sorted_too: Path
 def test_images_and_names_without_the_other_are_said(flat: Path) -> None:
     devkit(flat)
     (flat / "val" / f"{name(2)}.JPEG").unlink()
-    picture("stray").save(flat / "val" / "stray.JPEG")
+    image("stray").save(flat / "val" / "stray.JPEG")
     whole = opened(flat)
     items = items_of(whole, "labels", ROLES, None)
     assert len(items["queries"]) == len(TRUTH) - 1

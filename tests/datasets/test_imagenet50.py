@@ -13,7 +13,7 @@ from tests.fixtures import imagenet50
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The fixture, two pictures a class, with things that are not to be looked at."""
+    """The fixture, two images a class, with things that are not to be looked at."""
     folder = tmp_path_factory.mktemp("imagenet")
     imagenet50(folder, 2, list(fifty_classes()))
     dipper = folder / "train" / next(iter(fifty_classes()))
@@ -33,11 +33,11 @@ def test_the_first_of_each_class_in_order(root: Path) -> None:
     assert [item.label for item in items] == list(range(50))
     assert [item.key for item in items] == [f"train/{wnid}/{wnid}_0000.JPEG" for wnid in fifty_classes()]
     assert items[0].size == (root / items[0].key).stat().st_size
-    assert dataset.picture(items[0]).size == (320, 256)
+    assert dataset.image(items[0]).size == (320, 256)
 
 
 def test_per_class_takes_what_is_there(root: Path) -> None:
-    items = open_imagenet50(request(root)).items("pictures", "all") or []
+    items = open_imagenet50(request(root)).items("images", "all") or []
     assert [(item.key[-9:], item.label) for item in items[:3]] == [("0000.JPEG", 0), ("0001.JPEG", 0), ("0000.JPEG", 1)]
     assert len(items) == 100
 
@@ -46,7 +46,7 @@ def test_it_is_the_train_split_and_not_divided(root: Path) -> None:
     dataset = open_imagenet50(request(root, per_class=1))
     assert (dataset.split("labels"), dataset.items("labels", "gallery")) == ("train", None)
     assert (dataset.classes[0], len(dataset.classes)) == ("Dipper", 50)
-    assert dataset.kinds == {"pictures", "labels"}
+    assert dataset.kinds == {"images", "labels"}
 
 
 def test_the_list_is_in_order_and_without_repeats() -> None:
@@ -60,10 +60,10 @@ def test_missing_classes_are_counted_and_the_first_named(tmp_path: Path) -> None
         open_imagenet50(request(tmp_path))
 
 
-def test_a_class_without_pictures_is_an_error(tmp_path: Path) -> None:
+def test_a_class_without_images_is_an_error(tmp_path: Path) -> None:
     for wnid in fifty_classes():
         (tmp_path / "train" / wnid).mkdir(parents=True)
-    with pytest.raises(TeachMattersError, match="n01601694 holds no pictures"):
+    with pytest.raises(TeachMattersError, match="n01601694 holds no images"):
         open_imagenet50(request(tmp_path))
 
 

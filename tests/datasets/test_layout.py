@@ -13,8 +13,8 @@ from teachmatters.api import Dataset, DatasetRequest, Role
 from teachmatters.datasets.image_folder import open_folder
 from teachmatters.datasets.specs import FOLDER
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import OpenDataset, fingerprint, items_of
-from tests.fixtures import picture
+from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of
+from tests.fixtures import image
 
 DIVIDED = {"all": "val", "queries": "val", "gallery": "train"}
 TESTED = {"all": "test", "queries": "test", "gallery": "train"}
@@ -26,7 +26,7 @@ def draw(root: Path, names: Sequence[str]) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() in (".jpg", ".png", ".pgm"):
-            picture(name).save(path, "PNG")
+            image(name).save(path, "PNG")
         else:
             path.write_text("no image")
     return root
@@ -44,7 +44,7 @@ def opened(root: Path) -> Any:
 
 
 def listed(dataset: Dataset, role: Role = "all") -> list[tuple[str, int, int | None]]:
-    return [(item.key, item.size, item.label) for item in dataset.items("pictures", role) or ()]
+    return [(item.key, item.size, item.label) for item in dataset.items("images", role) or ()]
 
 
 def remarks(dataset: Any, kind: Any = "labels") -> list[str]:
@@ -107,15 +107,15 @@ def test_a_folder_and_its_tar_follow_one_rule(
     for dataset in (opened(folder), opened(pack(folder, tmp_path / "tar"))):
         assert dataset.parts == parts
         assert dataset.classes == classes
-        assert dataset.split("pictures") == (parts["all"] or "all")
+        assert dataset.split("images") == (parts["all"] or "all")
         told = remarks(dataset)
         assert len(told) == len(said), told
         assert all(text.startswith(words) for text, words in zip(told, said, strict=True)), told
     assert (classes != []) == ("labels" in dataset.kinds)
     for role in parts:
         assert listed(dataset, role) == listed(opened(folder), role)
-        assert all(dataset.picture(item).size for item in dataset.items("pictures", role))
-        assert all(opened(folder).picture(item).size for item in opened(folder).items("pictures", role))
+        assert all(dataset.image(item).size for item in dataset.items("images", role))
+        assert all(opened(folder).image(item).size for item in opened(folder).items("images", role))
 
 
 def table(folder: Path, root: Path, **more: Any) -> Path:
@@ -161,7 +161,7 @@ def test_a_class_without_images_is_said(tmp_path: Path) -> None:
 def test_files_are_counted_only_where_images_were_asked_for(tmp_path: Path) -> None:
     root = draw(tmp_path, ("train/a/1.jpg", "train/b/x.txt", "val/a/1.jpg", "val/b/1.jpg", "val/b/1.json"))
     dataset = opened(root)
-    assert dataset.remarks("pictures", {"all": dataset.items("pictures", "all")}) == ["files not read: 1 .json"]
+    assert dataset.remarks("images", {"all": dataset.items("images", "all")}) == ["files not read: 1 .json"]
 
 
 def test_a_split_may_be_a_link(tmp_path: Path) -> None:

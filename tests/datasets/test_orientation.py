@@ -15,9 +15,9 @@ from teachmatters.datasets.image_folder import open_folder
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.imagenet50 import ImageNet50, fifty_classes
 from teachmatters.datasets.specs import FOLDER, IMAGENET
-from teachmatters.runner import collect
-from teachmatters.runner.data import OpenDataset, fingerprint, items_of
-from tests.fixtures import picture
+from teachmatters.runner.features import plan
+from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of
+from tests.fixtures import image
 from tests.measuring import measured, task
 
 STORED, SHOWN = (24, 16), (16, 24)
@@ -28,7 +28,7 @@ def tagged(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[0x0112] = QUARTER_TURN
-    picture(path.name, *STORED).save(path, "PNG", exif=exif)
+    image(path.name, *STORED).save(path, "PNG", exif=exif)
     return path
 
 
@@ -56,7 +56,7 @@ def table_of(folder: Path) -> Path:
 
 
 def sizes(dataset: Any) -> set[tuple[int, int]]:
-    return {dataset.picture(item).size for role in ("gallery", "queries") for item in dataset.items("labels", role)}
+    return {dataset.image(item).size for role in ("gallery", "queries") for item in dataset.items("labels", role)}
 
 
 @pytest.mark.parametrize("form", [lambda folder: folder, tar_of, table_of], ids=["folder", "tar", "table"])
@@ -70,7 +70,7 @@ def test_imagenet50_shows_what_is_stored(tmp_path: Path) -> None:
     for wnid in fifty_classes():
         tagged(tmp_path / "train" / wnid / "1.JPEG")
     dataset = ImageNet50(tmp_path, 1)
-    assert dataset.picture((dataset.items("labels", "all") or [])[0]).size == STORED
+    assert dataset.image((dataset.items("labels", "all") or [])[0]).size == STORED
 
 
 def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
@@ -87,11 +87,11 @@ def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: 
 @pytest.mark.usefixtures("toys")
 def test_cached_features_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
     wanted = task("knn", "folder", root=folder)
-    cache = collect.Cache(folder=folder, dtype="float32", seed=0, anew=False, say=lambda text: None)
-    preparation: Any = "any"
+    cache = plan.FeatureCache(folder=folder, dtype="float32", seed=0, force=False, say=lambda text: None)
+    transform: Any = "any"
     known = []
     for version in (1, 2, 3):
         opened = replace(wanted.opened, spec=replace(FOLDER, version=version))
-        known.append(collect._facts(cache, measured("toy-a"), replace(wanted, opened=opened), preparation, "cls"))
+        known.append(plan._key_fields(cache, measured("toy-a"), replace(wanted, opened=opened), transform, "cls"))
     assert known[0]["dataset"] == "folder", "as it was before data sets had versions"
     assert len({str(facts) for facts in known}) == 3

@@ -14,8 +14,8 @@ from teachmatters import registry
 from teachmatters.api import Item, Mask
 from teachmatters.datasets.partimagenet import PartImageNet, sampled
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import open_dataset
-from teachmatters.runner.parameters import effective
+from teachmatters.runner.plan.datasets import open_dataset
+from teachmatters.runner.plan.parameters import effective
 from tests import annotated
 
 SPEC = registry.load().dataset("partimagenet")
@@ -46,14 +46,14 @@ def test_the_three_parts_are_one_data_set_by_class_and_name(folder: Path) -> Non
     assert items[3].key == "val/n01443537/n01443537_0000.JPEG"
     assert items[-1].key == "test/n02009912/n02009912_0002.JPEG"
     assert items[0].size == (folder / items[0].key).stat().st_size
-    assert dataset.picture(items[1]).size == (300, 240)
+    assert dataset.image(items[1]).size == (300, 240)
     assert (dataset.split("parts"), dataset.items("parts", "gallery")) == ("all", None)
     assert dataset.categories("parts") == ["Bird Head", "Bird Wing", "Fish Body", "Fish Head"]
     assert len(dataset.annotation_files("parts")) == 3
 
 
-def test_masks_are_the_parts_of_that_picture(folder: Path) -> None:
-    """Picture ids begin anew in each file, so the picture of one must not get the parts of another."""
+def test_masks_are_the_parts_of_that_image(folder: Path) -> None:
+    """Image ids begin anew in each file, so the image of one must not get the parts of another."""
     dataset = PartImageNet(folder)
     for part in ("train", "val", "test"):
         content = json.loads((folder / f"{part}.json").read_text())
@@ -69,7 +69,7 @@ def test_masks_are_the_parts_of_that_picture(folder: Path) -> None:
                 assert (np.asarray(filled) != mask.pixels).mean() < 0.01
 
 
-def test_the_known_faults_give_an_empty_mask_and_no_picture(folder: Path) -> None:
+def test_the_known_faults_give_an_empty_mask_and_no_image(folder: Path) -> None:
     dataset = PartImageNet(folder)
     assert not any(".DS_Store" in item.key for item in dataset._items)
     third = parts(dataset, dataset._items[2])
@@ -112,7 +112,7 @@ def test_a_class_that_runs_out_leaves_its_turn_to_the_others() -> None:
     assert sampled({"Fish": fish, "Bird": {"0": ["val/0/0_1", "val/0/0_2"]}}, 1) == ["val/0/0_1", "train/a/a_1"]
 
 
-def test_how_many_pictures_an_analysis_gets() -> None:
+def test_how_many_images_an_analysis_gets() -> None:
     assert effective(SPEC, "attention-iou", {}) == {"per_supercategory": 500}
     assert effective(SPEC, "segment-clustering", {}) == {"per_supercategory": 100}
     assert effective(SPEC, "attention", {}) == {"per_supercategory": None}

@@ -11,7 +11,7 @@ from teachmatters.datasets.retrieval import Landmarks, open_landmarks
 from teachmatters.datasets.task_specs import ROXFORD5K
 from teachmatters.errors import TeachMattersError
 from tests import annotated
-from tests.fixtures import picture
+from tests.fixtures import image
 from tests.measuring import measure, task
 
 
@@ -42,11 +42,11 @@ def test_gallery_and_queries_in_the_order_of_the_lists(root: Path) -> None:
     gallery, queries = dataset.items("retrieval", "gallery") or [], dataset.items("retrieval", "queries") or []
     assert [item.key for item in gallery] == [f"jpg/im_{i:04d}.jpg" for i in range(12)]
     assert [item.key for item in queries] == [f"jpg/q_{i:02d}.jpg" for i in range(3)]
-    assert dataset.picture(queries[0]).size == (220, 300)
+    assert dataset.image(queries[0]).size == (220, 300)
     assert gallery[3].size == (root / "jpg" / "im_0003.jpg").stat().st_size
-    assert dataset.items("pictures", "all") == gallery
+    assert dataset.items("images", "all") == gallery
     assert dataset.items("retrieval", "all") == [*queries, *gallery]
-    assert dataset.items("pictures", "gallery") is None
+    assert dataset.items("images", "gallery") is None
     assert dataset.annotation_files("retrieval") == [root / "gnd_roxford5k.pkl"]
 
 
@@ -60,12 +60,12 @@ def test_what_a_query_looks_for(tmp_path: Path) -> None:
 
 def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> None:
     dataset = opened(written(tmp_path / "a", qimlist=["b"]))
-    picture("b").save(tmp_path / "b.jpg")
+    image("b").save(tmp_path / "b.jpg")
     (tmp_path / "a" / "jpg").mkdir()
     (tmp_path / "b.jpg").rename(tmp_path / "a" / "jpg" / "b.jpg")
     query, other = (dataset.items("retrieval", "queries") or [])[0], (dataset.items("retrieval", "gallery") or [])[1]
     assert query.key != other.key
-    assert dataset.picture(query).tobytes() == dataset.picture(other).tobytes()
+    assert dataset.image(query).tobytes() == dataset.image(other).tobytes()
     assert dataset.annotations(query, "retrieval")["easy"] == (0,)
     assert dataset.annotations(other, "retrieval") == {}
 
@@ -74,8 +74,8 @@ def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> N
     ("changes", "words"),
     [
         ({"imlist": None}, "TypeError"),
-        ({"imlist": ["../../secret"]}, r"'\.\./\.\./secret' is no picture's name"),
-        ({"qimlist": ["/etc/passwd"]}, "'/etc/passwd' is no picture's name"),
+        ({"imlist": ["../../secret"]}, r"'\.\./\.\./secret' is no image's name"),
+        ({"qimlist": ["/etc/passwd"]}, "'/etc/passwd' is no image's name"),
         ({"qimlist": ["q", "r"]}, "2 queries, but gnd for 1"),
         ({"imlist": ["a", "b", "a"]}, "twice"),
         ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]}, "outside of imlist, which holds 3"),
@@ -119,7 +119,7 @@ def test_a_query_that_is_missing_leaves_the_mean_and_is_named(tmp_path: Path) ->
 @pytest.mark.usefixtures("toys")
 def test_a_box_of_another_image_is_an_error_with_both(tmp_path: Path) -> None:
     annotated.retrieval(tmp_path, n=12, q=3)
-    picture("turned", 100, 80).save(tmp_path / "roxford5k" / "jpg" / "q_00.jpg")
+    image("turned", 100, 80).save(tmp_path / "roxford5k" / "jpg" / "q_00.jpg")
     with pytest.raises(
         TeachMattersError, match=r"q_00\.jpg is 100 x 80 pixels, but its box reaches from \(10, 10\) to"
     ):

@@ -1,4 +1,4 @@
-"""The drawn world: the same everywhere, balanced, and true to what it says of its pictures."""
+"""The drawn world: the same everywhere, balanced, and true to what it says of its images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from teachmatters.api import Item
 from teachmatters.datasets.scenes.categories import CATEGORIES, CLASSES, PARTS
 from teachmatters.datasets.scenes.dataset import Drawn, Scenes
 from teachmatters.datasets.scenes.figure import pose, swings
-from teachmatters.datasets.scenes.masks import Seen
+from teachmatters.datasets.scenes.masks import VisibleMask
 from teachmatters.datasets.scenes.paint import draw, outlines
 from teachmatters.datasets.scenes.scene import labelled
 from teachmatters.datasets.scenes.shapes import OUTLINES
@@ -25,7 +25,7 @@ CODE = """
 import hashlib
 from teachmatters.datasets.scenes.dataset import Scenes
 scenes = Scenes(val=24)
-print(hashlib.sha256(b"".join(scenes.picture(item).tobytes() for item in scenes.items("labels", "all"))).hexdigest())
+print(hashlib.sha256(b"".join(scenes.image(item).tobytes() for item in scenes.items("labels", "all"))).hexdigest())
 """
 
 
@@ -35,14 +35,14 @@ def items(scenes: Scenes, kind: str = "labels") -> list[Item]:
     return list(found)
 
 
-def test_the_same_pictures_in_another_process() -> None:
+def test_the_same_images_in_another_process() -> None:
     scenes = Scenes(val=24)
-    here = hashlib.sha256(b"".join(scenes.picture(item).tobytes() for item in items(scenes))).hexdigest()
+    here = hashlib.sha256(b"".join(scenes.image(item).tobytes() for item in items(scenes))).hexdigest()
     there = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert there.stdout.strip() == here
 
 
-def test_every_picture_world_and_split_differ() -> None:
+def test_every_image_world_and_split_differ() -> None:
     drawn = [
         draw(labelled(world, split, number), 64).tobytes()
         for world in (0, 1)
@@ -52,7 +52,7 @@ def test_every_picture_world_and_split_differ() -> None:
     assert len(set(drawn)) == len(drawn)
 
 
-def test_large_and_small_pictures_show_the_same() -> None:
+def test_large_and_small_images_show_the_same() -> None:
     for number in range(12):
         scene = labelled(0, "val", number)
         large = np.asarray(draw(scene, 256).reduce(4), dtype=float)
@@ -70,7 +70,7 @@ def test_labels_are_balanced_and_splits_apart() -> None:
     assert set(Counter(item.label for item in train).values()) == {100}
     assert set(Counter(item.label for item in val).values()) == {50}
     assert not {item.key for item in train} & {item.key for item in val}
-    assert items(scenes, "pictures") == items(scenes, "masks") == list(val)
+    assert items(scenes, "images") == items(scenes, "masks") == list(val)
     seen = {labelled(0, "train", number).figures[0].who for number in range(48)}
     assert len(seen | {labelled(0, "val", number).figures[0].who for number in range(48)}) == 96
 
@@ -105,10 +105,10 @@ def test_each_part_covers_two_patches_unless_it_is_hidden() -> None:
 
 
 def test_masks_lie_on_the_objects() -> None:
-    """What differs between the picture and the same one without its objects is where the masks are."""
+    """What differs between the image and the same one without its objects is where the masks are."""
     for number in range(24):
         scene = labelled(0, "val", number)
-        seen = Seen(scene, 64)
+        seen = VisibleMask(scene, 64)
         both = np.max([mask.pixels for mask in seen.objects()], axis=0) > 0
         lit = replace(scene, light=replace(scene.light, shadow=0))
         bare = replace(lit, figures=())
@@ -154,7 +154,7 @@ def test_keypoints_lie_on_their_part() -> None:
     for number in range(48):
         scene = labelled(0, "val", number)
         category = CATEGORIES[scene.figures[0].who.category]
-        seen = Seen(scene, 64)
+        seen = VisibleMask(scene, 64)
         masks = {PARTS[mask.label]: np.pad(mask.pixels, 1) for mask in seen.parts()}
         for name, place in seen.keypoints().items():
             row, column = int(place.imag * 64), int(place.real * 64)
@@ -189,7 +189,7 @@ def test_captions_name_what_is_seen() -> None:
     assert captions == [Scenes(val=96).caption(item) for item in items(scenes)]
 
 
-def test_held_pictures_are_bounded() -> None:
+def test_held_images_are_bounded() -> None:
     held = Drawn(most=10)
     for number in range(5):
         held.put((0, 64, str(number)), b"1234")
@@ -198,17 +198,17 @@ def test_held_pictures_are_bounded() -> None:
     assert (held.get((0, 64, "3")), held.get((0, 64, "4"))) == (b"1234", b"5678")
 
 
-def test_a_held_picture_cannot_be_spoilt() -> None:
+def test_a_held_image_cannot_be_spoilt() -> None:
     scenes = Scenes()
     item = items(scenes)[0]
-    scenes.picture(item).paste((0, 0, 0), (0, 0, 64, 64))
-    assert np.asarray(scenes.picture(item)).any()
+    scenes.image(item).paste((0, 0, 0), (0, 0, 64, 64))
+    assert np.asarray(scenes.image(item)).any()
 
 
 @pytest.mark.parametrize("size", [32, 64, 100, 224])
 def test_any_size(size: int) -> None:
     scenes = Scenes(size=size)
     item = items(scenes)[1]
-    assert scenes.picture(item).size == (size, size)
-    assert isinstance(scenes.picture(item), Image.Image)
+    assert scenes.image(item).size == (size, size)
+    assert isinstance(scenes.image(item), Image.Image)
     assert scenes.annotations(item, "masks")["objects"][0].pixels.shape == (size, size)

@@ -1,4 +1,4 @@
-"""The drawn world's retrieval, videos and pairs: what is said of them holds in the pictures."""
+"""The drawn world's retrieval, videos and pairs: what is said of them holds in the images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from teachmatters.api import Item
 from teachmatters.datasets.scenes import pairs, retrieval, videos
 from teachmatters.datasets.scenes.categories import CATEGORIES, CLASSES
 from teachmatters.datasets.scenes.dataset import Scenes
-from teachmatters.datasets.scenes.masks import Seen
+from teachmatters.datasets.scenes.masks import VisibleMask
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_relevance_is_disjoint_and_sometimes_lacks_a_grade(scenes: Scenes) -> No
     assert not {item.key for item in queries} & {item.key for item in gallery}
 
 
-def test_relevant_pictures_show_the_query(scenes: Scenes) -> None:
+def test_relevant_images_show_the_query(scenes: Scenes) -> None:
     """The individual itself, and how much of it can be seen falls from easy to hard to junk."""
     area: dict[str, list[float]] = {"easy": [], "hard": [], "junk": []}
     for number in range(0, 36, 3):
@@ -52,7 +52,7 @@ def test_relevant_pictures_show_the_query(scenes: Scenes) -> None:
                 scene = retrieval.gallery_scene(0, place)
                 assert scene.figures[0].who == asked.figures[0].who
                 assert scene.ground.near != asked.ground.near
-                masks = Seen(scene, 64).objects()
+                masks = VisibleMask(scene, 64).objects()
                 shown.append(float((masks[0].pixels > 0).mean()) if masks else 0.0)
     assert np.mean(area["easy"]) > 1.8 * np.mean(area["hard"]) > 3 * np.mean(area["junk"])
     assert np.mean(area["junk"]) < 0.03
@@ -68,7 +68,7 @@ def test_distractors_are_nobody_asked_for() -> None:
 def test_a_query_box_is_around_the_object(scenes: Scenes) -> None:
     for number, query in enumerate(items(scenes, "retrieval", "queries")):
         box = scenes.annotations(query, "retrieval")["box"]
-        rows, columns = np.nonzero(Seen(retrieval.query_scene(0, number), 64).objects()[0].pixels)
+        rows, columns = np.nonzero(VisibleMask(retrieval.query_scene(0, number), 64).objects()[0].pixels)
         near = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert np.abs(near - [box.left, box.top, box.right, box.bottom]).max() < 3
 
@@ -102,7 +102,7 @@ def test_consecutive_frames_are_alike(scenes: Scenes) -> None:
     """Nearer to each other than the first and the last."""
     for number in range(8):
         frames = [frame for frame in items(scenes, "videos") if frame.group == f"video-{number + 1}"]
-        drawn = [np.asarray(scenes.picture(frame), dtype=float) for frame in frames]
+        drawn = [np.asarray(scenes.image(frame), dtype=float) for frame in frames]
         steps = [np.abs(a - b).mean() for a, b in pairwise(drawn)]
         assert 0 < np.mean(steps) < np.abs(drawn[0] - drawn[-1]).mean()
 
@@ -112,23 +112,24 @@ def test_objects_pass_before_each_other() -> None:
     for video in range(videos.VIDEOS):
         scenes = [videos.frame(0, video * videos.MOST + number) for number in range(videos.length(0, video))]
         areas = [
-            [(Seen(scene, 64).numbers() == n + 1).sum() for scene in scenes] for n in range(len(scenes[0].figures))
+            [(VisibleMask(scene, 64).numbers() == n + 1).sum() for scene in scenes]
+            for n in range(len(scenes[0].figures))
         ]
         hidden += sum(min(area) < 0.6 * max(area) for area in areas)
     assert hidden >= 4
 
 
 def test_points_of_a_pair_are_of_one_name(scenes: Scenes) -> None:
-    """Each stands for the same joint or tip: where the skeleton puts it in both pictures."""
-    pictures = items(scenes, "pairs")
+    """Each stands for the same joint or tip: where the skeleton puts it in both images."""
+    images = items(scenes, "pairs")
     for pair in scenes.pairs():
         assert len(pair.source_points) == len(pair.target_points) >= 3
         ends = ((pair.source, pair.source_points), (pair.target, pair.target_points))
         names = []
-        for picture, points in ends:
-            figure = pairs.pair_scene(0, picture).figures[0]
+        for image, points in ends:
+            figure = pairs.pair_scene(0, image).figures[0]
             assert CLASSES[figure.who.category] == pair.category
-            xy = scenes.annotations(pictures[picture], "pairs")["points"].xy[list(points)]
+            xy = scenes.annotations(images[image], "pairs")["points"].xy[list(points)]
             at = {name: place * 64 for name, (place, _) in figure.keypoints.items()}
             names.append([min(at, key=lambda name: abs(at[name] - complex(x, y))) for x, y in xy])
             assert all(abs(at[name] - complex(x, y)) < 1e-9 for name, (x, y) in zip(names[-1], xy, strict=True))
@@ -136,20 +137,20 @@ def test_points_of_a_pair_are_of_one_name(scenes: Scenes) -> None:
 
 
 def test_pairs_cover_all_categories(scenes: Scenes) -> None:
-    found, pictures = scenes.pairs(), items(scenes, "pairs")
-    assert len(pictures) == 6 * len(CATEGORIES)
+    found, images = scenes.pairs(), items(scenes, "pairs")
+    assert len(images) == 6 * len(CATEGORIES)
     assert min(Counter(pair.category for pair in found).values()) >= 9
     assert len({frozenset((pair.source, pair.target)) for pair in found}) == len(found)
-    for number, picture in enumerate(pictures):
+    for number, image in enumerate(images):
         stands = {n for n, pair in enumerate(found) if number in (pair.source, pair.target)}
-        assert picture.units is not None
-        assert set(picture.units) == stands
+        assert image.units is not None
+        assert set(image.units) == stands
     for name in ("viewpoint", "scale", "truncation", "occlusion"):
         assert {pair.difficulty[name] for pair in found} == {0, 1, 2}
 
 
 def test_what_looks_alike_from_both_sides_is_not_mirrored() -> None:
-    """Else the left wing of one picture would answer to what anybody takes for the right wing of the other."""
+    """Else the left wing of one image would answer to what anybody takes for the right wing of the other."""
     for category, kind in enumerate(CATEGORIES):
         sides = {pairs.pair_scene(0, category * 6 + n).figures[0].view.yaw > 0 for n in range(6)}
         assert kind.sided or sides == {True}

@@ -16,8 +16,8 @@ from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.shards import Shards
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import find_root
-from tests.fixtures import imagenet, picture
+from teachmatters.runner.plan.datasets import find_root
+from tests.fixtures import image, imagenet
 
 
 def opened(root: Path) -> Dataset:
@@ -25,7 +25,7 @@ def opened(root: Path) -> Dataset:
 
 
 def listed(dataset: Dataset, role: Role = "all") -> list[tuple[str, int, int | None]]:
-    return [(item.key, item.size, item.label) for item in dataset.items("pictures", role) or ()]
+    return [(item.key, item.size, item.label) for item in dataset.items("images", role) or ()]
 
 
 def pack(folder: Path, tar: Path, *parts: str) -> None:
@@ -39,7 +39,7 @@ def pack(folder: Path, tar: Path, *parts: str) -> None:
 
 def jpeg(number: int) -> bytes:
     file = io.BytesIO()
-    picture(f"shard {number}", label=number % 3).save(file, "JPEG")
+    image(f"shard {number}", label=number % 3).save(file, "JPEG")
     return file.getvalue()
 
 
@@ -69,7 +69,7 @@ def test_a_tar_of_a_folder_is_that_folder(parts: tuple[str, ...], tmp_path: Path
     for role in ("all", "gallery", "queries"):
         assert listed(packed, role) == listed(whole, role)
     for item in packed.items("labels", "gallery") or ():
-        assert packed.picture(item).tobytes() == whole.picture(item).tobytes()
+        assert packed.image(item).tobytes() == whole.image(item).tobytes()
 
 
 def test_a_tar_in_a_folder_is_unpacked_there(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def odd_folder(folder: Path) -> None:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".txt":
-            file.write_text("no picture")
+            file.write_text("no image")
         else:
-            picture(name, label=number % 3).save(file)
+            image(name, label=number % 3).save(file)
     (folder / "10" / "again.jpg").symlink_to("../2/b.v1.Jpeg")
     (folder / "10" / "once-more.jpg").symlink_to("again.jpg")
     (folder / "10" / "gone.jpg").symlink_to("nowhere.jpg")
@@ -116,16 +116,16 @@ def test_a_tar_of_an_odd_folder_is_that_folder_too(layout: int, inside: str, tmp
     assert len(listed(whole)) == 13
     assert listed(packed) == listed(whole)
     assert packed.classes == whole.classes
-    for item in whole.items("pictures", "all") or ():
+    for item in whole.items("images", "all") or ():
         if item.key.endswith(("gone.jpg", "empty.jpg")):
             with pytest.raises(OSError, match=r"is empty, or a link to what is not in .*odd\.TAR"):
-                packed.picture(item)
+                packed.image(item)
         else:
-            assert packed.picture(item).tobytes() == whole.picture(item).tobytes(), item.key
+            assert packed.image(item).tobytes() == whole.image(item).tobytes(), item.key
 
 
 def test_links_in_a_circle_and_out_of_the_tar_lead_nowhere(tmp_path: Path) -> None:
-    picture("secret").save(tmp_path / "secret.png")
+    image("secret").save(tmp_path / "secret.png")
     (tmp_path / "tars").mkdir()
     with tarfile.open(tmp_path / "tars" / "x.tar", "w") as tar:
         for name, target in (("a.png", "b.png"), ("b.png", "a.png"), ("c.png", "../secret.png")):
@@ -139,14 +139,14 @@ def test_links_in_a_circle_and_out_of_the_tar_lead_nowhere(tmp_path: Path) -> No
 
 def test_of_a_file_that_was_added_twice_the_last_counts(tmp_path: Path) -> None:
     for name in ("old", "new"):
-        picture(name).save(tmp_path / f"{name}.png")
+        image(name).save(tmp_path / f"{name}.png")
     (tmp_path / "tars").mkdir()
     for name in ("old", "new"):
         with tarfile.open(tmp_path / "tars" / "x.tar", "a") as tar:
             tar.add(tmp_path / f"{name}.png", "one.png")
     dataset = opened(tmp_path / "tars")
-    (item,) = dataset.items("pictures", "all") or ()
-    assert dataset.picture(item).tobytes() == picture("new").tobytes()
+    (item,) = dataset.items("images", "all") or ()
+    assert dataset.image(item).tobytes() == image("new").tobytes()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_parts_are_told_by_names_of_tars(tars: tuple[str, ...], parts: dict[Role
     assert dataset.parts == parts
     used = {key for role in parts for key, *_ in listed(dataset, role)}
     assert len(used) == 2 * (len(tars) if parts["all"] == "" else len(set(parts.values()))), "nothing is left out"
-    assert all(dataset.picture(item).size for item in dataset.items("pictures", "all") or ())
+    assert all(dataset.image(item).size for item in dataset.items("images", "all") or ())
 
 
 def test_samples_of_webdataset_have_the_class_that_their_cls_says(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_samples_of_webdataset_have_the_class_that_their_cls_says(tmp_path: Path
     for item in dataset.items("labels", "all") or ():
         number = int(item.key[4:9])
         assert item.size == len(jpeg(number))
-        assert dataset.picture(item).tobytes() == Image.open(io.BytesIO(jpeg(number))).convert("RGB").tobytes()
+        assert dataset.image(item).tobytes() == Image.open(io.BytesIO(jpeg(number))).convert("RGB").tobytes()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # its own
@@ -215,22 +215,22 @@ def test_names_of_classes_may_be_words(tmp_path: Path) -> None:
     assert opened(tmp_path).classes == ["wild cat"]
 
 
-def test_equal_names_in_two_tars_are_two_pictures(tmp_path: Path) -> None:
+def test_equal_names_in_two_tars_are_two_images(tmp_path: Path) -> None:
     samples(tmp_path, "a-%04d.tar", 2)
     samples(tmp_path, "b-%04d.tar", 2)
     dataset = opened(tmp_path)
     assert [key for key, *_ in listed(dataset)] == [f"{s}-0000/0000{n}.jpg" for s in "ab" for n in (0, 1)]
-    assert len({dataset.picture(item).tobytes() for item in dataset.items("pictures", "all") or ()}) == 2
+    assert len({dataset.image(item).tobytes() for item in dataset.items("images", "all") or ()}) == 2
 
 
-def test_pictures_without_a_class_are_not_labelled(tmp_path: Path) -> None:
+def test_images_without_a_class_are_not_labelled(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    picture("a").save(tmp_path / "in" / "a.png")
+    image("a").save(tmp_path / "in" / "a.png")
     pack(tmp_path / "in", tmp_path / "tars" / "x.tar")
     dataset = opened(tmp_path / "tars")
-    assert dataset.kinds == {"pictures"}
+    assert dataset.kinds == {"images"}
     assert [(key, label) for key, _, label in listed(dataset)] == [("a.png", None)]
-    with pytest.raises(TeachMattersError, match="no pictures in a folder per class"):
+    with pytest.raises(TeachMattersError, match="no images in a folder per class"):
         open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path / "tars"))
 
 
@@ -245,22 +245,22 @@ def test_imagenet_may_be_one_tar_and_archives_beside_its_folder_are_not_it(tmp_p
     assert find_root(IMAGENET, tmp_path / "data") == tmp_path / "data" / "imagenet"
 
 
-def test_pictures_outside_of_tars_come_first(tmp_path: Path) -> None:
+def test_images_outside_of_tars_come_first(tmp_path: Path) -> None:
     samples(tmp_path, "s-%04d.tar", 2)
-    picture("a").save(tmp_path / "a.png")
+    image("a").save(tmp_path / "a.png")
     assert isinstance(opened(tmp_path), ImageFolder)
 
 
-def test_a_cut_tar_loses_its_last_picture_only(tmp_path: Path) -> None:
+def test_a_cut_tar_loses_its_last_image_only(tmp_path: Path) -> None:
     samples(tmp_path, "s-%04d.tar", 3)
     (tar,) = tmp_path.glob("*.tar")
     dataset = opened(tmp_path)
-    *_, last = dataset.items("pictures", "all") or ()
+    *_, last = dataset.items("images", "all") or ()
     with tarfile.open(tar) as whole:
         end = max(member.offset_data for member in whole if member.name == last.key)
     tar.write_bytes(tar.read_bytes()[: end + 100])
     with pytest.raises(OSError, match="ends within 00002"):
-        dataset.picture(last)
+        dataset.image(last)
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "no tar"])
@@ -273,7 +273,7 @@ def test_what_is_no_plain_tar_is_one_line(mode: str, tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_tars_without_pictures_are_one_line(tmp_path: Path) -> None:
+def test_tars_without_images_are_one_line(tmp_path: Path) -> None:
     tarfile.open(tmp_path / "x.tar", "w").close()
     with pytest.raises(TeachMattersError, match="no images in the tar files below"):
         opened(tmp_path)

@@ -26,7 +26,7 @@ def opened(root: Path | None) -> SPair:
     return open_spair(DatasetRequest(spec=SPAIR, root=root))
 
 
-def test_pictures_by_category_and_pairs_by_name(root: Path) -> None:
+def test_images_by_category_and_pairs_by_name(root: Path) -> None:
     dataset = opened(root)
     items, pairs = dataset.items("pairs", "all") or [], dataset.pairs()
     assert [item.key for item in items] == [
@@ -52,12 +52,12 @@ def test_points_and_boxes_are_those_of_the_pair_files(root: Path) -> None:
             assert known["points"].xy[list(which)].tolist() == content[f"{side}_kps"]
             assert known["box"] == Box(*content[f"{side}_bndbox"])
             assert items[where].key.endswith(content[f"{side}_imname"])
-            assert dataset.picture(items[where]).size == tuple(content[f"{side}_imsize"][:2])
+            assert dataset.image(items[where]).size == tuple(content[f"{side}_imsize"][:2])
         assert pair.difficulty == dict.fromkeys(("viewpoint", "scale", "truncation", "occlusion"), 0)
 
 
 def changed(root: Path, folder: Path, **changes: Any) -> Path:
-    """One pair, with changes, in a folder of its own; links to the pictures."""
+    """One pair, with changes, in a folder of its own; links to the images."""
     (folder / PAIRS).mkdir(parents=True)
     (folder / "JPEGImages").symlink_to(root / "JPEGImages")
     first = sorted((root / PAIRS).iterdir())[0]
@@ -77,7 +77,7 @@ def test_names_with_a_colon_are_the_same_pairs(root: Path, tmp_path: Path) -> No
     assert opened(tmp_path).items("pairs", "all") == opened(root).items("pairs", "all")
 
 
-def test_a_picture_with_two_boxes_is_two_items_of_one_picture(root: Path, tmp_path: Path) -> None:
+def test_a_image_with_two_boxes_is_two_items_of_one_image(root: Path, tmp_path: Path) -> None:
     folder = changed(root, tmp_path / "a")
     (path,) = (folder / PAIRS).iterdir()
     content = json.loads(path.read_text())
@@ -87,10 +87,10 @@ def test_a_picture_with_two_boxes_is_two_items_of_one_picture(root: Path, tmp_pa
     items = dataset.items("pairs", "all") or []
     assert len(items) == 3
     assert len({item.key for item in items}) == 3
-    assert len(dataset.items("pictures", "all") or []) == 2
+    assert len(dataset.items("images", "all") or []) == 2
     boxes = [dataset.annotations(items[pair.source], "pairs")["box"] for pair in dataset.pairs()]
     assert boxes[0] != boxes[1] == Box(0, 0, 5, 5)
-    assert dataset.picture(items[dataset.pairs()[1].source]).size == dataset.picture(items[0]).size
+    assert dataset.image(items[dataset.pairs()[1].source]).size == dataset.image(items[0]).size
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_image_of_another_size_is_an_error_with_both_sizes(side: str, root: P
     (pair,) = dataset.pairs()
     item = (dataset.items("pairs", "all") or [])[pair.source if side == "src" else pair.target]
     with pytest.raises(TeachMattersError, match=rf"is {width} x {height} pixels, but .* of {height} x {width}; unpack"):
-        dataset.picture(item)
+        dataset.image(item)
 
 
 def test_pairs_need_not_tell_sizes_and_must_not_disagree(root: Path, tmp_path: Path) -> None:
@@ -141,4 +141,4 @@ def test_pairs_need_not_tell_sizes_and_must_not_disagree(root: Path, tmp_path: P
     path.with_name("000009-a-b_bus.json").unlink()
     path.write_text(json.dumps({name: value for name, value in content.items() if not name.endswith("imsize")}))
     dataset = opened(folder)
-    assert all(dataset.picture(item).width for item in dataset.items("pairs", "all") or [])
+    assert all(dataset.image(item).width for item in dataset.items("pairs", "all") or [])

@@ -71,7 +71,7 @@ def test_with_itself_it_is_one_whatever_turns_scales_or_shifts_the_features() ->
 
 
 def test_independent_features_have_none_on_the_average() -> None:
-    """The biased estimator would be near 1 here: more features than pictures."""
+    """The biased estimator would be near 1 here: more features than images."""
     draws = 400
     generator = np.random.default_rng(5)
     values = []
@@ -97,12 +97,12 @@ def test_little_variation_about_a_large_mean_is_seen() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_fewer_than_four_pictures(n: int) -> None:
-    with pytest.raises(TeachMattersError, match=f"at least 4 pictures, and there are {n}"):
+def test_fewer_than_four_images(n: int) -> None:
+    with pytest.raises(TeachMattersError, match=f"at least 4 images, and there are {n}"):
         centred(gram(torch.randn(n, 5)))
 
 
-def test_the_null_is_cka_with_pictures_that_really_changed_places() -> None:
+def test_the_null_is_cka_with_images_that_really_changed_places() -> None:
     first, second = draw(8, 2, 3, 9, 20), draw(9, 1, 3, 9, 20)
     present = torch.ones(3, 9, dtype=torch.bool)
     drawn = cka_null(triangles(first), triangles(second), present, 5, seed=11)
@@ -114,7 +114,7 @@ def test_the_null_is_cka_with_pictures_that_really_changed_places() -> None:
             assert float(drawn[nth, layer, 0]) == pytest.approx(expected(first[layer], moved), abs=1e-5)
 
 
-def test_the_null_leaves_absent_pictures_alone_and_centres_on_zero() -> None:
+def test_the_null_leaves_absent_images_alone_and_centres_on_zero() -> None:
     present = torch.ones(1, 9, dtype=torch.bool)
     present[0, [2, 8]] = False
     inner = centred(gram(torch.randn(7, 30, generator=torch.Generator().manual_seed(0))))

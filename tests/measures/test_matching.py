@@ -41,7 +41,7 @@ def test_match_equals_enlarging_for_real(height: int, width: int, patch: int, se
 def test_of_equal_pixels_the_first_row_by_row_wins() -> None:
     dots = torch.zeros(5, 4, 4)
     dots[1, 1:3, 1:3] = 0.7  # a plateau between four centres
-    dots[2, 3] = 0.3  # the lowest row, to the picture's edge
+    dots[2, 3] = 0.3  # the lowest row, to the image's edge
     dots[3, 0, 3] = dots[3, 3, 0] = 1.0
     dots[4, 2, 2], dots[4, 2, 1] = 0.1, 0.1
     for found, each in zip(best_pixels(dots, 4).tolist(), dots, strict=True):

@@ -11,7 +11,7 @@ from teachmatters.measures.mknn import mutual, mutual_null, neighbours
 
 
 def listed(x: np.ndarray[tuple[int, int], np.dtype[np.float64]], k: int) -> list[list[int]]:
-    """By sorting all others, one picture at a time; of equal ones the lower index."""
+    """By sorting all others, one image at a time; of equal ones the lower index."""
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     every = []
     for i in range(len(x)):

@@ -12,7 +12,7 @@ from teachmatters.measures.propagation import nearest, object_numbers, propagate
 from tests import task_oracles
 
 
-def film(grid: tuple[int, int], frames: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def tracker(grid: tuple[int, int], frames: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(frames + 1, grid[0] * grid[1], 5, generator=generator, dtype=torch.float64)
     labels = torch.rand(frames, grid[0] * grid[1], 3, generator=generator, dtype=torch.float64)
@@ -23,7 +23,7 @@ def film(grid: tuple[int, int], frames: int, seed: int) -> tuple[torch.Tensor, t
 @pytest.mark.parametrize(("radius", "top"), [(12, 5), (2, 5), (1, 1), (3, 30), (0, 2)])
 @pytest.mark.parametrize(("grid", "frames"), [((4, 4), 1), ((10, 6), 3), ((5, 11), 8), ((17, 3), 2), ((1, 2), 1)])
 def test_propagation_equals_the_dense_matrix(grid: tuple[int, int], frames: int, radius: int, top: int) -> None:
-    frame, context, labels = film(grid, frames, seed=radius)
+    frame, context, labels = tracker(grid, frames, seed=radius)
     top = min(top, frames * grid[0] * grid[1])
     carried = propagate(frame, context, labels, grid, radius, top, 0.1)
     expected = task_oracles.propagated(frame, context, labels, grid, radius, top, 0.1)
@@ -34,7 +34,7 @@ def test_propagation_equals_the_dense_matrix(grid: tuple[int, int], frames: int,
 @pytest.mark.parametrize("top", [1, 3, 5])
 def test_equal_affinities_are_all_kept(top: int) -> None:
     """Frames repeated, so that every cosine stands there three times."""
-    frame, context, labels = film((6, 5), 2, seed=9)
+    frame, context, labels = tracker((6, 5), 2, seed=9)
     context, labels = context.repeat(3, 1, 1), torch.cat([labels, labels.flip(1), labels.roll(1, 2)])
     carried = propagate(frame, context, labels, (6, 5), 2, top, 0.1)
     assert torch.allclose(carried, task_oracles.propagated(frame, context, labels, (6, 5), 2, top, 0.1), atol=1e-12)
@@ -43,14 +43,14 @@ def test_equal_affinities_are_all_kept(top: int) -> None:
 @pytest.mark.parametrize("top", [1, 3, 5])
 def test_equal_affinities_of_neighbours_are_all_kept(top: int) -> None:
     """Patches in pairs of equals: with an odd number to take, the last one has a twin elsewhere in the frame."""
-    frame, context, labels = film((6, 6), 2, seed=4)
+    frame, context, labels = tracker((6, 6), 2, seed=4)
     context = context[:, ::2].repeat_interleave(2, dim=1)
     carried = propagate(frame, context, labels, (6, 6), 9, top, 0.1)
     assert torch.allclose(carried, task_oracles.propagated(frame, context, labels, (6, 6), 9, top, 0.1), atol=1e-12)
 
 
 def test_neither_tiles_nor_orientation_change_labels() -> None:
-    frame, context, labels = film((19, 4), 2, seed=1)
+    frame, context, labels = tracker((19, 4), 2, seed=1)
     straight = propagate(frame, context, labels, (19, 4), 3, 5, 0.1)
 
     def turned(x: torch.Tensor) -> torch.Tensor:

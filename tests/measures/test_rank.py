@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.rank import Scatter, effective_rank
+from teachmatters.measures.rank import ScatterMatrix, effective_rank
 
 
 def expected(x: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
@@ -28,14 +28,14 @@ def features(kind: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         return np.outer(x[:, 0], x[0])
     if kind == "far off":
         return x + 1e4 * generator.standard_normal(30)
-    return x[:20] if kind == "few pictures" else x
+    return x[:20] if kind == "few images" else x
 
 
-@pytest.mark.parametrize("kind", ["plain", "decaying", "collapsed", "far off", "few pictures"])
+@pytest.mark.parametrize("kind", ["plain", "decaying", "collapsed", "far off", "few images"])
 @pytest.mark.parametrize("size", [7, 1000])
 def test_rank_equals_that_of_the_singular_values(kind: str, size: int) -> None:
     x = features(kind)
-    scatter = functools.reduce(operator.add, (Scatter.of(part) for part in torch.split(torch.tensor(x), size)))
+    scatter = functools.reduce(operator.add, (ScatterMatrix.of(part) for part in torch.split(torch.tensor(x), size)))
     rank = effective_rank(scatter)
     assert rank == pytest.approx(expected(x), rel=1e-6)
     assert scatter.count == len(x)
@@ -44,10 +44,10 @@ def test_rank_equals_that_of_the_singular_values(kind: str, size: int) -> None:
 def test_one_direction_and_all_alike() -> None:
     assert expected(features("collapsed")) == pytest.approx(1.0)
     square = torch.cat([torch.eye(5), -torch.eye(5)])
-    assert effective_rank(Scatter.of(square)) == pytest.approx(5.0)
+    assert effective_rank(ScatterMatrix.of(square)) == pytest.approx(5.0)
 
 
 def test_none_where_nothing_varies() -> None:
-    assert effective_rank(Scatter.of(torch.full((6, 4), 3.3))) is None
-    assert effective_rank(Scatter.of(torch.zeros(6, 4))) is None
-    assert effective_rank(Scatter.of(torch.randn(1, 4))) is None
+    assert effective_rank(ScatterMatrix.of(torch.full((6, 4), 3.3))) is None
+    assert effective_rank(ScatterMatrix.of(torch.zeros(6, 4))) is None
+    assert effective_rank(ScatterMatrix.of(torch.randn(1, 4))) is None

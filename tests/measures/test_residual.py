@@ -14,8 +14,8 @@ def test_norms_of_all_class_and_spatial_tokens(prefix: int, class_token: bool) -
     tokens = np.random.default_rng(0).standard_normal((3, 14, 6))
     norms = squared_norms(torch.tensor(tokens), prefix, class_token)
     assert set(norms) == {"all", "spatial"} | ({"cls"} if class_token else set())
-    for picture in range(3):
-        assert float(norms["all"][picture]) == pytest.approx(np.linalg.norm(tokens[picture]) ** 2)
-        assert float(norms["spatial"][picture]) == pytest.approx(np.linalg.norm(tokens[picture, prefix:]) ** 2)
+    for image in range(3):
+        assert float(norms["all"][image]) == pytest.approx(np.linalg.norm(tokens[image]) ** 2)
+        assert float(norms["spatial"][image]) == pytest.approx(np.linalg.norm(tokens[image, prefix:]) ** 2)
         if class_token:
-            assert float(norms["cls"][picture]) == pytest.approx(np.linalg.norm(tokens[picture, 0]) ** 2)
+            assert float(norms["cls"][image]) == pytest.approx(np.linalg.norm(tokens[image, 0]) ** 2)

@@ -34,7 +34,7 @@ def tiny(architecture: str = "vit_tiny_patch16_224", **kwargs: Any) -> TimmViT:
     return TimmViT(timm.create_model(architecture, **kwargs), architecture)
 
 
-def pictures(model: TimmViT, count: int = 2) -> torch.Tensor:
+def images(model: TimmViT, count: int = 2) -> torch.Tensor:
     """Seeded noise of the model's size."""
     side = model.info.image_size
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))

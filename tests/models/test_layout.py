@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from teachmatters.errors import TeachMattersError
-from tests.models.helpers import ORDER, pictures, streamed, tiny
+from tests.models.helpers import ORDER, images, streamed, tiny
 
 NARROW = {"embed_dim": 48, "num_heads": 3}
 
@@ -33,7 +33,7 @@ def test_every_family_streams_and_tells_its_tokens(
     info = model.info
     assert ((info.class_token, info.registers), info.grid, info.depth) == (prefix, grid, 2)
     assert info.patch_size * grid[0] == info.image_size
-    taken = streamed(model, pictures(model))
+    taken = streamed(model, images(model))
     assert list(taken) == [(layer, tap) for layer in (1, 2) for tap in ORDER]
     for layer in (1, 2):
         assert taken[layer, "attention"].shape == (2, info.heads, info.tokens, info.tokens)
@@ -42,7 +42,7 @@ def test_every_family_streams_and_tells_its_tokens(
         for skip, branch, result in (("attn_skip", "attn_branch", "mlp_skip"), ("mlp_skip", "mlp_branch", "block")):
             torch.testing.assert_close(taken[layer, skip] + taken[layer, branch], taken[layer, result])
     assert torch.equal(taken[2, "attn_skip"], taken[1, "block"])
-    torch.testing.assert_close(model.forward(pictures(model)), taken[2, "block"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.forward(images(model)), taken[2, "block"], rtol=1e-4, atol=1e-5)
 
 
 def test_naflex_keeps_its_tokens_in_a_module_of_their_own() -> None:
@@ -76,6 +76,6 @@ def test_what_has_no_such_blocks_is_refused_with_the_reason(
 
 def test_attention_of_two_softmaxes_is_refused_and_the_rest_still_streams() -> None:
     model = tiny("vit_dlittle_patch16_reg1_gap_256", img_size=64)
-    assert len(streamed(model, pictures(model), frozenset({"block", "norm1"}))) == 4
+    assert len(streamed(model, images(model), frozenset({"block", "norm1"}))) == 4
     with pytest.raises(TeachMattersError, match="block 1 computed 2 attention maps"):
-        streamed(model, pictures(model))
+        streamed(model, images(model))

@@ -21,7 +21,7 @@ from teachmatters.models.timm_vit import TimmViT
 from teachmatters.models.weight_files import Found, Wanted, fill, find
 from tests.models import official
 from tests.models.conftest import Checkpoints
-from tests.models.helpers import ORDER, Taken, pictures, request, streamed
+from tests.models.helpers import ORDER, Taken, images, request, streamed
 from tests.models.plain_vit import gelu, plain_vit, quick_gelu
 
 CLIP: dict[str, Any] = {"activation": quick_gelu, "eps": 1e-5}
@@ -54,8 +54,8 @@ def test_every_tap_of_every_layer_is_what_the_papers_say(
 ) -> None:
     model = open_named(request(name, checkpoint(name))).build()
     assert isinstance(model, TimmViT)
-    assert (model.info.heads, model.info.mean) == (heads, RECIPES[name].colours[0])
-    pixels = pictures(model, 1)
+    assert (model.info.heads, model.info.mean) == (heads, RECIPES[name].mean_std[0])
+    pixels = images(model, 1)
     taken = streamed(model, pixels)
     same(taken, plain_vit(of(read(checkpoint(name))), pixels, patch=16, depth=12, heads=heads, **options), 12)
     assert torch.equal(taken[12, "mlp_skip"] + taken[12, "mlp_branch"], taken[12, "block"])
@@ -107,7 +107,7 @@ def test_a_layout_becomes_the_network_of_its_paper(layout: str, suffix: str, tmp
     network = timm.create_model(architecture, **official.TINY | more)
     fill(network, found_in(path, architecture, **more))
     model = TimmViT(network, layout)
-    pixels = pictures(model)
+    pixels = images(model)
     options = CLIP if architecture == QUICK else {"activation": gelu}
     same(streamed(model, pixels), plain_vit(plain, pixels, patch=16, depth=2, heads=3, **options), 2)
 

@@ -108,7 +108,7 @@ def test_weights_that_an_installation_lacks_are_one_line(tmp_path: Path, monkeyp
 def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = {
         "data": {"dataset": "scenes", "parameters": {"size": 64, "world": 0}},
-        "distinct_pictures": 30000,
+        "distinct_images": 30000,
         "pictures_seen": 60000,
         "steps": 1875,
         "batch_size": 32,
@@ -124,7 +124,7 @@ def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "mini-dino.json").write_text(json.dumps(card), "utf-8")
     monkeypatch.setattr(cards, "FOLDER", tmp_path)
     assert cards.training("mini-dino") == [
-        "60,000 pictures seen, of the 30,000 of scenes (size=64, world=0)",
+        "60,000 images seen, of the 30,000 of scenes (size=64, world=0)",
         "1,875 steps of 32, seed 0, AdamW 0.001",
         "1,234 s on cpu (fast), threads: 1",
         "loss 5.5 to 2.25",
@@ -145,7 +145,7 @@ def test_shipped_weights_load_and_have_a_card(name: str) -> None:
     assert cards.training(name)
 
 
-@pytest.mark.parametrize("fact", ["data", "distinct_pictures", "seed"])
+@pytest.mark.parametrize("fact", ["data", "distinct_images", "seed"])
 def test_shipped_models_share_images_and_initialisation(fact: str) -> None:
     cards = [json.loads((FOLDER / f"{name}.json").read_text("utf-8")) for name in SHIPPED]
     assert len({json.dumps(card[fact], sort_keys=True) for card in cards}) <= 1

@@ -1,4 +1,4 @@
-"""The chance line is a function of each picture and the seed, and stands up to what networks are asked."""
+"""The chance line is a function of each image and the seed, and stands up to what networks are asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from teachmatters.api import Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.noise import Noise, open_noise
-from teachmatters.runner.gate import gate
+from teachmatters.runner.forward.preflight import preflight_check
 from tests.models.conftest import Checkpoints
 from tests.models.helpers import ORDER, STREAMED, request, streamed
 
@@ -22,7 +22,7 @@ def noise(seed: int = 0) -> Noise:
 
 
 def eight_bit(count: int, side: int = 32, seed: int = 0) -> torch.Tensor:
-    """Pictures as the runner hands them over: 8 bits, normalised."""
+    """Images as the runner hands them over: 8 bits, normalised."""
     numbers = torch.Generator().manual_seed(seed)
     whole = torch.randint(0, 256, (count, 3, side, side), generator=numbers)
     return whole.float().div(255).sub(0.5).div(0.5)
@@ -32,7 +32,7 @@ def eight_bit(count: int, side: int = 32, seed: int = 0) -> torch.Tensor:
 def test_it_passes_the_gate(dtype: torch.dtype) -> None:
     model = noise()
     model.to(torch.device("cpu"), dtype)
-    gate(model, torch.device("cpu"), dtype)
+    preflight_check(model, torch.device("cpu"), dtype)
 
 
 def test_batches_change_nothing() -> None:
@@ -51,7 +51,7 @@ def test_one_tap_alone_is_the_same(tap: Tap) -> None:
     assert all(torch.equal(value, everything[place]) for place, value in alone.items())
 
 
-def test_pictures_layers_and_seeds_differ_and_equal_pictures_do_not() -> None:
+def test_images_layers_and_seeds_differ_and_equal_images_do_not() -> None:
     pixels = eight_bit(2)
     pixels = torch.cat([pixels, pixels[:1]])
     first, other = streamed(noise(), pixels), streamed(noise(1), pixels)

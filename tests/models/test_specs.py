@@ -64,7 +64,7 @@ def test_every_shape_of_the_paper_has_an_untrained_network() -> None:
 
 
 def test_colours_are_those_of_the_training() -> None:
-    first = {recipe.family: recipe.colours[0][0] for recipe in RECIPES.values()}
+    first = {recipe.family: recipe.mean_std[0][0] for recipe in RECIPES.values()}
     imagenet = dict.fromkeys(("dino", "mae", "moco"), 0.485)
     half = dict.fromkeys(("supervised", "beit", "random", "noise"), 0.5)
     assert first == imagenet | half | {"clip": 0.48145466}
@@ -76,7 +76,7 @@ def test_timm_agrees_on_the_colours_of_what_it_publishes() -> None:
     for recipe in RECIPES.values():
         if recipe.origins and recipe.origins[0].startswith("timm/"):
             config: Any = get_pretrained_cfg(recipe.origins[0].removeprefix("timm/"))
-            assert (tuple(config.mean), tuple(config.std)) == recipe.colours, recipe.name
+            assert (tuple(config.mean), tuple(config.std)) == recipe.mean_std, recipe.name
             assert config.input_size == (3, recipe.pixels, recipe.pixels)
             assert config.url in ("", *recipe.origins) or recipe.family == "supervised"
 

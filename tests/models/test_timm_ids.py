@@ -10,7 +10,7 @@ from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.models import hub, timm_ids
 from teachmatters.models.timm_ids import open_timm, resolve
 from teachmatters.models.timm_vit import TimmViT
-from teachmatters.runner.gate import gate
+from teachmatters.runner.forward.preflight import preflight_check
 from tests.models import official
 from tests.models.conftest import Checkpoints
 
@@ -47,7 +47,7 @@ def test_a_file_is_loaded_with_the_colours_of_the_id(dino_s16: Path) -> None:
         assert (info.arch, info.mean[0]) == ("ViT-S/16", mean)
 
 
-def test_windows_are_not_the_whole_picture() -> None:
+def test_windows_are_not_the_whole_image() -> None:
     with pytest.raises(TeachMattersError, match="timm/samvit_base_patch16 is no plain vision transformer"):
         resolve("timm/samvit_base_patch16")
 
@@ -127,7 +127,7 @@ def test_another_size_resamples_the_positions(
     assert spec.image_size == image_size
     model = open_timm(ModelRequest(spec=spec, weights=tmp_path / "w.pth")).build()
     assert (model.info.grid, model.info.image_size) == (grid, image_size)
-    gate(model, torch.device("cpu"), torch.float32)
+    preflight_check(model, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("size", ["@", "@0", "@12x", "@big", "@-3", "@99999", "@32x0"])

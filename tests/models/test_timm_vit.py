@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from teachmatters.api import Tap
 from teachmatters.models.timm_vit import TimmViT
-from tests.models.helpers import ORDER, STREAMED, pictures, streamed, tiny
+from tests.models.helpers import ORDER, STREAMED, images, streamed, tiny
 
 SMALL: dict[str, Any] = {"img_size": 64, "embed_dim": 48, "num_heads": 3}
 
@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {"img_size": 64, "embed_dim": 48, "num_heads": 3}
 @pytest.mark.parametrize("tap", sorted(STREAMED))
 def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap) -> None:
     model = tiny(**SMALL)
-    pixels = pictures(model)
+    pixels = images(model)
     everything = streamed(model, pixels)
     alone = streamed(model, pixels, frozenset({tap}))
     assert list(alone) == [(1, tap), (2, tap)]
@@ -45,21 +45,21 @@ def test_the_network_is_left_as_found_even_by_a_sink_that_fails() -> None:
             raise RuntimeError("sink")
 
     with pytest.raises(RuntimeError, match="sink"):
-        model.stream(pictures(model), STREAMED, sink)
+        model.stream(images(model), STREAMED, sink)
     assert traces(model) == before
-    assert len(streamed(model, pictures(model))) == 2 * len(ORDER)
+    assert len(streamed(model, images(model))) == 2 * len(ORDER)
     assert traces(model) == before
-    model.forward(pictures(model))
+    model.forward(images(model))
     assert traces(model) == before
 
 
 def test_attention_is_read_from_blocks_that_were_built_unfused() -> None:
     model = tiny(**SMALL)
-    expected = streamed(model, pictures(model), frozenset({"attention"}))
+    expected = streamed(model, images(model), frozenset({"attention"}))
     for number in (0, 1):
         attention: Any = model.network.get_submodule(f"blocks.{number}.attn")
         attention.fused_attn = False
-    taken = streamed(model, pictures(model), frozenset({"attention"}))
+    taken = streamed(model, images(model), frozenset({"attention"}))
     assert taken.keys() == expected.keys()
     assert all(torch.equal(taken[place], expected[place]) for place in taken)
 
@@ -75,14 +75,14 @@ def test_nothing_of_an_earlier_layer_is_still_held(taps: set[Tap]) -> None:
         assert not alive
         seen.setdefault(layer, []).append(weakref.ref(value))
 
-    model.stream(pictures(model), frozenset(taps), sink)
+    model.stream(images(model), frozenset(taps), sink)
     assert len(seen) == 4
 
 
 def test_no_gradient_is_recorded_and_parameters_stay() -> None:
     model = tiny(**SMALL)
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    pixels = pictures(model).requires_grad_()
+    pixels = images(model).requires_grad_()
     assert not any(value.requires_grad for value in streamed(model, pixels).values())
     assert not model.forward(pixels).requires_grad
     assert not model.network.training
@@ -91,9 +91,9 @@ def test_no_gradient_is_recorded_and_parameters_stay() -> None:
 
 def test_in_bfloat16_attention_is_still_softmaxed_in_float32() -> None:
     model = tiny(**SMALL)
-    exact = streamed(model, pictures(model))
+    exact = streamed(model, images(model))
     model.to(torch.device("cpu"), torch.bfloat16)
-    taken = streamed(model, pictures(model))
+    taken = streamed(model, images(model))
     assert {tap: value.dtype for (_, tap), value in taken.items() if value.dtype == torch.float32}.keys() == {
         "attention"
     }
@@ -110,5 +110,5 @@ def test_what_a_sink_computes_is_not_taken_for_the_networks_attention() -> None:
         F.scaled_dot_product_attention(ones, ones, ones)
         taken.append((layer, tap))
 
-    model.stream(pictures(model), frozenset({"norm1", "attention", "block"}), sink)
+    model.stream(images(model), frozenset({"norm1", "attention", "block"}), sink)
     assert taken == [(layer, tap) for layer in (1, 2) for tap in ("norm1", "attention", "block")]

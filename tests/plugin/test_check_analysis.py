@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "a state that depends on the order": (
         ("analysis.py", SUMS, BY_ARRIVAL),
         "order of arrival",
-        "its numbers depend on the order in which pictures arrive: tmt-seed of layer 1 is ",
+        "its numbers depend on the order in which images arrive: tmt-seed of layer 1 is ",
         CLASS,
     ),
     "parts that are not joined": (

@@ -1,4 +1,4 @@
-"""Faults in what a data set says of its pictures, on data that are drawn and then spoilt."""
+"""Faults in what a data set says of its images, on data that are drawn and then spoilt."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image
 
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, Mask, Pair, Points, Role, SemanticMask
 from teachmatters.plugin.checks.annotations import check_annotations
-from teachmatters.plugin.findings import Wrong
+from teachmatters.plugin.findings import CheckFailed
 
 MASK = np.zeros((6, 8), np.uint8)
 FRAMES = [Item(f"frame {n}", 0, group=f"video {n // 2}", units=(n // 2,)) for n in range(4)]
 
 
 class Drawn(Dataset):
-    """Four black pictures, and whatever is to be said of them."""
+    """Four black images, and whatever is to be said of them."""
 
     kinds: frozenset[Kind] = frozenset({"masks", "parts", "semantic", "videos", "pairs", "retrieval"})
 
@@ -28,7 +28,7 @@ class Drawn(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return {"all": self._items, "queries": self._items[:2], "gallery": self._items[2:]}[role]
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         return Image.new("RGB", (8, 6))
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ RIGHT: list[tuple[Kind, Drawn]] = [
 WRONG: list[tuple[Kind, Drawn, str]] = [
     ("masks", Drawn({}), "'objects' must be a tuple of Mask, not NoneType"),
     ("parts", Drawn({"objects": ()}), "'parts' must be a tuple of Mask"),
-    ("masks", Drawn({"objects": (Mask(MASK.T, 0),)}), "a mask is uint8 (8, 6): uint8 (6, 8) as the picture is needed"),
+    ("masks", Drawn({"objects": (Mask(MASK.T, 0),)}), "a mask is uint8 (8, 6): uint8 (6, 8) as the image is needed"),
     ("masks", Drawn({"objects": (Mask(MASK > 0, 0),)}), "a mask is bool (6, 8)"),  # type: ignore[arg-type]
     ("masks", Drawn({"objects": (Mask(MASK + 1, 0),)}), "other values than 0 and 255"),
     ("masks", Drawn({"objects": (Mask(MASK, 1),)}), "a mask has the label 1, of 1 categories"),
@@ -95,6 +95,6 @@ def test_what_is_right_is_right(kind: Kind, dataset: Drawn) -> None:
 
 @pytest.mark.parametrize(("kind", "dataset", "words"), WRONG)
 def test_what_is_wrong_is_named(kind: Kind, dataset: Drawn, words: str) -> None:
-    with pytest.raises(Wrong) as found:
+    with pytest.raises(CheckFailed) as found:
         check_annotations(dataset, kind, FRAMES[:1])
     assert words in str(found.value)

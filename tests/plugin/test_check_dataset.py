@@ -13,18 +13,18 @@ from tests.plugin.seeding import NAME, Change, checked, line_of, seeded, wrong
 
 pytestmark = pytest.mark.usefixtures("here_only")
 
-CLASS = ("dataset.py", "class Pictures")
-READ = '            return picture.convert("RGB")'
+CLASS = ("dataset.py", "class Images")
+READ = '            return image.convert("RGB")'
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A folder of the layout that the package expects."""
     root = tmp_path / "data" / NAME
-    (root / "pictures").mkdir(parents=True)
+    (root / "images").mkdir(parents=True)
     lines = ["file,label"]
     for number in range(8):
-        Image.new("RGB", (12, 9), (30 * number, 9, 9)).save(root / "pictures" / f"{number}.png")
+        Image.new("RGB", (12, 9), (30 * number, 9, 9)).save(root / "images" / f"{number}.png")
         lines.append(f"{number}.png,{'ab'[number % 2]}")
     (root / "labels.csv").write_text("\n".join(lines))
     return root.parent
@@ -32,61 +32,61 @@ def data(tmp_path: Path) -> Path:
 
 def test_the_package_as_it_is_written_has_none(tmp_path: Path, data: Path) -> None:
     findings = checked(tmp_path, seeded("dataset"), data)
-    checks = ["facts", "names code", "opens", "kinds", "pictures", "labels"]
+    checks = ["facts", "names code", "opens", "kinds", "images", "labels"]
     assert [f.check for f in findings if f.about == "data set tmt-seed"] == checks
     assert {f.status for f in findings} == {"ok"}
 
 
 FAULTS: dict[str, tuple[Change, str, str]] = {
     "a kind that it does not declare": (
-        ("dataset.py", 'frozenset({"pictures", "labels"})', 'frozenset({"pictures", "labels", "masks"})'),
+        ("dataset.py", 'frozenset({"images", "labels"})', 'frozenset({"images", "labels", "masks"})'),
         "kinds",
         "it offers masks, which its spec does not declare",
     ),
     "another order each time": (
         ("dataset.py", "for file in sorted(labels)]", "for file in __import__('random').sample(list(labels), 8)]"),
-        "pictures",
+        "images",
         "its items come in another order, or are others, the second time",
     ),
-    "nothing": (("dataset.py", "self._items if role", "[] if role"), "pictures", "items('pictures', 'all') is empty"),
+    "nothing": (("dataset.py", "self._items if role", "[] if role"), "images", "items('images', 'all') is empty"),
     "a gallery without queries": (
         ("dataset.py", 'if role == "all" else None', 'if role in ("all", "gallery") else None'),
-        "pictures",
+        "images",
         "gives one and None for the other",
     ),
-    "one key": (("dataset.py", "return Item(key,", 'return Item("key",'), "pictures", "the key 'key' is given to 8"),
+    "one key": (("dataset.py", "return Item(key,", 'return Item("key",'), "images", "the key 'key' is given to 8"),
     "labels from 1": (
         ("dataset.py", "self.classes.index(label))", "self.classes.index(label) + 1)"),
         "labels",
         "has the label 2: labels count from 0 in its 2 classes",
     ),
-    "pictures without colours": (
+    "images without colours": (
         ("dataset.py", READ, READ.replace("RGB", "L")),
-        "pictures",
+        "images",
         "is of mode L: a PIL image of mode RGB is needed",
     ),
-    "no pictures": (("dataset.py", READ, "            return item.key"), "pictures", "is a str: a PIL image"),
-    "another picture each time": (
+    "no images": (("dataset.py", READ, "            return item.key"), "images", "is a str: a PIL image"),
+    "another image each time": (
         ("dataset.py", READ, READ + ".point(lambda v, s=__import__('os').urandom(1)[0]: v ^ s)"),
-        "pictures",
+        "images",
         "is another when it is read again",
     ),
     "a caption that is none": (
-        ("dataset.py", "    def picture(self", "    def caption(self, item: Item) -> str:\n        return None\n\n"
-         "    def picture(self"),
-        "pictures",
+        ("dataset.py", "    def image(self", "    def caption(self, item: Item) -> str:\n        return None\n\n"
+         "    def image(self"),
+        "images",
         "is no text",
     ),
     "annotations that are none": (
-        ("dataset.py", "    def picture(self", "    def annotations(self, item, kind):\n        return []\n\n"
-         "    def picture(self"),
-        "pictures",
+        ("dataset.py", "    def image(self", "    def annotations(self, item, kind):\n        return []\n\n"
+         "    def image(self"),
+        "images",
         "are a list, not a mapping",
     ),
     "files that are not there": (
-        ("dataset.py", "    def picture(self", "    def annotation_files(self, kind):\n"
-         "        return [self.root / 'x']\n\n    def picture(self"),
-        "pictures",
+        ("dataset.py", "    def image(self", "    def annotation_files(self, kind):\n"
+         "        return [self.root / 'x']\n\n    def image(self"),
+        "images",
         "which is not there: its bytes belong to the fingerprint",
     ),
 }  # fmt: skip

@@ -88,10 +88,10 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
         "differs from what forward gives by ",
         STREAM,
     ),
-    "pictures that mix": (
+    "images that mix": (
         ("network.py", "patches = self.patches(pixels)", "patches = self.patches(pixels - pixels.mean(0))"),
         "batches",
-        "a picture alone gives another output than in a batch",
+        "an image alone gives another output than in a batch",
         ADAPTER,
     ),
     "a hook left behind": (

@@ -44,8 +44,8 @@ def test_it_is_the_plugins_own_lines_that_are_named(tmp_path: Path) -> None:
 
 
 def test_what_is_imported_when_it_is_used_is_fine(tmp_path: Path) -> None:
-    asks = "import importlib.util\n\nTHERE = importlib.util.find_spec('torch') is not None\n"
-    files = seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}{asks}"))
+    selections = "import importlib.util\n\nTHERE = importlib.util.find_spec('torch') is not None\n"
+    files = seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}{selections}"))
     files["tmt_seed/__init__.py"] += "\n\ndef _later() -> object:\n    import torch\n\n    return torch\n"
     assert wrong(checked(tmp_path, files)) == []
 

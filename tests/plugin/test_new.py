@@ -68,7 +68,7 @@ def test_mypy_has_nothing_to_say(tmp_path: Path) -> None:
 SIDE_BY_SIDE = """
 import os, sys
 import pytest, timm, torch, typer.testing
-import teachmatters.plugin.checks.analysis, teachmatters.plugin.checks.model, teachmatters.runner.analyze
+import teachmatters.plugin.checks.analysis, teachmatters.plugin.checks.model, teachmatters.runner.session.analyze
 
 failed = []
 for folder in sys.argv[1:]:

@@ -11,9 +11,9 @@ import pytest
 
 from teachmatters import registry
 from teachmatters.cli.report import report_text
-from teachmatters.reports import formats
-from teachmatters.reports.engine import run_report
 from teachmatters.reports.options import Options
+from teachmatters.reports.run import run_report
+from teachmatters.reports.tables import formats
 from tests.pages import ROOT
 
 TABLES = [spec for plugin in registry.load().plugins if plugin.built_in for spec in plugin.specs["register_reports"]]

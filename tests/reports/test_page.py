@@ -14,18 +14,18 @@ import pytest
 
 from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.engine import run_report
+from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.page import build as building
 from teachmatters.reports.page import section
 from teachmatters.reports.page.build import build, count
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.page.section import kind_of
-from teachmatters.reports.specs import REPORTS
+from teachmatters.reports.run import run_report
 from teachmatters.store import Store
 from teachmatters.store.reader import query
 from tests.reports.stores import CKA, DISTANCE, PURITY, TOP1, heads, model, record, rising, typical, values
-from tests.reports.test_certainty import hits, put
+from tests.reports.test_significance import hits, put
 
 EVIL = "<script>document.title='owned'</script>"
 
@@ -131,7 +131,7 @@ def test_lines_squares_or_the_drawing(tmp_path: Path) -> None:
         spec.name: kind_of(run_report(spec, path, Options())) for spec in REPORTS if spec.name in sections(page(path))
     }
     assert (kinds["knn"], kinds["attention-distance"], kinds["cka"]) == ("lines", "lines", "pairs")
-    assert {kinds[name] for name in ("best-layers", "summary", "scatter", "cka-last-layer")} == {"picture"}
+    assert {kinds[name] for name in ("best-layers", "summary", "scatter", "cka-last-layer")} == {"image"}
 
 
 def test_names_stay_texts(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.build import build
-from teachmatters.reports.specs import REPORTS
 from tests.reports.test_page import EVIL, fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -12,13 +12,13 @@ import pytest
 import teachmatters
 from teachmatters import registry
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.engine import run_report
-from teachmatters.reports.export import export
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
+from teachmatters.reports.run import run_report
+from teachmatters.reports.tables.export import export
 from teachmatters.store import query
 from teachmatters.store.location import Server
-from teachmatters.store.merge import merge
+from teachmatters.store.merge.merge import merge
 from tests.pages import DOCS, ROOT
 from tests.postgres import Cluster
 from tests.store.merging import Silent
@@ -109,9 +109,9 @@ def test_a_notebook_reads_the_same(shipped: Server) -> None:
 def test_sql_that_a_server_does_not_take_is_said_with_the_way_out(
     shipped: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from teachmatters.reports import engine
+    from teachmatters.reports import run
 
-    monkeypatch.setattr(engine, "read_sql", lambda _: "SELECT model FROM results WHERE metric IN (:metrics) GROUP BY 2")
+    monkeypatch.setattr(run, "read_sql", lambda _: "SELECT model FROM results WHERE metric IN (:metrics) GROUP BY 2")
     spec = replace(registry.load().reports["knn"], name="mine", enrich="", table="", draw="")
     with pytest.raises(TeachMattersError, match=r"report 'mine' does not run on PostgreSQL: .*'tm db merge postgresql"):
         run_report(spec, shipped, Options())

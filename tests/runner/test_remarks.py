@@ -9,15 +9,15 @@ import pytest
 import timm
 import torch
 
-from teachmatters.runner.analyze import analyze
-from teachmatters.runner.request import AnalyzeRequest, Silence
-from tests.runner.test_analyze import Runs, run, statuses
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.analyze import analyze
+from tests.runner.session.test_analyze import Runs, run, statuses
 
 pytestmark = pytest.mark.usefixtures("toys")
 __all__ = ["run"]  # a fixture
 
 
-class Heard(Silence):
+class Heard(NoProgress):
     def __init__(self) -> None:
         self.lines: list[str] = []
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from teachmatters.api import Record, Result, StoredMap
 from teachmatters.store import Run
-from teachmatters.store.location import Place, Server
-from teachmatters.store.merge import Merged, merge
+from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.merge.merge import Merged, merge
 from tests.store.samples import CKA, DISTANCE, PCK, START, TOP1, model, numbers, run
 
 One = tuple[Run, Result]
@@ -40,7 +40,7 @@ class Counted(Silent):
         self.files[-1][2] += n
 
 
-def join(into: Place, *paths: Place) -> dict[str, Merged]:
+def join(into: StoreLocation, *paths: StoreLocation) -> dict[str, Merged]:
     return {one.path.name: one for one in merge(paths, into, Silent())}
 
 
@@ -83,7 +83,7 @@ def study() -> list[One]:
 VIEWS = ("results", "all_results", "runs", "maps")
 
 
-def frame(path: Place, view: str) -> pd.DataFrame:
+def frame(path: StoreLocation, view: str) -> pd.DataFrame:
     if isinstance(path, Server):
         import psycopg
 

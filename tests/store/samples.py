@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from teachmatters.api import MetricSpec, Record, Result
 from teachmatters.store import Cell, ModelRow, Run, Store
-from teachmatters.store.location import Place, Server, plain_path  # noqa: F401 (for what start() runs)
+from teachmatters.store.location import Server, StoreLocation, plain_path  # noqa: F401 (for what start() runs)
 
-AnyPlace = TypeVar("AnyPlace", Path, Server, Place)
+AnyPlace = TypeVar("AnyPlace", Path, Server, StoreLocation)
 
 START = datetime(2025, 5, 1, 12, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def store_at(path: AnyPlace, *runs: tuple[Run, Result]) -> AnyPlace:
     return path
 
 
-def rows(path: Place, sql: str) -> list[tuple[Any, ...]]:
+def rows(path: StoreLocation, sql: str) -> list[tuple[Any, ...]]:
     """The plain sqlite3 module's answer, or psycopg's: no code of ours in between."""
     if isinstance(path, Server):
         import psycopg

@@ -79,7 +79,7 @@ def test_while_a_run_is_stored(path: Path, what: str, monkeypatch: pytest.Monkey
 def test_while_stores_are_merged(path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     happen, words = HAPPENED[what]
     other = store_at(path.with_name("source.db"), ONE)
-    monkeypatch.setattr("teachmatters.store.merge.settle", lambda _: happen(path))
+    monkeypatch.setattr("teachmatters.store.merge.merge.settle", lambda _: happen(path))
     with pytest.raises(TeachMattersError, match=words):
         join(path, other)
     assert rows(other, "SELECT value FROM results") == [(1,)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect
-from teachmatters.store.compact import compact
+from teachmatters.store.sqlite.compact import compact
 from tests.killing import die_at, forked
 from tests.store.merging import join, study
 from tests.store.samples import DISTANCE, beside, finish, model, numbers, run, start, store_at

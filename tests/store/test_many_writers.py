@@ -8,7 +8,7 @@ from functools import partial
 
 import teachmatters
 from teachmatters.store import Store, info, query
-from teachmatters.store.location import Place, Server, plain_path
+from teachmatters.store.location import Server, StoreLocation, plain_path
 from tests.killing import ended, fork
 from tests.store.samples import DISTANCE, TOP1, beside, model, numbers, rows, run, start
 
@@ -19,7 +19,7 @@ SECONDS = float(os.environ.get("TM_TEST_SECONDS", "2"))
 ROWS = (100, 10, 2000)  # a run may make the file much longer, or hardly
 
 
-def test_six_writers_and_three_readers_of_one_store(place: Place) -> None:
+def test_six_writers_and_three_readers_of_one_store(place: StoreLocation) -> None:
     """They begin at the same moment, when there is no store yet."""
     code = "import alembic.command\nfrom tests.store.test_many_writers import race\nrace(sys.argv[1])\n"
     process = start(code, place)

@@ -12,10 +12,10 @@ import pytest
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect, head, info, public, query, revision
 from teachmatters.store import migrate as module
-from teachmatters.store.engine import writing_engine
-from teachmatters.store.location import Place, Server
+from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
 from teachmatters.store.schema import Base
+from teachmatters.store.sqlite.connection import writing_engine
 from tests.store.samples import CKA, DISTANCE, PCK, beside, finish, model, numbers, rows, run, start, store_at
 
 # A revision of the future, which may die when half its work is on the disk.
@@ -61,7 +61,7 @@ def old(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def aged(place: Place) -> Place:
+def aged(place: StoreLocation) -> StoreLocation:
     """The same, as a file and in a database."""
     return store_at(place, (run(DISTANCE), numbers("attn-distance", 1, 2)))
 
@@ -74,7 +74,7 @@ def test_the_revisions_known_are_the_revisions_there() -> None:
     assert head() == there[0]
 
 
-def test_migrations_make_what_the_models_say(place: Place) -> None:
+def test_migrations_make_what_the_models_say(place: StoreLocation) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -113,7 +113,7 @@ def test_from_nothing(tmp_path: Path, content: str) -> None:
     assert revision(path) == head()
 
 
-def test_from_an_older_store_with_rows(aged: Place, scripts: Path) -> None:
+def test_from_an_older_store_with_rows(aged: StoreLocation, scripts: Path) -> None:
     old = aged
     assert revision(old) == "0002"
     assert info(old)["needs_migration"] is True
@@ -127,7 +127,7 @@ def test_from_an_older_store_with_rows(aged: Place, scripts: Path) -> None:
     assert isinstance(old, Server) or beside(old) == ["r.db"]
 
 
-def test_opening_for_writing_migrates(aged: Place, scripts: Path) -> None:
+def test_opening_for_writing_migrates(aged: StoreLocation, scripts: Path) -> None:
     old = aged
     with Store.open(old) as store:
         store.record(run(DISTANCE, of=model("b")), numbers("attn-distance", 5))
@@ -191,7 +191,7 @@ def test_a_migration_of_a_server_that_ends_halfway_changes_nothing(server: Serve
     assert query(server, "SELECT value FROM results ORDER BY 1").rows == [(2.0,), (4.0,)]
 
 
-def test_killed_while_the_store_is_made(place: Place, scripts: Path) -> None:
+def test_killed_while_the_store_is_made(place: StoreLocation, scripts: Path) -> None:
     code = (
         "from teachmatters.store import migrate as module, public\n"
         "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002', '0003')\n"
@@ -220,7 +220,7 @@ def test_a_store_that_is_up_to_date_opens_without_alembic(old: Path) -> None:
     assert finish(start(code, old)) == (0, "")
 
 
-def test_info_counts_what_the_view_shows(place: Place, tmp_path: Path) -> None:
+def test_info_counts_what_the_view_shows(place: StoreLocation, tmp_path: Path) -> None:
     same, other = model("a"), model("b")
     path = store_at(
         place,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, connect, query, read_connection
+from teachmatters.store import Store, connect, query
 from teachmatters.store.reader import stream
+from teachmatters.store.sqlite import read_connection
 from tests.store.samples import DISTANCE, beside, finish, numbers, rows, run, start, store_at
 
 

@@ -13,10 +13,10 @@ import teachmatters
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, query, revision
-from teachmatters.store.engine import writing_engine
-from teachmatters.store.location import Place, Server
+from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
 from teachmatters.store.migrations.versions.v0001_tables_and_views import RUNS
+from teachmatters.store.sqlite.connection import writing_engine
 from tests.store.merging import join
 from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at
 
@@ -31,7 +31,7 @@ COMMANDS = (
 )
 
 
-def made_old(place: Place) -> Place:
+def made_old(place: StoreLocation) -> StoreLocation:
     """The store as revision 0001 would have it."""
     with writing_engine(place, 1, tables_only=True).begin() as connection:
         for sql in (
@@ -46,7 +46,7 @@ def made_old(place: Place) -> Place:
 
 
 @pytest.fixture
-def first(place: Place) -> Place:
+def first(place: StoreLocation) -> StoreLocation:
     return made_old(store_at(place, (run(DISTANCE), numbers("attn-distance", 1, 2))))
 
 
@@ -57,7 +57,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_reading_does_not_migrate(first: Place) -> None:
+def test_reading_does_not_migrate(first: StoreLocation) -> None:
     assert query(first, "SELECT value FROM results ORDER BY layer").rows == [(1.0,), (2.0,)]
     assert query(first, "SELECT * FROM runs").columns[-1] == "seconds"
     with Store.reading(first) as store:
@@ -75,7 +75,7 @@ def test_every_reading_command_leaves_the_file_as_it_is(file: Path, tmp_path: Pa
     assert (hashlib.sha256(file.read_bytes()).hexdigest(), beside(file)) == (before, ["r.db"])
 
 
-def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: Place) -> None:
+def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: StoreLocation) -> None:
     assert migrate(first) == "0001"
     with Store.open(first) as store:
         store.record(run(DISTANCE, of=model("b")), numbers("attn-distance", 5))

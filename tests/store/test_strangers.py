@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports import browsing
+from teachmatters.reports import datasette_site
 from teachmatters.results import Results
-from teachmatters.store import Store, columns, connect, public, query, shape
+from teachmatters.store import Store, columns, connect, public, query
 from teachmatters.store.migrate import info, migrate
 from teachmatters.store.schema import Base
+from teachmatters.store.sqlite import shape
 from tests.store import strangers
 from tests.store.merging import join
 from tests.store.samples import CKA, DISTANCE, beside, numbers, run, store_at
@@ -91,7 +92,7 @@ def test_facts_that_are_none_are_refused_before_anything_is_read(store: Path, na
     change(store)
     for command in ("report", "merge"):
         refused(store, command, words)
-    for use in (Results, lambda path: browsing.Site(path, lambda: None)):
+    for use in (Results, lambda path: datasette_site.Site(path, lambda: None)):
         with pytest.raises(TeachMattersError, match=words):
             use(store)
 
@@ -139,7 +140,7 @@ def test_what_the_user_added_does_no_harm(store: Path, sql: str) -> None:
 
 
 def test_the_shape_of_every_revision_is_what_its_migrations_make(tmp_path: Path) -> None:
-    """Where this fails for a new revision, TABLES and VIEWS in store/shape.py lack what it changed."""
+    """Where this fails for a new revision, TABLES and VIEWS in store/sqlite/shape.py lack what it changed."""
     path = store_at(tmp_path / "r.db")
     with connect(path) as connection:
         shape.check(path, connection, public.REVISIONS[-1])

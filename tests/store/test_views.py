@@ -11,7 +11,7 @@ import pytest
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.store import VIEWS, Store, query
-from teachmatters.store.location import Place
+from teachmatters.store.location import StoreLocation
 from tests.store.samples import CKA, DISTANCE, NORMS, PCK, TOP1, model, numbers, rows, run, store_at, values
 
 RESULTS = (
@@ -30,7 +30,7 @@ FACE = {
 
 
 @pytest.mark.parametrize("view", FACE)
-def test_columns_are_those_of_the_design(place: Place, view: str) -> None:
+def test_columns_are_those_of_the_design(place: StoreLocation, view: str) -> None:
     path = store_at(place)
     assert query(path, f"SELECT * FROM {view}").columns == FACE[view].split(", ")
     assert list(VIEWS[view]) == FACE[view].split(", ")
@@ -39,7 +39,7 @@ def test_columns_are_those_of_the_design(place: Place, view: str) -> None:
 SINGLE: Any = np.float32(80.25)  # what an analysis may well hand over; SQLite would not take it
 
 
-def test_a_row_of_results(place: Place) -> None:
+def test_a_row_of_results(place: StoreLocation) -> None:
     one = run(TOP1, of=model("dino-b16@mine", name="dino-b16", family="dino"), dataset="digits", analysis="knn")
     result = Result(
         records=[
@@ -59,7 +59,7 @@ def test_a_row_of_results(place: Place) -> None:
 _FINISHED = "2025-05-01T12:01:30.000+00:00"
 
 
-def test_a_row_of_runs(place: Place) -> None:
+def test_a_row_of_runs(place: StoreLocation) -> None:
     one = run(
         DISTANCE,
         TOP1,
@@ -102,7 +102,7 @@ def test_a_row_of_runs(place: Place) -> None:
     }
 
 
-def test_a_map_comes_back_as_it_was(place: Place) -> None:
+def test_a_map_comes_back_as_it_was(place: StoreLocation) -> None:
     array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     maps = [
         StoredMap(name="attn-map-cls", layer=3, axes=("head", "y", "x"), array=array),
@@ -115,7 +115,7 @@ def test_a_map_comes_back_as_it_was(place: Place) -> None:
     assert json.loads(units[5]) == ["a", "ü"]
 
 
-def test_a_list_of_units_is_kept_once_for_all_that_share_it(place: Place) -> None:
+def test_a_list_of_units_is_kept_once_for_all_that_share_it(place: StoreLocation) -> None:
     def result(*lists: tuple[str, ...] | None) -> Result:
         one = np.zeros(1)
         return Result(
@@ -135,7 +135,7 @@ def test_a_list_of_units_is_kept_once_for_all_that_share_it(place: Place) -> Non
     assert len(rows(path, "SELECT 1 FROM unit_lists")) == 3
 
 
-def test_a_metric_of_arrays_is_recorded_without_a_number(place: Place) -> None:
+def test_a_metric_of_arrays_is_recorded_without_a_number(place: StoreLocation) -> None:
     spec = MetricSpec(name="attn-map-cls", title="map", summary="of the class token", level="map", headline=False)
     array = StoredMap(name="attn-map-cls", layer=1, axes=("y", "x"), array=np.zeros((2, 2)))
     one = run(spec)
@@ -146,7 +146,7 @@ def test_a_metric_of_arrays_is_recorded_without_a_number(place: Place) -> None:
     assert rows(path, "SELECT name FROM maps") == [("attn-map-cls",)]
 
 
-def test_another_setting_stands_beside(place: Place) -> None:
+def test_another_setting_stands_beside(place: StoreLocation) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 0.5)),
@@ -155,7 +155,7 @@ def test_another_setting_stands_beside(place: Place) -> None:
     assert rows(path, "SELECT setting, value FROM results ORDER BY setting") == [("", 0.5), ("limit=2", 0.25)]
 
 
-def test_todays_metric_hides_none_of_yesterdays(place: Place) -> None:
+def test_todays_metric_hides_none_of_yesterdays(place: StoreLocation) -> None:
     entropy = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
     path = store_at(
         place,
@@ -183,7 +183,7 @@ DIFFERENT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", DIFFERENT, ids=lambda change: next(iter(change)))
-def test_what_newest_is_counted_by(place: Place, change: dict[str, Any]) -> None:
+def test_what_newest_is_counted_by(place: StoreLocation, change: dict[str, Any]) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 1)),
@@ -201,7 +201,7 @@ SAME: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", SAME, ids=lambda change: next(iter(change)))
-def test_what_newest_is_not_counted_by(place: Place, change: dict[str, Any]) -> None:
+def test_what_newest_is_not_counted_by(place: StoreLocation, change: dict[str, Any]) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 1)),
@@ -210,7 +210,7 @@ def test_what_newest_is_not_counted_by(place: Place, change: dict[str, Any]) -> 
     assert values(rows(path, "SELECT value FROM results")) == {2}
 
 
-def test_protocols_are_newest_each_for_itself(place: Place) -> None:
+def test_protocols_are_newest_each_for_itself(place: StoreLocation) -> None:
     paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
     both = [Record(metric="pck-0.10", layer=1, value=v, protocol=p) for v, p in ((1, "paper"), (2, "official"))]
     path = store_at(
@@ -222,7 +222,7 @@ def test_protocols_are_newest_each_for_itself(place: Place) -> None:
     assert values(rows(path, "SELECT main_protocol FROM metrics")) == {"paper"}
 
 
-def test_a_metric_without_numbers_hides_its_older_numbers(place: Place) -> None:
+def test_a_metric_without_numbers_hides_its_older_numbers(place: StoreLocation) -> None:
     path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), Result()))
     assert rows(path, "SELECT value FROM results") == []
 
@@ -230,7 +230,7 @@ def test_a_metric_without_numbers_hides_its_older_numbers(place: Place) -> None:
 A, B = model("clip-b16", depth=24, image_size=336), model("dino-b16")
 
 
-def test_a_pair_is_shown_both_ways(place: Place) -> None:
+def test_a_pair_is_shown_both_ways(place: StoreLocation) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, value=0.5)]
     path = store_at(place, (run(CKA, of=A, other=B, analysis="cka"), Result(records=records)))
     columns = "model, weights, family, image_size, depth, layer, other_model, other_layer, value"
@@ -246,7 +246,7 @@ def test_a_pair_is_shown_both_ways(place: Place) -> None:
     ]
 
 
-def test_the_norms_of_a_pair_are_turned(place: Place) -> None:
+def test_the_norms_of_a_pair_are_turned(place: StoreLocation) -> None:
     names = ("1-1", "1-2", "2-1", "2-2")
     records = [Record(metric="cka-norm", layer=1, other_layer=2, category=c, value=v) for v, c in enumerate(names)]
     path = store_at(place, (run(NORMS, of=A, other=B, analysis="cka"), Result(records=records)))
@@ -255,25 +255,25 @@ def test_the_norms_of_a_pair_are_turned(place: Place) -> None:
         assert seen == [(0, "1-1", 2, 1), (1, "2-1", 2, 1), (2, "1-2", 2, 1), (3, "2-2", 2, 1)]
 
 
-def test_only_the_norms_are_turned(place: Place) -> None:
+def test_only_the_norms_are_turned(place: StoreLocation) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, category="1-2", value=0.5)]
     path = store_at(place, (run(CKA, of=A, other=B), Result(records=records)))
     assert values(rows(path, "SELECT category FROM results")) == {"1-2"}
 
 
-def test_a_model_with_itself_appears_once(place: Place) -> None:
+def test_a_model_with_itself_appears_once(place: StoreLocation) -> None:
     path = store_at(place, (run(CKA, of=A, other=A), numbers("cka", 0.5, other_layer=2)))
     assert rows(path, "SELECT model, other_model, layer, other_layer FROM results") == [("clip-b16", "clip-b16", 1, 2)]
     assert len(rows(path, "SELECT 1 FROM all_results")) == 1
 
 
-def test_two_layers_of_one_model_are_no_pair(place: Place) -> None:
+def test_two_layers_of_one_model_are_no_pair(place: StoreLocation) -> None:
     residual = MetricSpec(name="residual-cka-attn", title="residual", summary="skip, branch", level="layer-pair")
     path = store_at(place, (run(residual), numbers("residual-cka-attn", 0.5, other_layer=2)))
     assert rows(path, "SELECT other_model, layer, other_layer FROM results") == [(None, 1, 2)]
 
 
-def test_a_pair_is_newest_for_itself(place: Place) -> None:
+def test_a_pair_is_newest_for_itself(place: StoreLocation) -> None:
     c = model("mae-b16")
     path = store_at(
         place,
@@ -285,7 +285,7 @@ def test_a_pair_is_newest_for_itself(place: Place) -> None:
     assert seen == [("mae-b16", 2), ("dino-b16", 3)]
 
 
-def test_every_run_keeps_the_facts_that_it_was_measured_with(place: Place) -> None:
+def test_every_run_keeps_the_facts_that_it_was_measured_with(place: StoreLocation) -> None:
     renamed = MetricSpec(name="attn-distance", title="distance", summary="in patches", unit="patches", bounds=(0, None))
     path = store_at(
         place,

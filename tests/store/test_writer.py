@@ -13,13 +13,13 @@ import pytest
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
-from teachmatters.store.location import Place
+from teachmatters.store.location import StoreLocation
 from tests.store.samples import DISTANCE, PCK, TOP1, beside, finish, model, numbers, rows, run, start, store_at
 
 ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
 
 
-def test_what_is_recorded_is_what_results_shows(place: Place) -> None:
+def test_what_is_recorded_is_what_results_shows(place: StoreLocation) -> None:
     one, other = run(DISTANCE, ENTROPY), run(DISTANCE, fingerprint="0")
     with Store.open(place) as store:
         assert store.recorded(one.cell) == frozenset()
@@ -33,7 +33,7 @@ def test_what_is_recorded_is_what_results_shows(place: Place) -> None:
         assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}
 
 
-def test_a_metric_is_recorded_when_all_its_protocols_are(place: Place) -> None:
+def test_a_metric_is_recorded_when_all_its_protocols_are(place: StoreLocation) -> None:
     paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
     both, half = run(PCK), run(paper, fingerprint="0")
     with Store.open(place) as store:
@@ -42,7 +42,7 @@ def test_a_metric_is_recorded_when_all_its_protocols_are(place: Place) -> None:
         assert store.recorded(both.cell) == frozenset()
 
 
-def test_measuring_anew_keeps_the_old_run(place: Place) -> None:
+def test_measuring_anew_keeps_the_old_run(place: StoreLocation) -> None:
     path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), numbers("attn-distance", 2)))
     assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (2, 1)]
     assert len(rows(path, "SELECT 1 FROM runs")) == 2
@@ -65,7 +65,7 @@ NAN: list[tuple[Result, str]] = [
 
 
 @pytest.mark.parametrize(("result", "words"), NAN)
-def test_a_bad_result_stores_nothing(place: Place, result: Result, words: str) -> None:
+def test_a_bad_result_stores_nothing(place: StoreLocation, result: Result, words: str) -> None:
     path = store_at(place)
     with Store.open(path) as store, pytest.raises(TeachMattersError) as caught:
         store.record(run(DISTANCE), result)
@@ -73,7 +73,7 @@ def test_a_bad_result_stores_nothing(place: Place, result: Result, words: str) -
     assert rows(path, "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM records)") == [(0,)]
 
 
-def test_an_error_halfway_leaves_what_was_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_halfway_leaves_what_was_there(place: StoreLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)))
 
     def fail(*_: object) -> None:
@@ -164,7 +164,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     ]
 
 
-def test_numbers_and_texts_come_back_bit_by_bit(place: Place) -> None:
+def test_numbers_and_texts_come_back_bit_by_bit(place: StoreLocation) -> None:
     """The last decimal, the largest counts, every letter; and the two engines sort texts alike, by their bytes."""
     exact = [0.1, 1 / 3, 1e-300, -2.5e17, math.pi, 1e-307, 1e100]
     odd = ["caf\udce9\x1b", "Zebra", "apfel", "Äpfel", "a b", "a-b", "o'brien\n%s \\", "\U0001f642"]

@@ -12,14 +12,14 @@ TEACHMATTERS_API = 1
 # --8<-- [start:spec]
 FLOWERS = DatasetSpec(
     name="flowers",
-    summary="Oxford 102 Flowers: 8,189 pictures of 102 kinds of flowers",
-    kinds=frozenset({"pictures", "labels"}),
+    summary="Oxford 102 Flowers: 8,189 images of 102 kinds of flowers",
+    kinds=frozenset({"images", "labels"}),
     factory="teachmatters_flowers.dataset:open_flowers",
     folder="flowers",
     requires=("jpg", "imagelabels.mat", "setid.mat"),
     layout="jpg/image_00001.jpg ..., imagelabels.mat and setid.mat in a folder called flowers",
     source="robots.ox.ac.uk/~vgg/data/flowers/102: 102flowers.tgz, imagelabels.mat, setid.mat",
-    licence="none stated: the pictures belong to their photographers; research",
+    licence="none stated: the images belong to their photographers; research",
     citation="Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008",
     parameters=(
         Parameter(

@@ -21,7 +21,7 @@ PARTS = {"test": ("tstid", ("trnid", "valid")), "val": ("valid", ("trnid",))}
 
 
 class Flowers(Dataset):
-    """The pictures of a split as queries and ``all``, those that it may learn from as the gallery.
+    """The images of a split as queries and ``all``, those that it may learn from as the gallery.
 
     Args:
         root: holds jpg/, imagelabels.mat and setid.mat.
@@ -31,7 +31,7 @@ class Flowers(Dataset):
         TeachMattersError: a .mat file is missing, damaged, or is not what this data set's hold.
     """
 
-    kinds = frozenset({"pictures", "labels"})
+    kinds = frozenset({"images", "labels"})
 
     def __init__(self, root: Path, split: str) -> None:
         self.root, self._split = root, split
@@ -40,14 +40,14 @@ class Flowers(Dataset):
         parts = dict(zip(("trnid", "valid", "tstid"), read(root / "setid.mat", "trnid", "valid", "tstid"), strict=True))
         if max(number for part in parts.values() for number in part) > len(labels):
             raise TeachMattersError(
-                f"{root / 'setid.mat'} names more pictures than the {len(labels)} of imagelabels.mat; get both anew"
+                f"{root / 'setid.mat'} names more images than the {len(labels)} of imagelabels.mat; get both anew"
             )
         self.classes = [f"flower {number}" for number in range(1, max(labels) + 1)]
         self._queries = [self._item(number, labels) for number in parts[asked]]
         self._gallery = [self._item(number, labels) for part in gallery for number in parts[part]]
 
     def _item(self, number: int, labels: Sequence[int]) -> Item:
-        """The picture of a number from 1; of size 0 when it is not there, as the runner expects."""
+        """The image of a number from 1; of size 0 when it is not there, as the runner expects."""
         key = f"jpg/image_{number:05}.jpg"
         path = self.root / key
         return Item(key, path.stat().st_size if path.is_file() else 0, label=labels[number - 1] - 1)
@@ -55,9 +55,9 @@ class Flowers(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item]:
         return self._gallery if role == "gallery" else self._queries
 
-    def picture(self, item: Item) -> Image.Image:
-        with Image.open(self.root / item.key) as picture:
-            return picture.convert("RGB")
+    def image(self, item: Item) -> Image.Image:
+        with Image.open(self.root / item.key) as image:
+            return image.convert("RGB")
 
     def split(self, kind: Kind) -> str:
         return self._split

@@ -24,7 +24,7 @@ PARTS = {"trnid": [2, 9, 4], "valid": [6, 5, 7], "tstid": [12, 1, 3, 8, 10, 11]}
 # --8<-- [start:folder]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Twelve pictures of three colours, in the layout of the official files: rows (1, n) of small whole numbers."""
+    """Twelve images of three colours, in the layout of the official files: rows (1, n) of small whole numbers."""
     folder = tmp_path / "data" / "flowers"
     (folder / "jpg").mkdir(parents=True)
     for number, label in enumerate(LABELS, start=1):
@@ -74,15 +74,15 @@ def test_the_splits_are_the_roles(root: Path, split: str, queries: list[int], ga
     assert flowers.split("labels") == split
 
 
-def test_a_picture_is_that_of_its_number(root: Path) -> None:
+def test_a_image_is_that_of_its_number(root: Path) -> None:
     flowers = Flowers(root, "test")
-    for item in flowers.items("pictures", "gallery"):
-        picture = flowers.picture(item)
-        assert picture.mode == "RGB"
-        assert np.asarray(picture).mean(axis=(0, 1)).argmax() == item.label
+    for item in flowers.items("images", "gallery"):
+        image = flowers.image(item)
+        assert image.mode == "RGB"
+        assert np.asarray(image).mean(axis=(0, 1)).argmax() == item.label
 
 
-def test_a_picture_that_is_not_there_has_no_size(root: Path) -> None:
+def test_a_image_that_is_not_there_has_no_size(root: Path) -> None:
     (root / "jpg/image_00003.jpg").unlink()
     missing = [item.key for item in Flowers(root, "test").items("labels", "all") if item.size == 0]
     assert missing == ["jpg/image_00003.jpg"]
@@ -131,7 +131,7 @@ def test_a_file_that_was_cut_off_is_told_in_a_line(root: Path, name: str, kept: 
         ("imagelabels.mat", {"labels": [[1.5] * 12]}, "whole numbers from 1"),
         ("imagelabels.mat", {"labels": "words"}, "labels"),
         ("imagelabels.mat", {"labels": np.zeros((1, 0))}, "whole numbers from 1"),
-        ("imagelabels.mat", {"labels": [LABELS[:5]]}, "more pictures than the 5"),
+        ("imagelabels.mat", {"labels": [LABELS[:5]]}, "more images than the 5"),
         ("setid.mat", {name: PARTS[name] for name in ("trnid", "valid")}, "'tstid'"),
     ],
 )

@@ -30,7 +30,7 @@ def register_analyses() -> list[AnalysisSpec]:
     return [
         AnalysisSpec(
             name="head-specialisation",
-            summary="How differently the heads of a layer look at a picture.",
+            summary="How differently the heads of a layer look at an image.",
             metrics=(METRIC,),
             factory="teachmatters_head_specialisation.analysis:HeadSpecialisation",
         )

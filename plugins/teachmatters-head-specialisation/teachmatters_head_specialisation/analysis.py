@@ -1,4 +1,4 @@
-"""How differently the heads of a layer look at a picture, from the divergences of their attention."""
+"""How differently the heads of a layer look at an image, from the divergences of their attention."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
 
 
 # --8<-- [start:measure]
@@ -38,13 +38,13 @@ def divergences(attention: Tensor) -> Tensor:
 
 # --8<-- [start:totals]
 class HeadSpecialisation(Analysis):
-    """Sums over pictures: memory grows neither with their number nor with the depth's attention maps.
+    """Sums over images: memory grows neither with their number nor with the depth's attention maps.
 
     The state holds ``count``, and ``sum`` and ``squares`` (depth, 1 + H): column 0 is the layer, the others its heads.
     """
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"attention"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"attention"}))
 
     def start(self, context: Context) -> None:
         self.depth = context.model.depth
@@ -79,7 +79,7 @@ class HeadSpecialisation(Analysis):
         n = int(state["count"])
         total, squares = np.asarray(state["sum"]), np.asarray(state["squares"])
         if n == 0:
-            return Result()  # no picture could be read
+            return Result()  # no image could be read
         spread = np.sqrt(np.maximum(squares - total**2 / n, 0) / max(n - 1, 1))
         records = [
             Record(

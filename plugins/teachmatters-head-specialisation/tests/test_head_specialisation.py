@@ -47,8 +47,8 @@ def test_it_is_found_and_sound() -> None:
 
 
 # --8<-- [start:oracle]
-def some_attention(pictures: int, seed: int = 0, heads: int = HEADS, sharpness: float = 2.0) -> torch.Tensor:
-    scores = torch.randn(pictures, heads, TOKENS, TOKENS, generator=torch.Generator().manual_seed(seed))
+def some_attention(images: int, seed: int = 0, heads: int = HEADS, sharpness: float = 2.0) -> torch.Tensor:
+    scores = torch.randn(images, heads, TOKENS, TOKENS, generator=torch.Generator().manual_seed(seed))
     return (sharpness * scores).softmax(dim=-1)
 
 
@@ -61,9 +61,9 @@ def test_two_heads_are_as_far_apart_as_scipy_says() -> None:
 
 def test_each_head_is_as_far_from_the_mean_as_a_slow_loop_finds() -> None:
     attention = some_attention(2, sharpness=30.0)  # weights down to 1e-40
-    for picture, found in zip(attention.double().numpy(), divergences(attention), strict=True):
+    for image, found in zip(attention.double().numpy(), divergences(attention), strict=True):
         for head in range(HEADS):
-            each = [entropy(picture[head, q], picture[:, q].mean(axis=0)) for q in range(TOKENS)]
+            each = [entropy(image[head, q], image[:, q].mean(axis=0)) for q in range(TOKENS)]
             assert found[head].item() == pytest.approx(np.mean(each), rel=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_its_range_is_from_heads_that_are_alike_to_heads_that_share_nothing() ->
 
 # --8<-- [start:contract]
 def seen(layers: torch.Tensor, batch: int) -> HeadSpecialisation:
-    """The analysis after pictures (layer, picture, head, query, key), so many at a time."""
+    """The analysis after images (layer, image, head, query, key), so many at a time."""
     analysis = HeadSpecialisation()
     analysis.start(cast("Context", SimpleNamespace(model=SimpleNamespace(depth=DEPTH, heads=HEADS))))
     for start in range(0, layers.shape[1], batch):
@@ -130,7 +130,7 @@ def test_the_state_is_a_copy(layers: torch.Tensor) -> None:
 # --8<-- [end:contract]
 
 
-def test_what_is_recorded_is_the_mean_over_pictures_and_its_deviation(layers: torch.Tensor) -> None:
+def test_what_is_recorded_is_the_mean_over_images_and_its_deviation(layers: torch.Tensor) -> None:
     found = {(each.layer, each.head): each for each in records(seen(layers, 7))}
     assert len(found) == DEPTH * (1 + HEADS)
     for number, layer in enumerate(layers, start=1):

@@ -86,7 +86,7 @@ class TransformersViT(ModelAdapter):
 
 
 def flattened(pixels: Tensor, patch: int) -> Tensor:
-    """Pictures cut into patches, row by row: (B, 3, height, width) to (B, patches, patch * patch * 3), channels last.
+    """Images cut into patches, row by row: (B, 3, height, width) to (B, patches, patch * patch * 3), channels last.
 
     >>> flattened(torch.zeros(2, 3, 32, 16), 8).shape
     torch.Size([2, 8, 192])

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
-Colours: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+MeanStd: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Mean and deviation of the three channels, in 0..1."""
 
-HALF: Colours = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-OPENAI: Colours = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF: MeanStd = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+IMAGENET: MeanStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OPENAI: MeanStd = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,14 @@ class Family:
         norms: the two norms of a block.
         attention: its attention.
         branches: the modules whose outputs are added to what came before; a module called twice is named twice.
-        colours: of pictures, where no image processor's config tells.
+        mean_std: of images, where no image processor's config tells.
         trained: by the class that the config names, how its weights were trained; a class that leaves it open is not
             in here.
-        asks: whether it takes pictures of another size only when it is told to interpolate its positions.
+        asks: whether it takes images of another size only when it is told to interpolate its positions.
         shuffles: whether it shuffles its patches unless it is given their order.
-        flattens: whether it takes pictures that were cut into patches, beside a mask and the grid.
+        flattens: whether it takes images that were cut into patches, beside a mask and the grid.
         offset: whether its positions are resampled with the offset of DINOv2's authors, as transformers no longer does.
-        fixed: whether it takes pictures of its own size alone.
+        fixed: whether it takes images of its own size alone.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Family:
     norms: tuple[str, str] = ("layernorm_before", "layernorm_after")
     attention: str = "attention"
     branches: tuple[str, str] = ("dropout", "dropout")
-    colours: Colours = HALF
+    mean_std: MeanStd = HALF
     trained: Mapping[str, str] = field(default_factory=dict)
     asks: bool = False
     shuffles: bool = False
@@ -61,13 +61,13 @@ def _dinov2(tower: str) -> Family:
         tower=tower,
         norms=("norm1", "norm2"),
         branches=("drop_path", "drop_path"),
-        colours=IMAGENET,
+        mean_std=IMAGENET,
         trained=dict.fromkeys((tower, f"{prefix}Backbone"), "self-distillation"),
         offset=tower == "Dinov2Model",
     )
 
 
-def _contrastive(name: str, prefix: str, colours: Colours, *, flattens: bool = False) -> Family:
+def _contrastive(name: str, prefix: str, mean_std: MeanStd, *, flattens: bool = False) -> Family:
     own = [f"{prefix}{what}" for what in ("Model", "VisionModel", "VisionModelWithProjection")]
     return Family(
         name=name,
@@ -75,7 +75,7 @@ def _contrastive(name: str, prefix: str, colours: Colours, *, flattens: bool = F
         norms=("layer_norm1", "layer_norm2"),
         attention="self_attn",
         branches=("self_attn", "mlp"),
-        colours=colours,
+        mean_std=mean_std,
         trained=dict.fromkeys(own, "image-text contrast"),
         asks=not flattens,
         flattens=flattens,
@@ -87,7 +87,7 @@ def _like_vit(name: str, tower: str, trained: Mapping[str, str], *, pools: bool 
         name=name,
         tower=tower,
         options={"add_pooling_layer": False} if pools else {},
-        colours=IMAGENET,
+        mean_std=IMAGENET,
         trained=trained,
         asks=True,
     )
@@ -111,7 +111,7 @@ MAE = Family(
     name="hf-mae",
     tower="ViTMAEModel",
     settings={"mask_ratio": 0.0},
-    colours=IMAGENET,
+    mean_std=IMAGENET,
     trained=dict.fromkeys(("ViTMAEModel", "ViTMAEForPreTraining"), "masked reconstruction"),
     asks=True,
     shuffles=True,
@@ -124,7 +124,7 @@ DINOV3 = Family(
     tower="DINOv3ViTModel",
     norms=("norm1", "norm2"),
     branches=("drop_path", "drop_path"),
-    colours=IMAGENET,
+    mean_std=IMAGENET,
     trained=dict.fromkeys(("DINOv3ViTModel", "DINOv3ViTBackbone"), "self-distillation"),
 )
 IJEPA = _like_vit("hf-ijepa", "IJepaModel", {"IJepaModel": "latent prediction"})
@@ -139,7 +139,7 @@ AIMV2 = Family(
     tower="Aimv2VisionModel",
     norms=("rms_norm1", "rms_norm2"),
     branches=("attention", "ffn"),
-    colours=OPENAI,
+    mean_std=OPENAI,
     trained={"Aimv2VisionModel": "autoregression"},
     fixed=True,
 )

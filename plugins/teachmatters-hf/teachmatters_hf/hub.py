@@ -8,7 +8,7 @@ from logging import CRITICAL
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
-from teachmatters_hf.pictures import PROCESSORS
+from teachmatters_hf.images import PROCESSORS
 from teachmatters_hf.places import CONFIG, near, weights_in
 
 TIMEOUT = 5.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, split_size
 from teachmatters_hf import hub
 from teachmatters_hf.families import Family, family_of, tower_config
-from teachmatters_hf.pictures import PROCESSORS, Pictures, read_pictures
+from teachmatters_hf.images import PROCESSORS, Images, read_images
 from teachmatters_hf.places import CONFIG, locate, read_config, weights_in
 from teachmatters_hf.shape import expected, pair
 
@@ -38,12 +38,12 @@ def resolve(name: str) -> ModelSpec:
     facts: dict[str, Any] = {"family": "hf", "supervision": "", "summary": "a vision transformer of transformers"}
     if folder is not None:
         family = family_of(config, place.name)
-        pictures = read_pictures(folder, family, size)
+        images = read_images(folder, family, size)
         facts |= {
             "family": family.name,
             "supervision": supervision(config, family),
             "summary": f"transformers' {family.tower}",
-        } | expected(tower_config(config), pictures)
+        } | expected(tower_config(config), images)
     return ModelSpec(
         name=place.name + name.removeprefix(base),
         resizable=True,
@@ -80,13 +80,13 @@ def open_model(request: ModelRequest) -> ModelSource:
     config = read_config(folder)
     family = family_of(config, place.name)
     files = [request.weights] if request.weights is not None else weights_in(folder)
-    pictures = read_pictures(folder, family, size)
-    if pictures.file is None:
+    images = read_images(folder, family, size)
+    if images.file is None:
         LOG.warning(
-            "%s has no %s: its pictures are normalised as is usual for a %s (mean %s, deviation %s)",
-            place.name, PROCESSORS[1], family.tower, *pictures.colours,
+            "%s has no %s: its images are normalised as is usual for a %s (mean %s, deviation %s)",
+            place.name, PROCESSORS[1], family.tower, *images.mean_std,
         )  # fmt: skip
-    others = [folder / CONFIG] + ([pictures.file] if pictures.file else [])
+    others = [folder / CONFIG] + ([images.file] if images.file else [])
     remarks: tuple[str, ...] = ()
     if request.weights is None:
         weights = list(map(checkpoints.identify, files))
@@ -94,18 +94,18 @@ def open_model(request: ModelRequest) -> ModelSource:
         found = find(files)
         weights, remarks = [found.identity], found.remarks
     identity = identify([*weights, *map(checkpoints.identify, others)])
-    build = partial(_build, request.spec.name, family, config, files, pictures)
-    return ModelSource(_at_size(identity, family, config, pictures), build, remarks)
+    build = partial(_build, request.spec.name, family, config, files, images)
+    return ModelSource(_at_size(identity, family, config, images), build, remarks)
 
 
-def _at_size(identity: str, family: Family, config: Mapping[str, Any], pictures: Pictures) -> str:
+def _at_size(identity: str, family: Family, config: Mapping[str, Any], images: Images) -> str:
     """The identity at a size that is asked for, or at which positions are resampled in another way than they were."""
     from teachmatters.models import positions
 
-    if not (pictures.asked or family.offset):
+    if not (images.asked or family.offset):
         return identity
     native = config.get("image_size")
-    return positions.identity(identity, pictures.size, pair(native) if isinstance(native, int) else (0, 0))
+    return positions.identity(identity, images.size, pair(native) if isinstance(native, int) else (0, 0))
 
 
 def identify(digests: Iterable[str]) -> str:
@@ -119,7 +119,7 @@ def identify(digests: Iterable[str]) -> str:
 
 
 def _build(
-    name: str, family: Family, config: Mapping[str, Any], files: Sequence[Path], pictures: Pictures
+    name: str, family: Family, config: Mapping[str, Any], files: Sequence[Path], images: Images
 ) -> TransformersViT:
     from teachmatters_hf.adapter import TransformersViT
     from teachmatters_hf.network import build
@@ -129,4 +129,4 @@ def _build(
     origin = files[0] if len(files) == 1 else files[0].parent
     network = build(family, config, find(files).state, (name, origin))
     fixed = family.fixed and not config.get("is_native")
-    return TransformersViT(network, family, describe(network, pictures, name, fixed=fixed), name)
+    return TransformersViT(network, family, describe(network, images, name, fixed=fixed), name)

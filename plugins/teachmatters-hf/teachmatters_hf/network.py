@@ -32,7 +32,7 @@ INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers?)\.")
 """A weight in front of the last block's output."""
 
 UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|relative_position_index)$")
-"""Weights of that kind that a tower does not have: another network's, or nothing that a whole picture meets."""
+"""Weights of that kind that a tower does not have: another network's, or nothing that a whole image meets."""
 
 
 def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor], told: tuple[str, Path]) -> nn.Module:

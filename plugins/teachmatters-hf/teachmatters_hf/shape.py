@@ -8,7 +8,7 @@ from typing import Any
 
 from teachmatters.api import ModelInfo, check_size
 from teachmatters.errors import TeachMattersError
-from teachmatters_hf.pictures import Pictures
+from teachmatters_hf.images import Images
 
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
 """What the field calls a plain ViT of that width."""
@@ -23,11 +23,11 @@ def arch(width: int, patch: int) -> str:
     return f"ViT-{LETTERS.get(width, width)}/{patch}"
 
 
-def expected(config: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
+def expected(config: Mapping[str, Any], images: Images) -> dict[str, Any]:
     """What a config tells of a model's shape, as fields of a ModelSpec; what it does not tell is left out.
 
     >>> from teachmatters_hf.families import IMAGENET
-    >>> expected({"hidden_size": 384, "patch_size": 14, "num_hidden_layers": 12}, Pictures(IMAGENET))
+    >>> expected({"hidden_size": 384, "patch_size": 14, "num_hidden_layers": 12}, Images(IMAGENET))
     {'patch_size': 14, 'depth': 12, 'arch': 'ViT-S/14'}
     """
     names = {"patch_size": "patch_size", "image_size": "image_size", "num_hidden_layers": "depth"}
@@ -37,8 +37,8 @@ def expected(config: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     native = config.get("image_size")
     if isinstance(native, list) and len(set(native)) > 1:  # a rectangle, which stays what it is
         told["image_size"] = min(map(int, native))
-    elif pictures.size is not None:
-        told["image_size"] = min(pictures.size)
+    elif images.size is not None:
+        told["image_size"] = min(images.size)
     return told | ({"arch": arch(width, told["patch_size"])} if width and "patch_size" in told else {})
 
 
@@ -63,17 +63,17 @@ def native_size(config: Any) -> tuple[int, int]:
     return pair(told if told is not None else math.isqrt(config.num_patches) * pair(config.patch_size)[0])
 
 
-def describe(network: Any, pictures: Pictures, name: str, *, fixed: bool = False) -> ModelInfo:
+def describe(network: Any, images: Images, name: str, *, fixed: bool = False) -> ModelInfo:
     """The shape of a built tower.
 
     Args:
         network: a tower of transformers.
-        pictures: how it wants its pictures.
+        images: how it wants its images.
         name: for messages.
-        fixed: whether it takes pictures of its own size alone.
+        fixed: whether it takes images of its own size alone.
 
     Raises:
-        TeachMattersError: patches that are no squares, pictures of other than three channels, or another size asked of
+        TeachMattersError: patches that are no squares, images of other than three channels, or another size asked of
             a network that has one.
     """
     config, embeddings = network.config, network.embeddings
@@ -81,13 +81,13 @@ def describe(network: Any, pictures: Pictures, name: str, *, fixed: bool = False
     if patch != other or config.num_channels != 3:
         raise TeachMattersError(
             f"{name} has patches of {patch} x {other} pixels of {config.num_channels} channels; square patches of "
-            "pictures in colour are needed"
+            "images in colour are needed"
         )
     # positions of a rectangle cannot be interpolated: transformers takes them for a square
-    size = pictures.size if pictures.size is not None and native[0] == native[1] and not fixed else native
-    if pictures.asked and size != pictures.size:
+    size = images.size if images.size is not None and native[0] == native[1] and not fixed else native
+    if images.asked and size != images.size:
         raise TeachMattersError(f"{name}: this network takes one size only; leave what follows the '@' out")
-    if pictures.asked:
+    if images.asked:
         check_size(name, size, patch)
     registers = getattr(embeddings, "register_tokens", None)
     return ModelInfo(
@@ -100,6 +100,6 @@ def describe(network: Any, pictures: Pictures, name: str, *, fixed: bool = False
         grid=(size[0] // patch, size[1] // patch),
         class_token=any(hasattr(embeddings, token) for token in ("cls_token", "class_embedding")),
         registers=(0 if registers is None else registers.shape[1]) + hasattr(embeddings, "distillation_token"),
-        mean=pictures.colours[0],
-        std=pictures.colours[1],
+        mean=images.mean_std[0],
+        std=images.mean_std[1],
     )

@@ -98,7 +98,7 @@ def opened(folder: Path, weights: Path | None = None) -> Any:
     return open_model(ModelRequest(spec=resolve(f"hf/{folder}"), weights=weights))
 
 
-def pictures(model: ModelAdapter, count: int = 2) -> Tensor:
+def images(model: ModelAdapter, count: int = 2) -> Tensor:
     """Seeded noise of the model's size."""
     return torch.randn(count, 3, *model.info.input_size, generator=torch.Generator().manual_seed(1))
 

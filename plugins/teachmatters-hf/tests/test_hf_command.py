@@ -54,7 +54,7 @@ def test_neither_start_nor_a_look_at_a_folder_imports_torch() -> None:
 
 
 def draw(folder: Path) -> None:
-    """Eight plain pictures of two colours, in a folder for each."""
+    """Eight plain images of two colours, in a folder for each."""
     for label, colour in (("blue", (20, 30, 200)), ("red", (210, 40, 10))):
         (folder / label).mkdir(parents=True)
         for number in range(4):
@@ -62,10 +62,10 @@ def draw(folder: Path) -> None:
 
 
 def test_a_user_measures_two_folders_and_compares_them(caplog: pytest.LogCaptureFixture) -> None:
-    draw(Path("pictures"))
+    draw(Path("images"))
     save("vit-classifier", Path("a"))
     edit(save("siglip", Path("b")) / "preprocessor_config.json", image_mean=[0.5] * 3)
-    models = ("--model", "hf/a", "--model", "hf/b/", "--data", "folder", "--data-root", "pictures")
+    models = ("--model", "hf/a", "--model", "hf/b/", "--data", "folder", "--data-root", "images")
     asked = ("--metric", "attn-distance", "--metric", "cka:cka", "--metric", "knn", "--param", "k=1,2")
     answer = tm("analyze", *models, *asked, "--batch-size", "3")
     assert answer.exit_code == 0, answer.stderr

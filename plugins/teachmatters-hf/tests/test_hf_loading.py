@@ -15,7 +15,7 @@ import huggingface_hub
 import pytest
 import torch
 import transformers
-from hf_networks import edit, made, opened, pictures, save, streamed
+from hf_networks import edit, images, made, opened, save, streamed
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -44,7 +44,7 @@ def told(act: Callable[[], Any]) -> str:
 
 def last(source: Any) -> torch.Tensor:
     model = source.build()
-    block: torch.Tensor = streamed(model, pictures(model), frozenset({"block"}))[2, "block"]
+    block: torch.Tensor = streamed(model, images(model), frozenset({"block"}))[2, "block"]
     return block
 
 
@@ -76,7 +76,7 @@ def test_half_precision_files_become_float32(tmp_path: Path) -> None:
     made("siglip").half().save_pretrained(tmp_path)
     model = opened(tmp_path).build()
     assert {parameter.dtype for parameter in model.network.parameters()} == {torch.float32}
-    assert model.forward(pictures(model)).dtype == torch.float32
+    assert model.forward(images(model)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -141,7 +141,7 @@ PROCESSORS = [
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_picture_gets_the_values_that_its_image_processor_gives(processor: Any, nested: bool, tmp_path: Path) -> None:
+def test_a_image_gets_the_values_that_its_image_processor_gives(processor: Any, nested: bool, tmp_path: Path) -> None:
     save("vit", tmp_path)
     processor.save_pretrained(tmp_path)
     if nested:
@@ -153,9 +153,9 @@ def test_a_picture_gets_the_values_that_its_image_processor_gives(processor: Any
     assert resolve(f"hf/{tmp_path}").image_size == 48
     noise = torch.randint(0, 256, (48, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     crop = noise[:, 8:56].permute(2, 0, 1)  # what is left of it where nothing is resized
-    picture = noise if processor.do_center_crop else noise[:, 8:56]
+    image = noise if processor.do_center_crop else noise[:, 8:56]
     size = {"do_resize": False}
-    given = processor(Image.fromarray(picture.numpy()), return_tensors="pt", **size)["pixel_values"][0]
+    given = processor(Image.fromarray(image.numpy()), return_tensors="pt", **size)["pixel_values"][0]
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in (info.mean, info.std))
     torch.testing.assert_close((crop / 255 - mean) / std, given.float(), rtol=1e-4, atol=1e-4)
 
@@ -170,7 +170,7 @@ def test_without_an_image_processor_the_usual_colours_are_taken_and_that_is_said
     resolve(f"hf/{tmp_path}")
     assert not caplog.records
     assert opened(tmp_path).build().info.mean[0] == mean
-    assert "has no preprocessor_config.json: its pictures are normalised as is usual for a " in caplog.text
+    assert "has no preprocessor_config.json: its images are normalised as is usual for a " in caplog.text
 
 
 # ---------------------------------------------------------------- what a spec tells
@@ -239,12 +239,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "fewer layers": (config(num_hidden_layers=1), "holds more than the 22 weights of a ViTModel"),
     "no layers": (config(num_hidden_layers=0), "holds more than the 6 weights of a ViTModel"),
     "a wider network": (config(hidden_size=48), r"weights of other shapes .* \(1 x 1 x 32, not"),
-    "larger pictures": (config(image_size=64), "position_embeddings"),
+    "larger images": (config(image_size=64), "position_embeddings"),
     "heads that do not divide": (config(num_attention_heads=5), "weights of other shapes"),
     "no heads": (config(num_attention_heads=0), "cannot build a ViTModel for .*ZeroDivision"),
     "a width in words": (config(hidden_size="wide"), "cannot build a ViTModel for"),
     "an unknown activation": (config(hidden_act="magic"), "cannot build a ViTModel for"),
-    "grey pictures": (grey, "of 1 channels"),
+    "grey images": (grey, "of 1 channels"),
     "an adapter's weights": (lambda f: extra(f, "encoder.layer.0.attention.query.lora_A"), "holds more .*merge it"),
     "quantised": (config(quantization_config={"bits": 4}), "is quantised"),
     "a mean of two": (processor(image_mean=[1, 2]), "holds 2 numbers"),
@@ -267,7 +267,7 @@ def test_a_damaged_folder_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
-def test_a_text_tower_without_its_picture_tower_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_text_tower_without_its_image_tower_is_refused(name: str, tmp_path: Path) -> None:
     save(name, tmp_path)
     state = {key: value for key, value in load_file(tmp_path / WEIGHTS).items() if not key.startswith("vision_model")}
     save_file(state, tmp_path / WEIGHTS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from hf_networks import made, opened, pictures, save, streamed
+from hf_networks import images, made, opened, save, streamed
 
 from teachmatters.models.sources import hollow
 from teachmatters.models.timm_vit import TimmViT
@@ -47,7 +47,7 @@ def test_timms_network_computes_what_transformers_does(name: str, in_memory: boo
     network = timm.create_model(architecture, **TINY | more, num_classes=0)
     fill(network, find(file, Wanted("tiny", "tiny", architecture, lambda _: hollow(architecture, TINY | more))))
     ours, theirs = TimmViT(network, "tiny"), opened(folder).build()
-    pixels = pictures(theirs)
+    pixels = images(theirs)
     expected = streamed(theirs, pixels)
     for place, value in streamed(ours, pixels).items():
         torch.testing.assert_close(value, expected[place], rtol=1e-3, atol=1e-3, msg=f"{place}")

@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 import transformers
-from hf_networks import NETWORKS, ORDER, edit, opened, pictures, save, streamed, traces
+from hf_networks import NETWORKS, ORDER, edit, images, opened, save, streamed, traces
 from torch import Tensor
 from torch.nn import functional as F
 from transformers.models.siglip2.image_processing_siglip2 import convert_image_to_patches
@@ -18,7 +18,7 @@ from teachmatters.api import DERIVED, TAPS, ModelRequest, Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.positions import fit
 from teachmatters.models.timm_vit import TimmViT
-from teachmatters.runner.gate import gate
+from teachmatters.runner.forward.preflight import preflight_check
 from teachmatters_hf.model import open_model, resolve
 
 TOWERS = {
@@ -115,7 +115,7 @@ def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
-    pixels = pictures(model)
+    pixels = images(model)
     before = traces(model.network)
     taken = streamed(model, pixels)
     assert traces(model.network) == before
@@ -140,7 +140,7 @@ def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, P
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_gate_lets_it_in_with_the_tokens_it_has(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
-    gate(model, torch.device("cpu"), torch.float32)
+    preflight_check(model, torch.device("cpu"), torch.float32)
     class_token, registers = PREFIX.get(name, (True, 0))
     grid = (4, 2) if name == "vit-rectangle" else (4, 4)
     assert (model.info.class_token, model.info.registers, model.info.grid) == (class_token, registers, grid)
@@ -153,12 +153,12 @@ SIZES = [name for name in NETWORKS if name not in (*ONE_SIZE, "clip-vision", "si
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_pictures_of_the_image_processors_size_get_interpolated_positions(name: str, tmp_path: Path) -> None:
+def test_images_of_the_image_processors_size_get_interpolated_positions(name: str, tmp_path: Path) -> None:
     edit(save(name, tmp_path) / "preprocessor_config.json", size={"shortest_edge": 64}, crop_size=48)
     model = opened(tmp_path).build()
     assert (model.info.image_size, model.info.grid) == (48, (6, 6))
-    gate(model, torch.device("cpu"), torch.float32)
-    pixels = pictures(model)
+    preflight_check(model, torch.device("cpu"), torch.float32)
+    pixels = images(model)
     tells = name.startswith(("dino", "webssl", "beit", "siglip2"))
     asked = {} if tells else {"interpolate_pos_encoding": True}
     _, hidden, attentions = own(name, tmp_path, pixels, **asked)
@@ -173,11 +173,11 @@ def test_another_size_than_the_only_one_is_refused(name: str, saved: dict[str, P
         named(f"hf/{saved[name]}@64").build()
 
 
-def test_a_size_behind_the_name_is_the_size_of_the_pictures(saved: dict[str, Path]) -> None:
+def test_a_size_behind_the_name_is_the_size_of_the_images(saved: dict[str, Path]) -> None:
     for name in ("dinov2", "dinov3", "siglip2", "data2vec"):
         model = named(f"hf/{saved[name]}@48x24").build()
         assert (model.info.grid, model.info.input_size) == ((6, 3), (48, 24))
-        gate(model, torch.device("cpu"), torch.float32)
+        preflight_check(model, torch.device("cpu"), torch.float32)
         assert resolve(f"hf/{saved[name]}@48").image_size == 48
         assert named(f"hf/{saved[name]}@48").weights != named(f"hf/{saved[name]}").weights
     with pytest.raises(TeachMattersError, match=r"50 is not a multiple of 8, .* the nearest are 48 and 56"):
@@ -201,7 +201,7 @@ def test_a_dinov2_is_one_model_through_timm_at_another_size(name: str, saved: di
     state, said = fit(twin, state)
     assert "4 x 4 patches resampled to 6 x 6" in said
     twin.load_state_dict({key: value for key, value in state.items() if key != "mask_token"})
-    pixels = pictures(model)
+    pixels = images(model)
     others = streamed(TimmViT(twin, "twin"), pixels)
     for place, value in streamed(model, pixels).items():
         torch.testing.assert_close(value, others[place], rtol=1e-4, atol=1e-4)
@@ -212,13 +212,13 @@ def test_a_network_of_rectangles_keeps_its_own_size(tmp_path: Path) -> None:
     model = opened(tmp_path).build()
     assert (model.info.input_size, model.info.grid) == ((32, 16), (4, 2))
     assert resolve(f"hf/{tmp_path}").image_size == model.info.image_size == 16
-    gate(model, torch.device("cpu"), torch.float32)
+    preflight_check(model, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("tap", ORDER)
 def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap, saved: dict[str, Path]) -> None:
     model = opened(saved["clip"]).build()
-    pixels = pictures(model)
+    pixels = images(model)
     everything, alone = streamed(model, pixels), streamed(model, pixels, frozenset({tap}))
     assert list(alone) == [(1, tap), (2, tap)]
     for place, value in alone.items():
@@ -234,18 +234,18 @@ def test_the_network_is_left_as_found_even_by_a_sink_that_fails(saved: dict[str,
             raise RuntimeError("sink")
 
     with pytest.raises(RuntimeError, match="sink"):
-        model.stream(pictures(model), TAPS - DERIVED, sink)
+        model.stream(images(model), TAPS - DERIVED, sink)
     assert traces(model.network) == before
-    assert len(streamed(model, pictures(model))) == 2 * len(ORDER)
+    assert len(streamed(model, images(model))) == 2 * len(ORDER)
 
 
 @pytest.mark.parametrize("name", ["dinov2", "beit", "siglip", "mae"])
 def test_in_bfloat16_attention_is_still_softmaxed_in_float32(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
-    pixels = pictures(model)
+    pixels = images(model)
     exact = streamed(model, pixels)
     model.to(torch.device("cpu"), torch.bfloat16)
-    gate(model, torch.device("cpu"), torch.bfloat16)
+    preflight_check(model, torch.device("cpu"), torch.bfloat16)
     taken = streamed(model, pixels)
     for (layer, tap), value in taken.items():
         assert value.dtype == (torch.float32 if tap == "attention" else torch.bfloat16)
@@ -268,7 +268,7 @@ def test_timm_reads_the_same_from_the_same_weights(tmp_path: Path) -> None:
         num_classes=0,
     )
     twin.load_state_dict(in_timms_naming(model.network.state_dict()))
-    pixels = pictures(model)
+    pixels = images(model)
     others = streamed(TimmViT(twin, "twin"), pixels)
     for place, value in streamed(model, pixels).items():
         torch.testing.assert_close(value, others[place], rtol=1e-4, atol=1e-5)

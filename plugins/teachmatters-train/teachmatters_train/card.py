@@ -1,4 +1,4 @@
-"""What is written in the end: weights, the card that says where they come from, and the picture of the loss."""
+"""What is written in the end: weights, the card that says where they come from, and the image of the loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.provenance import git_commit, versions
+from teachmatters.runner.record.provenance import git_commit, versions
 from teachmatters_train import recipe as shared
 from teachmatters_train.loop import Training
 
@@ -57,7 +57,7 @@ def card(training: Training, command: str, facts: Mapping[str, Any]) -> dict[str
         "model": f"mini-{training.facts['method']}",
         "method": training.facts["method"],
         "data": dict(facts),
-        "distinct_pictures": recipe.pictures,
+        "distinct_images": recipe.images,
         "pictures_seen": recipe.steps * recipe.size,
         "epochs": recipe.epochs,
         "steps": recipe.steps,
@@ -113,7 +113,7 @@ def _curve(title: str, training: Training, path: Path) -> None:
     axes.plot([(step + 1) * size for step in range(len(training.losses))], training.losses, lw=0.6, alpha=0.35)
     points = thinned(training.losses)
     axes.plot([step * size for step, _ in points], [loss for _, loss in points], lw=1.8, color="C0")
-    axes.set(title=title, xlabel="pictures seen", ylabel="loss", xlim=(0, None))
+    axes.set(title=title, xlabel="images seen", ylabel="loss", xlim=(0, None))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)

@@ -36,8 +36,8 @@ def train(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the data set, such as train=40000."),
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How often each picture is seen.")] = 1,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N pictures.")] = None,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How often each image is seen.")] = 1,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N images.")] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images a step. Default: the method's own.")
     ] = None,

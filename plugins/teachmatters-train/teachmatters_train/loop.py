@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters_train.corpus import Display
 from teachmatters_train.method import Batch, Corpus, Method
 from teachmatters_train.recipe import CLIP, Recipe, optimiser_of, seeded
+from teachmatters_train.training_set import Display
 
 SAVE_EVERY = 60.0  # seconds
 
@@ -76,9 +76,9 @@ class Training:
     def _step(self, corpus: Corpus) -> None:
         start, progress = time.monotonic(), self.step / self.recipe.steps
         indices = self.recipe.indices(self.step)
-        pictures = torch.from_numpy(corpus.pictures[indices]).to(self.device)
+        images = torch.from_numpy(corpus.images[indices]).to(self.device)
         with seeded(self.recipe.seed, self.step), torch.autocast(self.device.type, torch.bfloat16):
-            loss = self.method.loss(Batch(pictures, torch.from_numpy(indices).to(self.device)), progress)
+            loss = self.method.loss(Batch(images, torch.from_numpy(indices).to(self.device)), progress)
         self.losses.append(loss.item())
         if not torch.isfinite(loss):
             raise TeachMattersError(f"the loss of step {self.step + 1} is {loss.item()}: the training broke down")
@@ -97,7 +97,7 @@ class Training:
         rate = (self.step - first_step) * self.recipe.size / max(self.seconds - first_seconds, 1e-9)
         recent = self.losses[-50:]
         done = f"step {self.step:,} of {self.recipe.steps:,}"
-        return f"{self.facts['method']}: {done}, loss {sum(recent) / len(recent):.3f}, {rate:.0f} pictures/s"
+        return f"{self.facts['method']}: {done}, loss {sum(recent) / len(recent):.3f}, {rate:.0f} images/s"
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""

@@ -23,13 +23,13 @@ class Corpus:
     """The training set, drawn.
 
     Attributes:
-        pictures: uint8 (N, 3, 64, 64), perhaps a memory map.
+        images: uint8 (N, 3, 64, 64), perhaps a memory map.
         labels: int64 (N,), or None.
         classes: number of classes.
-        captions: one for each picture, empty where nothing is known.
+        captions: one for each image, empty where nothing is known.
     """
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     classes: int
     captions: Sequence[str]
@@ -37,14 +37,14 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some pictures of the corpus.
+    """Some images of the corpus.
 
     Attributes:
-        pictures: uint8 (B, 3, 64, 64), on the device.
+        images: uint8 (B, 3, 64, 64), on the device.
         indices: int64 (B,): which ones they are, on the device.
     """
 
-    pictures: Tensor
+    images: Tensor
     indices: Tensor
 
 
@@ -86,7 +86,7 @@ class Method(nn.Module):
         """The loss of one step.
 
         Args:
-            batch: the pictures.
+            batch: the images.
             progress: how much of the training is over, 0..1.
         """
 

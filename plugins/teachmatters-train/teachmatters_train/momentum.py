@@ -24,7 +24,7 @@ def freeze(teacher: nn.Module, student: nn.Module) -> None:
 
 
 def follow(pairs: Mapping[nn.Module, nn.Module], progress: float, base: float) -> None:
-    """Move each teacher (key) towards its student (value); ``base`` is the momentum at the start."""
+    """AnnotationTransform each teacher (key) towards its student (value); ``base`` is the momentum at the start."""
     from lightly.models.utils import update_momentum
 
     for teacher, student in pairs.items():

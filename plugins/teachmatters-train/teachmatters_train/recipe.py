@@ -23,16 +23,16 @@ class Recipe:
     """The size of a training.
 
     Attributes:
-        pictures: of the training set.
+        images: of the training set.
         epochs: how often each is seen.
-        batch: pictures a step.
+        batch: images a step.
         peak: the highest learning rate.
         warm_up: share of the steps in which the rate rises; then it falls to 0 along half a cosine.
         decay: weight decay of matrices.
         seed: of the network, the order and the views.
     """
 
-    pictures: int
+    images: int
     epochs: int
     batch: int
     peak: float = 1e-3
@@ -42,13 +42,13 @@ class Recipe:
 
     @property
     def size(self) -> int:
-        """Pictures of a step: the batch, or the whole set where it is smaller."""
-        return min(self.batch, self.pictures)
+        """Images of a step: the batch, or the whole set where it is smaller."""
+        return min(self.batch, self.images)
 
     @property
     def per_epoch(self) -> int:
         """Steps of an epoch; what does not fill a batch waits for another epoch."""
-        return self.pictures // self.size
+        return self.images // self.size
 
     @property
     def steps(self) -> int:
@@ -56,20 +56,20 @@ class Recipe:
         return self.per_epoch * self.epochs
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """The pictures of a step (from 0): the epoch's own permutation, known without the steps before it.
+        """The images of a step (from 0): the epoch's own permutation, known without the steps before it.
 
-        >>> recipe = Recipe(pictures=5, epochs=2, batch=2)
+        >>> recipe = Recipe(images=5, epochs=2, batch=2)
         >>> recipe.steps, sorted({*recipe.indices(0), *recipe.indices(1)}) == sorted(recipe.indices(0))
         (4, False)
         """
         epoch, position = divmod(step, self.per_epoch)
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.pictures)
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.images)
         return order[position * self.size : (position + 1) * self.size]
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0).
 
-        >>> recipe = Recipe(pictures=100, epochs=1, batch=1, peak=0.001, warm_up=0.1)
+        >>> recipe = Recipe(images=100, epochs=1, batch=1, peak=0.001, warm_up=0.1)
         >>> round(recipe.rate(4), 6), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
         (0.0005, 0.001, 0.0005, True)
         """

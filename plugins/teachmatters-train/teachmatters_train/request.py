@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters_train import methods
-from teachmatters_train.corpus import Display, Source, gather
+from teachmatters_train.training_set import Display, Source, gather
 
 if TYPE_CHECKING:
     from teachmatters_train.method import Method
@@ -103,7 +103,7 @@ def carry_out(request: Request, display: Display) -> bool:
 
 def _source(request: Request) -> Source:
     from teachmatters.registry import load
-    from teachmatters.runner.parameters import effective, given_parameters
+    from teachmatters.runner.plan.parameters import effective, given_parameters
 
     spec = load().dataset(request.data)
     parameters = effective(spec, "", given_parameters(request.parameters, [spec]))
@@ -115,16 +115,16 @@ def _training(request: Request, kind: type[Method], corpus: Any, name: str) -> A
     import torch
 
     from teachmatters.models.mini.sources import mini_network
-    from teachmatters.runner.device import find_device
+    from teachmatters.runner.forward.device import find_device
     from teachmatters_train.loop import Training
     from teachmatters_train.recipe import Recipe, seeded
 
     if request.threads is not None:
         torch.set_num_threads(request.threads)
-    size = len(corpus.pictures)
+    size = len(corpus.images)
     settings = kind.settings
     recipe = Recipe(
-        pictures=size,
+        images=size,
         epochs=request.epochs,
         batch=request.batch_size or settings.batch,
         peak=request.learning_rate or settings.rate,

@@ -1,4 +1,4 @@
-"""Views of pictures: random crops, mirror images and colours, for a whole batch at once.
+"""Views of images: random crops, mirror images and colours, for a whole batch at once.
 
 All randomness comes from torch's global generator, which the training loop seeds anew for every step.
 """
@@ -22,7 +22,7 @@ class View:
 
     Attributes:
         size: side of the result, in pixels.
-        area: least and greatest share of the picture that is cut out.
+        area: least and greatest share of the image that is cut out.
         colours: strength of brightness, contrast and saturation, and of hue; None leaves colours alone.
         grey, blur, solarise: how often each happens.
     """
@@ -35,17 +35,17 @@ class View:
     solarise: float = 0.0
 
 
-def look(pictures: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """One view of each picture.
+def look(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
+    """One view of each image.
 
     Args:
-        pictures: uint8 (B, 3, h, w).
+        images: uint8 (B, 3, h, w).
         view: what kind.
 
     Returns:
         float32 (B, 3, size, size) in -1..1, as the networks take it, and bool (B,): which ones are mirror images.
     """
-    images = pictures.float() / 255
+    images = images.float() / 255
     images, mirrored = _crop(images, view)
     if view.colours is not None:
         images = _where(0.8, images, _jitter(images, *view.colours))
@@ -97,7 +97,7 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor) -> Tensor:
-    """Gaussian blur with a deviation of 0.1 to 1 pixel: at 64 pixels what up to 2 is on large pictures, and more."""
+    """Gaussian blur with a deviation of 0.1 to 1 pixel: at 64 pixels what up to 2 is on large images, and more."""
     count, channels = images.shape[:2]
     sigma = (0.1 + 0.9 * _rand(images)).view(-1, 1)
     kernel = torch.exp(-(torch.arange(-3, 4, device=images.device) ** 2) / (2 * sigma**2))
@@ -112,5 +112,5 @@ def _where(share: float, images: Tensor, changed: Tensor) -> Tensor:
 
 
 def _rand(images: Tensor) -> Tensor:
-    """A number for each picture, drawn on the CPU so that every device sees the same."""
+    """A number for each image, drawn on the CPU so that every device sees the same."""
     return torch.rand(len(images), 1, 1, 1).to(images.device)

@@ -33,15 +33,15 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """Sixteen pictures of four classes: a bright bar, upright or flat, left or right."""
+    """Sixteen images of four classes: a bright bar, upright or flat, left or right."""
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 80, (16, 3, 64, 64), dtype=np.uint8)
+    images = rng.integers(0, 80, (16, 3, 64, 64), dtype=np.uint8)
     labels = np.arange(16) % 4
-    for picture, label in zip(pictures, labels, strict=True):
-        picture[label % 3, 20:44] += 150 if label < 2 else 0
-        picture[label % 3, :, 20:44] += 150 if label >= 2 else 0
+    for image, label in zip(images, labels, strict=True):
+        image[label % 3, 20:44] += 150 if label < 2 else 0
+        image[label % 3, :, 20:44] += 150 if label >= 2 else 0
     words = ["a flat red bar", "a flat green bar", "an upright blue bar", "an upright red bar"]
-    return Corpus(pictures, labels, 4, [words[label] for label in labels])
+    return Corpus(images, labels, 4, [words[label] for label in labels])
 
 
 Small = Callable[[str], Method]

@@ -34,7 +34,7 @@ def test_it_is_a_command_of_tm() -> None:
     assert (spec.name, spec.app) == ("train", "teachmatters_train.cli:app")
 
 
-def test_a_few_pictures_become_a_model(tmp_path: Path) -> None:
+def test_a_few_images_become_a_model(tmp_path: Path) -> None:
     answer = run("--method", "mae", *FEW)
     out = tmp_path / "build" / "train" / "mini-mae.safetensors"
     assert answer.stdout.strip() == str(Path("build", "train", "mini-mae.safetensors"))

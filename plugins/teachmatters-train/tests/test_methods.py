@@ -27,7 +27,7 @@ MOMENTUM = {"dino": 0.99, "moco": 0.99}
 
 
 def whole(corpus: Corpus) -> Batch:
-    return Batch(torch.from_numpy(corpus.pictures), torch.arange(len(corpus.pictures)))
+    return Batch(torch.from_numpy(corpus.images), torch.arange(len(corpus.images)))
 
 
 def test_an_unknown_method_is_told_with_the_nearest() -> None:
@@ -38,7 +38,7 @@ def test_an_unknown_method_is_told_with_the_nearest() -> None:
 @pytest.mark.parametrize("name", ["supervised", "clip", "moco", "mae", "beit"])
 def test_the_loss_falls(name: str, corpus: Corpus, small: Small) -> None:
     method = small(name)
-    training = Training(method, Recipe(pictures=16, epochs=STEPS, batch=16), {"method": name}, CPU)
+    training = Training(method, Recipe(images=16, epochs=STEPS, batch=16), {"method": name}, CPU)
     for _ in range(STEPS):
         training._step(corpus)
     assert np.mean(training.losses[-3:]) < 0.95 * np.mean(training.losses[:3])
@@ -48,7 +48,7 @@ def test_dino_learns_to_say_what_a_teacher_says(corpus: Corpus, small: Small) ->
     """Its loss need not fall while the teacher moves, so it stands still here."""
     method: Any = small("dino")
     method.after_step = lambda progress: None
-    training = Training(method, Recipe(pictures=16, epochs=STEPS, batch=16), {"method": "dino"}, CPU)
+    training = Training(method, Recipe(images=16, epochs=STEPS, batch=16), {"method": "dino"}, CPU)
     for _ in range(STEPS):
         training._step(corpus)
     assert np.mean(training.losses[-3:]) < 0.98 * np.mean(training.losses[:3])
@@ -69,7 +69,7 @@ def test_the_forward_pass_in_parts_is_timms() -> None:
     torch.testing.assert_close(encode(network, embed(network, pixels)), network.forward_features(pixels))
 
 
-def test_smaller_pictures_take_interpolated_positions() -> None:
+def test_smaller_images_take_interpolated_positions() -> None:
     network: Any = mini_network()
     torch.nn.init.zeros_(network.patch_embed.proj.weight)
     torch.nn.init.zeros_(network.patch_embed.proj.bias)
@@ -118,7 +118,7 @@ def test_every_step_moves_the_teacher(corpus: Corpus, small: Small) -> None:
     method: Any = small("moco")
     asked: list[float] = []
     method.after_step = asked.append
-    training = Training(method, Recipe(pictures=16, epochs=4, batch=16), {"method": "moco"}, CPU)
+    training = Training(method, Recipe(images=16, epochs=4, batch=16), {"method": "moco"}, CPU)
     training._step(corpus)
     training._step(corpus)
     assert asked == [0.0, 0.25]
@@ -199,7 +199,7 @@ def test_beit_hides_rectangles_of_about_two_fifths(small: Small) -> None:
 
 def test_beits_tokens_are_the_nearest_centres(corpus: Corpus, small: Small) -> None:
     method: Any = small("beit")
-    pixels = torch.from_numpy(corpus.pictures[:2]).float() / 127.5 - 1
+    pixels = torch.from_numpy(corpus.images[:2]).float() / 127.5 - 1
     found = method.tokens(pixels)
     patch = pixels[1].numpy()[:, 8:16, 24:32].transpose(1, 2, 0).reshape(-1)  # row 1, column 3
     distances = ((method.centres.numpy() - patch) ** 2).sum(1)

@@ -54,7 +54,7 @@ class Line(Method):
 
 
 def training(method: Method, **facts: Any) -> Training:
-    recipe = Recipe(pictures=16, epochs=2, batch=8)
+    recipe = Recipe(images=16, epochs=2, batch=8)
     return Training(method, recipe, FACTS | facts, torch.device("cpu"))
 
 
@@ -127,8 +127,8 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path: Path) -> None
         training(Line()).save(tmp_path / "nowhere" / "line.ckpt")
 
 
-def test_every_picture_is_seen_once_an_epoch_in_another_order() -> None:
-    recipe = Recipe(pictures=50, epochs=2, batch=16)
+def test_every_image_is_seen_once_an_epoch_in_another_order() -> None:
+    recipe = Recipe(images=50, epochs=2, batch=16)
     orders = [
         [*recipe.indices(epoch * 3), *recipe.indices(epoch * 3 + 1), *recipe.indices(epoch * 3 + 2)] for epoch in (0, 1)
     ]
@@ -136,11 +136,11 @@ def test_every_picture_is_seen_once_an_epoch_in_another_order() -> None:
     assert all(len(set(order)) == 48 for order in orders)
     assert orders[0] != orders[1]
     assert recipe.indices(4).tolist() == recipe.indices(4).tolist()
-    assert Recipe(pictures=50, epochs=2, batch=16, seed=1).indices(0).tolist() != recipe.indices(0).tolist()
+    assert Recipe(images=50, epochs=2, batch=16, seed=1).indices(0).tolist() != recipe.indices(0).tolist()
 
 
 def test_a_set_smaller_than_a_batch_is_one_step() -> None:
-    recipe = Recipe(pictures=5, epochs=3, batch=64)
+    recipe = Recipe(images=5, epochs=3, batch=64)
     assert (recipe.size, recipe.steps) == (5, 3)
 
 
@@ -149,11 +149,11 @@ def test_what_is_written_tells_where_it_comes_from(corpus: Corpus, tmp_path: Pat
     finished.run(corpus, tmp_path / "line.ckpt", Said())
     card.write(finished, "tm train --method dino", {"dataset": "toys"}, tmp_path / "mini-dino.safetensors")
     told = json.loads((tmp_path / "mini-dino.json").read_text("utf-8"))
-    expected = {"model": "mini-dino", "pictures_seen": 32, "distinct_pictures": 16, "steps": 4, "batch_size": 8}
+    expected = {"model": "mini-dino", "pictures_seen": 32, "distinct_images": 16, "steps": 4, "batch_size": 8}
     assert {key: told[key] for key in expected} == expected
     assert told["command"] == "tm train --method dino"
     assert told["data"] == {"dataset": "toys"}
-    assert [pictures for pictures, _ in told["loss_curve"]] == [8, 16, 24, 32]
+    assert [images for images, _ in told["loss_curve"]] == [8, 16, 24, 32]
     assert told["loss_curve"][-1][1] == pytest.approx(finished.losses[-1], abs=1e-4)
     weights = load_file(tmp_path / "mini-dino.safetensors")
     assert {value.dtype for value in weights.values()} == {torch.float16}

@@ -10,19 +10,19 @@ from teachmatters_train import views
 from teachmatters_train.recipe import seeded
 from teachmatters_train.views import View, look
 
-PICTURES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 64, 64), dtype=np.uint8))
+IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 64, 64), dtype=np.uint8))
 WHOLE = (1.0, 1.0)
 STRONG = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=0.5, solarise=0.2)
 
 
 def test_the_seed_alone_decides() -> None:
     with seeded(3, 5):
-        first = look(PICTURES, STRONG)[0]
+        first = look(IMAGES, STRONG)[0]
     torch.rand(7)
     with seeded(3, 5):
-        second = look(PICTURES, STRONG)[0]
+        second = look(IMAGES, STRONG)[0]
     with seeded(3, 6):
-        third = look(PICTURES, STRONG)[0]
+        third = look(IMAGES, STRONG)[0]
     assert torch.equal(first, second)
     assert not torch.allclose(first, third)
     assert first.dtype == torch.float32
@@ -34,26 +34,26 @@ def test_the_generators_are_left_as_they_were() -> None:
     expected = torch.rand(1)
     torch.manual_seed(0)
     with seeded(1, 1):
-        look(PICTURES, STRONG)
+        look(IMAGES, STRONG)
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_whole_picture_is_itself_or_its_mirror_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_image_is_itself_or_its_mirror_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters_train.views.math.log", lambda ratio: 0.0)  # squares only
     with seeded(0, 0):
-        found, mirrored = look(PICTURES, View(area=WHOLE))
+        found, mirrored = look(IMAGES, View(area=WHOLE))
     assert 0 < mirrored.sum() < 6
-    expected = PICTURES.float() / 127.5 - 1
+    expected = IMAGES.float() / 127.5 - 1
     expected[mirrored] = expected[mirrored].flip(-1)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
-def test_crops_keep_their_share_of_the_picture() -> None:
+def test_crops_keep_their_share_of_the_image() -> None:
     """On a slope from left to right and one from top to bottom, the spans of the view are its sides."""
     slope = torch.linspace(0, 255, 64).round().byte().expand(1, 64, 64)
-    picture = torch.stack([slope, slope.transpose(1, 2), slope], 1).expand(200, 3, 64, 64)
+    image = torch.stack([slope, slope.transpose(1, 2), slope], 1).expand(200, 3, 64, 64)
     with seeded(0, 0):
-        found, _ = look(picture, View(area=(0.3, 0.5)))
+        found, _ = look(image, View(area=(0.3, 0.5)))
     spans = (found.amax((2, 3)) - found.amin((2, 3))) / 2 * 64 / 63
     areas = spans[:, 0] * spans[:, 1]
     assert 0.27 < areas.min() < 0.33
@@ -64,11 +64,11 @@ def test_crops_keep_their_share_of_the_picture() -> None:
 
 
 def test_local_views_are_small() -> None:
-    assert look(PICTURES, View(size=32, area=(0.1, 0.4)))[0].shape == (6, 3, 32, 32)
+    assert look(IMAGES, View(size=32, area=(0.1, 0.4)))[0].shape == (6, 3, 32, 32)
 
 
 def test_grey_is_as_bright_as_colour_looks() -> None:
-    images = PICTURES.float() / 255
+    images = IMAGES.float() / 255
     found = views._grey(images)[:, 0].numpy()
     expected = rgb2gray(images.numpy().transpose(0, 2, 3, 1))  # other weights of red and blue, of newer screens
     assert np.abs(found - expected).mean() < 0.08
@@ -77,7 +77,7 @@ def test_grey_is_as_bright_as_colour_looks() -> None:
 
 def test_blur_is_gaussian(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "_rand", lambda images: torch.full((len(images), 1, 1, 1), 0.8))
-    images = PICTURES.float() / 255
+    images = IMAGES.float() / 255
     found = views._blur(images)[2, 1].numpy()
     expected = gaussian(images[2, 1].numpy(), sigma=0.1 + 0.9 * 0.8, mode="mirror", truncate=4)  # type: ignore[no-untyped-call]
     np.testing.assert_allclose(found[4:-4, 4:-4], expected[4:-4, 4:-4], atol=2e-3)

@@ -72,7 +72,7 @@ def test_a_seed_is_a_model() -> None:
 def test_boards_are_finer_and_finer() -> None:
     checkers = Checkers(3)
     edges = []
-    for item in checkers.items("pictures", "all") or ():
-        row = np.asarray(checkers.picture(item))[5, :, 0].astype(int)
+    for item in checkers.items("images", "all") or ():
+        row = np.asarray(checkers.image(item))[5, :, 0].astype(int)
         edges.append(int((np.diff(row) != 0).sum()))
     assert edges == [1, 3, 5]

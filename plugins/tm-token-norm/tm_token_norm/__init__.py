@@ -45,7 +45,7 @@ def register_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="checkers",
             summary="drawn checkerboards, finer and finer",
-            kinds=frozenset({"pictures"}),
+            kinds=frozenset({"images"}),
             factory="tm_token_norm.data:open_checkers",
             bundled=True,
             layout="drawn by code when asked for; nothing on disk",

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Record, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
 from teachmatters.measures.moments import Moments
 
 
 # --8<-- [start:analysis]
 class TokenNorm(Analysis):
-    """Moments of the pictures' mean norms, layer by layer."""
+    """Moments of the images' mean norms, layer by layer."""
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return Feed(taps=frozenset({"block"}))
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"block"}))
 
     def start(self, context: Context) -> None:
         self.prefix, self.depth = context.model.prefix, context.model.depth

@@ -18,7 +18,7 @@ class Checkers(Dataset):
         boards: how many.
     """
 
-    kinds = frozenset({"pictures"})
+    kinds = frozenset({"images"})
 
     def __init__(self, boards: int) -> None:
         self._items = [Item(f"board-{number:02d}", size=0) for number in range(1, boards + 1)]
@@ -26,7 +26,7 @@ class Checkers(Dataset):
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
         return self._items if role == "all" else None
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         squares = 2 * int(item.key.removeprefix("board-"))
         board = (np.indices((squares, squares)).sum(axis=0) % 2 * 255).astype(np.uint8)
         return Image.fromarray(board).resize((256, 256), Image.Resampling.NEAREST).convert("RGB")

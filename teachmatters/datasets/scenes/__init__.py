@@ -1,1 +1,1 @@
-"""The bundled world: pictures of jointed things, drawn by code, with everything known about them."""
+"""The bundled world: images of jointed things, drawn by code, with everything known about them."""

@@ -1,4 +1,4 @@
-"""The data set ``scenes``: which pictures there are, and what is known of each."""
+"""The data set ``scenes``: which images there are, and what is known of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Pair, Points, Role, SemanticMask
 from teachmatters.datasets.scenes import pairs, retrieval, videos
 from teachmatters.datasets.scenes.categories import CLASSES, PARTS
-from teachmatters.datasets.scenes.masks import Seen, box
+from teachmatters.datasets.scenes.masks import VisibleMask, box
 from teachmatters.datasets.scenes.paint import draw
 from teachmatters.datasets.scenes.scene import Scene, labelled
 from teachmatters.datasets.scenes.seeds import VERSION, generator
@@ -23,7 +23,7 @@ CACHE_BYTES = 64 * 2**20
 
 
 class Drawn:
-    """The pictures drawn last, so that many models in one process draw each scene once."""
+    """The images drawn last, so that many models in one process draw each scene once."""
 
     def __init__(self, most: int = CACHE_BYTES) -> None:
         self._most, self._bytes = most, 0
@@ -60,15 +60,15 @@ STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
 
 
 class Scenes(Dataset):
-    """Pictures of jointed things, drawn when asked for.
+    """Images of jointed things, drawn when asked for.
 
     Args:
-        size: of the pictures, in pixels; the same scenes at every size.
+        size: of the images, in pixels; the same scenes at every size.
         world: the seed of everything.
-        train, val: pictures of each split.
+        train, val: images of each split.
     """
 
-    kinds = frozenset({"pictures", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"})
+    kinds = frozenset({"images", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"})
     classes = CLASSES
 
     def __init__(self, size: int = 64, world: int = 0, train: int = 1200, val: int = 600) -> None:
@@ -87,9 +87,9 @@ class Scenes(Dataset):
         return self._splits["train" if kind in {"labels", "semantic"} and role == "gallery" else "val"]
 
     def split(self, kind: Kind) -> str:
-        return "val" if kind in {"pictures", "labels", "masks", "parts", "semantic"} else "all"
+        return "val" if kind in {"images", "labels", "masks", "parts", "semantic"} else "all"
 
-    def picture(self, item: Item) -> Image.Image:
+    def image(self, item: Item) -> Image.Image:
         name = self._world, self._size, item.key
         pixels = _DRAWN.get(name)
         if pixels is None:
@@ -103,9 +103,9 @@ class Scenes(Dataset):
             return self._asked(number) if stream == "query" else {}
         if kind == "pairs":
             return self._marked(number)
-        if kind in {"pictures", "labels"}:
+        if kind in {"images", "labels"}:
             return {}
-        seen = Seen(self._scene(item), self._size)
+        seen = VisibleMask(self._scene(item), self._size)
         if kind == "videos":
             return {"mask": IndexMask(seen.numbers())}
         if kind == "semantic":
@@ -119,7 +119,7 @@ class Scenes(Dataset):
         return pairs.all_pairs(self._world)
 
     def caption(self, item: Item) -> str:
-        """What the picture shows.
+        """What the image shows.
 
         >>> scenes = Scenes()
         >>> scenes.caption(scenes.items("labels", "all")[0])
@@ -143,7 +143,7 @@ class Scenes(Dataset):
 
 
 def _labelled(split: str, count: int) -> list[Item]:
-    """Items of a split; the categories take turns, so every one has as many pictures."""
+    """Items of a split; the categories take turns, so every one has as many images."""
     return [_item(split, number, label=number % len(CLASSES)) for number in range(count)]
 
 

@@ -20,7 +20,7 @@ Keypoints = dict[str, tuple[complex, int]]
 """By name: the place, and the part that it lies on."""
 
 NOTHING = -1
-"""The owner of clutter and of what stands in front: no object of the picture."""
+"""The owner of clutter and of what stands in front: no object of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class View:
     """How an object is seen.
 
     Attributes:
-        middle: of the object's bounding box, in the picture's width (x + iy).
+        middle: of the object's bounding box, in the image's width (x + iy).
         extent: the longer side of that box.
-        turn: in the picture's plane, radians.
+        turn: in the image's plane, radians.
         yaw: how much of its length is left by looking at it from an angle, 0..1; negative when it looks to the left.
     """
 
@@ -42,7 +42,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A flat shape in the picture, in units of its width.
+    """A flat shape in the image, in units of its width.
 
     Attributes:
         outline: complex (corners,).
@@ -93,19 +93,19 @@ class Figure:
 
     @property
     def cut_off(self) -> bool:
-        """Whether more than a trifle of it lies outside the picture."""
+        """Whether more than a trifle of it lies outside the image."""
         beyond = np.abs(self.outline.view(np.float64) - 0.5) - 0.5
         return bool(beyond.max() > 0.02)
 
 
 def pose(who: Individual, turns: NDArray[np.float64], view: View, owner: int = 0) -> Figure:
-    """Put an individual into a picture.
+    """Put an individual into an image.
 
     Args:
         who: the individual.
         turns: (parts,) from ``swings``.
         view: how it is seen.
-        owner: the object's number in the picture.
+        owner: the object's number in the image.
     """
     parts = CATEGORIES[who.category].parts
     joints = _joints(who, turns)
@@ -157,7 +157,7 @@ def _joints(who: Individual, turns: NDArray[np.float64]) -> list[tuple[complex, 
 
 
 class _Camera:
-    """From the object's plane to the picture: turned, foreshortened, and fitted into the view's place."""
+    """From the object's plane to the image: turned, foreshortened, and fitted into the view's place."""
 
     def __init__(self, points: NDArray[np.complex128], view: View) -> None:
         self._yaw, self._turn = view.yaw, exp(1j * view.turn)

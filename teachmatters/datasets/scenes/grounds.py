@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A surface: its pattern, its two colours, and the range of how often the pattern repeats across the picture."""
+    """A surface: its pattern, its two colours, and the range of how often the pattern repeats across the image."""
 
     pattern: str
     first: Colour
@@ -48,7 +48,7 @@ SATURATION, CONTRAST = 0.55, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A material as it lies in one picture; ``turn`` in radians."""
+    """A material as it lies in one image; ``turn`` in radians."""
 
     paint: Paint
     turn: float
@@ -74,7 +74,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """The light of one picture.
+    """The light of one image.
 
     Attributes:
         direction: where it comes from, x + iy, of length 1.
@@ -210,7 +210,7 @@ def coat(rng: np.random.Generator) -> Paint:
 
 
 def piece(shape: str, joint: complex, turn: float, size: tuple[float, float], paint: Paint) -> Piece:
-    """A shape put straight into the picture; size is its length and width."""
+    """A shape put straight into the image; size is its length and width."""
     axis = complex(cos(turn), sin(turn))
     outline = OUTLINES[shape]
     placed = joint + axis * (outline.real * size[0] + 1j * outline.imag * size[1] / 2)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Seen:
+class VisibleMask:
     """Which piece shows at each drawn pixel of a scene at one size."""
 
     def __init__(self, scene: Scene, size: int) -> None:
@@ -62,7 +62,7 @@ class Seen:
         return most
 
     def keypoints(self, number: int = 0) -> dict[str, complex]:
-        """The keypoints of an object that lie on what can be seen of their part, in units of the picture's width."""
+        """The keypoints of an object that lie on what can be seen of their part, in units of the image's width."""
         edge = self._size * self._times
         found = {}
         for name, (place, part) in self._scene.figures[number].keypoints.items():
@@ -74,13 +74,13 @@ class Seen:
         return found
 
     def _mask(self, pieces: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Pixels of the picture at least half of which show one of these pieces: 255."""
+        """Pixels of the image at least half of which show one of these pieces: 255."""
         fine = Image.fromarray(np.where(pieces[self._rows], np.uint8(255), np.uint8(0)))
         return np.where(np.asarray(fine.reduce(self._times)) >= 128, np.uint8(255), np.uint8(0))
 
 
 def box(figure: Figure, size: int) -> Box:
-    """Around all of an object, hidden or not, cut off at the picture's edges."""
+    """Around all of an object, hidden or not, cut off at the image's edges."""
     corners = figure.outline * size
     x, y = np.clip(corners.real, 0, size), np.clip(corners.imag, 0, size)
     return Box(float(x.min()), float(y.min()), float(x.max()), float(y.max()))

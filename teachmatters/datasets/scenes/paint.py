@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHADOW = 0.035
-"""How far from an object its shadow on the ground lies, in the picture's width."""
+"""How far from an object its shadow on the ground lies, in the image's width."""
 
 
 def finer(size: int) -> int:
-    """How many drawn pixels make one of the picture, in each direction."""
+    """How many drawn pixels make one of the image, in each direction."""
     return 3 if size <= 96 else 2
 
 
 def draw(scene: Scene, size: int) -> Image.Image:
-    """The picture, RGB, ``size`` pixels wide and high."""
+    """The image, RGB, ``size`` pixels wide and high."""
     times = finer(size)
     edge = size * times
     rows = outlines(scene.pieces, edge)

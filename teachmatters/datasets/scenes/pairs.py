@@ -11,25 +11,25 @@ from teachmatters.datasets.scenes import grounds
 from teachmatters.datasets.scenes.categories import CATEGORIES, CLASSES
 from teachmatters.datasets.scenes.figure import View, pose, swings
 from teachmatters.datasets.scenes.looks import individual
-from teachmatters.datasets.scenes.masks import Seen
+from teachmatters.datasets.scenes.masks import VisibleMask
 from teachmatters.datasets.scenes.scene import STEP, Scene
 from teachmatters.datasets.scenes.seeds import generator
 
-PICTURES = 6
+IMAGES = 6
 """Of each category; each stands in pairs with the five others."""
 
 FEWEST = 3
-"""Keypoints that both pictures of a pair must show."""
+"""Keypoints that both images of a pair must show."""
 
 FIRST = 5 * STEP
 SIZE = 64
 """At which it is decided what can be seen, so that the points are the same at every size."""
 
 
-@lru_cache(maxsize=2 * PICTURES * len(CATEGORIES))
+@lru_cache(maxsize=2 * IMAGES * len(CATEGORIES))
 def pair_scene(world: int, number: int) -> Scene:
-    """Picture ``number % PICTURES`` of category ``number // PICTURES``; some are cut off, some partly hidden."""
-    category = number // PICTURES
+    """Image ``number % PICTURES`` of category ``number // PICTURES``; some are cut off, some partly hidden."""
+    category = number // IMAGES
     rng = generator(world, "pairs", number)
     size = float(rng.uniform(0.5, 0.95))
     room = (1 - size) / 2 + (0.15 if rng.random() < 0.3 else 0.0)
@@ -44,17 +44,17 @@ def pair_scene(world: int, number: int) -> Scene:
 
 @cache
 def keypoints(world: int, number: int) -> dict[str, complex]:
-    """The keypoints of a picture that can be seen, in units of its width."""
-    return Seen(pair_scene(world, number), SIZE).keypoints()
+    """The keypoints of an image that can be seen, in units of its width."""
+    return VisibleMask(pair_scene(world, number), SIZE).keypoints()
 
 
 @cache
 def all_pairs(world: int) -> tuple[Pair, ...]:
-    """Every two pictures of a category that share keypoints enough; every other pair is turned round."""
+    """Every two images of a category that share keypoints enough; every other pair is turned round."""
     found: list[Pair] = []
     for category, name in enumerate(CLASSES):
-        first = category * PICTURES
-        for source, target in combinations(range(first, first + PICTURES), 2):
+        first = category * IMAGES
+        for source, target in combinations(range(first, first + IMAGES), 2):
             ends = (target, source) if len(found) % 2 else (source, target)
             here, there = (list(keypoints(world, number)) for number in ends)
             shared = [point for point in here if point in there]
@@ -73,10 +73,10 @@ def all_pairs(world: int) -> tuple[Pair, ...]:
 
 
 def units(world: int) -> list[tuple[int, ...]]:
-    """Of each picture the numbers of the pairs that it stands in."""
+    """Of each image the numbers of the pairs that it stands in."""
     pairs = list(enumerate(all_pairs(world)))
-    pictures = range(len(CATEGORIES) * PICTURES)
-    return [tuple(n for n, pair in pairs if picture in (pair.source, pair.target)) for picture in pictures]
+    images = range(len(CATEGORIES) * IMAGES)
+    return [tuple(n for n, pair in pairs if image in (pair.source, pair.target)) for image in images]
 
 
 def _difficulty(world: int, source: int, target: int) -> dict[str, int]:

@@ -20,7 +20,7 @@ from teachmatters.datasets.scenes.seeds import generator
 QUERIES = 36
 DISTRACTORS = 60
 LIKENESS = 0.45
-"""How far an easy picture's pose is from its query's, of the whole swing of each joint."""
+"""How far an easy image's pose is from its query's, of the whole swing of each joint."""
 
 FIRST = 3 * STEP
 """The number of the first individual."""
@@ -30,7 +30,7 @@ Grade = Literal["easy", "hard", "junk", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture of the gallery: of query ``number``'s individual, or of distractor ``number`` if the grade is other."""
+    """An image of the gallery: of query ``number``'s individual, or of distractor ``number`` if the grade is other."""
 
     grade: Grade
     number: int
@@ -38,7 +38,7 @@ class Shot:
 
 @cache
 def gallery(world: int) -> tuple[Shot, ...]:
-    """What each picture of the gallery is, in its order, which tells nothing."""
+    """What each image of the gallery is, in its order, which tells nothing."""
     rng = generator(world, "gallery plan")
     shots = [Shot("other", number) for number in range(DISTRACTORS)]
     for query in range(QUERIES):
@@ -53,14 +53,14 @@ def gallery(world: int) -> tuple[Shot, ...]:
 
 
 def found(world: int, query: int) -> dict[str, tuple[int, ...]]:
-    """Places in the gallery of a query's easy, hard and junk pictures."""
+    """Places in the gallery of a query's easy, hard and junk images."""
     shots = list(enumerate(gallery(world)))
     grades: tuple[Grade, ...] = ("easy", "hard", "junk")
     return {grade: tuple(place for place, shot in shots if shot == Shot(grade, query)) for grade in grades}
 
 
 def query_scene(world: int, number: int) -> Scene:
-    """A clear picture of individual ``number``."""
+    """A clear image of individual ``number``."""
     rng = generator(world, "query", number)
     category = number % len(CATEGORIES)
     figure = pose(individual(world, category, FIRST + number), swings(rng, category), any_view(rng))
@@ -88,7 +88,7 @@ def gallery_scene(world: int, place: int) -> Scene:
 
 
 def _smaller(rng: np.random.Generator) -> View:
-    """Half the picture or so, turned further, from either side."""
+    """Half the image or so, turned further, from either side."""
     side = 1 if rng.random() < 0.5 else -1
     middle = 0.5 + 0.5j + complex(*rng.uniform(-0.2, 0.2, 2))
     size, turn = float(rng.uniform(0.42, 0.62)), float(rng.uniform(-pi / 4, pi / 4))
@@ -96,6 +96,6 @@ def _smaller(rng: np.random.Generator) -> View:
 
 
 def _far(rng: np.random.Generator) -> View:
-    """Small, and half outside the picture."""
+    """Small, and half outside the image."""
     corner = complex(*np.where(rng.random(2) < 0.5, 0.06, 0.94))
     return View(corner, float(rng.uniform(0.22, 0.3)), float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.6, 1)))

@@ -1,4 +1,4 @@
-"""A scene: everything in a picture, before it is drawn at any size."""
+"""A scene: everything in an image, before it is drawn at any size."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ STEP = 100_000_000
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in a picture, from back to front.
+    """What is in an image, from back to front.
 
     Attributes:
         ground, clutter: the background.
-        figures: the objects; the first is the one the picture is about.
+        figures: the objects; the first is the one the image is about.
         order: their drawing order.
         front: what stands before them.
         light: on all of it.
@@ -50,7 +50,7 @@ class Scene:
 
 
 def labelled(world: int, split: str, number: int) -> Scene:
-    """One picture of the train or val split: about one object, of category ``number`` modulo their count."""
+    """One image of the train or val split: about one object, of category ``number`` modulo their count."""
     rng = generator(world, split, number)
     category = number % len(CATEGORIES)
     who = individual(world, category, SPLITS[split] * STEP + number // len(CATEGORIES))

@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 
 VERSION = 3
-"""Of the drawing, and part of every item's key: a change of any picture changes it, and with it the fingerprint."""
+"""Of the drawing, and part of every item's key: a change of any image changes it, and with it the fingerprint."""
 
 
 def generator(world: int, stream: str, *numbers: int) -> np.random.Generator:

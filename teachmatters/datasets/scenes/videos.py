@@ -49,7 +49,7 @@ def frame(world: int, number: int) -> Scene:
 
 
 def _actor(world: int, video: int, number: int, count: int, time: float) -> Figure:
-    """One object at a time: where several are, each crosses the picture's middle from a side of its own."""
+    """One object at a time: where several are, each crosses the image's middle from a side of its own."""
     rng = generator(world, "actor", video, number)
     category = _category(video, number)
     who = individual(world, category, FIRST + 10 * video + number)
@@ -74,7 +74,7 @@ def _category(video: int, actor: int) -> int:
 
 
 def _panned(ground: grounds.Ground, pan: complex) -> grounds.Ground:
-    """The ground, moved by so much of the picture's width."""
+    """The ground, moved by so much of the image's width."""
     offset, slope = ground.horizon
     return replace(
         ground,

@@ -12,7 +12,7 @@ from teachmatters.datasets.scenes.seeds import one_of
 PATTERNS = (
     "{thing} {verb}{side} {place}{rest}",
     "{place}, {thing}{rest}",
-    "a picture of {thing} {verb}{side}{rest}",
+    "an image of {thing} {verb}{side}{rest}",
     "{thing} {place}{rest}",
     "{thing}{side}, {verb} {place}{rest}",
     "{verb}{side} {place}: {thing}{rest}",
@@ -23,7 +23,7 @@ DIM, BRIGHT = 0.8, 1.07
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """What the picture is about, how it looks, where it is and what else can be seen."""
+    """What the image is about, how it looks, where it is and what else can be seen."""
     figure = scene.figures[0]
     words = {
         "thing": thing(figure),

@@ -19,10 +19,10 @@ def training(name: str) -> list[str]:
     if not path.is_file():
         return []
     card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    data, curve, different = card["data"], card["loss_curve"], card["distinct_pictures"]
+    data, curve, different = card["data"], card["loss_curve"], card["distinct_images"]
     settings = ", ".join(f"{key}={value}" for key, value in data["parameters"].items())
     return [
-        f"{card['pictures_seen']:,} pictures seen, of the {different:,} of {data['dataset']} ({settings})",
+        f"{card['pictures_seen']:,} images seen, of the {different:,} of {data['dataset']} ({settings})",
         f"{card['steps']:,} steps of {card['batch_size']}, seed {card['seed']}, {card['optimiser']}",
         f"{card['seconds']:,.0f} s on {card['device']}, threads: {card['threads']}",
         f"loss {curve[0][1]:g} to {curve[-1][1]:g}",

@@ -1,4 +1,4 @@
-"""An analysis: whatever way the pictures are cut into batches and parts, its numbers are the same."""
+"""An analysis: whatever way the images are cut into batches and parts, its numbers are the same."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from teachmatters.api import AnalysisSpec, DatasetSpec, Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.plugin.checks.guarded import Declared
+from teachmatters.plugin.checks.guarded import DeclaredParameters
 from teachmatters.plugin.checks.metrics import check_metrics
 from teachmatters.plugin.checks.trial import Trial
-from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load, load_object
-from teachmatters.runner.plan import Task, new_analysis, plan
-from teachmatters.runner.request import AnalyzeRequest
+from teachmatters.runner.plan.tasks import Task, new_analysis, plan
+from teachmatters.runner.requests import AnalyzeRequest
 
 LIMIT = 9
 """Items, with any gallery whole: several batches of each size, the last not full."""
@@ -30,8 +30,8 @@ LOOSE = {"rtol": 1e-4, "atol": 1e-7}
 """What sums in another order may differ by."""
 
 
-def check_analysis(sheet: Sheet, spec: AnalysisSpec) -> None:
-    """Its metrics, and its numbers on a few pictures of a small network."""
+def check_analysis(sheet: CheckList, spec: AnalysisSpec) -> None:
+    """Its metrics, and its numbers on a few images of a small network."""
     check_metrics(sheet, spec)
     if (made := _class(spec)) is not None:
         sheet.home = sheet.package.place_of(made) or sheet.home
@@ -46,7 +46,7 @@ def check_analysis(sheet: Sheet, spec: AnalysisSpec) -> None:
             _compare(sheet, trial, whole)
 
 
-def _compare(sheet: Sheet, trial: Trial, whole: Result) -> None:
+def _compare(sheet: CheckList, trial: Trial, whole: Result) -> None:
     with sheet.check("batches"):
         for size in (1, 5):
             _same(
@@ -59,9 +59,9 @@ def _compare(sheet: Sheet, trial: Trial, whole: Result) -> None:
         _same(*trial.with_nothing(), "merged with empty states", "a state that has seen nothing changes the numbers")
     with sheet.check("order of arrival"):
         if trial.grouped:
-            raise Unchecked("its items come in groups, and so in their own order")
+            raise CheckSkipped("its items come in groups, and so in their own order")
         backwards = trial.result(batch_size=4, backwards=True)
-        _same(whole, backwards, "last to first", "its numbers depend on the order in which pictures arrive")
+        _same(whole, backwards, "last to first", "its numbers depend on the order in which images arrive")
     with sheet.check("tensors"):
         told = "it keeps a tensor that it was handed, or a view of it, which is gone when its layer is over: copy it"
         _same(whole, trial.result(guarded=True), "where what was handed over is gone", told)
@@ -80,17 +80,17 @@ def _task(spec: AnalysisSpec) -> Task:
     """The analysis on its default data if these are bundled, else on the bundled scenes: a gallery stays whole.
 
     Raises:
-        Unchecked: no bundled data can be measured by it.
+        CheckSkipped: no bundled data can be measured by it.
     """
     registry = load()
     if registry.analyses.get(spec.name) is not spec:
-        raise Unchecked("its name is taken, so that nothing can ask for it ('tm plugins' says by whom)")
+        raise CheckSkipped("its name is taken, so that nothing can ask for it ('tm plugins' says by whom)")
     for name in dict.fromkeys((spec.default_data, SCENES)):
         data = registry.datasets.get(name)
         if data is not None and data.bundled and spec.metrics_on(data.kinds):
             (task,), _ = plan(registry, _request(spec, data))
-            return dataclasses.replace(task, parameters=Declared(task.parameters))
-    raise Unchecked(f"no bundled data set offers {' or '.join(spec.kinds)}")
+            return dataclasses.replace(task, parameters=DeclaredParameters(task.parameters))
+    raise CheckSkipped(f"no bundled data set offers {' or '.join(spec.kinds)}")
 
 
 def _request(spec: AnalysisSpec, data: DatasetSpec) -> AnalyzeRequest:
@@ -109,16 +109,16 @@ def _same(one: Result, other: Result, how: str, told: str) -> None:
     rows, others = _rows(one), _rows(other)
     for key in rows.keys() | others.keys():
         if key not in rows or key not in others:
-            raise Wrong(f"{told}: {_named(key)} is {'not ' if key in rows else ''}recorded {how}")
+            raise CheckFailed(f"{told}: {_named(key)} is {'not ' if key in rows else ''}recorded {how}")
     for key, values in rows.items():
         if not np.allclose(values, others[key], equal_nan=True, **LOOSE):
-            raise Wrong(f"{told}: {_named(key)} is {values[0]:.6g}, and {others[key][0]:.6g} {how}")
+            raise CheckFailed(f"{told}: {_named(key)} is {values[0]:.6g}, and {others[key][0]:.6g} {how}")
     arrays, other_arrays = _arrays(one), _arrays(other)
     for name, array in arrays.items():
         if name not in other_arrays or array.shape != other_arrays[name].shape:
-            raise Wrong(f"{told}: the map {name[0]} of layer {name[1]} is another {how}")
+            raise CheckFailed(f"{told}: the map {name[0]} of layer {name[1]} is another {how}")
         if not np.allclose(array, other_arrays[name], equal_nan=True, **LOOSE):
-            raise Wrong(f"{told}: the map {name[0]} of layer {name[1]} holds other numbers {how}")
+            raise CheckFailed(f"{told}: the map {name[0]} of layer {name[1]} holds other numbers {how}")
 
 
 def _rows(result: Result) -> Mapping[tuple[Any, ...], list[float]]:

@@ -1,4 +1,4 @@
-"""What a data set says of its pictures, kind by kind, in the types that preparations move along."""
+"""What a data set says of its images, kind by kind, in the types that transforms move along."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 
 from teachmatters.api import VOID, Box, Dataset, IndexMask, Item, Kind, Mask, Points, SemanticMask
-from teachmatters.plugin.findings import Wrong
+from teachmatters.plugin.findings import CheckFailed
 
 
 def check_annotations(dataset: Dataset, kind: Kind, items: Sequence[Item]) -> None:
     """Some items' annotations, and what holds of all items of the kind.
 
     Raises:
-        Wrong: the first thing that is wrong.
+        CheckFailed: the first thing that is wrong.
     """
     for item in items:
         told = dataset.annotations(item, kind)
         if not isinstance(told, Mapping):
-            raise Wrong(f"annotations of {item.key!r} are a {type(told).__name__}, not a mapping of names")
+            raise CheckFailed(f"annotations of {item.key!r} are a {type(told).__name__}, not a mapping of names")
         if (look := _LOOKS.get(kind)) is not None:
             for message in look(dataset, item, told):
-                raise Wrong(f"annotations of {item.key!r}: {message}")
+                raise CheckFailed(f"annotations of {item.key!r}: {message}")
     whole = dataset.items(kind, "all") or ()
     for message in _WHOLES.get(kind, lambda *_: ())(dataset, whole):
-        raise Wrong(message)
+        raise CheckFailed(message)
 
 
 Told = Mapping[str, Any]
@@ -55,10 +55,10 @@ def _of_masks(dataset: Dataset, item: Item, told: Told, kind: Kind, name: str) -
 
 
 def _of_pixels(dataset: Dataset, item: Item, pixels: Any) -> Iterator[str]:
-    width, height = dataset.picture(item).size
+    width, height = dataset.image(item).size
     shape = getattr(pixels, "shape", None)
     if shape != (height, width) or pixels.dtype != np.uint8:
-        yield f"a mask is {getattr(pixels, 'dtype', '?')} {shape}: uint8 {(height, width)} as the picture is needed"
+        yield f"a mask is {getattr(pixels, 'dtype', '?')} {shape}: uint8 {(height, width)} as the image is needed"
 
 
 def _semantic(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:

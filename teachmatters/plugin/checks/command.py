@@ -9,11 +9,11 @@ import typer
 
 from teachmatters.api import CommandSpec
 from teachmatters.errors import TeachMattersError
-from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load_object
 
 
-def check_command(sheet: Sheet, spec: CommandSpec) -> None:
+def check_command(sheet: CheckList, spec: CommandSpec) -> None:
     """The app, its help and its examples."""
     command = None
     with sheet.check("app"):
@@ -50,18 +50,18 @@ def _command(spec: CommandSpec) -> Any:
     try:
         app = load_object(spec.app)
     except TeachMattersError as error:
-        raise Unchecked("its code cannot be imported") from error
+        raise CheckSkipped("its code cannot be imported") from error
     if not isinstance(app, typer.Typer):
-        raise Wrong(f"{spec.app!r} is a {type(app).__name__}: a typer.Typer is needed")
+        raise CheckFailed(f"{spec.app!r} is a {type(app).__name__}: a typer.Typer is needed")
     try:
         command = typer.main.get_command(app)
     except RuntimeError as error:
-        raise Wrong(f"{spec.app!r} is a Typer app without a command: {error}") from error
+        raise CheckFailed(f"{spec.app!r} is a Typer app without a command: {error}") from error
     command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
     return command
 
 
-def _place(sheet: Sheet, leaf: Any) -> str:
+def _place(sheet: CheckList, leaf: Any) -> str:
     """Where the function behind a command is defined."""
     function = getattr(leaf.callback, "__wrapped__", leaf.callback)
     return sheet.package.place_of(function) or sheet.home

@@ -1,4 +1,4 @@
-"""A data set: opened where it lies, its items listed twice, some pictures read, every kind of data looked at."""
+"""A data set: opened where it lies, its items listed twice, some images read, every kind of data looked at."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.plugin.checks.annotations import check_annotations
 from teachmatters.plugin.checks.offline import Attempts, offline
 from teachmatters.plugin.checks.specs import made
-from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
-from teachmatters.runner.data import find_root
-from teachmatters.runner.parameters import effective
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
+from teachmatters.runner.plan.datasets import find_root
+from teachmatters.runner.plan.parameters import effective
 from teachmatters.runner.preview.source import spread
 
 FEW = 6
-"""Pictures of each kind that are read."""
+"""Images of each kind that are read."""
 
 
-def check_dataset(sheet: Sheet, spec: DatasetSpec, data_root: Path | None) -> None:
+def check_dataset(sheet: CheckList, spec: DatasetSpec, data_root: Path | None) -> None:
     """All that can be seen of a data set without fetching it."""
     opened: list[Dataset] = []
     with offline() as attempts, sheet.check("opens"):
@@ -43,7 +43,7 @@ def check_dataset(sheet: Sheet, spec: DatasetSpec, data_root: Path | None) -> No
             for message in told:
                 tell(message)
             if not told:
-                _check_pictures(dataset, kind)
+                _check_images(dataset, kind)
                 check_annotations(dataset, kind, _some(dataset, kind))
 
 
@@ -51,7 +51,7 @@ def _root(spec: DatasetSpec, data_root: Path | None) -> Path:
     try:
         return find_root(spec, data_root)
     except TeachMattersError as error:
-        raise Unchecked(f"it is not on this disk: {error}") from error
+        raise CheckSkipped(f"it is not on this disk: {error}") from error
 
 
 def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset:
@@ -60,9 +60,9 @@ def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset
         dataset: Dataset = made(spec.factory, Dataset, request)
     except Exception as error:
         if attempts.explain(error):
-            raise Unchecked("it would be fetched") from error
+            raise CheckSkipped("it would be fetched") from error
         if isinstance(error, TeachMattersError) and root is not None:  # its own words about what lies there
-            raise Unchecked(str(error)) from error
+            raise CheckSkipped(str(error)) from error
         raise
     return dataset
 
@@ -70,14 +70,14 @@ def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset
 def _check_kinds(spec: DatasetSpec, dataset: Dataset) -> None:
     """What it offers is what it declares; a folder may turn out to lack something, a bundled data set may not."""
     if extra := sorted(dataset.kinds - spec.kinds):
-        raise Wrong(
+        raise CheckFailed(
             f"it offers {', '.join(extra)}, which its spec does not declare in kinds: no analysis will ask for it"
         )
     if missing := sorted(spec.kinds - dataset.kinds):
         told = f"its spec declares {', '.join(missing)}, which it does not offer"
         if spec.bundled:
-            raise Wrong(told)
-        raise Unchecked(f"{told} as it lies there")
+            raise CheckFailed(told)
+        raise CheckSkipped(f"{told} as it lies there")
 
 
 def _of_items(dataset: Dataset, again: Dataset, kind: Kind) -> list[str]:
@@ -105,7 +105,7 @@ def _of_members(dataset: Dataset, kind: Kind, items: Sequence[Any]) -> list[str]
     told = []
     key, count = Counter(item.key for item in items).most_common(1)[0] if items else ("", 0)
     if count > 1:
-        told.append(f"the key {key!r} is given to {count} items: a key names one picture")
+        told.append(f"the key {key!r} is given to {count} items: a key names one image")
     if odd := next((item for item in items if item.size < 0), None):
         told.append(f"{odd.key!r} has the size {odd.size}: its bytes on disk, or 0 where it is drawn")
     if kind == "labels" and (odd := next((item for item in items if not _labelled(item, dataset)), None)):
@@ -130,23 +130,23 @@ def _drawn(items: Sequence[Item]) -> bool:
     return not any(item.size for item in items)
 
 
-def _check_pictures(dataset: Dataset, kind: Kind) -> None:
+def _check_images(dataset: Dataset, kind: Kind) -> None:
     """Some are read, one after the other and in threads: RGB, and the same each time."""
     items = _some(dataset, kind)
-    first: list[Any] = [dataset.picture(item) for item in items]
+    first: list[Any] = [dataset.image(item) for item in items]
     with ThreadPoolExecutor(4) as pool:
-        second = list(pool.map(dataset.picture, items))
-    for item, picture, again in zip(items, first, second, strict=True):
-        if not isinstance(picture, Image.Image) or picture.mode != "RGB":
-            what = f"of mode {picture.mode}" if isinstance(picture, Image.Image) else f"a {type(picture).__name__}"
-            raise Wrong(f"the picture {item.key!r} is {what}: a PIL image of mode RGB is needed")
-        if picture.size != again.size or not np.array_equal(np.asarray(picture), np.asarray(again)):
-            raise Wrong(f"the picture {item.key!r} is another when it is read again by a thread")
+        second = list(pool.map(dataset.image, items))
+    for item, image, again in zip(items, first, second, strict=True):
+        if not isinstance(image, Image.Image) or image.mode != "RGB":
+            what = f"of mode {image.mode}" if isinstance(image, Image.Image) else f"a {type(image).__name__}"
+            raise CheckFailed(f"the image {item.key!r} is {what}: a PIL image of mode RGB is needed")
+        if image.size != again.size or not np.array_equal(np.asarray(image), np.asarray(again)):
+            raise CheckFailed(f"the image {item.key!r} is another when it is read again by a thread")
     texts: dict[str, Any] = {
         "split": dataset.split(kind),
         **{f"caption of {item.key!r}": dataset.caption(item) for item in items},
     }
     if odd := next((name for name, text in texts.items() if not isinstance(text, str)), None):
-        raise Wrong(f"the {odd} is no text")
+        raise CheckFailed(f"the {odd} is no text")
     if gone := next((path for path in dataset.annotation_files(kind) if not Path(path).is_file()), None):
-        raise Wrong(f"annotation_files names {gone}, which is not there: its bytes belong to the fingerprint")
+        raise CheckFailed(f"annotation_files names {gone}, which is not there: its bytes belong to the fingerprint")

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from teachmatters.plugin.findings import Sheet
+from teachmatters.plugin.findings import CheckList
 from teachmatters.plugin.source import place
 
 REFERENCES = ("factory", "resolve", "app", "draw", "table", "enrich")
 """The fields of specs that name code."""
 
 
-def check_docstrings(sheet: Sheet) -> None:
+def check_docstrings(sheet: CheckList) -> None:
     """The module of the entry point, those that its specs name, and every public class and function in them."""
     with sheet.check("docstrings") as tell:
         for file in sorted(_files(sheet)):
@@ -22,7 +22,7 @@ def check_docstrings(sheet: Sheet) -> None:
                 tell(f"{what} has no docstring: say in a line what it is", place(file, line))
 
 
-def _files(sheet: Sheet) -> set[Path]:
+def _files(sheet: CheckList) -> set[Path]:
     specs = [spec for offered in sheet.plugin.specs.values() for spec in offered]
     named = [getattr(spec, field, "") for spec in specs for field in REFERENCES]
     modules = {sheet.plugin.module, *(reference.partition(":")[0] for reference in named if reference)}

@@ -6,7 +6,7 @@ import importlib
 import re
 
 from teachmatters.hookspecs import API_VERSION
-from teachmatters.plugin.findings import Sheet
+from teachmatters.plugin.findings import CheckList
 from teachmatters.registry import HOOKS
 from teachmatters.registry.versions import ATTRIBUTE
 
@@ -14,7 +14,7 @@ UNLOADED = "cannot be loaded"
 SPECS = (*(kind.__name__ for kind in HOOKS.values()), "MetricSpec")
 
 
-def check_found(sheet: Sheet) -> None:
+def check_found(sheet: CheckList) -> None:
     """It is loaded, its hooks and specs are sound, and it says for which plugin API it is made."""
     plugin = sheet.plugin
     with sheet.check("found") as tell:
@@ -27,7 +27,7 @@ def check_found(sheet: Sheet) -> None:
                 tell(f"it does not say for which plugin API it is made: put {line} into {plugin.module}")
 
 
-def _place(sheet: Sheet, problem: str) -> str:
+def _place(sheet: CheckList, problem: str) -> str:
     """The line that fails, else the hook, else the spec or the version that a problem names; empty if none is found."""
     package = sheet.package
     if problem.startswith(UNLOADED) and (where := _where_it_fails(sheet)):
@@ -40,7 +40,7 @@ def _place(sheet: Sheet, problem: str) -> str:
     return next(filter(None, places), "")
 
 
-def _where_it_fails(sheet: Sheet) -> str:
+def _where_it_fails(sheet: CheckList) -> str:
     """The registry keeps what an import says, not where it failed: it is tried once more."""
     try:
         importlib.import_module(sheet.plugin.module)

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, Feed, Parameters, Result, State, Tap
-from teachmatters.plugin.findings import Wrong
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
+from teachmatters.plugin.findings import CheckFailed
 
 
 class Guarded(Analysis):
@@ -22,8 +22,8 @@ class Guarded(Analysis):
     def __init__(self, inner: Analysis) -> None:
         self.inner = inner
 
-    def feed(self, parameters: Parameters, metrics: frozenset[str]) -> Feed:
-        return self.inner.feed(parameters, metrics)
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return self.inner.input_spec(parameters, metrics)
 
     def start(self, context: Context) -> None:
         self.inner.start(context)
@@ -32,7 +32,9 @@ class Guarded(Analysis):
         values = batch.values.clone()
         self.inner.update(layer, tap, dataclasses.replace(batch, values=values))
         if not torch.equal(values, batch.values):
-            raise Wrong(f"update changes the tensor that it is handed ({tap} of layer {layer}): others read it too")
+            raise CheckFailed(
+                f"update changes the tensor that it is handed ({tap} of layer {layer}): others read it too"
+            )
         values.fill_(torch.nan)
 
     def end_group(self) -> None:
@@ -48,11 +50,13 @@ class Guarded(Analysis):
         return self.inner.compute(state)
 
 
-class Declared(dict[str, Any]):
+class DeclaredParameters(dict[str, Any]):
     """Parameters by name, of which only declared ones may be asked for."""
 
     def __missing__(self, name: str) -> Any:
-        raise Wrong(f"it reads the parameter {name!r}, which it does not declare: --param {name}=... would be refused")
+        raise CheckFailed(
+            f"it reads the parameter {name!r}, which it does not declare: --param {name}=... would be refused"
+        )
 
     def get(self, name: str, default: Any = None) -> Any:
         """Also with a default: what is not declared can never be set."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from teachmatters.api import AnalysisSpec, MetricSpec
-from teachmatters.plugin.findings import Sheet
+from teachmatters.plugin.findings import CheckList
 from teachmatters.plugin.source import place
 from teachmatters.registry import load
 
@@ -17,7 +17,7 @@ SAID = {
 """What a default of MetricSpec would answer in the author's place. Only the source tells whether somebody meant it."""
 
 
-def check_metrics(sheet: Sheet, spec: AnalysisSpec) -> None:
+def check_metrics(sheet: CheckList, spec: AnalysisSpec) -> None:
     """Title, summary, direction, unit, bounds; and the data that the analysis is measured on by default."""
     with sheet.check("metrics") as tell:
         for metric in spec.metrics:
@@ -47,7 +47,7 @@ def _of_metric(metric: MetricSpec) -> Iterator[str]:
         yield "it is of level map, which has no headline: headline=False"
 
 
-def _unsaid(sheet: Sheet, metric: MetricSpec) -> Iterator[tuple[str, str]]:
+def _unsaid(sheet: CheckList, metric: MetricSpec) -> Iterator[tuple[str, str]]:
     """What no call that may have made the metric says."""
     calls = list(sheet.package.calls("MetricSpec"))
     own = [(file, call) for file, call in calls if _name(call) == metric.name]

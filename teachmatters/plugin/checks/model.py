@@ -9,15 +9,15 @@ import torch
 
 from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
-from teachmatters.plugin.checks.honesty import check_honesty, noise
+from teachmatters.plugin.checks.consistency import check_consistency, noise
 from teachmatters.plugin.checks.offline import Attempts, offline
 from teachmatters.plugin.checks.specs import made
 from teachmatters.plugin.checks.traces import Traces
-from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load_object
 from teachmatters.registry.validate import problem
-from teachmatters.runner.device import full_precision
-from teachmatters.runner.gate import gate
+from teachmatters.runner.forward.device import full_precision
+from teachmatters.runner.forward.preflight import preflight_check
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,7 @@ NOBODY = "tm-plugin-check/no-such-model"
 """What a prefix is asked for: it must refuse it in a sentence, or make a spec of it."""
 
 
-def check_model(sheet: Sheet, spec: ModelSpec) -> None:
+def check_model(sheet: CheckList, spec: ModelSpec) -> None:
     """All that can be seen of a model without a network connection."""
     if spec.name.endswith("/"):
         _check_prefix(sheet, spec)
@@ -48,16 +48,16 @@ def check_model(sheet: Sheet, spec: ModelSpec) -> None:
         return
     before = Traces(adapter)
     stream = sheet.package.place_of(type(adapter).stream)
-    with sheet.check("gate"), full_precision():
+    with sheet.check("preflight_check"), full_precision():
         _gate(adapter, torch.float32, stream)
-    if not sheet.not_ok("gate"):
-        check_honesty(sheet, adapter, stream, before)
+    if not sheet.not_ok("preflight_check"):
+        check_consistency(sheet, adapter, stream, before)
         with sheet.check("half precision"):
             adapter.to(CPU, torch.bfloat16)
             _gate(adapter, torch.bfloat16, stream)
 
 
-def _check_prefix(sheet: Sheet, spec: ModelSpec) -> None:
+def _check_prefix(sheet: CheckList, spec: ModelSpec) -> None:
     with sheet.check("resolve") as tell, offline():
         name = spec.name + NOBODY
         try:
@@ -69,7 +69,7 @@ def _check_prefix(sheet: Sheet, spec: ModelSpec) -> None:
         elif answer is not None and (wrong := problem(answer)):
             tell(f"{spec.resolve!r} makes a faulty spec of {name!r}: {wrong}")
     with sheet.check("its models"):
-        raise Unchecked(
+        raise CheckSkipped(
             f"a prefix stands for names that only its users know; 'tm plugin check {sheet.plugin.name} --model "
             f"{spec.name}...' checks one"
         )
@@ -79,8 +79,8 @@ def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
     """What the factory makes, twice the same.
 
     Raises:
-        Unchecked: the weights are not here.
-        Wrong: it is no source, or not the same twice.
+        CheckSkipped: the weights are not here.
+        CheckFailed: it is no source, or not the same twice.
     """
     request = ModelRequest(spec=spec)
     try:
@@ -88,14 +88,18 @@ def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
         again: ModelSource = made(spec.factory, ModelSource, request)
     except Exception as error:
         if attempts.explain(error):
-            raise Unchecked("its weights are not on this machine; 'tm fetch' gets them") from error
+            raise CheckSkipped("its weights are not on this machine; 'tm fetch' gets them") from error
         if isinstance(error, TeachMattersError):  # its own words, such as: give --weights
-            raise Unchecked(str(error)) from error
+            raise CheckSkipped(str(error)) from error
         raise
     if not re.fullmatch(r"[0-9a-f]{64}", str(source.weights)):
-        raise Wrong(f"ModelSource.weights is {source.weights!r}: it must be a sha256 in hex, 64 digits of 0-9 and a-f")
+        raise CheckFailed(
+            f"ModelSource.weights is {source.weights!r}: it must be a sha256 in hex, 64 digits of 0-9 and a-f"
+        )
     if source.weights != again.weights:
-        raise Wrong("ModelSource.weights is another text each time: what the store holds would never be found again")
+        raise CheckFailed(
+            "ModelSource.weights is another text each time: what the store holds would never be found again"
+        )
     return source
 
 
@@ -103,9 +107,9 @@ def _built(source: ModelSource) -> ModelAdapter:
     with full_precision():
         adapter = source.build()
     if not isinstance(adapter, ModelAdapter):
-        raise Wrong(f"ModelSource.build must make a ModelAdapter, not a {type(adapter).__name__}")
+        raise CheckFailed(f"ModelSource.build must make a ModelAdapter, not a {type(adapter).__name__}")
     if not isinstance(getattr(adapter, "info", None), ModelInfo):
-        raise Wrong("the adapter has no info: a ModelInfo with the shape of the network")
+        raise CheckFailed("the adapter has no info: a ModelInfo with the shape of the network")
     adapter.to(CPU, torch.float32)
     return adapter
 
@@ -125,7 +129,7 @@ def _check_tokens(adapter: ModelAdapter) -> None:
     found, expected = tuple(adapter.forward(pixels).shape), (2, info.tokens, info.width)
     if found != expected:
         first = "a class token" if info.class_token else "no class token"
-        raise Wrong(
+        raise CheckFailed(
             f"forward gives {found} where its info says {expected}: {info.tokens} tokens ({first}, {info.registers} "
             f"registers, {info.grid[0]} x {info.grid[1]} patches) of {info.width} channels"
         )
@@ -133,6 +137,6 @@ def _check_tokens(adapter: ModelAdapter) -> None:
 
 def _gate(adapter: ModelAdapter, dtype: torch.dtype, where: str) -> None:
     try:
-        gate(adapter, CPU, dtype)
+        preflight_check(adapter, CPU, dtype)
     except TeachMattersError as error:
-        raise Wrong(str(error).removesuffix("; plain vision transformers can ('tm models')"), where) from error
+        raise CheckFailed(str(error).removesuffix("; plain vision transformers can ('tm models')"), where) from error

@@ -12,19 +12,19 @@ from matplotlib.figure import Figure
 from teachmatters.api import ReportSpec
 from teachmatters.errors import NothingToShowError, TeachMattersError
 from teachmatters.plugin.checks.specs import made
-from teachmatters.plugin.findings import Sheet, Unchecked, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load
-from teachmatters.reports import plots
-from teachmatters.reports.engine import read_sql, run_report
+from teachmatters.reports.figures import plots
 from teachmatters.reports.options import Options
-from teachmatters.runner.analyze import analyze
-from teachmatters.runner.request import AnalyzeRequest
+from teachmatters.reports.run import read_sql, run_report
+from teachmatters.runner.requests import AnalyzeRequest
+from teachmatters.runner.session.analyze import analyze
 
 PACKAGED = Path(__file__).parents[2] / "results.db"
 MODEL, LIMIT = "mini-random", 4
 
 
-def check_report(sheet: Sheet, spec: ReportSpec) -> None:
+def check_report(sheet: CheckList, spec: ReportSpec) -> None:
     """The query, the table and the drawing."""
     with sheet.check("query"):
         read_sql(spec)
@@ -35,7 +35,7 @@ def check_report(sheet: Sheet, spec: ReportSpec) -> None:
         table: Any = report.table
         if not isinstance(table, pd.DataFrame) or table.empty:
             what = "an empty DataFrame" if isinstance(table, pd.DataFrame) else f"a {type(table).__name__}"
-            raise Wrong(
+            raise CheckFailed(
                 f"its table is {what}: a DataFrame with rows is needed", sheet.package.place_of_function("table")
             )
         if spec.draw:
@@ -47,7 +47,7 @@ def _store(spec: ReportSpec, folder: Path) -> Path:
     """One that holds what the report shows: that of the package, or one that is measured for it.
 
     Raises:
-        Unchecked: nothing here can measure what it shows.
+        CheckSkipped: nothing here can measure what it shows.
     """
     if PACKAGED.exists():
         try:
@@ -62,10 +62,12 @@ def _store(spec: ReportSpec, folder: Path) -> Path:
     known = {metric.name for analysis in load().analyses.values() for metric in analysis.metrics}
     wanted = [name for name in spec.metrics if name in known]
     if not wanted:
-        raise Unchecked("no store here holds what it shows, and it names no metric (metrics=) that could be measured")
+        raise CheckSkipped(
+            "no store here holds what it shows, and it names no metric (metrics=) that could be measured"
+        )
     trial = folder / "trial.db"
     request = AnalyzeRequest(models=[MODEL], metrics=wanted, db=trial, limit=LIMIT, device="cpu")
     failed = [outcome for outcome in analyze(request) if outcome.status == "failed"]
     if failed:
-        raise Unchecked(f"what it shows could not be measured: {failed[0].reason}")
+        raise CheckSkipped(f"what it shows could not be measured: {failed[0].reason}")
     return trial

@@ -8,7 +8,7 @@ from typing import Any
 from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, ModelSpec, Parameter, ReportSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.plugin.checks.docstrings import REFERENCES
-from teachmatters.plugin.findings import Sheet, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList
 from teachmatters.registry import load_object
 
 TOLD: dict[type, tuple[str, ...]] = {
@@ -21,14 +21,14 @@ TOLD: dict[type, tuple[str, ...]] = {
 """What ``tm models`` and its like show, and a user decides by."""
 
 HINTS = {
-    "licence": "of the weights or pictures; 'none needed' where there are none",
+    "licence": "of the weights or images; 'none needed' where there are none",
     "source": "where to get it from; what it is made of where it is not fetched",
     "layout": "what its folder must hold, in words",
     "family": "what reports group by",
 }
 
 
-def check_facts(sheet: Sheet, spec: Any) -> None:
+def check_facts(sheet: CheckList, spec: Any) -> None:
     """What people look for is told."""
     with sheet.check("facts") as tell:
         for field in next(fields for kind, fields in TOLD.items() if isinstance(spec, kind)):
@@ -39,7 +39,7 @@ def check_facts(sheet: Sheet, spec: Any) -> None:
             tell(message)
 
 
-def check_references(sheet: Sheet, spec: Any) -> None:
+def check_references(sheet: CheckList, spec: Any) -> None:
     """What it names can be imported and called."""
     with sheet.check("names code") as tell:
         for field in REFERENCES:
@@ -81,9 +81,9 @@ def made(reference: str, contract: type, *arguments: Any) -> Any:
     """What the code that a spec names makes, with its errors as they are.
 
     Raises:
-        Wrong: it makes something else.
+        CheckFailed: it makes something else.
     """
     answer = load_object(reference)(*arguments)
     if not isinstance(answer, contract):
-        raise Wrong(f"{reference!r} must make a {contract.__name__}, not a {type(answer).__name__}")
+        raise CheckFailed(f"{reference!r} must make a {contract.__name__}, not a {type(answer).__name__}")
     return answer

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from teachmatters.plugin.findings import Sheet, Wrong
+from teachmatters.plugin.findings import CheckFailed, CheckList
 from teachmatters.plugin.source import place
 
 HEAVY = [
@@ -22,12 +22,12 @@ import json, sys, traceback
 
 heavy, met = set(sys.argv[1:]), {}
 
-class Watch:
+class ImportWatcher:
     def find_spec(self, name, path=None, target=None):
         if name in heavy and name not in met:
             met[name] = [(frame.filename, frame.lineno) for frame in traceback.extract_stack()]
 
-sys.meta_path.insert(0, Watch())
+sys.meta_path.insert(0, ImportWatcher())
 from teachmatters.registry.plugins import discover
 discover()
 print()
@@ -41,7 +41,7 @@ HEAVY_AT_START = (
 TIMEOUT = 120
 
 
-def check_start(sheet: Sheet) -> None:
+def check_start(sheet: CheckList) -> None:
     """Start anew with this plugin alone, and see what was imported on whose behalf."""
     with sheet.check("start") as tell:
         printed, met = _started(sheet)
@@ -56,7 +56,7 @@ def check_start(sheet: Sheet) -> None:
             tell(f"it prints when it is imported ({line!r}), which every command's output begins with then")
 
 
-def _started(sheet: Sheet) -> tuple[str, dict[str, list[tuple[str, int]]]]:
+def _started(sheet: CheckList) -> tuple[str, dict[str, list[tuple[str, int]]]]:
     """What is printed, and by name the lines that lead to the import of each heavy package."""
     alone = "" if sheet.plugin.built_in else sheet.plugin.distribution
     surroundings = {**os.environ, "TM_LOAD_PLUGINS": alone, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -66,9 +66,9 @@ def _started(sheet: Sheet) -> tuple[str, dict[str, list[tuple[str, int]]]]:
             command, env=surroundings, capture_output=True, text=True, check=False, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise Wrong(f"it does not come to an end of being imported within {TIMEOUT} s") from None
+        raise CheckFailed(f"it does not come to an end of being imported within {TIMEOUT} s") from None
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or ["no word"])[-1]
-        raise Wrong(f"a process that imports it ends with exit code {answer.returncode} ({last})")
+        raise CheckFailed(f"a process that imports it ends with exit code {answer.returncode} ({last})")
     printed, _, told = answer.stdout.rstrip("\n").rpartition("\n")
     return printed, json.loads(told)

@@ -17,7 +17,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 class Traces:
-    """A picture of the modules that an adapter holds, taken before and after.
+    """An image of the modules that an adapter holds, taken before and after.
 
     Of weights it keeps checksums: copies would make three networks of one, which a large one leaves no memory for.
 
@@ -41,7 +41,7 @@ class Traces:
         }
 
     def differences(self, after: Traces) -> Iterator[str]:
-        """What was changed between this picture and a later one: verbs and objects."""
+        """What was changed between this image and a later one: verbs and objects."""
         left = {name: after.hooks.get(name, 0) - count for name, count in self.hooks.items()}
         behind = {name: count for name, count in left.items() if count}
         if behind:

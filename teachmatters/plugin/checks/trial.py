@@ -1,4 +1,4 @@
-"""One analysis on a few pictures of a small network, as often and in as many ways as a check needs."""
+"""One analysis on a few images of a small network, as often and in as many ways as a check needs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from teachmatters.cache.states import load_state, save_state
 from teachmatters.models.sources import create
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.plugin.checks.guarded import Guarded
-from teachmatters.plugin.findings import Unchecked
-from teachmatters.runner.check import check_result
-from teachmatters.runner.collect import Collector
-from teachmatters.runner.device import full_precision
-from teachmatters.runner.engine import Pass
-from teachmatters.runner.harvest import harvesting
-from teachmatters.runner.labels import LabelledModel
-from teachmatters.runner.measure import Bench, Todo
-from teachmatters.runner.plan import Task
-from teachmatters.runner.record import Measured
-from teachmatters.runner.request import Silence
-from teachmatters.runner.seats import Entry, Feeding, seating, split
+from teachmatters.plugin.findings import CheckSkipped
+from teachmatters.runner.features.extractor import writing_features
+from teachmatters.runner.features.plan import FeaturePlan
+from teachmatters.runner.forward.device import full_precision
+from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.schedule import PassMember, ScheduledImage, build_schedule, split_schedule
+from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.tasks import Task
+from teachmatters.runner.record.run import MeasuredModel
+from teachmatters.runner.record.validate import check_result
+from teachmatters.runner.requests import NoProgress
+from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 CPU = torch.device("cpu")
 
@@ -38,7 +38,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class How:
+class TrialSettings:
     """The way of a pass, as Trial.result takes it."""
 
     batch_size: int = 8
@@ -63,18 +63,18 @@ class Trial:
     @property
     def grouped(self) -> bool:
         """Whether the order of its items is fixed."""
-        return self._start("with a class token", self._bench(4))[0].feed.group is not None
+        return self._start("with a class token", self._settings(4))[0].input_spec.group is not None
 
     def result(self, *, batch_size: int = 8, parts: int = 1, backwards: bool = False, guarded: bool = False) -> Result:
         """The numbers after a pass.
 
         Args:
-            batch_size: pictures at a time.
-            parts: into so many parts the pictures are cut, whose states are saved, loaded and merged last to first.
-            backwards: the pictures arrive last to first.
+            batch_size: images at a time.
+            parts: into so many parts the images are cut, whose states are saved, loaded and merged last to first.
+            backwards: the images arrive last to first.
             guarded: what the analysis is handed is spoilt as soon as its layer is over.
         """
-        how = How(batch_size, parts, backwards, guarded)
+        how = TrialSettings(batch_size, parts, backwards, guarded)
         analysis, state = self._gathered("with a class token", how)
         if not self.task.spec.pairs:
             return analysis.compute(state)
@@ -83,8 +83,8 @@ class Trial:
     def of_other_shape(self) -> Result:
         """The numbers of a model without a class token, with registers, held to what was declared."""
         name = "without a class token and with registers"
-        if not Todo(self.task, self.task.metrics).applicable(self._adapter(name).info):
-            raise Unchecked("none of its metrics applies to a model without a class token")
+        if not PendingTask(self.task, self.task.metrics).applicable(self._adapter(name).info):
+            raise CheckSkipped("none of its metrics applies to a model without a class token")
         analysis, state = self._gathered(name)
         result = analysis.compare(state, state) if self.task.spec.pairs else analysis.compute(state)
         self.check(result, name, name)
@@ -94,7 +94,7 @@ class Trial:
         """The numbers of a state, and of the same merged with one that has seen nothing."""
         name = "with a class token"
         analysis, state = self._gathered(name)
-        empty = self._saved(self._start(name, self._bench(4))[0].analysis.state())
+        empty = self._saved(self._start(name, self._settings(4))[0].analysis.state())
         merged = analysis.merge([empty, state, empty])
         finish = (lambda s: analysis.compare(s, s)) if self.task.spec.pairs else analysis.compute
         return finish(state), finish(merged)
@@ -102,52 +102,56 @@ class Trial:
     def check(self, result: Result, model: str = "with a class token", other: str = "of two layers") -> None:
         """Hold a result to what the analysis declares."""
         info = self._adapter(model).info
-        metrics = Todo(self.task, self.task.metrics).applicable(info)
+        metrics = PendingTask(self.task, self.task.metrics).applicable(info)
         check_result(self.task.spec, metrics, result, info, self._adapter(other).info if self.task.spec.pairs else info)
 
     # --- a pass
 
-    def _gathered(self, model: str, how: How | None = None) -> tuple[Analysis, State]:
-        how = how or How()
-        bench = self._bench(how.batch_size)
-        begun = [self._start(model, bench, guarded=how.guarded) for _ in range(how.parts)]  # as if side by side
+    def _gathered(self, model: str, how: TrialSettings | None = None) -> tuple[Analysis, State]:
+        how = how or TrialSettings()
+        settings = self._settings(how.batch_size)
+        begun = [self._start(model, settings, guarded=how.guarded) for _ in range(how.parts)]  # as if side by side
         states = []
-        for number, feedings in enumerate(begun):
-            divided = split(seating(feedings), how.parts)
+        for number, members in enumerate(begun):
+            divided = split_schedule(build_schedule(members), how.parts)
             entries = divided[number] if number < len(divided) else []
-            self._pass(model, feedings, entries[::-1] if how.backwards else entries, how.batch_size)
-            states.append(self._saved(feedings[0].analysis.state()))
-        # An instance that saw no picture joins them: all that counts must be in the states.
-        analysis = self._start(model, bench)[0].analysis
+            self._pass(model, members, entries[::-1] if how.backwards else entries, how.batch_size)
+            states.append(self._saved(members[0].analysis.state()))
+        # An instance that saw no image joins them: all that counts must be in the states.
+        analysis = self._start(model, settings)[0].analysis
         return analysis, analysis.merge(states[::-1]) if how.parts > 1 else states[0]
 
-    def _pass(self, model: str, feedings: Sequence[Feeding], entries: Sequence[Entry], batch_size: int) -> None:
-        fed = [feeding for feeding in feedings if feeding.feed.taps]
+    def _pass(
+        self, model: str, members: Sequence[PassMember], entries: Sequence[ScheduledImage], batch_size: int
+    ) -> None:
+        fed = [member for member in members if member.input_spec.taps]
         if not fed or not entries:
             return
-        with harvesting(fed), full_precision():
+        with writing_features(fed), full_precision():
             one = Pass(self._adapter(model), CPU, torch.float32, fed, entries)
-            failed = one.run(feedings[0].feed.preparation, batch_size, lambda _: None).failed
+            failed = one.run(members[0].input_spec.transform, batch_size, lambda _: None).failed
         for error in failed.values():
             raise error
 
-    def _start(self, model: str, bench: Bench, *, guarded: bool = False) -> list[Feeding]:
+    def _start(self, model: str, settings: PassSettings, *, guarded: bool = False) -> list[PassMember]:
         """The analysis, and behind it what brings the features that it collects."""
         info = self._adapter(model).info
         asked = LabelledModel(model, ModelSpec(name=model, family="trial", supervision="", summary=""))
-        collector = Collector(bench.kept(), Measured(asked, "0" * 64, info))
-        feeding, context = bench.start(info, Todo(self.task, self.task.metrics), model)
-        if feeding.feed.collect:
-            collector.want(feeding, self.task, context)
+        collector = FeaturePlan(settings.kept(), MeasuredModel(asked, "0" * 64, info))
+        member, context = settings.start(info, PendingTask(self.task, self.task.metrics), model)
+        if member.input_spec.collect:
+            collector.want(member, self.task, context)
             collector.prepare()
             for error in collector.failed.values():
                 raise error
-        own = dataclasses.replace(feeding, analysis=Guarded(feeding.analysis)) if guarded else feeding
-        return [own, *collector.feedings([feeding])]
+        own = dataclasses.replace(member, analysis=Guarded(member.analysis)) if guarded else member
+        return [own, *collector.members([member])]
 
-    def _bench(self, batch_size: int) -> Bench:
+    def _settings(self, batch_size: int) -> PassSettings:
         cache = self.folder / "trial.cache"
-        return Bench(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, listener=Silence(), cache=cache)
+        return PassSettings(
+            device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, progress=NoProgress(), cache=cache
+        )
 
     def _saved(self, state: State) -> State:
         self.runs += 1

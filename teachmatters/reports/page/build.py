@@ -10,13 +10,13 @@ from string import Template
 
 from teachmatters.api import ReportSpec
 from teachmatters.errors import DamagedError, TeachMattersError
-from teachmatters.reports import style
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
-from teachmatters.reports.engine import run_report
+from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.page.section import Section, embedded
-from teachmatters.store.location import Place
+from teachmatters.reports.run import run_report
+from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import query
 
 NAME = "page"
@@ -45,7 +45,7 @@ WHERE run.other_model <> ''
 """
 
 
-def build(path: Place, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
+def build(path: StoreLocation, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
     """The page's HTML.
 
     Args:
@@ -99,7 +99,7 @@ def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
     return placed + [(MORE, spec) for spec in known.values()]
 
 
-def _page(path: Place, chapters: dict[str, list[Section]], silent: dict[str, TeachMattersError]) -> str:
+def _page(path: StoreLocation, chapters: dict[str, list[Section]], silent: dict[str, TeachMattersError]) -> str:
     sections = [section for each in chapters.values() for section in each]
     fill = {
         "title": html.escape(f"teachmatters: {path.name}"),
@@ -114,7 +114,7 @@ def _page(path: Place, chapters: dict[str, list[Section]], silent: dict[str, Tea
     return Template(_asset("page.html")).substitute(fill)
 
 
-def _facts(path: Place) -> str:
+def _facts(path: StoreLocation) -> str:
     """What the store holds and when this was written."""
     sql = "SELECT count(*), count(DISTINCT model), count(DISTINCT dataset), max(finished_at) FROM runs"
     ((runs, models, data, newest),) = query(path, sql, timeout=TIMEOUT).rows
@@ -128,7 +128,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _looks(path: Place) -> dict[str, dict[str, str]]:
+def _looks(path: StoreLocation) -> dict[str, dict[str, str]]:
     """Each model's colour and line, the same as in the drawings."""
     rows = [
         dict(zip(("model", "family", "supervision"), row, strict=True))
@@ -147,7 +147,7 @@ def _chapter(name: str, sections: Sequence[Section]) -> str:
     return f"<h2>{html.escape(name)}</h2>" + "".join(section.html for section in sections)
 
 
-def _silent(silent: dict[str, TeachMattersError], path: Place) -> str:
+def _silent(silent: dict[str, TeachMattersError], path: StoreLocation) -> str:
     """What the store has nothing for; the page goes to others, whom the folders of this machine do not concern."""
     if not silent:
         return ""

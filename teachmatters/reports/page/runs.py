@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from teachmatters.reports.catalog import TIMEOUT
-from teachmatters.store.location import Place
+from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import Rows, query
 
 COLUMNS = (
@@ -42,7 +42,7 @@ class Runs:
         path: the store.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: StoreLocation) -> None:
         found = query(path, f"SELECT {', '.join(COLUMNS)} FROM runs", timeout=TIMEOUT)
         self._runs = {row[0]: row for row in found.rows}
         self._newest: dict[tuple[str, ...], list[str]] = {}

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from teachmatters.reports import captions, frames
-from teachmatters.reports.engine import Report
 from teachmatters.reports.page.runs import COLUMNS, Runs
+from teachmatters.reports.run import Report
+from teachmatters.reports.tables import captions, frames
 
-Kind = Literal["lines", "pairs", "picture"]
+Kind = Literal["lines", "pairs", "image"]
 LONG = 20
 """Lines of a table that is folded away at first, beside a figure that says the same."""
 PANEL = ("metric", "protocol", "dataset", "split")
@@ -98,7 +98,7 @@ def kind_of(report: Report) -> Kind | None:
 
 
 def _drawn(report: Report) -> Kind | None:
-    return "picture" if report.spec.draw else None
+    return "image" if report.spec.draw else None
 
 
 def embedded(value: object) -> str:
@@ -143,26 +143,26 @@ def _figure(report: Report, kind: Kind | None) -> str:
     if kind is None:
         return ""
     name = anchor(report.spec.name)
-    if kind == "picture":
-        return _picture(report, MOST_MODELS)
+    if kind == "image":
+        return _image(report, MOST_MODELS)
     data = f'<script type="application/json" id="data-{name}">{embedded(content(report))}</script>'
     charts = f'{data}<div class="charts" data-kind="{kind}" data-of="data-{name}"></div>'
-    return charts + (_picture(report, MOST_PAIRED) if kind == "pairs" and report.spec.draw else "")
+    return charts + (_image(report, MOST_PAIRED) if kind == "pairs" and report.spec.draw else "")
 
 
-def _picture(report: Report, most: int) -> str:
+def _image(report: Report, most: int) -> str:
     """The report's own drawing, of at most that many models."""
     models = len(report.rows["model"].unique()) if "model" in report.rows else 0
     if models > most:
         return f"<p>{models} models are too many for one drawing; --model chooses up to {most} of them.</p>"
-    from teachmatters.reports import plots
+    from teachmatters.reports.figures import plots
 
     file, figure = io.BytesIO(), report.figure()
     with plots.letters_told(f"drawing of {report.spec.name}"):
         figure.savefig(file, format="png", dpi=DPI)
-    picture = base64.b64encode(file.getvalue()).decode()
+    image = base64.b64encode(file.getvalue()).decode()
     alt = html.escape(f"Drawing of {report.spec.name}: {report.spec.summary}")
-    return f'<figure><img alt="{alt}" src="data:image/png;base64,{picture}"></figure>'
+    return f'<figure><img alt="{alt}" src="data:image/png;base64,{image}"></figure>'
 
 
 def _length(report: Report) -> int:

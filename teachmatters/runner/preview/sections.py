@@ -1,4 +1,4 @@
-"""One function for each kind of data: its heading and its examples as one picture."""
+"""One function for each kind of data: its heading and its examples as one image."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HALF = (WIDTH - 3 * GAP) // 4
 MISSING = "cannot be read"
 
 
-def pictures(source: Source) -> Image.Image:
-    """Pictures with class and caption."""
+def images(source: Source) -> Image.Image:
+    """Images with class and caption."""
     items, classes = source.items(), source.dataset.classes
     labelled = source.kind == "labels"
     ordered = sorted(items, key=lambda item: item.label or 0) if labelled else items
-    heading = source.heading(_count(items, "picture") + (f", {_count(classes, 'class')}" if labelled else ""), classes)
+    heading = source.heading(_count(items, "image") + (f", {_count(classes, 'class')}" if labelled else ""), classes)
     cells = []
     for item in spread(ordered, COLUMNS if len(classes) <= COLUMNS else 2 * COLUMNS):
         name = classes[item.label] if labelled and item.label is not None else item.key.rsplit("/", 1)[-1]
@@ -42,7 +42,7 @@ def pictures(source: Source) -> Image.Image:
 def masks(source: Source) -> Image.Image:
     """Objects or parts in the colour of their category, whose names stand below."""
     items, categories = source.items(), source.dataset.categories(source.kind)
-    heading = source.heading(f"{_count(items, 'picture')}, {_count(categories, 'category')}", categories)
+    heading = source.heading(f"{_count(items, 'image')}, {_count(categories, 'category')}", categories)
     row = []
     for item in spread(items, COLUMNS):
         found = [mask for value in source.annotations(item).values() for mask in value]
@@ -52,9 +52,9 @@ def masks(source: Source) -> Image.Image:
 
 
 def semantic(source: Source) -> Image.Image:
-    """Draw pictures with every pixel in the colour of its class, void in grey, and the names of the classes below."""
+    """Draw images with every pixel in the colour of its class, void in grey, and the names of the classes below."""
     items, categories = source.items("queries"), source.dataset.categories(source.kind)
-    heading = source.heading(f"{_count(items, 'picture')}, {_count(categories, 'class')}", categories)
+    heading = source.heading(f"{_count(items, 'image')}, {_count(categories, 'class')}", categories)
     row = []
     for item in spread(items, COLUMNS):
         known = list(source.annotations(item).values())
@@ -74,7 +74,7 @@ def _legend(categories: Sequence[str], labels: Sequence[int], most: int = 6) -> 
 def retrieval(source: Source) -> Image.Image:
     """Rows of a query with its box, and some of its easy, hard and junk items."""
     queries, gallery = source.items("queries"), source.items("gallery")
-    rows = [source.heading(f"{_count(queries, 'query')}, {_count(gallery, 'picture')} in the gallery")]
+    rows = [source.heading(f"{_count(queries, 'query')}, {_count(gallery, 'image')} in the gallery")]
     for query in spread(queries, 4):
         said = source.annotations(query)
         row = [tiles.stack([_tile(source, query, [said.get("box")]), tiles.words("query", TILE)], gap=3)]
@@ -115,7 +115,7 @@ def pairs(source: Source) -> Image.Image:
     ordered = sorted(every, key=lambda pair: categories.index(pair.category))
     drawn = [_pair(source, items, pair) for pair in spread(ordered, COLUMNS)]
     rows = [tiles.beside(drawn[i : i + 2]) for i in range(0, len(drawn), 2)]
-    counts = f"{_count(every, 'pair')} of {_count(items, 'picture')}, {_count(categories, 'category')}"
+    counts = f"{_count(every, 'pair')} of {_count(items, 'image')}, {_count(categories, 'category')}"
     return tiles.stack([source.heading(counts, categories), *rows])
 
 
@@ -127,11 +127,11 @@ def _pair(source: Source, items: Sequence[Item], pair: Pair) -> Image.Image:
         if shown is None:
             sides.append(_unreadable(HALF))
             continue
-        picture, scale = shown
+        image, scale = shown
         points: Points = said["points"]
-        start = np.array([place * (HALF + GAP) + (HALF - picture.width) // 2, (HALF - picture.height) // 2])
+        start = np.array([place * (HALF + GAP) + (HALF - image.width) // 2, (HALF - image.height) // 2])
         ends.append(points.xy[list(numbers)] * scale + start)
-        sides.append(tiles.centred(tiles.boxed(picture, said["box"], scale, YELLOW), HALF, HALF))
+        sides.append(tiles.centred(tiles.boxed(image, said["box"], scale, YELLOW), HALF, HALF))
     both = tiles.beside(sides)
     if len(ends) == 2:
         tiles.joined(both, [[(float(x), float(y)) for x, y in line] for line in zip(*ends, strict=True)])
@@ -141,22 +141,22 @@ def _pair(source: Source, items: Sequence[Item], pair: Pair) -> Image.Image:
 
 
 def _tile(source: Source, item: Item, annotations: Sequence[Any] = ()) -> Image.Image:
-    """A picture in its field, with what is known of it drawn on; anything but masks and boxes is passed over."""
+    """An image in its field, with what is known of it drawn on; anything but masks and boxes is passed over."""
     shown = source.shown(item)
     if shown is None:
         return _unreadable(TILE)
-    picture, scale = shown
+    image, scale = shown
     for known in annotations:
         if isinstance(known, Mask):
-            picture = tiles.overlaid(picture, known.pixels, tiles.colour(known.label))
+            image = tiles.overlaid(image, known.pixels, tiles.colour(known.label))
         elif isinstance(known, Box):
-            picture = tiles.boxed(picture, known, scale, YELLOW)
+            image = tiles.boxed(image, known, scale, YELLOW)
         elif isinstance(known, IndexMask | SemanticMask):
             first = 0 if isinstance(known, SemanticMask) else 1  # 0 is a class, and no object
             for number in np.unique(known.pixels[known.pixels >= first]).tolist():
                 tint = FAINT if number == VOID else tiles.colour(number - first)
-                picture = tiles.overlaid(picture, (known.pixels == number).astype(np.uint8), tint)
-    return tiles.centred(picture, TILE, TILE)
+                image = tiles.overlaid(image, (known.pixels == number).astype(np.uint8), tint)
+    return tiles.centred(image, TILE, TILE)
 
 
 def _unreadable(side: int) -> Image.Image:

@@ -9,15 +9,15 @@ from PIL import Image
 
 from teachmatters.api import Kind
 from teachmatters.errors import TeachMattersError
-from teachmatters.runner.data import OpenDataset
+from teachmatters.runner.plan.datasets import OpenDataset
 from teachmatters.runner.preview import sections, tiles
 from teachmatters.runner.preview.source import WIDTH, Source
 
 MARGIN = 24
 
 SECTIONS: Mapping[Kind, Callable[[Source], Image.Image]] = {
-    "pictures": sections.pictures,
-    "labels": sections.pictures,
+    "images": sections.images,
+    "labels": sections.images,
     "masks": sections.masks,
     "parts": sections.masks,
     "semantic": sections.semantic,
@@ -41,10 +41,10 @@ def write_preview(opened: OpenDataset, path: Path) -> None:
 
 
 def contact_sheet(opened: OpenDataset) -> Image.Image:
-    """Draw the sheet. The same data give the same sheet; pictures stand alone only where they have no labels."""
+    """Draw the sheet. The same data give the same sheet; images stand alone only where they have no labels."""
     offered = [kind for kind in SECTIONS if kind in opened.dataset.kinds]
-    if "labels" in offered and "pictures" in offered:
-        offered.remove("pictures")
+    if "labels" in offered and "images" in offered:
+        offered.remove("images")
     title = tiles.words(opened.spec.name, WIDTH, 22, bold=True)
     blocks = [tiles.stack([title, tiles.words(opened.spec.summary, WIDTH, 13, tiles.FAINT)], gap=2)]
     blocks += [SECTIONS[kind](Source(opened, kind)) for kind in offered]

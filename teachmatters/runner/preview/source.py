@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from teachmatters.api import Dataset, Item, Kind, Role
-from teachmatters.runner.data import OpenDataset, items_of
+from teachmatters.runner.plan.datasets import OpenDataset, items_of
 from teachmatters.runner.preview import tiles
 from teachmatters.runner.preview.tiles import GAP
 
@@ -36,7 +36,7 @@ class Source:
         return items_of(self.opened, self.kind, (role,), None)[role]
 
     def annotations(self, item: Item) -> Mapping[str, Any]:
-        """What is known of an item, in pixels of its picture."""
+        """What is known of an item, in pixels of its image."""
         return self.dataset.annotations(item, self.kind)
 
     def heading(self, counts: str, names: Sequence[str] = ()) -> Image.Image:
@@ -46,13 +46,13 @@ class Source:
         return tiles.beside([head, tiles.words(counts + listed, WIDTH - 110 - GAP, 13, tiles.FAINT)])
 
     def shown(self, item: Item, width: int = TILE, height: int = TILE) -> tuple[Image.Image, float] | None:
-        """A picture as large as fits, and its scale; None if it cannot be read."""
+        """An image as large as fits, and its scale; None if it cannot be read."""
         try:
-            picture = self.dataset.picture(item).convert("RGB")
-        except (OSError, ValueError, SyntaxError):  # what the contract allows for a picture that is no good
+            image = self.dataset.image(item).convert("RGB")
+        except (OSError, ValueError, SyntaxError):  # what the contract allows for an image that is no good
             return None
-        small = tiles.fitted(picture, width, height)
-        return small, max(small.width / picture.width, small.height / picture.height)
+        small = tiles.fitted(image, width, height)
+        return small, max(small.width / image.width, small.height / image.height)
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:

@@ -1,4 +1,4 @@
-"""Pieces of a contact sheet: small pictures, what is drawn on them, words, and how they are put together."""
+"""Pieces of a contact sheet: small images, what is drawn on them, words, and how they are put together."""
 
 from __future__ import annotations
 
@@ -35,47 +35,47 @@ def colour(index: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """A picture as large as fits: enlarged in whole multiples without blur, or reduced."""
-    times = min(width // picture.width, height // picture.height)
+def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
+    """An image as large as fits: enlarged in whole multiples without blur, or reduced."""
+    times = min(width // image.width, height // image.height)
     if times >= 1:
-        return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
-    scale = min(width / picture.width, height / picture.height)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+        return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    scale = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def centred(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """A picture in the middle of a grey field."""
+def centred(image: Image.Image, width: int, height: int) -> Image.Image:
+    """An image in the middle of a grey field."""
     field = Image.new("RGB", (width, height), GROUND)
-    field.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+    field.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
     return field
 
 
-def overlaid(picture: Image.Image, mask: NDArray[np.uint8], tint: Colour) -> Image.Image:
-    """A picture with the mask's pixels (those not 0, at any size) tinted and their edge drawn."""
-    shape = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).resize(picture.size, Image.Resampling.NEAREST)
+def overlaid(image: Image.Image, mask: NDArray[np.uint8], tint: Colour) -> Image.Image:
+    """An image with the mask's pixels (those not 0, at any size) tinted and their edge drawn."""
+    shape = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).resize(image.size, Image.Resampling.NEAREST)
     inside = np.asarray(shape) > 0
     padded = np.pad(inside, 1)
     core = inside & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    pixels = np.array(picture, dtype=np.float32)
+    pixels = np.array(image, dtype=np.float32)
     pixels[core] = 0.6 * pixels[core] + 0.4 * np.array(tint, dtype=np.float32)
     pixels[inside & ~core] = tint
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def boxed(picture: Image.Image, box: Box, scale: float, tint: Colour) -> Image.Image:
-    """A picture with a box, given in pixels of the picture before it was scaled."""
-    drawn = picture.copy()
+def boxed(image: Image.Image, box: Box, scale: float, tint: Colour) -> Image.Image:
+    """An image with a box, given in pixels of the image before it was scaled."""
+    drawn = image.copy()
     left, top = box.left * scale, box.top * scale
     right, bottom = max(left, box.right * scale - 1), max(top, box.bottom * scale - 1)
     ImageDraw.Draw(drawn).rectangle((left, top, right, bottom), outline=tint, width=2)
     return drawn
 
 
-def joined(picture: Image.Image, lines: Sequence[Sequence[tuple[float, float]]]) -> None:
-    """Draw lines on a picture, each in its colour, and dots at their points on top of all lines."""
-    draw = ImageDraw.Draw(picture)
+def joined(image: Image.Image, lines: Sequence[Sequence[tuple[float, float]]]) -> None:
+    """Draw lines on an image, each in its colour, and dots at their points on top of all lines."""
+    draw = ImageDraw.Draw(image)
     for number, points in enumerate(lines):
         draw.line(points, fill=colour(number), width=1)
     for number, points in enumerate(lines):
@@ -109,9 +109,9 @@ def paragraph(text: str, width: int, lines: int, ink: Colour = FAINT) -> Image.I
     return stack([words(row, width, 11, ink) for row in rows], gap=0, width=width)
 
 
-def beside(pictures: Iterable[Image.Image], gap: int = GAP) -> Image.Image:
-    """Pictures in a row, their tops aligned."""
-    each = list(pictures)
+def beside(images: Iterable[Image.Image], gap: int = GAP) -> Image.Image:
+    """Images in a row, their tops aligned."""
+    each = list(images)
     width = sum(one.width for one in each) + gap * (len(each) - 1)
     row = Image.new("RGB", (width, max(one.height for one in each)), PAPER)
     left = 0
@@ -121,9 +121,9 @@ def beside(pictures: Iterable[Image.Image], gap: int = GAP) -> Image.Image:
     return row
 
 
-def stack(pictures: Iterable[Image.Image], gap: int = GAP, width: int = 1) -> Image.Image:
-    """Pictures below each other, at least so wide."""
-    each = list(pictures)
+def stack(images: Iterable[Image.Image], gap: int = GAP, width: int = 1) -> Image.Image:
+    """Images below each other, at least so wide."""
+    each = list(images)
     height = sum(one.height for one in each) + gap * (len(each) - 1)
     column = Image.new("RGB", (max([width, *(one.width for one in each)]), max(1, height)), PAPER)
     top = 0

@@ -18,7 +18,7 @@ from teachmatters_train.views import look
 MASKED = 0.4
 TOKENS = 512
 SAMPLE = 1000
-"""The patches of so many training pictures make the clusters."""
+"""The patches of so many training images make the clusters."""
 
 
 class Beit(Method):
@@ -29,21 +29,21 @@ class Beit(Method):
     def __init__(self, backbone: Any, corpus: Corpus) -> None:
         super().__init__(backbone, corpus)
         self.patch = backbone.patch_embed.patch_size[0]
-        centres = torch.from_numpy(visual_tokens(corpus.pictures, self.patch))
+        centres = torch.from_numpy(visual_tokens(corpus.images, self.patch))
         self.register_buffer("centres", centres)
         self.hidden = nn.Parameter(torch.zeros(1, 1, backbone.embed_dim))
         nn.init.trunc_normal_(self.hidden, std=0.02)
         self.head = nn.Linear(backbone.embed_dim, len(centres))
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        pixels, _ = look(batch.pictures, LIGHT)
+        pixels, _ = look(batch.images, LIGHT)
         masked = self.mask(len(pixels)).to(pixels.device)
         patches = torch.where(masked[..., None], self.hidden + self._positions(), embed(self.backbone, pixels))
         said = self.head(encode(self.backbone, patches)[:, 1:][masked])
         return F.cross_entropy(said.float(), self.tokens(pixels)[masked])
 
     def mask(self, count: int) -> Tensor:
-        """Rectangles that together hide about MASKED of each picture: bool (B, patches)."""
+        """Rectangles that together hide about MASKED of each image: bool (B, patches)."""
         grid = self.backbone.patch_embed.grid_size
         masks: Tensor = random_block_mask((count, *grid), 1.0, MASKED, MASKED)
         return masks.flatten(1)
@@ -60,11 +60,11 @@ class Beit(Method):
         return positions
 
 
-def visual_tokens(pictures: NDArray[np.uint8], patch: int) -> NDArray[np.float32]:
+def visual_tokens(images: NDArray[np.uint8], patch: int) -> NDArray[np.float32]:
     """Centres of clusters of patches.
 
     Args:
-        pictures: uint8 (N, 3, side, side).
+        images: uint8 (N, 3, side, side).
         patch: side of a patch in pixels.
 
     Returns:
@@ -74,8 +74,8 @@ def visual_tokens(pictures: NDArray[np.uint8], patch: int) -> NDArray[np.float32
     from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng(0)
-    chosen = np.sort(rng.choice(len(pictures), min(SAMPLE, len(pictures)), replace=False))
-    patches = patchify(torch.from_numpy(pictures[chosen]).float() / 127.5 - 1, patch).flatten(0, 1)
+    chosen = np.sort(rng.choice(len(images), min(SAMPLE, len(images)), replace=False))
+    patches = patchify(torch.from_numpy(images[chosen]).float() / 127.5 - 1, patch).flatten(0, 1)
     clusters = min(TOKENS, max(2, len(patches) // 8))
     means = MiniBatchKMeans(clusters, random_state=0, batch_size=4096, n_init=1, max_iter=10, init_size=4 * clusters)
     with threadpool_limits(1):  # on shared cores, threads that wait for each other take twenty times as long

@@ -1,4 +1,4 @@
-"""Pictures and captions that find each other (Radford et al., 2021)."""
+"""Images and captions that find each other (Radford et al., 2021)."""
 
 from __future__ import annotations
 
@@ -94,17 +94,17 @@ class Clip(Method):
         super().__init__(backbone, corpus)
         self.vocabulary = Words(corpus.captions)
         self.text = TextTower(len(self.vocabulary), self.vocabulary.longest)
-        self.of_picture = nn.Linear(backbone.embed_dim, WIDTH, bias=False)
+        self.of_image = nn.Linear(backbone.embed_dim, WIDTH, bias=False)
         self.of_text = nn.Linear(WIDTH, WIDTH, bias=False)
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         captions = torch.stack([self.vocabulary.numbers(caption) for caption in corpus.captions])
         self.register_buffer("captions", captions, persistent=False)
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        pixels, mirrored = look(batch.pictures, LIGHT)
+        pixels, mirrored = look(batch.images, LIGHT)
         words: Tensor = self.captions[batch.indices]  # type: ignore[index]  # a buffer
         words = torch.where(mirrored[:, None], self.vocabulary.mirrored(words), words)
-        pictures = self.of_picture(class_token(self.backbone, pixels, DROPPED))
+        images = self.of_image(class_token(self.backbone, pixels, DROPPED))
         texts = self.of_text(self.text(words))
         scale = self.scale.clamp(max=WARMEST).exp()
-        return (info_nce(pictures, texts, scale) + info_nce(texts, pictures, scale)) / 2
+        return (info_nce(images, texts, scale) + info_nce(texts, images, scale)) / 2

@@ -48,8 +48,8 @@ class Dino(Method):
         self.apart = KoLeoLoss()
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        views = torch.cat([look(batch.pictures, VIEW)[0] for _ in range(2)])
-        size = len(batch.pictures)
+        views = torch.cat([look(batch.images, VIEW)[0] for _ in range(2)])
+        size = len(batch.images)
         with torch.no_grad():
             answers = self.teacher_head(class_token(self.teacher, views)).float()
             taught = torch.cat([sinkhorn(each, epsilon=_temperature(progress)) for each in answers.split(size)])

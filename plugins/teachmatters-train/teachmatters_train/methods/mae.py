@@ -37,7 +37,7 @@ class Mae(Method):
         self.paint = nn.Linear(WIDTH, 3 * self.patch**2)
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        pixels, _ = look(batch.pictures, LIGHT)
+        pixels, _ = look(batch.images, LIGHT)
         kept, masked = self.mask(len(pixels))
         kept, masked = kept.to(pixels.device), masked.to(pixels.device)
         seen = encode(self.backbone, get_at_index(embed(self.backbone, pixels), kept))

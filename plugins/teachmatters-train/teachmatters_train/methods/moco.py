@@ -41,9 +41,9 @@ class Moco(Method):
         freeze(self.teacher_projector, self.projector)
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        views = [look(batch.pictures, VIEW)[0] for _ in range(2)]
+        views = [look(batch.images, VIEW)[0] for _ in range(2)]
         both = torch.cat(views)
-        half = len(batch.pictures)
+        half = len(batch.images)
         tokens = self.projector[0](class_token(self.backbone, both, DROPPED)).split(half)
         queries = [self.predictor(self._rest(self.projector, part)) for part in tokens]
         with torch.no_grad():

@@ -28,6 +28,6 @@ class Supervised(Method):
         self.register_buffer("labels", torch.tensor(corpus.labels), persistent=False)
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        pixels, _ = look(batch.pictures, LIGHT)
+        pixels, _ = look(batch.images, LIGHT)
         labels: Tensor = self.labels[batch.indices]  # type: ignore[index]  # a buffer
         return F.cross_entropy(self.head(class_token(self.backbone, pixels, DROPPED)).float(), labels)

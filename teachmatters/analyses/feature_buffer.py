@@ -1,0 +1,70 @@
+"""Vectors that are needed all together: from the cache, or gathered in the state of what compares models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from teachmatters.api import Analysis, Batch, Context, Role, State, Tap
+
+Features: TypeAlias = NDArray[np.float32]
+
+
+class FeatureAnalysis(Analysis):
+    """An analysis that sees nothing go by: all it needs is in ``Context.features``."""
+
+    def start(self, context: Context) -> None:
+        self.context = context
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None: ...
+
+    def state(self) -> State:
+        return {}
+
+    def merge(self, states: Sequence[State]) -> State:
+        return {}
+
+
+class FeatureBuffer:
+    """Gathers vectors of one width per role and layer, block by block; items that never came leave no row."""
+
+    def __init__(self, context: Context, width: int) -> None:
+        self.depth, self.width = context.model.depth, width
+        self.index: dict[Role, list[int]] = {role: [] for role in context.items}
+        self.blocks: dict[Role, list[Features]] = {role: [] for role in context.items}
+        self.layers: dict[Role, list[torch.Tensor]] = {role: [] for role in context.items}
+
+    def add(self, layer: int, batch: Batch) -> None:
+        """Take the (B, width) features of one layer in; layers come in order, from 1."""
+        layers = self.layers[batch.role]
+        layers.append(batch.values.float().clone())
+        if layer == self.depth:  # one transfer a batch, not one a layer
+            self.blocks[batch.role].append(torch.stack(layers).cpu().numpy())
+            self.index[batch.role] += [row.index for row in batch.rows]
+            layers.clear()
+
+    def state(self) -> State:
+        """``<role>/index`` (n,), ascending, and ``<role>/<layer>`` (n, width) for every layer."""
+        state: State = {}
+        for role, index in self.index.items():
+            order = np.argsort(np.array(index, dtype=np.int64), kind="stable")
+            state[f"{role}/index"] = np.array(index, dtype=np.int64)[order]
+            for layer in range(self.depth):
+                parts = [block[layer] for block in self.blocks[role]]
+                whole = np.concatenate(parts) if parts else np.empty((0, self.width), np.float32)
+                state[f"{role}/{layer + 1}"] = whole[order]
+        return state
+
+
+def merge_features(states: Sequence[State]) -> State:
+    """Several collectors' states as one, in the order of the items."""
+    merged: State = {}
+    for role in [name.removesuffix("/index") for name in states[0] if name.endswith("/index")]:
+        order = np.argsort(np.concatenate([np.asarray(state[f"{role}/index"]) for state in states]), kind="stable")
+        for name in [name for name in states[0] if name.startswith(f"{role}/")]:
+            merged[name] = np.concatenate([np.asarray(state[name]) for state in states])[order]
+    return merged

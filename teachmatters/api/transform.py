@@ -1,0 +1,130 @@
+"""From an image and its annotations to model inputs and patch coordinates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from teachmatters.api.annotation_transform import BICUBIC, NEAREST, Annotations, AnnotationTransform
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from teachmatters.api.model import ModelInfo
+
+MOST_PIXELS = 2**26
+"""Of a resized image. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransformedImage:
+    """One item, ready for the model.
+
+    Attributes:
+        inputs: uint8 (windows, 3, height, width); one window unless the transform cuts the image up.
+        grid: rows and columns of patches of the whole item.
+        patches: int64 (windows, patches of a window): where in the item's grid (row-major) each patch belongs, -1 for
+            one that another window covers. None: the only window is the whole grid.
+        annotations: by kind, what the data set said of the item, moved along with the image.
+    """
+
+    inputs: NDArray[np.uint8]
+    grid: tuple[int, int]
+    patches: NDArray[np.int64] | None = None
+    annotations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Transform(ABC):
+    """How images become inputs.
+
+    Two equal transforms of one data set share a forward pass, so make it a frozen dataclass whose fields are all
+    that changes the result.
+
+    Attributes:
+        inputs: how many inputs every image becomes; None: only preparing an image tells. ``tm study --plan`` counts
+            with it.
+    """
+
+    inputs: ClassVar[int | None] = None
+
+    @abstractmethod
+    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """Prepare one RGB image with its annotations by kind.
+
+        Raises:
+            ValueError: this image cannot be prepared; the runner skips and counts it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Transform):
+    """Short side to the model's size S (bicubic, antialiased; the long side truncated), then the central S x S.
+
+    This is torchvision's Resize and CenterCrop on an 8-bit image, to the bit; the crop's offset rounds half to even.
+    For a model of rectangular inputs the image is made just large enough to cover the rectangle.
+
+    Masks are cropped first, to the largest central rectangle of the input's shape (offset floored), and reduced to the
+    grid straight from there (bicubic; IndexMask nearest); SemanticMask to the input's size (nearest).
+    """
+
+    inputs: ClassVar[int | None] = 1
+
+    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.prepare."""
+        (high, wide), (width, height) = model.input_size, image.size
+        new, old = covering(image.size, (wide, high))
+        if new != old:
+            image = image.resize((int(new * width / old), int(new * height / old)), BICUBIC)
+        left, top = round((image.width - wide) / 2), round((image.height - high) / 2)
+
+        def mask_on_grid(mask: Image, resampling: int) -> Image:
+            return _central(mask, wide, high).resize((model.grid[1], model.grid[0]), resampling)
+
+        def semantic(mask: Image) -> Image:
+            return _central(mask, wide, high).resize((wide, high), NEAREST)
+
+        move = AnnotationTransform((image.width / width, image.height / height), (-left, -top), mask_on_grid, semantic)
+        inputs = pixels(image.crop((left, top, left + wide, top + high)))[None]
+        return TransformedImage(inputs, model.grid, None, move(annotations))
+
+
+def covering(image: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """The new and the old length of the side that just fits when an image is made to cover a rectangle.
+
+    Args:
+        image: its width and height in pixels.
+        target: the rectangle's.
+
+    Raises:
+        ValueError: the image would become a monster.
+
+    >>> covering((640, 480), (224, 224))
+    (224, 480)
+    """
+    (width, height), (wide, high) = image, target
+    new, old = (wide, width) if wide * height >= high * width else (high, height)
+    if new * new * max(width, height) / old > MOST_PIXELS:
+        raise ValueError(f"an image of {width} x {height} pixels is too long and thin to be prepared")
+    return new, old
+
+
+def _central(mask: Image, wide: int, high: int) -> Image:
+    """The largest central rectangle of the shape wide x high."""
+    width, height = mask.size
+    if wide * height >= high * width:
+        cut = width, max(1, width * high // wide)
+    else:
+        cut = max(1, height * wide // high), height
+    left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
+    return mask.crop((left, top, left + cut[0], top + cut[1]))
+
+
+def pixels(image: Image) -> NDArray[np.uint8]:
+    """An RGB image as uint8 (3, height, width)."""
+    import numpy as np
+
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"), dtype=np.uint8).transpose(2, 0, 1))

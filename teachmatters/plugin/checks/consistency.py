@@ -1,0 +1,152 @@
+"""Whether what a model shows of itself is what it does when nobody looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelInfo, Tap
+from teachmatters.plugin.checks.traces import Traces
+from teachmatters.plugin.checks.witness import Witness
+from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
+from teachmatters.runner.forward.device import full_precision
+
+STREAMED = TAPS - DERIVED
+ORDER: tuple[Tap, ...] = tuple(tap for tap in get_args(Tap) if tap in STREAMED)
+TOLERANCE = 1e-3
+"""Of the largest value: what two ways to compute the same in float32 may differ by."""
+
+Taken = dict[tuple[int, Tap], Tensor]
+
+
+class _Stop(Exception):  # noqa: N818
+    """What a sink raises to see whether the network is put right all the same."""
+
+
+def check_consistency(sheet: CheckList, adapter: ModelAdapter, where: str, before: Traces) -> None:
+    """Compare what is streamed with the plain forward pass, alone and together, before and after.
+
+    Args:
+        sheet: for what is found.
+        adapter: the model.
+        where: the line of its ``stream``.
+        before: what its network was like before anything was streamed.
+    """
+    pixels = noise(adapter.info, 2)
+    with torch.inference_mode(), full_precision():
+        with sheet.check("taps") as tell:
+            for message in _of_taps(adapter, pixels):
+                tell(message, where)
+        if sheet.not_ok("taps"):
+            return
+        with sheet.check("honesty"):
+            _check_forward(adapter, pixels, where)
+        with sheet.check("attention"):
+            _check_attention(adapter, pixels, where)
+        with sheet.check("batches"):
+            _check_batches(adapter, pixels)
+        with sheet.check("left as found") as tell:
+            for message in before.differences(Traces(adapter)):
+                tell(f"stream {message}", where)
+            for message in _after_an_error(adapter, pixels, before):
+                tell(message, where)
+
+
+def noise(info: ModelInfo, count: int) -> Tensor:
+    """Seeded pixels (B, 3, height, width), as if normalised."""
+    return torch.randn(count, 3, *info.input_size, generator=torch.Generator().manual_seed(1))
+
+
+def streamed(
+    adapter: ModelAdapter, pixels: Tensor, taps: frozenset[Tap], keep: Tap | None = None
+) -> tuple[Taken, list[tuple[int, Tap]]]:
+    """In which order a pass hands the taps over, and a copy of one of them: all together may take gigabytes."""
+    taken: Taken = {}
+    order: list[tuple[int, Tap]] = []
+
+    def sink(layer: int, tap: Tap, values: Tensor) -> None:
+        order.append((layer, tap))
+        if tap == keep:
+            taken[layer, tap] = values.clone()
+
+    adapter.stream(pixels, taps, sink)
+    return taken, order
+
+
+def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
+    """Each tap once, in the order of Tap, and only those that were asked for."""
+    _, order = streamed(adapter, pixels, STREAMED)
+    wanted = [(layer, tap) for layer in range(1, adapter.info.depth + 1) for tap in ORDER]
+    twice = [f"{tap} of layer {layer}" for (layer, tap), n in Counter(order).items() if n > 1]
+    if twice:
+        return [f"stream hands {twice[0]} over twice: one map for each block is needed"]
+    if order != wanted:
+        (layer, tap), (_, due) = next((is_, was) for is_, was in zip(order, wanted, strict=True) if is_ != was)
+        return [
+            f"stream hands {tap} of layer {layer} over before {due}: within a layer the order is {', '.join(ORDER)}"
+        ]
+    for tap in ("attention", "block"):
+        others = {other for _, other in streamed(adapter, pixels, frozenset({tap}))[1]} - {tap}
+        if others:
+            return [f"stream hands over {', '.join(sorted(others))} where {tap} alone was asked for"]
+    return []
+
+
+def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
+    """The last block's output is what ``forward`` gives, whichever taps are asked for."""
+    plain, depth = adapter.forward(pixels), adapter.info.depth
+    for taps in (STREAMED, frozenset[Tap]({"block"})):
+        block = streamed(adapter, pixels, taps, "block")[0][depth, "block"]
+        if (far := apart(block, plain)) > TOLERANCE:
+            what = "all taps" if len(taps) > 1 else "block alone"
+            raise CheckFailed(
+                f"with {what} asked for, the output of block {depth} that stream hands over differs from what forward "
+                f"gives by {far:.1%} of its largest value: what is measured would not be what the network does",
+                where,
+            )
+    if (far := apart(adapter.forward(pixels), plain)) > TOLERANCE:
+        raise CheckFailed(f"forward gives another answer the second time, by {far:.1%}: is the network in eval mode?")
+
+
+def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
+    """The maps that are handed over are those that the plain forward pass multiplies its values with."""
+    info = adapter.info
+    with Witness(info.tokens) as witness:
+        adapter.forward(pixels)
+    if len(witness.maps) != info.depth:
+        raise CheckSkipped(
+            f"the plain forward pass shows {len(witness.maps)} softmax maps in {info.depth} blocks, so that the maps "
+            "that stream hands over cannot be compared with them; their rows sum to 1"
+        )
+    taken, _ = streamed(adapter, pixels, frozenset({"attention"}), "attention")
+    for layer, seen in enumerate(witness.maps, 1):
+        if seen.shape != taken[layer, "attention"].shape or apart(taken[layer, "attention"], seen) > TOLERANCE:
+            raise CheckFailed(f"the attention of layer {layer} is not the one that the plain forward pass uses", where)
+
+
+def _check_batches(adapter: ModelAdapter, pixels: Tensor) -> None:
+    """An image gives the same alone and among others."""
+    together = adapter.forward(pixels)
+    alone = torch.cat([adapter.forward(each[None]) for each in pixels])
+    if (far := apart(alone, together)) > TOLERANCE:
+        raise CheckFailed(f"an image alone gives another output than in a batch, by {far:.1%}: images must not mix")
+
+
+def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> list[str]:
+    def sink(layer: int, tap: Tap, values: Tensor) -> None:
+        raise _Stop
+
+    try:
+        adapter.stream(pixels, STREAMED, sink)
+    except _Stop:
+        return [f"after an error, stream {message}" for message in before.differences(Traces(adapter))]
+    return ["stream swallows an error of its sink: a measurement that broke off would look whole"]
+
+
+def apart(some: Tensor, other: Tensor) -> float:
+    """The largest difference as a share of the largest value."""
+    scale = other.float().abs().max().clamp(min=1e-12)
+    return float((some.float() - other.float()).abs().max() / scale)

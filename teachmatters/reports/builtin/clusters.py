@@ -1,0 +1,73 @@
+"""Clusters against classes: a row of panels for each score, what the vectors are of side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.reports.figures import style
+from teachmatters.reports.options import Options
+from teachmatters.reports.tables import frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Rows = list[dict[str, Any]]
+
+
+def draw(rows: pd.DataFrame, options: Options) -> Figure:
+    """Purity, NMI and ARI beneath each other, each row on one axis; a line for each model."""
+    from teachmatters.reports.figures import plots
+
+    every = frames.records(rows)
+    scores, places = _rows_and_columns(every, options)
+    figure, axes = plots.panels(len(scores) * len(places), columns=len(places))
+    looks = style.looks(every)
+    several = len({row["dataset"] for row in every}) > 1
+    for number, ax in enumerate(axes):
+        side_by_side = [row for row in every if _score(row) == scores[number // len(places)]]
+        panel = [row for row in side_by_side if _place(row) == places[number % len(places)]]
+        ax.set_ylim(_limits([row["value"] for row in side_by_side]))
+        ax.set_visible(bool(panel))
+        _lines(ax, panel, looks, plots.same_depth(every))
+        for row in panel[:1]:
+            facts = options.of(row["metric"])
+            title = " / ".join([facts.title or facts.name, *([row["dataset"]] if several else [])])
+            ax.set_title(plots.label(title, longest=44))
+    plots.layer_axis(axes, every, plots.bottom(axes, columns=len(places)))
+    plots.legend(figure, looks)
+    return figure
+
+
+def _score(row: dict[str, Any]) -> str:
+    return str(row["metric"]).partition("-")[0]
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str, str]:
+    """The column that a row belongs to."""
+    return row["dataset"], row["split"], row["metric"].partition("-")[2]
+
+
+def _rows_and_columns(every: Rows, options: Options) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Scores and places, in the order of the metrics asked for; data sets by name."""
+    order = {name: place for place, name in enumerate(options.metrics)}
+    ranked = sorted(every, key=lambda row: order.get(row["metric"], len(order)))
+    by_data = sorted(ranked, key=lambda row: (row["dataset"], row["split"]))
+    return list(dict.fromkeys(map(_score, ranked))), list(dict.fromkeys(map(_place, by_data)))
+
+
+def _limits(values: list[float]) -> tuple[float, float]:
+    """From 0, or from a little below the smallest where that is negative, as ARI may be."""
+    low, high = min(0.0, *values), max(0.05, *values)
+    margin = 0.06 * (high - low)
+    return low - margin if low < 0 else low, high + margin
+
+
+def _lines(ax: Axes, panel: Rows, looks: dict[str, style.Look], by_number: bool) -> None:
+    from teachmatters.reports.figures.plots import position
+
+    for model, look in looks.items():
+        line = sorted((row for row in panel if row["model"] == model), key=lambda row: int(row["layer"]))
+        x = [position(row, by_number) for row in line]
+        ax.plot(x, [row["value"] for row in line], color=look.colour, linestyle=look.line, marker=look.marker)

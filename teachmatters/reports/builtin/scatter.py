@@ -1,0 +1,95 @@
+"""Two metrics against each other: a point for each layer of each model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.reports.figures import style
+from teachmatters.reports.options import Options
+from teachmatters.reports.tables import captions, frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Points = list[dict[str, Any]]
+SIDES = ("", "other_")
+_PANEL = ("other_metric", "dataset", "split", "other_dataset")
+
+
+def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
+    """Layers by models, both numbers in a cell, a block of lines for each pair of metrics."""
+    import pandas as pd
+
+    every = frames.records(rows)
+    panels, models = _panels(every), list(style.looks(every))
+    several = len({_place(row, side) for row in every for side in SIDES}) > 1
+    lines = []
+    for points in panels:
+        found = {(row["model"], row["layer"]): row for row in reversed(points)}
+        for layer in sorted({row["layer"] for row in points}):
+            cells = (_cell(found.get((model, layer))) for model in models)
+            lines.append([_title(points, several), str(layer), *cells])
+    shown = pd.DataFrame(lines, columns=["metrics", "layer", *models])
+    shown.attrs["labels"] = 2
+    return shown
+
+
+def draw(rows: pd.DataFrame, options: Options) -> Figure:
+    """A panel for each pair of metrics; a line joins a model's layers, its first and its last carry their numbers."""
+    from teachmatters.reports.figures import plots
+
+    every = frames.records(rows)
+    looks, panels = style.looks(every), _panels(every)
+    several = len({_place(row, side) for row in every for side in SIDES}) > 1
+    figure, axes = plots.panels(len(panels), columns=3, size=(3.4, 3.0), share=False)
+    for ax, points in zip(axes, panels, strict=True):
+        for model, look in looks.items():
+            _path(ax, [row for row in points if row["model"] == model], look)
+        ax.set_xlabel(plots.label(_axis(points[0], "", options, several), longest=44))
+        ax.set_ylabel(plots.label(_axis(points[0], "other_", options, several), longest=44))
+        ax.margins(0.08)
+    plots.legend(figure, looks)
+    return figure
+
+
+def _path(ax: Axes, points: Points, look: style.Look) -> None:
+    points = sorted(points, key=lambda row: row["layer"])
+    x, y = ([row[name] for row in points] for name in ("value", "other_value"))
+    ax.plot(x, y, color=look.colour, linestyle=look.line, linewidth=0.7, alpha=0.5)
+    ax.plot(x, y, color=look.colour, marker=look.marker, linestyle="none", alpha=0.85)
+    for row in {row["layer"]: row for row in (*points[:1], *points[-1:])}.values():
+        ax.annotate(
+            str(row["layer"]), (row["value"], row["other_value"]), xytext=(4, 3), textcoords="offset points",
+            fontsize=7, color=look.colour,
+        )  # fmt: skip
+
+
+def _panels(every: Points) -> list[Points]:
+    parts: dict[tuple[Any, ...], Points] = {}
+    for row in every:
+        parts.setdefault(tuple(row[key] for key in _PANEL), []).append(row)
+    return list(parts.values())
+
+
+def _title(points: Points, several: bool) -> str:
+    first = points[0]
+    where = ", ".join(dict.fromkeys(_place(first, side) for side in SIDES))
+    return f"{first['metric']}, {first['other_metric']}" + (f" ({where})" if several else "")
+
+
+def _place(row: dict[str, Any], side: str) -> str:
+    return str(row[f"{side}dataset"])
+
+
+def _axis(row: dict[str, Any], side: str, options: Options, several: bool) -> str:
+    """What is measured, in what, and where on several data sets: on which."""
+    said = captions.named(options.of(row[f"{side}metric"]))
+    return " / ".join([said, *([_place(row, side)] if several else [])])
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return ", ".join(frames.number(row[f"{side}value"], row[f"{side}unit"] or "") for side in SIDES)

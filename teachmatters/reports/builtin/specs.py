@@ -1,0 +1,175 @@
+"""The built-in reports."""
+
+from __future__ import annotations
+
+from teachmatters.api import ReportSpec
+from teachmatters.hookspecs import hookimpl
+
+BEST_LAYER_METRICS = (
+    "knn-top1",
+    "map-medium",
+    "map-hard",
+    "davis-jf",
+    "pck-0.10",
+    "purity-cls",
+    "purity-object",
+    "purity-part",
+)
+
+RESIDUAL_METRICS = (
+    "residual-cka-attn",
+    "residual-cka-mlp",
+    *(f"residual-norm-{block}-{tokens}" for block in ("attn", "mlp") for tokens in ("all", "cls", "spatial")),
+)
+
+TASKS = (
+    ("knn", "k-NN accuracy over the layers: top-1, top-5", ("knn-top1", "knn-top5")),
+    ("retrieval", "retrieval over the layers: mAP, easy, medium and hard", ("map-easy", "map-medium", "map-hard")),
+    ("video", "video segmentation over the layers: J&F, J and F", ("davis-jf", "davis-j", "davis-f")),
+    ("keypoints", "keypoints over the layers: PCK by both protocols", ("pck-0.10", "pck-0.05", "pck-0.01")),
+)
+
+REPORTS = (
+    ReportSpec(
+        name="metric",
+        summary="any metric: layers by models, and a line over the layers",
+        sql="teachmatters.reports.builtin:sql/metric.sql",
+        table="teachmatters.reports.builtin.metric:table",
+        draw="teachmatters.reports.builtin.metric:draw",
+        by=True,
+    ),
+    ReportSpec(
+        name="attention-distance",
+        summary="how far attention reaches: heads beside the mean of every layer",
+        sql="teachmatters.reports.builtin:sql/attention_distance.sql",
+        table="teachmatters.reports.builtin.attention_distance:table",
+        draw="teachmatters.reports.builtin.attention_distance:draw",
+        metrics=("attn-distance",),
+    ),
+    ReportSpec(
+        name="attention-iou",
+        summary="how well attention covers objects: class token beside patches, each image's best head",
+        sql="teachmatters.reports.builtin:sql/attention_iou.sql",
+        table="teachmatters.reports.builtin.metric:table",
+        draw="teachmatters.reports.builtin.attention_iou:draw",
+        metrics=("attn-iou-cls-best", "attn-iou-spatial-best", "attn-iou-center-best"),
+    ),
+    ReportSpec(
+        name="best-layers",
+        summary="the best layer of every model for every task",
+        sql="teachmatters.reports.builtin:sql/best_layers.sql",
+        enrich="teachmatters.reports.significance:enrich",
+        table="teachmatters.reports.builtin.best_layers:table",
+        draw="teachmatters.reports.builtin.best_layers:draw",
+        metrics=BEST_LAYER_METRICS,
+        directed=True,
+    ),
+    ReportSpec(
+        name="summary",
+        summary="all models, all tasks: best scores, who comes first, mean places",
+        sql="teachmatters.reports.builtin:sql/summary.sql",
+        table="teachmatters.reports.builtin.summary:table",
+        draw="teachmatters.reports.builtin.summary:draw",
+        directed=True,
+    ),
+    ReportSpec(
+        name="compare",
+        summary="two models, or one under two settings: the difference of their best layers on every task",
+        sql="teachmatters.reports.builtin:sql/compare.sql",
+        enrich="teachmatters.reports.builtin.compare:enrich",
+        table="teachmatters.reports.builtin.compare:table",
+        draw="teachmatters.reports.builtin.compare:draw",
+        directed=True,
+    ),
+    ReportSpec(
+        name="scatter",
+        summary="two metrics against each other, a point for each layer: the first --metric beside each further one",
+        sql="teachmatters.reports.builtin:sql/scatter.sql",
+        table="teachmatters.reports.builtin.scatter:table",
+        draw="teachmatters.reports.builtin.scatter:draw",
+        metrics=("attn-distance", "knn-top1", "purity-object", "davis-jf"),
+        least=2,
+    ),
+    ReportSpec(
+        name="cka",
+        summary="which layers are alike: the grid of all pairs of models, or one pair",
+        sql="teachmatters.reports.builtin:sql/cka.sql",
+        table="teachmatters.reports.builtin.cka:table",
+        draw="teachmatters.reports.builtin.cka:draw",
+        metrics=("cka",),
+    ),
+    ReportSpec(
+        name="cka-last-layer",
+        summary="how alike the last layers of all models are: all tokens, class token, spatial tokens",
+        sql="teachmatters.reports.builtin:sql/cka_last_layer.sql",
+        table="teachmatters.reports.builtin.cka_last_layer:table",
+        draw="teachmatters.reports.builtin.cka_last_layer:draw",
+        metrics=("cka", "cka-cls", "cka-spatial"),
+    ),
+    ReportSpec(
+        name="residual",
+        summary="skip connections against branches: CKA and norm ratios over the layers",
+        sql="teachmatters.reports.builtin:sql/residual.sql",
+        table="teachmatters.reports.builtin.metric:table",
+        draw="teachmatters.reports.builtin.metric:draw",
+        metrics=RESIDUAL_METRICS,
+    ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
+            sql="teachmatters.reports.builtin:sql/clusters.sql",
+            table="teachmatters.reports.builtin.metric:table",
+            draw="teachmatters.reports.builtin.clusters:draw",
+            metrics=tuple(f"{score}-{of}" for score in ("purity", "nmi", "ari") for of in sides),
+        )
+        for name, summary, sides in (
+            ("clusters", "whether images of one class lie together: class token beside patches", ("cls", "spatial")),
+            ("parts", "whether objects, and parts of objects, of one category lie together", ("object", "part")),
+        )
+    ),
+    ReportSpec(
+        name="heads",
+        summary="heads by type: counts for every layer, the heads that look aside, every head's offset",
+        sql="teachmatters.reports.builtin:sql/heads.sql",
+        table="teachmatters.reports.builtin.heads:table",
+        draw="teachmatters.reports.builtin.heads:draw",
+        metrics=("attn-head-type",),
+    ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
+            sql="teachmatters.reports.builtin:sql/metric.sql",
+            table="teachmatters.reports.builtin.metric:table",
+            draw="teachmatters.reports.builtin.metric:draw",
+            metrics=metrics,
+            by=True,
+        )
+        for name, summary, metrics in TASKS
+    ),
+    *(
+        ReportSpec(
+            name=name,
+            summary=summary,
+            sql="teachmatters.reports.builtin:sql/maps.sql",
+            table="teachmatters.reports.builtin.attention_maps:table",
+            draw="teachmatters.reports.builtin.attention_maps:draw",
+            metrics=(metric,),
+        )
+        for name, metric, summary in (
+            (
+                "attention-maps",
+                "attn-map-cls",
+                "averaged attention of every head: layers by heads; --metric says which",
+            ),
+            ("aligned-maps", "attn-map-aligned", "averaged attention of every head as seen from the query"),
+        )
+    ),
+)
+
+
+@hookimpl
+def register_reports() -> list[ReportSpec]:
+    """What ``tm report`` offers without plugins."""
+    return list(REPORTS)

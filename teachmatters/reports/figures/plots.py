@@ -1,0 +1,213 @@
+"""What all drawings share: a look, panels, the layer axis, and saving. No pyplot, so nothing global is left behind."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.style import context
+from numpy.typing import NDArray
+
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.reports.figures.style import Look
+from teachmatters.reports.tables.atomic_write import atomic_write
+
+LOG = logging.getLogger(__name__)
+
+PANEL = (3.0, 2.5)
+LONGEST = 30
+LETTERS = 14
+"""Of small print, on an inch."""
+
+MOST_LAYERS = 2000
+"""That a square of pairs is drawn of."""
+
+INSIDE: dict[str, Any] = {"in_layout": False}
+"""For what lies within its panel: the layout need not measure each of a thousand labels."""
+
+SOFTWARE = "teachmatters"
+"""What a PNG of ours says it was made by."""
+
+_LOOK: dict[str, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "teachmatters",
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw in the house style, whatever the user's matplotlibrc says, and leave that as it was."""
+    with context(_LOOK, after_reset=True):
+        yield
+
+
+@contextmanager
+def letters_told(name: str) -> Iterator[None]:
+    """Say in one line which letters the font lacks, where matplotlib warns of each; they are drawn as boxes.
+
+    Args:
+        name: of what is drawn.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing: dict[str, None] = {}
+    for one in caught:
+        if found := re.match(r"Glyph (\d+) ", str(one.message)):
+            missing[chr(int(found[1]))] = None
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        LOG.warning("%s: the font lacks %s; boxes are drawn instead", name, listing(missing))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a drawing in the format that its suffix names, whole or not at all.
+
+    Raises:
+        TeachMattersError: the file cannot be written.
+    """
+    # Without a date the same numbers give the same file.
+    metadata = {".png": {"Software": SOFTWARE}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[
+        path.suffix.lower()
+    ]
+    with atomic_write(path) as part, look(), letters_told(path.name):
+        figure.savefig(part, dpi=160, format=path.suffix.lower()[1:], metadata=metadata)
+
+
+def label(text: str, longest: int = LONGEST) -> str:
+    r"""A name as a drawing shows it: no formula, nothing unprintable, its middle left out where it is very long.
+
+    >>> label("a$b$"), label("x" * 20 + "y" * 20, longest=9), label("_dino")
+    ('a\\$b\\$', 'xxxx…yyyy', ' _dino')
+    """
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    if len(shown) > longest:
+        half = (longest - 1) // 2
+        shown = f"{shown[:half]}…{shown[-half:]}"
+    # A leading underscore would hide the name from legends.
+    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Small print above everything, in as many lines as the drawing's width takes; these get room of their own."""
+    width, height = figure.get_size_inches()
+    letters = int(width * LETTERS)
+    lines = textwrap.wrap(label(text, longest=3 * letters), letters, break_on_hyphens=False)
+    figure.set_size_inches(width, height + 0.15 * max(0, len(lines) - 1))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", color="#555555")
+
+
+def panels(
+    count: int, columns: int = 4, size: tuple[float, float] = PANEL, *, share: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """A figure with that many panels, and only those, on a shared layer axis."""
+    columns = min(count, columns)
+    rows = math.ceil(count / columns)
+    # A lone panel gets the room of a figure of its own.
+    width, height = (4.4, 3.4) if count == 1 else (columns * size[0], rows * size[1])
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=share, squeeze=False)
+    flat: list[Axes] = list(grid.flat)
+    for empty in flat[count:]:
+        empty.remove()
+    for place in range(max(0, count - columns), count):
+        flat[place].tick_params(labelbottom=True)
+    return figure, flat[:count]
+
+
+def across(rows: Iterable[Mapping[str, Any]], most: int) -> int:
+    """How many panels stand side by side, about ``most``: a model's data sets never part.
+
+    >>> two = [{"dataset": "a", "split": "all"}, {"dataset": "b", "split": "all"}]
+    >>> across(two, 3), across(two[:1], 3)
+    (4, 3)
+    """
+    sets = len({(row["dataset"], row["split"]) for row in rows})
+    return sets * max(1, math.floor(most / sets + 0.5)) if sets <= most else most
+
+
+def same_depth(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether layers can be compared by their number."""
+    return len({row.get("depth") for row in rows}) <= 1
+
+
+def position(row: Mapping[str, Any], by_number: bool) -> float:
+    """Where a layer stands: its number, or its share of the model's depth."""
+    depth = row.get("depth") or row["layer"]
+    return float(row["layer"] if by_number else row["layer"] / depth)
+
+
+def layer_axis(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]], below: Sequence[Axes]) -> None:
+    """Set up the layer axis of all panels, and name it on those that have nothing beneath them."""
+    by_number = same_depth(rows)
+    first, last = min(row["layer"] for row in rows), max(row["layer"] for row in rows)
+    for ax in axes:
+        if by_number:
+            ax.set_xlim(first - 0.5, last + 0.5)
+            ax.set_xticks(whole_ticks(first, last, most=12 if len(axes) == 1 else 6))
+        else:
+            ax.set_xlim(0, 1.03)
+    for ax in below:
+        ax.set_xlabel("Layer" if by_number else "Relative depth")
+
+
+def blank(up: int, right: int) -> NDArray[np.float64]:
+    """An image without a number in it, a place for each pair of layers.
+
+    Raises:
+        TeachMattersError: it would be too large to see anything.
+    """
+    if max(up, right) > MOST_LAYERS:
+        raise TeachMattersError(f"a drawing of {up:,} by {right:,} layers is too large; --layers chooses some of them.")
+    return np.full((up, right), np.nan)
+
+
+def whole_ticks(first: int, last: int, most: int) -> list[int]:
+    """Evenly spaced layers that end with the last one.
+
+    >>> whole_ticks(1, 12, most=6), whole_ticks(1, 1, most=6)
+    ([2, 4, 6, 8, 10, 12], [1])
+    """
+    step = max(1, math.ceil((last - first + 1) / most))
+    return list(range(last, first - 1, -step))[::-1]
+
+
+def bottom(axes: Sequence[Axes], columns: int = 4) -> Sequence[Axes]:
+    """The panels with none beneath them."""
+    return axes[-min(len(axes), columns) :]
+
+
+def legend(figure: Figure, entries: Mapping[str, Look]) -> None:
+    """Name the models beside the panels; the figure grows so that these keep their room."""
+    handles: list[Artist] = [
+        Line2D([], [], color=one.colour, linestyle=one.line, marker=one.marker) for one in entries.values()
+    ]
+    names = [label(name) for name in entries]
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + 0.6 + 0.07 * max(map(len, names)), max(height, 0.3 + 0.18 * len(names)))
+    figure.legend(handles, names, loc="outside right upper", handlelength=2.6)

@@ -1,0 +1,55 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+
+LONGEST = 255
+"""Bytes of a file's name, on the usual file systems."""
+
+
+def fitting(stem: str, ending: str) -> str:
+    """Return a file name of these two parts; a stem that would make it too long ends in a digest of the whole.
+
+    >>> fitting("cat.mini-dino", ".png"), len(fitting("x" * 300, ".png"))
+    ('cat.mini-dino.png', 255)
+    """
+    room = LONGEST - len(ending.encode())
+    whole = stem.encode()
+    if len(whole) <= room:
+        return stem + ending
+    digest = "~" + hashlib.sha256(whole).hexdigest()[:8]
+    return whole[: room - len(digest)].decode(errors="ignore") + digest + ending
+
+
+@contextlib.contextmanager
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Yield a file beside the target that takes its place in one step, or leaves no trace: what was there before stays.
+
+    Raises:
+        TeachMattersError: it cannot be written.
+    """
+    real = target.resolve()  # a link stays one
+    # A pipe or a device is written to; nothing can take its place.
+    # A name of its own: with the target's in it, it would be too long where the target's just fits.
+    beside = real.with_name(f".{uuid.uuid4().hex}.part") if real.is_file() or not real.exists() else real
+    try:
+        yield beside
+        if beside != real:
+            os.replace(beside, real)  # noqa: PTH105 (one call, atomic)
+    except OSError as error:
+        reason = error.strerror or error
+        raise TeachMattersError(
+            f"cannot write {str(target)!r}: {reason}. Make room, or name a file elsewhere"
+        ) from error
+    finally:
+        if beside != real:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""The rows of a query as a file: whole or not there, however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from teachmatters.reports.tables import data_formats, parquet
+from teachmatters.reports.tables.atomic_write import atomic_write
+from teachmatters.store.location import StoreLocation
+from teachmatters.store.reader import Stream, stream
+from teachmatters.store.values import NUMBERS, check_store
+
+SUFFIXES = (".csv", ".json", ".parquet")
+RESULTS = "SELECT * FROM results"
+STEP = 10_000
+"""Rows between two signs of life."""
+
+
+def export(path: StoreLocation, sql: str, target: Path, timeout: float, alive: Callable[[str, int], None]) -> int:
+    """Write a query's rows to a file whose suffix names the format. Returns how many.
+
+    Args:
+        path: the store.
+        sql: one SELECT.
+        target: the file; it appears, or changes, when all is written.
+        timeout: seconds.
+        alive: called now and then with what is going on and the number of rows so far.
+
+    Raises:
+        TeachMattersError: as ``store.reader.query``; pyarrow is missing; the file cannot be written.
+    """
+    suffix = target.suffix.lower()
+    if suffix == ".parquet":
+        parquet.check_installed()
+    if sql == RESULTS:
+        check_store(path, NUMBERS)
+    with stream(path, sql, timeout=timeout) as found, atomic_write(target) as part:
+        rows = _Counted(found, "writing", alive)
+        if suffix == ".parquet":
+            with part.open("wb") as binary:
+                parquet.write(binary, found.columns, _Counted(found, "reading", alive), rows)
+            return rows.count
+        write = data_formats.write_csv if suffix == ".csv" else data_formats.write_json
+        with part.open("w", encoding="utf-8", newline="") as text:
+            write(text, found.columns, rows)
+        return rows.count
+
+
+class _Counted:
+    """The rows, counted as they go by."""
+
+    def __init__(self, found: Stream, label: str, alive: Callable[[str, int], None]) -> None:
+        self._found, self._label, self._alive = found, label, alive
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        for row in self._found:
+            self.count += 1
+            if self.count % STEP == 0:
+                self._alive(self._label, self.count)
+            yield row

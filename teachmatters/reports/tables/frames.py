@@ -1,0 +1,181 @@
+"""From the rows of a query to the wide tables that people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.reports.figures import style
+from teachmatters.reports.options import Options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARTS = ("metric", "protocol", "dataset", "split")
+_STACKED = ("dataset", "split", "metric", "protocol")
+_WHOLE = ("layer", "other_layer", "head", "depth", "n")
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number as people read it: a percentage to one decimal, everything else to four significant digits.
+
+    >>> number(71.2345, "percent"), number(0.43219), number(12345.6), number(1.5e-7), number(0.0), number(None)
+    ('71.2', '0.4322', '12346', '1.500e-07', '0', '')
+    """
+    if value is None or math.isnan(value):
+        return ""
+    if unit == "percent":
+        text = f"{value:.1f}"
+        return "0.0" if text == "-0.0" else text
+    if value == 0 or math.isinf(value):
+        return f"{value:g}".lstrip("-") if value == 0 else f"{value:g}"
+    power = math.floor(math.log10(abs(value)))
+    return f"{value:.3e}" if power < -4 else f"{value:.{max(0, 3 - power)}f}"
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts: None where there is nothing, and whole numbers whole again."""
+    names = [str(name) for name in rows.columns]
+    columns = [_plain(rows[name], whole=name in _WHOLE) for name in rows.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _plain(column: pd.Series[Any], *, whole: bool) -> list[Any]:
+    values: list[Any] = column.astype(object).where(column.notna(), None).tolist()
+    return [None if value is None else int(value) for value in values] if whole else values
+
+
+def wide(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
+    """One row for each value of ``index``, one column for each model (and metric, data set, ... where several)."""
+    every = records(rows)
+    return _pivot(every, column_labels(every), options, index)
+
+
+def stacked(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
+    """As ``wide``, but several data sets, metrics or protocols stand beneath each other: columns are models alone."""
+    every = records(rows)
+    above = [name for name in _STACKED if name in differing(every)]
+    return _pivot(every, column_labels(every, named=above), options, (*above, *index))
+
+
+def _pivot(every: list[dict[str, Any]], labels: list[str], options: Options, index: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    index = [name for name in index if any(row.get(name) is not None for row in every)]
+    cells: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row, label in zip(every, labels, strict=True):
+        place = tuple(row[name] for name in index)
+        cells.setdefault(place, {})[label] = number(row["value"], row["unit"] or "")
+    rank = _ranks(options, every)
+    places = sorted(
+        cells, key=lambda place: [(v is not None, rank(name, v), v) for name, v in zip(index, place, strict=True)]
+    )
+    order = list(dict.fromkeys(label for _, label in sorted(_ranked(every, labels, options))))
+    head = pd.DataFrame([["" if v is None else str(v) for v in place] for place in places], columns=list(index))
+    body = pd.DataFrame([[cells[place].get(label, "") for label in order] for place in places], columns=order)
+    table = pd.concat([head, body], axis=1)
+    table.attrs["labels"] = len(index)
+    return table
+
+
+def _ranks(options: Options, every: Sequence[Mapping[str, Any]]) -> Callable[[str, Any], int]:
+    """Metrics in the order asked for, of their protocols the one that counts first; all else by itself."""
+    metrics = {name: place for place, name in enumerate(options.metrics)}
+    main = {None, "", *(options.of(row["metric"]).main_protocol for row in every)}
+
+    def rank(name: str, value: Any) -> int:
+        return {"metric": metrics.get(value, 0), "protocol": int(value not in main)}.get(name, 0)
+
+    return rank
+
+
+def in_order(every: Iterable[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
+    """Rows as panels follow each other: the protocol that counts first, metrics in the order asked for, then data."""
+    rows = list(every)
+    rank = _ranks(options, rows)
+
+    def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        ranks = rank("protocol", row["protocol"]), rank("metric", row["metric"])
+        return (*ranks, *(str(row[name] or "") for name in ("metric", "dataset", "split", "protocol")))
+
+    return sorted(rows, key=place)
+
+
+def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What of metric, protocol, data set and split has to be said for rows to be told apart.
+
+    A protocol or split that goes with its metric and data set need not be named.
+
+    >>> both = [{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "m", "dataset": "b", "split": "val"}]
+    >>> differing(both), differing(both[:1])
+    (['dataset'], [])
+    """
+    seen: dict[str, dict[tuple[Any, ...], set[Any]]] = {name: {} for name in _PARTS}
+    for values_of in dict.fromkeys(tuple(row.get(name) for name in _PARTS) for row in every):
+        row = dict(zip(_PARTS, values_of, strict=True))
+        for name, values in seen.items():
+            place = (row["metric"], row["dataset"]) if name in ("protocol", "split") else ()
+            values.setdefault(place, set()).add(row[name])
+    return [name for name, values in seen.items() if any(len(each) > 1 for each in values.values())]
+
+
+def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> list[str]:
+    """Return each row's model, and of the rest whatever differs between the rows and is not ``named`` elsewhere."""
+    differ = [part for part in differing(every) if part not in named]
+    versus = [f" vs {row['other_model']}" if row.get("other_model") else "" for row in every]
+    return [
+        " / ".join([row["model"] + other, *parts(row, differ)]) + mark
+        for row, other, mark in zip(every, versus, setting_marks(every), strict=True)
+    ]
+
+
+def tasks(every: list[dict[str, Any]]) -> list[str]:
+    """Return what each row was measured on: its metric, and of data set, protocol and split what tells rows apart.
+
+    >>> tasks([{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "n", "dataset": "a", "split": "all"}])
+    ['m', 'n']
+    """
+    several = [part for part in ("dataset", "protocol", "split") if part in differing(every)]
+    marks = setting_marks(every)
+    return [" / ".join([row["metric"], *parts(row, several)]) + mark for row, mark in zip(every, marks, strict=True)]
+
+
+def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each row's heading says of its setting: nothing where all rows have the same, or it is the default.
+
+    >>> setting_marks([{"setting": ""}, {"setting": "limit=2"}]), setting_marks([{"setting": "limit=2"}])
+    (['', ' [limit=2]'], [''])
+    """
+    settings = [row.get("setting") or "" for row in every]
+    return [f" [{setting}]" if setting and len(set(settings)) > 1 else "" for setting in settings]
+
+
+def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """What a heading says of some columns: nothing of an empty one, nor of the only split there is."""
+    return [str(row[name]) for name in names if row[name] and (name, row[name]) != ("split", "all")]
+
+
+def rounded(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows themselves, as texts: the table of a report that has none of its own."""
+    import pandas as pd
+
+    texts = [
+        {key: number(value, row.get("unit") or "") if isinstance(value, float) else _text(value)
+         for key, value in row.items()}
+        for row in records(rows)
+    ]  # fmt: skip
+    return pd.DataFrame(texts, columns=list(rows.columns))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _ranked(every: list[dict[str, Any]], labels: list[str], options: Options) -> list[tuple[Any, str]]:
+    """Sort keys of the columns: how the model was trained, then the metrics in the order asked for."""
+    metrics = {name: place for place, name in enumerate(options.metrics)}
+    return [
+        ((metrics.get(row["metric"], 0), style.model_order(row), str(row["other_model"] or "")), label)
+        for row, label in zip(every, labels, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""``tm study --plan``: the cost of a study, estimated without measuring."""

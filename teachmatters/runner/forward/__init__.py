@@ -1,0 +1,1 @@
+"""One forward pass over the images: schedule, loading, device, and the preflight check."""

@@ -1,0 +1,88 @@
+"""Reading and preparing images in the background, in order, and checking that annotations are of their size."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeAlias
+
+from teachmatters.api import Box, IndexMask, Mask, ModelInfo, Transform, TransformedImage
+from teachmatters.errors import TeachMattersError
+from teachmatters.runner.forward.schedule import ScheduledImage
+
+WORKERS = min(16, os.cpu_count() or 1)
+"""A core reads some 140 photographs a second, a GPU passes over thousands."""
+
+# How far a box may reach beyond its image, in parts of the image's side: people draw them a little too large.
+BEYOND = 0.1
+
+Loaded: TypeAlias = TransformedImage | Exception
+
+
+def load_in_order(
+    entries: Sequence[ScheduledImage], transform: Transform, model: ModelInfo, ahead: int, threads: int = WORKERS
+) -> Iterator[tuple[ScheduledImage, Loaded]]:
+    """Each entry with its prepared image, or with the exception that says why it cannot be read.
+
+    At most ``ahead`` images wait, so memory does not grow with the data set.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
+        remaining = iter(entries)
+        waiting: deque[tuple[ScheduledImage, Future[Loaded]]] = deque()
+        try:
+            while True:
+                for entry in islice(remaining, ahead - len(waiting)):
+                    waiting.append((entry, pool.submit(prepare, entry, transform, model)))
+                if not waiting:
+                    return
+                entry, future = waiting.popleft()
+                yield entry, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def prepare(entry: ScheduledImage, transform: Transform, model: ModelInfo) -> Loaded:
+    """One image, ready for the model, or the exception that says why it cannot be read."""
+    wanted = {kind: assignment.member.dataset for assignment in entry.assignments for kind in assignment.member.kinds}
+    try:
+        image = entry.dataset.image(entry.item)
+        annotations: dict[str, Mapping[str, Any]] = {
+            kind: dataset.annotations(entry.item, kind) for kind, dataset in wanted.items()
+        }
+        check_sizes(entry.item.key, image.size, annotations)
+        return transform.prepare(image, annotations, model)
+    except (OSError, ValueError, SyntaxError) as error:  # what the contracts allow for an image that is no good
+        return error
+
+
+def check_sizes(key: str, size: tuple[int, int], annotations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that what is known of an image is of an image of this size.
+
+    Args:
+        key: the item's.
+        size: width and height of the image.
+        annotations: by kind and name.
+
+    Raises:
+        TeachMattersError: a mask is of another size, or a box reaches far beyond the image; names both sizes.
+    """
+    (width, height), values = size, [value for named in annotations.values() for value in named.values()]
+    for value in [each for some in values for each in (some if isinstance(some, tuple) else (some,))]:
+        if isinstance(value, Mask | IndexMask) and value.pixels.shape != (height, width):
+            told = "its mask is {1} x {0} pixels".format(*value.pixels.shape)
+        elif isinstance(value, Box) and _beyond(value, width, height):
+            told = f"its box reaches from ({value.left:g}, {value.top:g}) to ({value.right:g}, {value.bottom:g})"
+        else:
+            continue
+        raise TeachMattersError(
+            f"{key} is {width} x {height} pixels, but {told}; images and annotations must be of one size: get both anew"
+        )
+
+
+def _beyond(box: Box, width: int, height: int) -> bool:
+    x, y = BEYOND * width, BEYOND * height
+    return box.left < -x or box.top < -y or box.right > width + x or box.bottom > height + y

@@ -1,0 +1,1 @@
+"""From names to tasks: models, data sets, parameters, and which metrics the store lacks."""

@@ -1,0 +1,204 @@
+"""From what was asked to what there is to do: one task for each analysis and data set, whatever the models."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.registry import AnalysisRequest, Registry, call
+from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
+from teachmatters.runner.plan.matching import paired, parties
+from teachmatters.runner.plan.parameters import effective, given_parameters
+from teachmatters.runner.plan.settings import RunSettings, cell_parameters, pool_of
+from teachmatters.runner.requests import AnalyzeRequest
+from teachmatters.store import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSelection:
+    """Some metrics, of all models or (``labels``) of some."""
+
+    metrics: frozenset[str]
+    labels: frozenset[str] | None = None
+
+
+def selected_metrics(selections: Iterable[MetricSelection], *labels: str) -> frozenset[str]:
+    """The metrics that are asked of a model, or of both of a pair."""
+    asked = (ask.metrics for ask in selections if ask.labels is None or ask.labels.issuperset(labels))
+    return frozenset[str]().union(*asked)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """One analysis on one data set, for any model.
+
+    Attributes:
+        spec, metrics: what is wanted of which analysis.
+        opened: the data set.
+        kinds: of data that the wanted metrics need and the data set offers; items are of the first.
+        parameters: of the analysis, defaults filled in.
+        items: by role, limit applied.
+        template: the cell, without the model.
+        setting: what is not at its default.
+        pool: what tasks have in common whose images are the same, so that they may share a pass.
+        force: whether a parameter was given whose effect is no number, so that nothing stored can stand for it.
+        selections: which metrics are wanted of which models, where that is not all of all.
+        remarks: what the data set has to say about the items.
+    """
+
+    spec: AnalysisSpec
+    metrics: frozenset[str]
+    opened: OpenDataset
+    kinds: tuple[Kind, ...]
+    parameters: Mapping[str, Value]
+    items: Mapping[Role, Sequence[Item]]
+    template: Cell
+    setting: str
+    pool: Hashable
+    force: bool = False
+    selections: tuple[MetricSelection, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+        return self.opened.spec.name
+
+    @property
+    def keys(self) -> set[str]:
+        """The images of all roles, each once."""
+        return {item.key for items in self.items.values() for item in items}
+
+    def wanted(self, *labels: str) -> frozenset[str]:
+        """The metrics that are wanted of a model, or of a pair."""
+        return self.metrics & selected_metrics(self.selections, *labels) if self.selections else self.metrics
+
+    def new_analysis(self) -> Analysis:
+        """A fresh instance."""
+        return new_analysis(self.spec)
+
+
+def new_analysis(spec: AnalysisSpec) -> Analysis:
+    """The analysis that a spec names.
+
+    Raises:
+        TeachMattersError: a plugin's factory fails, or makes something else.
+    """
+    analysis = call(spec.factory)
+    if not isinstance(analysis, Analysis):
+        raise TeachMattersError(f"{spec.factory!r} made a {type(analysis).__name__}, not an Analysis; see 'tm plugins'")
+    return analysis
+
+
+def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[str]]:
+    """The tasks of a command, and sentences about choices that were made for the user.
+
+    Raises:
+        TeachMattersError: an unknown name or parameter, a data set that is not there or does not fit.
+    """
+    fitting, said = paired(registry, request.metrics, request.data)
+    if request.data_root is not None and fitting and all(data.bundled for _, data in fitting):
+        names = listing(dict.fromkeys(data.name for _, data in fitting))
+        raise TeachMattersError(f"--data-root {request.data_root}: {names} needs none; name your data set with --data")
+    run_settings = RunSettings(
+        given=given_parameters(request.parameters, parties(fitting)),
+        data_root=request.data_root,
+        limit=request.limit,
+        seed=request.seed,
+        dtype=request.dtype,
+    )
+    opener = Opener()
+    tasks = [opener.task(wanted, data, run_settings) for wanted, data in fitting]
+    if not request.data:
+        said += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} images)" for t in tasks]
+    return tasks, said + remarks_of(tasks)
+
+
+def remarks_of(tasks: Iterable[Task]) -> list[str]:
+    """Return what the data sets of some tasks have to say, each sentence once."""
+    return list(dict.fromkeys(f"{task.dataset}: {remark}" for task in tasks for remark in task.remarks))
+
+
+class Opener:
+    """Opens each data set once, however many analyses use it."""
+
+    def __init__(self) -> None:
+        self.opened: dict[object, OpenDataset] = {}
+
+    def task(self, wanted: AnalysisRequest, data: DatasetSpec, run_settings: RunSettings) -> Task:
+        """One analysis on one data set.
+
+        Raises:
+            TeachMattersError: the data set is not there, or lacks what is needed; a value that a parameter cannot have.
+        """
+        spec = wanted.analysis
+        of_data, of_analysis = (
+            effective(data, spec.name, run_settings.given),
+            effective(spec, data.name, run_settings.given),
+        )
+        opened = self._open(data, of_data, run_settings)
+        kinds, metrics = _offered(wanted, opened)
+        items = _items(spec, opened, kinds[0], of_analysis, run_settings.limit)
+        values, setting = cell_parameters(spec, data, run_settings)
+        return Task(
+            spec=spec,
+            metrics=metrics,
+            opened=opened,
+            kinds=kinds,
+            parameters=of_analysis,
+            items=items,
+            template=Cell(
+                model="",
+                weights="",
+                dataset=data.name,
+                split=opened.dataset.split(kinds[0]),
+                fingerprint=fingerprint(opened, kinds, items),
+                analysis=spec.name,
+                analysis_version=spec.version,
+                parameters=values,
+                limit=run_settings.limit,
+                seed=run_settings.seed,
+                dtype=run_settings.dtype,
+            ),
+            setting=setting,
+            pool=pool_of(data, run_settings),
+            remarks=_remarks(opened, kinds, items),
+            force=any(
+                {p.name, f"{spec.name}.{p.name}"} & set(run_settings.given) for p in spec.parameters if not p.in_setting
+            ),
+        )
+
+    def _open(self, data: DatasetSpec, values: Mapping[str, Value], run_settings: RunSettings) -> OpenDataset:
+        key = data.name, repr(sorted(values.items())), run_settings.data_root, run_settings.seed
+        if key not in self.opened:
+            self.opened[key] = open_dataset(data, run_settings.data_root, values, run_settings.seed)
+        return self.opened[key]
+
+
+def _offered(wanted: AnalysisRequest, opened: OpenDataset) -> tuple[tuple[Kind, ...], frozenset[str]]:
+    """The kinds and metrics that the data set, as it lies there, has for what is wanted.
+
+    Raises:
+        TeachMattersError: none (a folder of images may turn out to have no labels).
+    """
+    spec, dataset = wanted.analysis, opened.dataset
+    metrics = wanted.metrics & spec.metrics_on(dataset.kinds)
+    if not metrics:
+        refuse_kind(opened, " or ".join(spec.kinds))
+    own = spec.kind_on(dataset.kinds)
+    needed = {metric.kind or own for metric in spec.metrics if metric.name in metrics}
+    return tuple(kind for kind in spec.kinds if kind in needed), metrics
+
+
+def _remarks(opened: OpenDataset, kinds: Iterable[Kind], items: Mapping[Role, Sequence[Item]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(remark for kind in kinds for remark in opened.dataset.remarks(kind, items)))
+
+
+def _items(
+    spec: AnalysisSpec, opened: OpenDataset, kind: Kind, parameters: Mapping[str, Value], limit: int | None
+) -> Mapping[Role, Sequence[Item]]:
+    analysis = new_analysis(spec)
+    roles = analysis.input_spec(parameters, frozenset(metric.name for metric in spec.metrics)).roles
+    return analysis.select(items_of(opened, kind, roles, limit), parameters)

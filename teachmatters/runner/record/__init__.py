@@ -1,0 +1,1 @@
+"""A result as the store keeps it: validated, with its provenance."""

@@ -1,0 +1,1 @@
+"""One analyze command: what is missing is measured and recorded."""

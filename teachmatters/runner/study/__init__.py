@@ -1,0 +1,1 @@
+"""Studies: YAML files that name models, metrics and data."""

@@ -1,0 +1,117 @@
+"""``tm study``: what is missing of a study is measured, what is there is reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from teachmatters.cache.location import cache_folder
+from teachmatters.runner.engines.select import check_engine, driver_device, engine_of
+from teachmatters.runner.forward.device import find_device, find_dtype
+from teachmatters.runner.plan.tasks import Opener, Task, remarks_of
+from teachmatters.runner.requests import EngineRequest, Outcome, Progress
+from teachmatters.runner.session.analyze import in_order
+from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.session.session import AnalysisSession
+from teachmatters.runner.study.model import Study, StudyTask
+from teachmatters.store.location import StoreLocation
+from teachmatters.store.migrate import check_writable
+
+
+@dataclass(frozen=True, slots=True)
+class UnavailableData:
+    """What is wanted on a data set that cannot be opened, and why it cannot."""
+
+    study_task: StudyTask
+    error: Exception
+
+
+def run_study(
+    study: Study,
+    db: StoreLocation,
+    progress: Progress,
+    tell: Callable[[Outcome], None],
+    engine: EngineRequest | None = None,
+) -> list[Outcome]:
+    """Measure what is missing and commit each run as it is done.
+
+    A pass is shared by all that differs neither in seed and dtype nor in data set and transform.
+
+    Args:
+        study: what to measure.
+        db: the store to write.
+        progress: is told what goes on.
+        tell: is told at once how each cell ended.
+        engine: who makes the forward passes; by default this process.
+
+    Returns:
+        how each cell ended, data sets that cannot be opened first. One that fails does not stop the rest.
+
+    Raises:
+        TeachMattersError: nothing could be stored, or device or engine are not there; nothing was measured.
+    """
+    check_writable(db)  # before hours of work, not after
+    engine = engine or EngineRequest()
+    check_engine(engine)
+    here = replace(study, device=driver_device(engine, study.device))
+    find_device(here.device)
+    tasks, absent = open_study_tasks(study)
+    said = [*study.said, *remarks_of(tasks)]
+    outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
+    for outcome in outcomes:
+        tell(outcome)
+    with engine_of(engine, study.device, cache_folder(db)) as carrying:
+        for settings, mine in settings_groups(here, db, tasks, progress):
+            with AnalysisSession(db, replace(settings, engine=carrying), said, tell) as work:
+                work.run(study.models, mine)
+            said = work.said  # what was not yet worth a word
+            outcomes += in_order(work.ended, study.labels, mine)
+    return outcomes
+
+
+def open_study_tasks(study: Study) -> tuple[list[Task], list[UnavailableData]]:
+    """Open the data sets: what can be measured on them, and what cannot."""
+    opener = Opener()
+    tasks: list[Task] = []
+    absent: list[UnavailableData] = []
+    for study_task in study.study_tasks:
+        try:
+            task = opener.task(study_task.request, study_task.data, study_task.run_settings)
+            tasks.append(replace(task, selections=study_task.selections))
+        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
+            absent.append(UnavailableData(study_task, error))
+    return tasks, absent
+
+
+def settings_groups(
+    study: Study, db: StoreLocation, tasks: Iterable[Task], progress: Progress
+) -> Iterator[tuple[PassSettings, list[Task]]]:
+    """The tasks by what a model is built for: its seed and its dtype."""
+    device = find_device(study.device)
+    groups: dict[tuple[int, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.template.seed, task.template.dtype), []).append(task)
+    for (seed, dtype), mine in groups.items():
+        settings = PassSettings(
+            device=device,
+            dtype=find_dtype(dtype),
+            batch_size=study.batch_size,
+            seed=seed,
+            progress=progress,
+            cache=cache_folder(db),
+        )
+        yield settings, mine
+
+
+def _failed(absent: UnavailableData, labels: Iterable[str]) -> Iterator[Outcome]:
+    study_task = absent.study_task
+    for model, other in study_task.cells(labels):
+        yield Outcome(
+            model=model,
+            other=other,
+            dataset=study_task.data.name,
+            analysis=study_task.request.analysis.name,
+            setting=study_task.setting,
+            status="failed",
+            error=absent.error,
+        )

@@ -1,0 +1,1 @@
+"""``tm visualize``: attention of single images."""

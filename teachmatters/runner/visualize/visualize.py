@@ -1,0 +1,161 @@
+"""``tm visualize``: the attention of one image after another, layer by layer, with nothing kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from teachmatters.api import Crop, ModelInfo, ModelRequest
+from teachmatters.datasets.images import read_image
+from teachmatters.errors import TeachMattersError
+from teachmatters.measures.attention_views import Views
+from teachmatters.registry import call, load
+from teachmatters.runner.forward.device import find_device, find_dtype
+from teachmatters.runner.plan.models import LabelledModel, labelled_models
+from teachmatters.runner.requests import Dtype, NoProgress, Progress
+from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.visualize.views import ViewSelection, chosen_numbers, chosen_positions, views_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisualizeRequest:
+    """One visualize command.
+
+    Attributes:
+        images: files.
+        models, weights: as for ``tm analyze``.
+        layers, heads: from 1; empty: all.
+        positions: of POSITIONS, ``ROW:COLUMN`` or ``diagonal``; empty: POSITIONS.
+        device, dtype, seed: as for ``tm analyze``.
+    """
+
+    images: Sequence[Path]
+    models: Sequence[str]
+    weights: Sequence[str] = ()
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    positions: tuple[str, ...] = ()
+    device: str = "auto"
+    dtype: Dtype = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageViews:
+    """An image in a model.
+
+    Attributes:
+        model: its label.
+        image: the file.
+        pixels: uint8 (height, width, 3), what the model saw of it.
+        tokens: how many share the attention of one.
+        views: its attention.
+    """
+
+    model: str
+    image: Path
+    pixels: NDArray[np.uint8]
+    tokens: int
+    views: Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedImage:
+    """What could not be shown: an image, or a model as a whole."""
+
+    what: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """Why, in a line."""
+        kind = "" if isinstance(self.error, TeachMattersError) else f"{type(self.error).__name__}: "
+        return kind + " ".join(str(self.error).split())
+
+
+def visualize(request: VisualizeRequest, progress: Progress | None = None) -> Iterator[ImageViews | FailedImage]:
+    """Every image in every model, one at a time. What fails does not stop the rest.
+
+    Raises:
+        TeachMattersError: the request cannot be carried out.
+    """
+    progress = progress or NoProgress()
+    dtype = find_dtype(request.dtype)
+    if request.seed < 0:
+        raise TeachMattersError(f"--seed {request.seed}: it must be at least 0")
+    models = labelled_models(load(), request.models, request.weights)
+    settings = PassSettings(
+        device=find_device(request.device),
+        dtype=dtype,
+        batch_size=None,
+        seed=request.seed,
+        progress=progress,
+    )
+    return _all(request, models, settings)
+
+
+def _all(
+    request: VisualizeRequest, models: Sequence[LabelledModel], settings: PassSettings
+) -> Iterator[ImageViews | FailedImage]:
+    readable = []
+    for path in request.images:  # before a model is fetched for them
+        try:
+            _read(path)
+            readable.append(path)
+        except TeachMattersError as error:
+            yield FailedImage(what=str(path), error=error)
+    for model in models if readable else ():
+        settings.progress.begin(model.label, len(readable))
+        try:
+            yield from _in_model(request, model, settings, readable)
+        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
+            yield FailedImage(what=model.label, error=error)
+        finally:
+            settings.progress.finish()
+
+
+def _in_model(
+    request: VisualizeRequest, model: LabelledModel, settings: PassSettings, paths: Sequence[Path]
+) -> Iterator[ImageViews | FailedImage]:
+    source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=request.seed))
+    adapter = settings.build(source)
+    for remark in source.remarks:
+        settings.progress.say(f"{model.label}: {remark}")
+    info = adapter.info
+    wanted = ViewSelection(
+        layers=chosen_numbers("--layers", request.layers, info.depth, model.label),
+        heads=chosen_numbers("--heads", request.heads, info.heads, model.label),
+        positions=chosen_positions(request.positions, info, model.label),
+    )
+    for path in paths:
+        try:
+            pixels = _transformed(_read(path), path, info)
+            views = views_of(adapter, pixels, wanted, (settings.device, settings.dtype))
+        except TeachMattersError as error:
+            yield FailedImage(what=f"{path} in {model.label}", error=error)
+            continue
+        yield ImageViews(model=model.label, image=path, pixels=pixels, tokens=info.tokens, views=views)
+        settings.progress.advance(1)
+
+
+def _read(path: Path) -> Image:
+    try:
+        return read_image(path, upright=True)
+    except FileNotFoundError as error:
+        raise TeachMattersError(f"no image {str(path)!r}: there is no such file; check the path") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        why = " ".join(str(error).split())
+        raise TeachMattersError(f"{str(path)!r} cannot be read as an image: {why}; name another") from error
+
+
+def _transformed(image: Image, path: Path, info: ModelInfo) -> NDArray[np.uint8]:
+    try:
+        inputs = Crop().prepare(image, {}, info).inputs
+    except ValueError as error:
+        raise TeachMattersError(f"{str(path)!r}: {error}; name another") from error
+    return np.ascontiguousarray(inputs[0].transpose(1, 2, 0))

@@ -1,0 +1,180 @@
+"""A stranger's SQL on a PostgreSQL server: one statement that reads, for a limited time.
+
+The statement is made a cursor, which PostgreSQL allows of SELECT, VALUES and TABLE alone, of WITH only where nothing in
+it writes; and that in a transaction that is for reading. It is sent by the protocol that takes one statement. What the
+user may see is for the server to say: its own grants count, as for everybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from teachmatters.errors import SqlError, TeachMattersError, listing
+from teachmatters.store import public
+from teachmatters.store.location import Server
+from teachmatters.store.postgres import checks as postgres_checks
+from teachmatters.store.postgres import connection as postgres
+from teachmatters.store.sqlite.guard import first_word
+
+if TYPE_CHECKING:
+    import psycopg
+
+FIRST, MORE, MOST = 10, 5, 5_000  # rows that are fetched at once: at first, so many times as many each time, at most
+BYTES = 4_000_000  # that are fetched at once, about
+
+_READING = ("select", "with", "values", "table")
+_WRITING = ("25001", "25006", "0A000")
+"""States: a transaction cannot be made to write, something would write, what a cursor cannot be."""
+
+
+class ServerStream:
+    """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
+
+    Attributes:
+        columns: their names.
+    """
+
+    def __init__(self, server: Server, connection: postgres.Connection, sql: str, timeout: float) -> None:
+        self._server, self._connection, self._sql, self._timeout = server, connection, sql, timeout
+        self._deadline = time.monotonic() + timeout
+        self._cursors: list[psycopg.ServerCursor[tuple[Any, ...]]] = []
+        self._begun: psycopg.ServerCursor[tuple[Any, ...]] | None = self._run()
+        self.columns: list[str] = [column.name for column in self._begun.description or ()]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        cursor, self._begun = self._begun or self._run(), None
+        size = FIRST
+        while batch := self._fetch(cursor, size):
+            yield from batch
+            weight = sum(len(value) for row in batch for value in row if isinstance(value, str | bytes))
+            size = max(1, min(MOST, MORE * size, BYTES * len(batch) // max(1, weight)))
+
+    def _run(self) -> psycopg.ServerCursor[tuple[Any, ...]]:
+        if not first_word(self._sql):
+            raise SqlError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
+        if "\0" in self._sql:  # the protocol would take it for the end
+            raise SqlError(f"the query contains a null character. {_VIEWS}")
+        cursor = self._connection.cursor(f"tm_{len(self._cursors)}", scrollable=False)
+        self._cursors.append(cursor)
+        try:
+            with self._in_words():
+                self._allow()
+                cursor.execute(self._sql.encode())
+        except BaseException:
+            self.close()
+            raise
+        return cursor
+
+    def close(self) -> None:
+        """End what was not walked through to its end."""
+        for cursor in self._cursors:
+            cursor.close()
+
+    def _fetch(self, cursor: psycopg.ServerCursor[tuple[Any, ...]], size: int) -> list[tuple[Any, ...]]:
+        with self._in_words():
+            self._allow()
+            return cursor.fetchmany(size)
+
+    def _allow(self) -> None:
+        """Set anew before each step what the query itself could have set."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._stopped()
+        self._connection.execute(f"SET LOCAL statement_timeout = {round(1000 * left) + 1}")
+
+    def _stopped(self) -> TeachMattersError:
+        return TeachMattersError(
+            f"the query was stopped after {self._timeout:g} seconds. Narrow it with WHERE or LIMIT, or raise --timeout"
+        )
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        import psycopg
+
+        try:
+            yield
+        except UnicodeEncodeError as error:
+            raise SqlError(f"{error}. {_VIEWS}") from error
+        except psycopg.Error as error:
+            if error.sqlstate == "57014" and time.monotonic() >= self._deadline:
+                raise self._stopped() from error
+            raise _explained(self._server, self._sql, error) from error
+
+
+@contextlib.contextmanager
+def stream(server: Server, sql: str, *, timeout: float) -> Iterator[ServerStream]:
+    """As ``reader.stream``, of a store on a server."""
+    with (
+        contextlib.closing(reading(server)) as connection,
+        contextlib.closing(ServerStream(server, connection, sql, timeout)) as found,
+    ):
+        yield found
+
+
+def reading(server: Server) -> postgres.Connection:
+    """A connection in a transaction that reads the store of one moment, and gives values as SQLite would; close it.
+
+    Raises:
+        TeachMattersError: there is no store, or one newer than this code.
+    """
+    psycopg = postgres.driver()
+    connection = postgres.connect(server, _values())
+    try:
+        connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        if postgres_checks.revision_of(server, connection) is None:
+            raise postgres_checks.no_store(server)
+        # A cursor is planned for its first rows, and code is compiled at the first sight of a large estimate.
+        for setting in ("cursor_tuple_fraction = 1", "jit = off", "extra_float_digits = 1"):
+            connection.execute(f"SET LOCAL {setting}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+_VIEWS = f"The views are {listing(public.VIEWS)}"
+_ONLY = "a query may only read: one SELECT, without anything that writes or changes settings"
+
+
+def _explained(server: Server, sql: str, error: psycopg.Error) -> TeachMattersError:
+    told = error.diag.message_primary or str(error)
+    if "multiple commands" in told:
+        return SqlError("a query is exactly one statement. Run the statements one at a time")
+    if error.sqlstate in _WRITING:
+        return SqlError(_ONLY)
+    if error.sqlstate == "42601" and first_word(sql) not in _READING:
+        return SqlError(f"{_ONLY}; this one begins with {first_word(sql)!r}")
+    return postgres.plain_error(server, error) or SqlError(f"{told}. {_VIEWS}")
+
+
+@cache
+def _values() -> Any:
+    """Values as SQLite has them: whole numbers, numbers, text and bytes; truth is 1 or 0, all else its text."""
+    import psycopg
+    from psycopg.adapt import AdaptersMap, Loader
+    from psycopg.types import numeric, string
+
+    class Truth(Loader):
+        def load(self, data: Any) -> int:
+            return int(bytes(data) == b"t")
+
+    class Exact(Loader):
+        def load(self, data: Any) -> int | float:
+            text = bytes(data)
+            return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
+    kinds: dict[str | int, type[Loader]] = {"bool": Truth, "numeric": Exact, "bytea": string.ByteaLoader}
+    kinds[0] = string.TextLoader
+    kinds |= dict.fromkeys(("int2", "int4", "int8", "oid"), numeric.IntLoader)
+    kinds |= dict.fromkeys(("float4", "float8"), numeric.FloatLoader)
+    adapters = AdaptersMap(types=psycopg.adapters.types)
+    for kind, loader in kinds.items():
+        adapters.register_loader(kind, loader)
+    adapters.register_dumper(str, string.StrDumper)
+    adapters.register_dumper(int, numeric.IntDumper)
+    return SimpleNamespace(adapters=adapters, connection=None)

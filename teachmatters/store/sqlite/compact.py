@@ -1,0 +1,53 @@
+"""A store as one file with nothing beside it, as small as it gets: to be copied or shipped."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.migrate import check_writable
+from teachmatters.store.sqlite.files import check_readable, plain_error, recover
+
+WAIT = 2.0  # seconds: for somebody who is just committing, not for somebody who works with it
+
+
+def compact(path: StoreLocation) -> tuple[int, int]:
+    """Write a store anew without gaps and leave it in ``journal_mode=DELETE``. Returns its bytes before and after.
+
+    Raises:
+        TeachMattersError: nothing there, not a store, newer than this code, in use, not to be written, or no room.
+    """
+    if isinstance(path, Server):
+        raise TeachMattersError(
+            f"{path} is no file, and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge {path} "
+            "--into FILE.db' makes a file of it"
+        )
+    check_readable(path)
+    check_writable(path)
+    before = _size(path)
+    try:
+        recover(path)
+        with contextlib.closing(sqlite3.connect(path.resolve(), timeout=WAIT, isolation_level=None)) as connection:
+            # Of a store in WAL mode this takes the lock that every other connection to it holds a part of.
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+    return before, _size(path)
+
+
+def _size(path: Path) -> int:
+    real = path.resolve()
+    return sum(one.stat().st_size for one in (real, real.with_name(f"{real.name}-wal")) if one.exists())
+
+
+def _explained(path: Path, error: sqlite3.Error) -> Exception:
+    primary = error.sqlite_errorcode & 0xFF
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TeachMattersError(f"{path} is in use by another program. Close what has it open, and try again")
+    if primary == sqlite3.SQLITE_FULL:
+        return TeachMattersError(f"{path} was left as it was: the disk is full. Make room for a second copy of it")
+    return plain_error(path, error) or error

@@ -1,0 +1,177 @@
+"""Files that may or may not be a store: what is wrong with them, in one line, without touching them.
+
+Nothing here opens a file. Only SQLite can tell what is in it, with its logs (read_connection.py); and to close a file
+would give up every lock that this process has on it, those of its other connections too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import public
+from teachmatters.store.location import Server, StoreLocation
+
+SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
+
+_REASONS = {
+    **dict.fromkeys(
+        (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT),
+        "was left half-written by a program that was killed. 'tm db migrate' repairs it",
+    ),
+    sqlite3.SQLITE_BUSY: "is locked by another program. Wait for it to finish, or name another file with --db",
+    sqlite3.SQLITE_LOCKED: "is locked by another program. Wait for it to finish, or name another file with --db",
+    sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; make room, run again",
+    sqlite3.SQLITE_IOERR: "could not be written or read: the disk is full or failing. Nothing of this run was stored",
+    sqlite3.SQLITE_READONLY: "cannot be written by you. Change its permissions, or name another file with --db",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_PERM: "cannot be opened. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Restore a copy, or name another file with --db",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file. Name a results store, or a new file, with --db",
+}
+
+
+def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | None:
+    """SQLite's complaint as a line for people, or None for one that is a defect of ours."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not path.exists():
+        return gone(path)
+    reason = _REASONS.get(code) or _REASONS.get(code & 0xFF)  # the low byte is the primary code
+    return None if reason is None else TeachMattersError(f"{path} {reason}")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What two files never share, whatever their names; None where there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def gone(path: Path) -> TeachMattersError:
+    """It is not the file that it was when the command began."""
+    happened = "replaced by another file" if path.exists() else "deleted"
+    return TeachMattersError(
+        f"{path} was {happened} while the command ran. Nothing more was stored; run the command again"
+    )
+
+
+@contextlib.contextmanager
+def named_by(option: str) -> Iterator[None]:
+    """Let messages name the option that the file was given by, such as ``--into``; none where it was given by none."""
+    try:
+        yield
+    except TeachMattersError as error:
+        message = str(error) if option else str(error).replace(", with --db", "")
+        raise TeachMattersError(message.replace(" with --db", f" with {option}" if option else "")) from error
+
+
+def check_readable(path: StoreLocation) -> None:
+    """Refuse what cannot be a store. A server is asked when it is read.
+
+    Raises:
+        TeachMattersError: nothing there, a folder, not readable, empty, not SQLite.
+    """
+    if isinstance(path, Server):
+        return
+    if not path.exists():
+        raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
+    _check_kind(path)
+    if path.stat().st_size == 0:
+        raise nothing_in(path)
+
+
+def nothing_in(path: Path) -> TeachMattersError:
+    """There is a file, and nothing in it."""
+    return TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
+
+
+def check_writable(path: StoreLocation) -> None:
+    """Refuse what cannot be made into a store.
+
+    Raises:
+        TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written; for
+            a server see postgres_checks.py.
+    """
+    if isinstance(path, Server):
+        from teachmatters.store.postgres import checks as postgres_checks
+
+        postgres_checks.check_writable(path)
+        return
+    if not path.parent.is_dir():
+        raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
+    if path.exists():
+        _check_kind(path)
+        if not writable(path):
+            raise TeachMattersError(f"{path} is read-only. 'chmod u+w {path}', or name another file with --db")
+    if not writable(path.resolve().parent):  # SQLite keeps a journal beside the file
+        raise TeachMattersError(f"the folder {path.parent.absolute()} is read-only. Name a file elsewhere with --db")
+
+
+def writable(path: Path) -> bool:
+    """Whether the mode bits (which root may ignore, but should not) and the system both allow writing."""
+    return bool(path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(path, os.W_OK)
+
+
+def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
+    """The store's revision, None for a database without any table.
+
+    Raises:
+        TeachMattersError: somebody else's database, or a store newer than this code.
+    """
+    kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
+    if kinds.get(public.VERSION_TABLE) != "table":
+        if kinds:
+            raise TeachMattersError(f"{path} is a SQLite file but not a results store. Name another file with --db")
+        return None
+    # As bytes, and not many: it may be anything.
+    asked = f"SELECT substr(CAST(version_num AS BLOB), 1, 100) FROM {public.VERSION_TABLE}"
+    return known_revision(path, connection.execute(asked).fetchone())
+
+
+def known_revision(path: StoreLocation, row: Sequence[Any] | None) -> str:
+    """The revision that a store says it has.
+
+    Raises:
+        TeachMattersError: it says none, or one that this code does not know.
+    """
+    if row is None:
+        raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
+    revision = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
+    if revision not in public.REVISIONS:
+        raise TeachMattersError(
+            f"{path} was written by a newer teachmatters (revision {revision[:20]}; this one knows up to "
+            f"{public.REVISIONS[-1]}). Upgrade with 'pip install --upgrade teachmatters'"
+        )
+    return revision
+
+
+def recover(path: Path) -> None:
+    """Let SQLite take back what a killed program left half-written, as it does for whoever opens a file to write."""
+    if path.exists() and logs(path)[0].exists():
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
+def logs(path: Path) -> tuple[Path, Path]:
+    """Where SQLite keeps what is not yet, or no longer, in the file: its rollback journal and its write-ahead log."""
+    real = path.resolve()  # they are beside the file itself, not beside a link to it
+    return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_dir():
+        raise TeachMattersError(
+            f"{path} is a folder, not a file. Name a file in it with --db, such as {path}/results.db"
+        )
+    if not path.is_file():
+        raise TeachMattersError(f"{path} is not a regular file. Name another with --db")
+    if 0 < path.stat().st_size < SMALLEST and not any(log.exists() for log in logs(path)):
+        raise TeachMattersError(f"{path} {_REASONS[sqlite3.SQLITE_NOTADB]}")

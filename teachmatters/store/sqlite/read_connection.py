@@ -1,0 +1,166 @@
+"""Opening a store to read it: never creating one, never altering one, leaving nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from teachmatters.store.sqlite import shape
+from teachmatters.store.sqlite.files import check_readable, logs, nothing_in, plain_error, revision_of, writable
+
+WAIT = 10.0  # seconds for a writer that is just committing
+TRIES = 5  # to copy a store while somebody else writes into it
+
+_RECOVERY = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT}
+
+
+class Reader(sqlite3.Connection):
+    """A connection that takes away what SQLite leaves beside a WAL file read by it.
+
+    A read-only connection makes an empty ``-wal`` and a ``-shm`` when there are none, and may not remove them. One that
+    may write removes them on closing if nobody else is there, and with an empty ``-wal`` it writes nothing.
+
+    Attributes:
+        path: the file that is read: the store, or a copy of it.
+        folder: where the copy is.
+    """
+
+    path: Path
+    folder: TemporaryDirectory[str] | None = None
+
+    def close(self) -> None:
+        super().close()
+        wal = logs(self.path)[1]
+        if wal.exists() and wal.stat().st_size == 0:
+            tidy(self.path)
+        if self.folder is not None:
+            self.folder.cleanup()
+
+
+def tidy(path: Path) -> None:
+    """Let SQLite take away its files beside a store, and what was committed into them in, if nobody else is there."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(_uri(path.resolve(), "rw"), uri=True)) as connection,
+    ):
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
+def connect(path: Path, *, empty: bool = False, threads: bool = False, kind: type[Reader] = Reader) -> Reader:
+    """A read-only connection; close it.
+
+    What a killed writer left half-done is undone, or completed, in a copy: the store itself is only read.
+
+    Args:
+        path: the file.
+        empty: whether a database without tables will do.
+        threads: whether another thread than the one that opened it may use it.
+        kind: the class of the connection.
+
+    Raises:
+        TeachMattersError: what is there is not a store, or newer than this code.
+    """
+    check_readable(path)
+    connection = None
+    try:
+        # SQLite's logs are beside the file itself, not beside a link to it.
+        connection = _open(path.resolve(), threads, kind)
+        revision = revision_of(path, connection)
+        if revision is not None:
+            shape.check(path, connection, revision)
+        elif not empty:
+            raise nothing_in(path)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if reason := plain_error(path, error):
+            raise reason from error
+        raise
+    return connection
+
+
+def _open(path: Path, threads: bool, kind: type[Reader]) -> Reader:
+    try:
+        return _attempt(path, threads, kind)
+    except sqlite3.OperationalError as error:
+        if not _is_unfinished(path, error):
+            raise
+        try:
+            with contextlib.ExitStack() as stack:
+                folder = TemporaryDirectory(prefix="teachmatters-")
+                stack.callback(folder.cleanup)
+                connection = _attempt(_recovered(path, Path(folder.name), error), threads, kind)
+                stack.pop_all()
+        except OSError as full:
+            raise error from full
+    connection.folder = folder
+    return connection
+
+
+def _attempt(path: Path, threads: bool, kind: type[Reader]) -> Reader:
+    connection = sqlite3.connect(
+        uri(path), uri=True, timeout=WAIT, factory=kind, isolation_level=None, check_same_thread=not threads
+    )
+    connection.path = path
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # only now SQLite opens it
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_unfinished(path: Path, error: sqlite3.Error) -> bool:
+    """Whether SQLite would have to write before it could read, and may not."""
+    hidden = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN and _has_log(path)
+    return hidden or error.sqlite_errorcode in _RECOVERY
+
+
+def _recovered(path: Path, folder: Path, error: sqlite3.Error) -> Path:
+    """A copy that SQLite has recovered.
+
+    The logs are copied first: they hold all that is not whole in the file, however much of it somebody else writes
+    meanwhile. What makes a copy worthless, a log that goes on or away, is seen at its end.
+    """
+    copy = folder / path.name
+    for _ in range(TRIES):
+        before = [_state(log) for log in logs(path)]
+        for source, target in zip((*logs(path), path), (*logs(copy), copy), strict=True):
+            target.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(source, target)
+        if before == [_state(log) for log in logs(path)]:
+            tidy(copy)
+            return copy
+    raise error
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def uri(path: Path) -> str:
+    """By which SQLite opens, or attaches, a file to read only."""
+    real = path.resolve()
+    return _uri(real, _mode(real))
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.as_uri()}?mode={mode}"
+
+
+def _mode(path: Path) -> str:
+    """``ro``; nothing is locked or made where nothing can be, unless a writer's log is waiting to be read."""
+    frozen = not (writable(path) and writable(path.parent)) and not _has_log(path)
+    return "ro&immutable=1" if frozen else "ro"
+
+
+def _has_log(path: Path) -> bool:
+    return any(log.exists() and log.stat().st_size for log in logs(path))

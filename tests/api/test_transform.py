@@ -1,0 +1,41 @@
+"""Crop against torchvision, to the bit, and what is too long and thin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.transforms import functional as tv
+
+from teachmatters.api import Crop, ModelInfo
+from tests.runner.record.test_validate import info
+
+
+def model(size: int) -> ModelInfo:
+    return replace(info(1), image_size=size, grid=(size // 8, size // 8))
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(width).integers(0, 255, (height, width, 3)).astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("size", [64, 224])
+@pytest.mark.parametrize(
+    "shape", [(320, 256), (256, 320), (100, 100), (224, 224), (64, 300), (33, 47), (8, 8), (301, 227)]
+)
+def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> None:
+    image = noise(*shape)
+    expected = tv.center_crop(tv.resize(image, size, tv.InterpolationMode.BICUBIC), [size, size])
+    transformed = Crop().prepare(image, {"labels": {"a": 1}}, model(size))
+    assert transformed.inputs.shape == (1, 3, size, size)
+    np.testing.assert_array_equal(transformed.inputs[0].transpose(1, 2, 0), np.asarray(expected))
+    assert transformed.grid == (size // 8, size // 8)
+    assert transformed.annotations == {"labels": {"a": 1}}
+
+
+def test_a_line_of_pixels_is_refused_before_it_grows() -> None:
+    with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
+        Crop().prepare(Image.new("RGB", (1, 20000)), {}, model(224))

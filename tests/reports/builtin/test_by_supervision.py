@@ -1,0 +1,71 @@
+"""A panel for each way of training, all on one scale."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports.builtin.specs import REPORTS
+from teachmatters.reports.options import Options
+from teachmatters.reports.run import run_report
+from tests.reports.stores import DISTANCE, PURITY, TOP1, model, record, values
+
+METRIC, BEST = (next(spec for spec in REPORTS if spec.name == name) for name in ("metric", "best-layers"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    for number, (label, way) in enumerate((("dino-s16", "alone"), ("dino-b16", "alone"), ("mae-b16", "pixels"))):
+        row = model(label, supervision=way, depth=3)
+        record(tmp_path / "r.db", row, TOP1, values(TOP1, [10.0 * number, 30.0, 50.0 + number]))
+        record(tmp_path / "r.db", row, PURITY, values(PURITY, [0.1, 0.2, 0.9]))
+    return tmp_path / "r.db"
+
+
+def test_a_column_for_each_training_a_line_for_each_metric(path: Path) -> None:
+    figure = run_report(METRIC, path, Options(metrics=("knn-top1", "purity-cls"), by="supervision")).figure()
+    assert [ax.get_title() for ax in figure.axes] == ["alone", "pixels", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["k-NN top-1, percent", "", "Purity", ""]
+    assert [len(ax.lines) for ax in figure.axes] == [2, 1, 2, 1]
+    assert np.asarray(figure.axes[1].lines[0].get_ydata()).tolist() == [20.0, 30.0, 52.0]
+    for left, right, (low, high) in zip(figure.axes[::2], figure.axes[1::2], ((0, 52), (0.1, 0.9)), strict=True):
+        assert left.get_ylim() == right.get_ylim()
+        assert left.get_ylim()[0] < low
+        assert left.get_ylim()[1] > high
+
+
+def test_deviations_are_within_the_scale_and_only_the_first_panel_is_numbered(tmp_path: Path) -> None:
+    for label, level in (("dino-s16", 0.2), ("random-s16", 0.3)):
+        row = model(label, supervision="none" if label == "random-s16" else "alone", depth=2)
+        record(tmp_path / "r.db", row, DISTANCE, values(DISTANCE, [level, level], std=0.5))
+    left, right = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_ylim()[0] < -0.3
+    assert left.get_ylim()[1] > 0.8
+    assert [ax.yaxis.get_tick_params()["labelleft"] for ax in (left, right)] == [True, False]
+    assert [ax.get_title() for ax in (left, right)] == ["alone", "no training"]
+
+
+def test_a_model_whose_training_nobody_told_is_in_no_panel_of_its_family(tmp_path: Path) -> None:
+    known, unknown = model("dino-s16", supervision="self-distillation"), model("dino-mine")
+    for row in (known, dataclasses.replace(unknown, supervision="")):
+        record(tmp_path / "r.db", row, TOP1, values(TOP1, [1.0, 5.0]))
+    figure = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure()
+    assert [ax.get_title() for ax in figure.axes] == ["self-distillation", "training unknown"]
+    best = run_report(BEST, tmp_path / "r.db", Options(metrics=("knn-top1",))).table
+    assert best["supervision"].tolist() == ["self-distillation", ""]
+
+
+def test_equal_numbers_have_room(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a", depth=2), TOP1, values(TOP1, [5.0, 5.0]))
+    (ax,) = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
+    assert ax.get_ylim() == (4.0, 6.0)
+
+
+def test_a_report_without_lines_refuses(path: Path) -> None:
+    with pytest.raises(TeachMattersError, match="'best-layers' takes no --by"):
+        run_report(BEST, path, Options(by="supervision"))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.reports.builtin.specs import REPORTS
+from teachmatters.reports.figures import plots
+from teachmatters.reports.options import Options
+from teachmatters.reports.run import run_report
+from tests.reports.stores import DISTANCE, TOP1, heads, model, record, rising, values
+
+METRIC, DISTANCES, BEST = OF_ANY = [
+    next(spec for spec in REPORTS if spec.name == name) for name in ("metric", "attention-distance", "best-layers")
+]
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven models of two depths, one with a very long name."""
+    path = tmp_path_factory.mktemp("deep") / "r.db"
+    for label, depth in (("dino-b16", 12), ("mae-l16", 24), ("hf/" + "x" * 90, 12), *((f"m{n}", 12) for n in range(4))):
+        record(path, model(label, depth=depth), DISTANCE, heads(DISTANCE, [0.1 + v for v in rising(depth)], count=3))
+        record(path, model(label, depth=depth), TOP1, values(TOP1, [100 * v for v in rising(depth)], 1.0))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg", ".PNG"])
+def test_every_format_and_the_same_bytes_again(store: Path, tmp_path: Path, suffix: str) -> None:
+    one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
+    for path in (one, two):
+        plots.save(run_report(METRIC, store, Options()).figure(), path)
+    assert one.read_bytes()[:4] in (b"\x89PNG", b"%PDF", b"<?xm")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_users_matplotlib_stays_as_it_was(store: Path, tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    plots.save(run_report(DISTANCES, store, Options()).figure(), tmp_path / "a.png")
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_users_matplotlib_does_not_show_in_a_drawing(store: Path, tmp_path: Path) -> None:
+    plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "a.svg")
+    with mpl.rc_context({"axes.labelsize": 30, "savefig.transparent": True, "xtick.direction": "in"}):
+        plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_pyplot_is_not_needed(store: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from teachmatters.reports.run import run_report
+from teachmatters.reports.options import Options
+from teachmatters.reports.builtin.specs import REPORTS
+for spec in REPORTS:
+    if spec.name in {[spec.name for spec in OF_ANY]}:
+        run_report(spec, Path({str(store)!r}), Options()).figure()
+print(sorted({{"torch", "matplotlib.pyplot"}} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_nothing_is_cut_off(deep: Path) -> None:
+    for spec in (METRIC, DISTANCES, BEST):
+        figure = run_report(spec, deep, Options()).figure()
+        with plots.look():
+            figure.draw_without_rendering()
+            box = figure.get_tightbbox()
+        width, height = figure.get_size_inches()
+        assert box.x0 > -0.05
+        assert box.y0 > -0.05
+        assert box.x1 < width + 0.05
+        assert box.y1 < height + 0.05
+
+
+def test_depths_that_differ_share_a_relative_axis(deep: Path) -> None:
+    axes = run_report(METRIC, deep, Options(metrics=("knn-top1",))).figure().axes
+    assert axes[0].get_xlabel() == "Relative depth"
+    assert {float(np.asarray(line.get_xdata())[-1]) for line in axes[0].lines} == {1.0}
+    alone = run_report(METRIC, deep, Options(metrics=("knn-top1",), models=("mae-l16",))).figure().axes[0]
+    assert alone.get_xlabel() == "Layer"
+    assert np.asarray(alone.lines[0].get_xdata())[-1] == 24
+
+
+def test_bands_only_for_few_lines(deep: Path) -> None:
+    def bands(metric: str, *models: str) -> int:
+        options = Options(metrics=(metric,), models=models)
+        return len(run_report(METRIC, deep, options).figure().axes[0].collections)
+
+    assert bands("attn-distance", "mae-l16", "dino-b16") == 2
+    assert bands("attn-distance", "m*") == 0
+    assert bands("knn-top1", "mae-l16", "dino-b16") == 0, "hits and misses spread over 0 to 100 percent, always"
+
+
+def test_a_drawing_says_which_data_and_setting_it_shows(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), DISTANCE, heads(DISTANCE, [0.5, 0.6]), setting="limit=2")
+    title = run_report(DISTANCES, tmp_path / "r.db", Options()).figure().get_suptitle()
+    assert title == "Data: photos   Setting: limit=2"
+
+
+def test_distance_panels_share_their_axes_and_hold_heads_and_mean(deep: Path) -> None:
+    axes = run_report(DISTANCES, deep, Options(models=("dino-b16", "mae-l16"))).figure().axes
+    assert len({ax.get_ylim() for ax in axes}) == len({ax.get_xlim() for ax in axes}) == 1
+    assert axes[0].get_ylim() == (0.0, 1.0)
+    assert [len(np.asarray(ax.collections[0].get_offsets())) for ax in axes] == [3 * 12, 3 * 24]
+    assert [len(np.asarray(ax.lines[0].get_xdata())) for ax in axes] == [12, 24]
+
+
+def test_a_line_at_zero_has_an_axis_to_stand_on(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [0.0, 0.0]))
+    assert run_report(METRIC, tmp_path / "r.db", Options()).figure().axes[0].get_ylim() == (-5.0, 100.0)
+
+
+def test_one_layer_of_one_model(tmp_path: Path) -> None:
+    record(tmp_path / "r.db", model("random-s16", depth=1), DISTANCE, heads(DISTANCE, [0.5]))
+    for spec in (METRIC, DISTANCES):
+        axes = run_report(spec, tmp_path / "r.db", Options()).figure().axes
+        assert axes[0].get_xticks().tolist() == [1]
+
+
+def test_a_drawing_that_cannot_be_written(store: Path, tmp_path: Path) -> None:
+    figure = run_report(METRIC, store, Options()).figure()
+    with pytest.raises(TeachMattersError, match=r"cannot write .*No such file"):
+        plots.save(figure, tmp_path / "none" / "a.png")
+
+
+def test_a_drawing_that_breaks_off_leaves_the_old_one(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = run_report(METRIC, store, Options()).figure()
+    plots.save(figure, tmp_path / "a.svg")
+    before = (tmp_path / "a.svg").read_bytes()
+
+    def broken(path: Path, **_: object) -> None:
+        path.write_bytes(b"<svg half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure, "savefig", broken)
+    with pytest.raises(KeyboardInterrupt):
+        plots.save(figure, tmp_path / "a.svg")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.svg", before)]
+
+
+def test_letters_that_the_font_lacks_are_told_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    figure, (ax,) = plots.panels(1)
+    ax.set_title("模型 and 模型")
+    plots.save(figure, tmp_path / "a.png")
+    assert caplog.messages == ["a.png: the font lacks 模, 型; boxes are drawn instead"]
+    assert (tmp_path / "a.png").exists()

@@ -1,0 +1,54 @@
+"""The contract between a command and who makes its passes: what was begun is called off while the engine is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from teachmatters.runner.engines.base import PassOutcome, PlannedPass
+from teachmatters.runner.engines.local import LocalEngine, LocalExecutor
+from teachmatters.runner.session import analyze as analyze_module
+from tests.runner.session.test_analyze import Runs, statuses
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+@pytest.fixture
+def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What an engine was asked for, in order."""
+    events: list[str] = []
+    whole = LocalExecutor.carry_out
+
+    def carry_out(self: LocalExecutor, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
+        events.append("begun")
+        try:
+            yield from whole(self, passes)
+        finally:
+            events.append("called off")
+
+    @contextmanager
+    def engine_of(*_: object) -> Iterator[LocalEngine]:
+        try:
+            yield LocalEngine()
+        finally:
+            events.append("left")
+
+    monkeypatch.setattr(LocalExecutor, "carry_out", carry_out)
+    monkeypatch.setattr(analyze_module, "engine_of", engine_of)
+    return events
+
+
+def test_an_error_that_is_kept_does_not_keep_passes(
+    happened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full before features are collected; the error is told when the engine is gone."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000, total=10**9))
+    outcomes = Runs(tmp_path / "store.db")("mini-mae", "attn-distance knn", data=["scenes"], limit=8)
+    assert sorted(statuses(outcomes)) == ["done", "failed"]
+    assert "make room" in next(outcome.reason for outcome in outcomes if outcome.error)
+    assert happened == ["begun", "called off", "left"]

@@ -1,0 +1,74 @@
+"""The column ``supervision``: of weights of unknown origin it says nothing that nobody told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachmatters import registry
+from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.session.analyze import analyze
+from teachmatters.runner.study.resolve import open_study
+from tests.runner.session.test_analyze import Runs, run, statuses
+
+pytestmark = pytest.mark.usefixtures("toys")
+__all__ = ["run"]  # a fixture
+
+WORDS = "SELECT DISTINCT model, family, supervision FROM results ORDER BY 1, 3"
+
+
+def test_a_file_leaves_the_spec_s_word_behind(run: Runs) -> None:
+    run("toy-a mine=toy-a", "attn-distance", weights=["mine=any.pth"], limit=2)
+    assert run.rows(WORDS) == [("mine", "toy", ""), ("toy-a", "toy", "none")]
+
+
+def test_the_user_s_word_goes_first(run: Runs) -> None:
+    options: dict[str, Any] = {"weights": ["mine=any.pth"], "limit": 2}
+    run("toy-b mine=toy-a", "attn-distance", supervision=["mine=labels", "toy-b=fine-tuned"], **options)
+    assert run.rows(WORDS) == [("mine", "toy", "labels"), ("toy-b", "toy", "fine-tuned")]
+
+
+class Heard(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_run_that_is_reused_keeps_its_word_and_that_is_said(run: Runs) -> None:
+    def again(**options: Any) -> tuple[list[str], list[str]]:
+        request = AnalyzeRequest(
+            models=["mine=toy-a"], metrics=["attn-distance"], db=run.path, data=["toys"], limit=2,
+            weights=["mine=any.pth"], **options,
+        )  # fmt: skip
+        heard = Heard()
+        outcomes = analyze(request, heard)
+        return statuses(outcomes), [line for line in heard.lines if "supervision" in line]
+
+    assert again() == (["done"], [])
+    kept = (
+        f"mine: runs in {run.path} have the supervision none known and keep it; --force measures them again with "
+        "'labels'"
+    )
+    assert again(supervision=["labels"]) == (["reused"], [kept])
+    assert again(supervision=["labels"], force=True) == (["done"], [])
+    assert run.rows(WORDS) == [("mine", "toy", "labels")]
+    assert again(supervision=["lables"]) == (
+        ["reused"],
+        [
+            "mine: the supervision 'lables' is taken as it is. Did you mean 'labels'?",
+            f"mine: runs in {run.path} have the supervision none known, 'labels' and keep it; --force measures them "
+            "again with 'lables'",
+        ],
+    )
+
+
+def test_a_study_says_it_too(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("models:\n- {name: toy-a, label: mine, supervision: label}\nmeasure: knn\n", "utf-8")
+    study = open_study(registry.load(), file)
+    assert [(model.label, model.supervision) for model in study.models] == [("mine", "label")]
+    assert study.said[0] == "mine: the supervision 'label' is taken as it is. Did you mean 'labels'?"
