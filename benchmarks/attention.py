@@ -28,12 +28,14 @@ from PIL import Image
 from teachmatters import registry
 from teachmatters.api import Crop, Dataset, Item, Kind, ModelAdapter, ModelRequest, Role
 from teachmatters.models.timm_vit import TimmViT
+from teachmatters.runner.features.members import start_member
 from teachmatters.runner.forward.device import default_batch_size, find_device
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.forward.settings import PassSettings
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import plan
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.requests import AnalyzeRequest
 
 LIMIT = 1.3
 RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
@@ -94,8 +96,10 @@ class Contest:
 
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
         """The pass that ``tm analyze`` makes; all metrics by default."""
-        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress())
-        started, _ = settings.start(self.adapter.info, PendingTask(self.task, frozenset(metrics) or self.task.metrics))
+        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0)
+        started, _ = start_member(
+            PendingTask(self.task, frozenset(metrics) or self.task.metrics), self.adapter.info, settings
+        )
         member = PassMember(
             started.analysis, started.input_spec, ("images",), dataset, {"all": dataset.items("images", "all") or ()}
         )

@@ -22,12 +22,14 @@ from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Crop, Item, ModelRequest, Role
 from teachmatters.measures.cka import centred, cka, gram, triangle
+from teachmatters.runner.features.members import start_member
 from teachmatters.runner.forward.device import default_batch_size, find_device
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.forward.settings import PassSettings
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import plan
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.requests import AnalyzeRequest
 
 LIMIT, FASTER = 1.1, 10.0
 BATCH = 64
@@ -54,10 +56,12 @@ class Both:
     def compared(self) -> None:
         """Two passes of the analysis, and every pair of layers."""
         states = []
-        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress())
+        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0)
         for contest in self.contests:
             items: dict[Role, Sequence[Item]] = {"all": contest.ready.items("images", "all") or ()}
-            started, context = settings.start(contest.adapter.info, PendingTask(self.task, frozenset({"cka-norm"})))
+            started, context = start_member(
+                PendingTask(self.task, frozenset({"cka-norm"})), contest.adapter.info, settings
+            )
             member = PassMember(started.analysis, started.input_spec, ("images",), contest.ready, items)
             started.analysis.start(replace(context, items=items))
             Pass(contest.adapter, self.device, torch.float32, [member]).run(Crop(), self.size, lambda _: None)

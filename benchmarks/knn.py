@@ -28,11 +28,13 @@ from teachmatters.api import Item, ModelRequest
 from teachmatters.measures.knn import nearest
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import find_device
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.record.run import MeasuredModel
 from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.session.passes import PassPlan, run_passes
 
 LIMIT = 1.3
 BLOCK, WIDTH, K, CLASSES = 32768, 768, 200, 10
@@ -63,11 +65,11 @@ def layers(name: str, device: torch.device, images: int, folder: Path) -> Mappin
 
     def measured(cache: Path) -> None:
         settings = PassSettings(
-            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, progress=NoProgress(),
-            cache=cache,
+            device=device, dtype=torch.float32, batch_size=contest.size, seed=0, cache=cache,
         )  # fmt: skip
-        (gathered,) = settings.gather(
-            model, LocalExecutor(settings, contest.adapter), [PendingTask(task, task.metrics)]
+        (gathered,) = run_passes(
+            PassPlan(settings, model, [PendingTask(task, task.metrics)], print),
+            LocalExecutor(contest.adapter, settings, NoProgress()),
         )
         if gathered.error is not None:
             raise gathered.error

@@ -30,11 +30,13 @@ from teachmatters.analyses.video_tracker import VideoTracker
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, ModelAdapter, ModelRequest, Pair, Points, Role
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import default_batch_size, find_device
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
-from teachmatters.runner.plan.tasks import Task, plan
+from teachmatters.runner.plan.pending import PendingTask
+from teachmatters.runner.plan.tasks import Task, new_analysis, plan
 from teachmatters.runner.record.run import MeasuredModel
 from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.session.passes import PassPlan, run_passes
 
 PAIRS, POINTS, OBJECTS, FRAME = 7, 8, 2, (480, 854)
 
@@ -100,7 +102,7 @@ class Contest:
     def inputs(self) -> list[torch.Tensor]:
         """What the plain pass reads, prepared as the task wants it."""
         info, dataset = self.adapter.info, self.task.opened.dataset
-        input_spec = self.task.new_analysis().input_spec(self.task.parameters, self.task.metrics)
+        input_spec = new_analysis(self.task.spec).input_spec(self.task.parameters, self.task.metrics)
         every = {item.key: item for items in self.task.items.values() for item in items}
         ready = [input_spec.transform.prepare(dataset.image(item), {}, info).inputs for item in every.values()]
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
@@ -111,11 +113,13 @@ class Contest:
         """The pass that ``tm analyze`` makes, its cache of features empty."""
         with tempfile.TemporaryDirectory() as cache:
             settings = PassSettings(
-                device=self.device, dtype=torch.float32, batch_size=None, seed=0, progress=NoProgress(),
+                device=self.device, dtype=torch.float32, batch_size=None, seed=0,
                 cache=Path(cache),
             )  # fmt: skip
-            network = LocalExecutor(settings, self.adapter)
-            (gathered,) = settings.gather(self.model, network, [PendingTask(self.task, self.task.metrics)])
+            executor = LocalExecutor(self.adapter, settings, NoProgress())
+            (gathered,) = run_passes(
+                PassPlan(settings, self.model, [PendingTask(self.task, self.task.metrics)], print), executor
+            )
             if gathered.error is not None:
                 raise gathered.error
             if scored:

@@ -10,11 +10,13 @@ import torch
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
 from teachmatters.runner.engines.local import LocalExecutor
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.record.run import MeasuredModel
 from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.session.passes import PassPlan, run_passes
 from tests import toys
 
 
@@ -40,11 +42,12 @@ def measure(wanted: Task, batch_size: int = 4, seed: int = 0) -> Result:
     cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as cache:
         settings = PassSettings(
-            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed, progress=NoProgress(),
+            device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed,
             cache=Path(cache),
         )  # fmt: skip
-        (gathered,) = settings.gather(
-            measured("toy-a"), LocalExecutor(settings, adapter()), [PendingTask(wanted, wanted.metrics)]
+        (gathered,) = run_passes(
+            PassPlan(settings, measured("toy-a"), [PendingTask(wanted, wanted.metrics)], print),
+            LocalExecutor(adapter(), settings, NoProgress()),
         )
         if gathered.error is not None:
             raise gathered.error

@@ -13,12 +13,14 @@ from teachmatters.analyses import specs
 from teachmatters.api import Analysis, ModelRequest, Result, State
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.runner.features.extractor import writing_features
+from teachmatters.runner.features.members import start_member
 from teachmatters.runner.features.plan import FeaturePlan
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember, build_schedule, split_schedule
+from teachmatters.runner.forward.settings import PassSettings
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, plan
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
+from teachmatters.runner.requests import AnalyzeRequest
 from tests import toys as toy
 from tests.measuring import measured
 
@@ -53,26 +55,26 @@ def task_of(name: str, *parameters: str) -> Task:
     return task
 
 
-def bench_of(batch_size: int, cache: Path) -> PassSettings:
+def settings_of(batch_size: int, cache: Path) -> PassSettings:
     return PassSettings(
-        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, progress=NoProgress(), cache=cache
+        device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, cache=cache
     )  # fmt: skip
 
 
 def started(task: Task, model: str, settings: PassSettings) -> tuple[Analysis, list[PassMember]]:
     """The analysis, and who takes part in its pass: itself, and what brings the features that the cache lacks."""
     about = measured(model)
-    member, context = settings.start(about.info, PendingTask(task, task.metrics))
-    collector = FeaturePlan(settings.kept(), about)
+    member, context = start_member(PendingTask(task, task.metrics), about.info, settings)
+    features = FeaturePlan(settings, about, print)
     if member.input_spec.collect:
-        collector.want(member, task, context)
-        collector.prepare()
-    return member.analysis, [each for each in (member, *collector.members([member])) if each.input_spec.taps]
+        features.want(member, task, context)
+        features.begin()
+    return member.analysis, [each for each in (member, *features.members([member])) if each.input_spec.taps]
 
 
 def gathered(task: Task, model: str, batch_size: int, folder: Path, parts: int = 1) -> tuple[Analysis, State]:
     """The state after a pass in so many parts, each saved, loaded and merged; features go into one cache."""
-    settings = bench_of(batch_size, folder / f"{model}-{batch_size}-{parts}.cache")
+    settings = settings_of(batch_size, folder / f"{model}-{batch_size}-{parts}.cache")
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models[model])).build()
     states: list[State] = []
     beginnings = [started(task, model, settings) for _ in range(parts)]  # as if side by side
@@ -141,7 +143,7 @@ def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_pat
     task = task_of(name)
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()
-    empty = bench_of(4, tmp_path).start(adapter.info, PendingTask(task, task.metrics))[0].analysis.state()
+    empty = start_member(PendingTask(task, task.metrics), adapter.info, settings_of(4, tmp_path))[0].analysis.state()
     save_state(tmp_path / "empty.safetensors", empty)
     empty = load_state(tmp_path / "empty.safetensors")
     finish = (lambda s: analysis.compare(s, s)) if task.spec.pairs else analysis.compute

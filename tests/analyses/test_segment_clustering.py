@@ -20,7 +20,7 @@ from teachmatters.api import Analysis, Context, Crop, Dense, Item, Mask, Row, St
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember
-from teachmatters.runner.plan.tasks import Task
+from teachmatters.runner.plan.tasks import Task, new_analysis
 from tests import annotated, driving, measuring
 from tests import cluster_oracles as oracles
 from tests.toys import ToyData
@@ -32,7 +32,7 @@ Vector = tuple[NDArray[np.float64], str]
 
 def gathered(task: Task, batch_size: int) -> Analysis:
     """The analysis after a pass of toy-a."""
-    adapter, analysis, data = measuring.adapter(), task.new_analysis(), task.opened.dataset
+    adapter, analysis, data = measuring.adapter(), new_analysis(task.spec), task.opened.dataset
     input_spec = analysis.input_spec(task.parameters, task.metrics)
     analysis.start(
         Context(

@@ -16,16 +16,17 @@ from teachmatters.models.timm_vit import TimmViT
 from teachmatters.plugin.checks.guarded import Guarded
 from teachmatters.plugin.findings import CheckSkipped
 from teachmatters.runner.features.extractor import writing_features
+from teachmatters.runner.features.members import start_member
 from teachmatters.runner.features.plan import FeaturePlan
 from teachmatters.runner.forward.device import full_precision
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember, ScheduledImage, build_schedule, split_schedule
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.runner.record.run import MeasuredModel
 from teachmatters.runner.record.validate import check_result
-from teachmatters.runner.requests import NoProgress
-from teachmatters.runner.session.passes import PassSettings, PendingTask
 
 CPU = torch.device("cpu")
 
@@ -137,21 +138,19 @@ class Trial:
         """The analysis, and behind it what brings the features that it collects."""
         info = self._adapter(model).info
         asked = LabelledModel(model, ModelSpec(name=model, family="trial", supervision="", summary=""))
-        collector = FeaturePlan(settings.kept(), MeasuredModel(asked, "0" * 64, info))
-        member, context = settings.start(info, PendingTask(self.task, self.task.metrics), model)
+        features = FeaturePlan(settings, MeasuredModel(asked, "0" * 64, info), print)
+        member, context = start_member(PendingTask(self.task, self.task.metrics), info, settings, model)
         if member.input_spec.collect:
-            collector.want(member, self.task, context)
-            collector.prepare()
-            for error in collector.failed.values():
+            features.want(member, self.task, context)
+            features.begin()
+            for error in features.failed.values():
                 raise error
         own = dataclasses.replace(member, analysis=Guarded(member.analysis)) if guarded else member
-        return [own, *collector.members([member])]
+        return [own, *features.members([member])]
 
     def _settings(self, batch_size: int) -> PassSettings:
         cache = self.folder / "trial.cache"
-        return PassSettings(
-            device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, progress=NoProgress(), cache=cache
-        )
+        return PassSettings(device=CPU, dtype=torch.float32, batch_size=batch_size, seed=0, cache=cache)
 
     def _saved(self, state: State) -> State:
         self.runs += 1

@@ -1,32 +1,32 @@
-"""A model that passes can be made with, wherever it is, and what such a pass leaves."""
+"""The interface of engines, which run the forward passes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from teachmatters.api import ModelInfo, ModelSource, State
 from teachmatters.runner.features.extractor import ExtractionJob
 from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.record.run import RunConditions
+from teachmatters.runner.requests import Progress
 
-if TYPE_CHECKING:
-    from teachmatters.runner.session.passes import PassSettings, PendingTask
-
-MemberSource: TypeAlias = "PendingTask | ExtractionJob"
-"""What a feeding can be made of anew, elsewhere."""
+# A pass member can be created again from one of these, on another machine.
+MemberSource: TypeAlias = PendingTask | ExtractionJob
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPass:
-    """A pass that is to be made.
+    """A pass to run.
 
     Attributes:
-        label: what the display calls it.
-        members: who takes part, started.
-        origins: what each of them was made of.
+        label: shown with the progress.
+        members: the started analyses and feature writers that take part.
+        origins: what each member was created from.
     """
 
     label: str
@@ -36,13 +36,13 @@ class PlannedPass:
 
 @dataclass(frozen=True, slots=True)
 class PassOutcome:
-    """A pass that was made.
+    """A pass that has run.
 
     Attributes:
-        conditions: its circumstances.
-        failed: who broke off, and why; the others went on.
-        states: what the others gathered.
-        seconds: of the time that this process spent on the pass, each one's share.
+        conditions: under which it ran.
+        failed: members that failed, and why; the others went on.
+        states: return what the others gathered.
+        seconds: each member's share of the time that this process spent on the pass.
     """
 
     conditions: RunConditions
@@ -52,25 +52,26 @@ class PassOutcome:
 
 
 class PassExecutor(Protocol):
-    """A model, built and gated."""
+    """A model that an engine has built and checked."""
 
     info: ModelInfo
 
-    def carry_out(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
-        """Make the passes; each comes out in its turn, when it is done and asked for. Closed before its end, it calls
-        off those that are under way.
+    def run(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
+        """Run the passes and yield their outcomes in order. Closing the generator early cancels the passes under way.
 
         Raises:
-            TeachMattersError: a pass broke off as a whole.
+            TeachMattersError: a whole pass failed.
         """
 
 
 class Engine(Protocol):
-    """Who makes passes: this process, or workers elsewhere."""
+    """Runs forward passes, in this process or on workers."""
 
-    def open(self, settings: PassSettings, model: LabelledModel, source: ModelSource) -> PassExecutor:
-        """The model, built and gated where its passes will be made.
+    def open(
+        self, model: LabelledModel, source: ModelSource, settings: PassSettings, progress: Progress
+    ) -> PassExecutor:
+        """Build and check the model where its passes will run.
 
         Raises:
-            TeachMattersError: it cannot be built, or is no plain vision transformer.
+            TeachMattersError: it cannot be built, or is not a plain vision transformer.
         """

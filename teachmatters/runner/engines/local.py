@@ -1,57 +1,58 @@
-"""The engine that is always there: passes in this process."""
+"""The default engine: forward passes in this process."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from teachmatters.api import ModelAdapter, ModelSource
 from teachmatters.runner.engines.base import PassOutcome, PlannedPass
 from teachmatters.runner.features.extractor import writing_features
+from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.forward.device import full_precision, out_of_memory
 from teachmatters.runner.forward.forward_pass import Pass
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.forward.time_shares import scale_shares
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.record.run import RunConditions
-
-if TYPE_CHECKING:
-    from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.requests import Progress
 
 
 class LocalEngine:
-    """See network.Engine."""
+    """See :class:`teachmatters.runner.engines.base.Engine`."""
 
-    def open(self, settings: PassSettings, model: LabelledModel, source: ModelSource) -> LocalExecutor:
-        """See network.Engine."""
-        return LocalExecutor(settings, settings.build(source))
+    def open(
+        self, model: LabelledModel, source: ModelSource, settings: PassSettings, progress: Progress
+    ) -> LocalExecutor:
+        """Build and check the model in this process."""
+        return LocalExecutor(build_model(source, settings), settings, progress)
 
 
 class LocalExecutor:
-    """See network.Network; a pass is made when it is asked for."""
+    """Runs each pass when its outcome is asked for."""
 
-    def __init__(self, settings: PassSettings, adapter: ModelAdapter) -> None:
-        self.settings, self.adapter, self.info = settings, adapter, adapter.info
+    def __init__(self, adapter: ModelAdapter, settings: PassSettings, progress: Progress) -> None:
+        self.adapter, self.settings, self.progress = adapter, settings, progress
+        self.info = adapter.info
 
-    def carry_out(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
-        """See network.Network."""
+    def run(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
+        """Run the passes one after the other."""
         for planned in passes:
-            yield self._carried_out(planned)
+            yield self._run(planned)
 
-    def _carried_out(self, planned: PlannedPass) -> PassOutcome:
+    def _run(self, planned: PlannedPass) -> PassOutcome:
         settings, members = self.settings, planned.members
         started_at, begun = datetime.now(UTC), time.perf_counter()
         one = Pass(self.adapter, settings.device, settings.dtype, members)
-        size = settings.inputs_at_once(self.info, members)
-        settings.progress.begin(planned.label, len(one.entries))
+        size = settings.batch_size_for(self.info, members)
+        self.progress.begin(planned.label, len(one.entries))
         try:
             with writing_features(members) as failed, out_of_memory(), full_precision():
-                outcome = one.run(members[0].input_spec.transform, size, settings.progress.advance)
+                outcome = one.run(members[0].input_spec.transform, size, self.progress.advance)
         finally:
-            settings.progress.finish()
+            self.progress.finish()
         states = {member: member.analysis.state for member in members}
         seconds = scale_shares(outcome.seconds, time.perf_counter() - begun)
-        return PassOutcome(
-            RunConditions(started_at, settings.device, outcome.skipped), failed | outcome.failed, states, seconds
-        )
+        conditions = RunConditions(started_at, settings.device, outcome.skipped)
+        return PassOutcome(conditions, failed | outcome.failed, states, seconds)

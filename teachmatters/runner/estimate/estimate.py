@@ -16,9 +16,9 @@ from teachmatters.runner.estimate.result import Estimate
 from teachmatters.runner.forward.device import find_device
 from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.runner.requests import Progress
-from teachmatters.runner.session.passes import PendingTask
 from teachmatters.runner.study.model import Study
 from teachmatters.runner.study.run import open_study_tasks, settings_groups
 from teachmatters.store import Cell, Store
@@ -44,13 +44,13 @@ def estimate_study(study: Study, db: StoreLocation, progress: Progress) -> Estim
     for model in study.models:
         if not _here(model):
             hidden = sum((model.label, "") in study_task.cells(study.labels) for study_task in study.study_tasks)
-            found.trouble("weights", model.label, hidden, "not here; 'tm fetch' gets them")
+            found.add_obstacle("weights", model.label, hidden, "not here; 'tm fetch' gets them")
     for one in absent:
         hidden = len(list(one.study_task.cells(study.labels)))
         found.missing += hidden
-        found.trouble("data", one.study_task.data.name, hidden, one.error)
-    for settings, mine in settings_groups(study, db, tasks, progress):
-        estimator = PassEstimator(db, settings, found)
+        found.add_obstacle("data", one.study_task.data.name, hidden, one.error)
+    for settings, mine in settings_groups(study, db, tasks):
+        estimator = PassEstimator(db, settings, found, progress)
         _look(study, mine, missing_metrics, estimator)
         found.remark = _space(settings.cache, found)
     if store is not None:
@@ -63,8 +63,8 @@ def _nothing(_: Cell) -> frozenset[str]:
 
 
 def _look(study: Study, tasks: Sequence[Task], missing_metrics: MissingMetrics, estimator: PassEstimator) -> None:
-    """What one command would do (see Work.run), without doing it."""
-    found = estimator.found
+    """What one command would do (see AnalysisSession.run), without doing it."""
+    found = estimator.estimate
     sources = _sources(study, tasks, estimator)
     weights = {label: source.weights for label, (_, source) in sources.items()}
     pairs = missing_metrics.pairs(study.labels, weights, tasks)
@@ -76,9 +76,9 @@ def _look(study: Study, tasks: Sequence[Task], missing_metrics: MissingMetrics, 
         pending_tasks = [PendingTask(task, missing) for task, missing in singles.items() if missing]
         found.missing += len(pending_tasks)
         halves = [PendingTask(task, missing) for task, missing in needed(able, label).items()]
-        pending_tasks += [pending for pending in halves if not estimator.at_hand(pending, model, source)]
+        pending_tasks += [pending for pending in halves if not estimator.has_pair_state(pending, model, source)]
         if pending_tasks:
-            estimator.pass_over(model, source, pending_tasks)
+            estimator.add_model(model, source, pending_tasks)
 
 
 def _sources(study: Study, tasks: Sequence[Task], estimator: PassEstimator) -> Sources:
@@ -89,8 +89,8 @@ def _sources(study: Study, tasks: Sequence[Task], estimator: PassEstimator) -> S
         try:
             sources[model.label] = model, _source(model, estimator.settings.seed)
         except Exception as error:  # noqa: BLE001  a stranger's code; it is told
-            estimator.found.missing += len(wanting)
-            estimator.found.trouble("model", model.label, len(wanting), error)
+            estimator.estimate.missing += len(wanting)
+            estimator.estimate.add_obstacle("model", model.label, len(wanting), error)
     return sources
 
 

@@ -81,8 +81,8 @@ class Estimate:
     keys: set[tuple[str, str]] = field(default_factory=set)
     remark: str | None = None
 
-    def trouble(self, kind: str, name: str, cells: int, error: Exception | str) -> None:
-        """Note what stands in the way, once for each name and reason."""
+    def add_obstacle(self, kind: str, name: str, cells: int, error: Exception | str) -> None:
+        """Add an obstacle; equal names and reasons are joined."""
         reason = " ".join(str(error).split()) or type(error).__name__
         for number, known in enumerate(self.problems):
             if (known.kind, known.name, known.reason) == (kind, name, reason):

@@ -11,7 +11,7 @@ from teachmatters.runner.features.extractor import FeatureWriter
 from teachmatters.runner.forward.device import full_precision, out_of_memory
 from teachmatters.runner.forward.forward_pass import Pass, PassResult
 from teachmatters.runner.forward.schedule import PassMember, build_schedule
-from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.forward.settings import PassSettings
 
 BATCHES = 9
 SECONDS = 3.0
@@ -48,7 +48,7 @@ def throughput(settings: PassSettings, adapter: ModelAdapter, members: Sequence[
         TeachMattersError: a forward pass fails.
     """
     members = [_probe_in_place(member) for member in members]
-    size = settings.inputs_at_once(adapter.info, members)
+    size = settings.batch_size_for(adapter.info, members)
     size = min(size, ON_CPU) if settings.device.type == "cpu" else size
     one = Pass(adapter, settings.device, settings.dtype, members, build_schedule(members)[: BATCHES * size])
     clock = _Clock(one.result)

@@ -37,7 +37,7 @@ class FeatureExtraction:
         absent = self.feature_shards.find(ids_of(items)) < 0
         self.missing |= {item.key: item for item, gone in zip(items, absent, strict=True) if gone}
 
-    def create_jobs(self, transform: Transform) -> None:
+    def create_job(self, transform: Transform) -> None:
         """Get ready for the pass."""
         if self.missing and self.member is None:
             job = ExtractionJob(

@@ -1,11 +1,10 @@
-"""What the analyses of one model want of all images together: what the cache has, and what a pass must bring."""
+"""The features that the analyses of one model need of all images: which the cache holds, which a pass must add."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.runner.features.extractor import FeatureExtraction
 from teachmatters.runner.features.reader import CollectedFeatures
 from teachmatters.runner.forward.schedule import PassMember
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.parameters import text_of
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.runner.record.run import MeasuredModel
@@ -27,39 +27,27 @@ VERSION = 1
 """Raised when what is extracted changes: by a transform, an adapter, or the cache's own format."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureCache:
-    """Where features are kept.
-
-    Attributes:
-        folder: the cache.
-        dtype, seed: of the command.
-        force: extract what is there already, too.
-        say: is told what is worth knowing beforehand.
-    """
-
-    folder: Path
-    dtype: str
-    seed: int
-    force: bool
-    say: Callable[[str], None]
-
-
 class FeaturePlan:
-    """The harvests of one model, shared among its analyses.
+    """The feature extractions of one model, shared among its analyses.
+
+    Args:
+        settings: of the passes; features are kept in its cache folder.
+        model: the model.
+        say: reports what is worth knowing before the passes.
 
     Attributes:
-        failed: analyses that cannot get what they want, and why.
+        extractions: by folder in the cache.
+        failed: analyses that cannot get their features, and why.
     """
 
-    def __init__(self, cache: FeatureCache, model: MeasuredModel) -> None:
-        self.cache, self.model = cache, model
+    def __init__(self, settings: PassSettings, model: MeasuredModel, say: Callable[[str], None]) -> None:
+        self.settings, self.model, self.say = settings, model, say
         self.extractions: dict[Path, FeatureExtraction] = {}
         self.needs: dict[PassMember, list[FeatureExtraction]] = {}
         self.failed: dict[PassMember, Exception] = {}
 
     def want(self, member: PassMember, task: Task, context: Context) -> None:
-        """An analysis wants what its feed says."""
+        """Plan the features that the input spec of an analysis asks for."""
         needs = self.needs.setdefault(member, [])
         try:
             for tap in _taps(member, task, context):
@@ -71,24 +59,24 @@ class FeaturePlan:
             self.failed[member] = error
 
     def _extraction(self, member: PassMember, task: Task, tap: Tap) -> FeatureExtraction:
-        facts = _key_fields(self.cache, self.model, task, member.input_spec.transform, tap)
-        entry, info = CacheEntry.at(self.cache.folder, "features", facts), self.model.info
+        fields = _key_fields(self.settings, self.model, task, member.input_spec.transform, tap)
+        entry, info = CacheEntry.at(self.settings.cache, "features", fields), self.model.info
         if entry.path not in self.extractions:
-            if self.cache.force:
+            if self.settings.force:
                 entry.remove()
-            feature_shards = FeatureShards(entry, info.depth, info.width, self.cache.say)
+            feature_shards = FeatureShards(entry, info.depth, info.width, self.say)
             self.extractions[entry.path] = FeatureExtraction(feature_shards, tap, task.opened.dataset)
         return self.extractions[entry.path]
 
-    def prepare(self) -> None:
-        """Everybody has said what they want: is there room for it, and may it be written?"""
+    def begin(self) -> None:
+        """Check that what is missing fits on the disk and may be written, and create the jobs that write it."""
         wanting = [member for member, needs in self.needs.items() if any(extraction.missing for extraction in needs)]
         try:
-            if asked := self.asked():
-                make_room(self.cache.folder, self.cache.say, asked)
-            remark = remark_on_space(self.cache.folder, asked, f"features of {self.model.asked.label}")
+            if missing := self.missing_bytes():
+                make_room(self.settings.cache, self.say, missing)
+            remark = remark_on_space(self.settings.cache, missing, f"features of {self.model.asked.label}")
             if remark:
-                self.cache.say(remark)
+                self.say(remark)
             for extraction in self.extractions.values():
                 if extraction.missing:
                     extraction.feature_shards.entry.begin()
@@ -97,20 +85,20 @@ class FeaturePlan:
         except TeachMattersError as error:
             self.failed |= dict.fromkeys(wanting, error)
 
-    def asked(self) -> int:
-        """Bytes of what is missing."""
+    def missing_bytes(self) -> int:
+        """Return the size of all features that the cache lacks."""
         return sum(
             extraction.feature_shards.size_of(len(extraction.missing)) for extraction in self.extractions.values()
         )
 
     def create_jobs(self) -> None:
-        """Get ready for the passes; nothing is written yet."""
+        """Create the jobs that write missing features in a pass; nothing is written yet."""
         for member, needs in self.needs.items():
             for extraction in needs:
-                extraction.create_jobs(member.input_spec.transform)
+                extraction.create_job(member.input_spec.transform)
 
     def members(self, analyses: Iterable[PassMember]) -> list[PassMember]:
-        """The parts in a pass that bring what these analyses want."""
+        """Return the pass members that write the features these analyses need."""
         needs = (
             extraction for member in analyses if member not in self.failed for extraction in self.needs.get(member, ())
         )
@@ -124,7 +112,7 @@ class FeaturePlan:
     def problem(
         self, member: PassMember, context: Context, failed: Mapping[PassMember, Exception], skipped: Mapping[str, str]
     ) -> Exception | None:
-        """Why an analysis did not get what it wanted, None if it did; to be asked after the passes."""
+        """Return why an analysis lacks features after the passes, None if it has them all."""
         if member in self.failed:
             return self.failed[member]
         for extraction in self.needs[member]:
@@ -138,10 +126,10 @@ class FeaturePlan:
 
 
 def _taps(member: PassMember, task: Task, context: Context) -> list[Tap]:
-    """Those that an analysis collects and the model has.
+    """Return the taps that an analysis collects and the model has.
 
     Raises:
-        TeachMattersError: the analysis asks for what cannot be.
+        TeachMattersError: the analysis asks for a tap that cannot be collected.
     """
     if odd := member.input_spec.collect - DERIVED:
         raise TeachMattersError(f"{task.spec.name} collects {', '.join(sorted(odd))}; only cls and mean can be")
@@ -156,9 +144,9 @@ def _features(context: Context) -> CollectedFeatures:
 
 
 def _key_fields(
-    cache: FeatureCache, model: MeasuredModel, task: Task, transform: Transform, tap: Tap
+    settings: PassSettings, model: MeasuredModel, task: Task, transform: Transform, tap: Tap
 ) -> dict[str, Any]:
-    """All that the vector of an image depends on, but the image."""
+    """Return all that an image's vector depends on, except the image."""
     items = [item for items in task.items.values() for item in items]
     opened, kind = task.opened, type(transform)
     return {
@@ -168,16 +156,16 @@ def _key_fields(
         "dataset": task.dataset if opened.spec.version == 1 else f"{task.dataset}, version {opened.spec.version}",
         "parameters": {p.name: text_of(opened.parameters[p.name]) for p in opened.spec.parameters if p.in_setting},
         "annotations": _annotations(opened.dataset, task.kinds),
-        "seed": cache.seed if _drawn(items) else 0,
+        "seed": settings.seed if _drawn(items) else 0,
         "transform": f"{kind.__module__}.{transform!r}",
-        "dtype": cache.dtype,
+        "dtype": settings.dtype_name,
         "tap": tap,
         "version": VERSION,
     }
 
 
 def _drawn(items: Sequence[Item]) -> bool:
-    """Whether there are images that are no files, and may depend on the seed."""
+    """Return whether some images are not files, and so may depend on the seed."""
     return any(not item.size for item in items)
 
 

@@ -1,4 +1,4 @@
-"""What of all that is wanted the store lacks."""
+"""Which of the wanted metrics the store lacks."""
 
 from __future__ import annotations
 
@@ -7,41 +7,40 @@ from itertools import combinations_with_replacement
 from typing import TypeAlias
 
 from teachmatters.runner.plan.tasks import Task
-from teachmatters.runner.record.run import cell_of
 from teachmatters.store import Cell
 
+# The missing metrics of one model by task; empty where the store holds them all.
 Singles: TypeAlias = dict[Task, frozenset[str]]
-"""What is missing of one model; nothing where the store holds it all."""
 
+# The same for pairs of models, whose labels are sorted.
 Pairs: TypeAlias = dict[tuple[Task, str, str], frozenset[str]]
-"""The same of pairs of models, by their labels in the canonical order."""
 
 
 class MissingMetrics:
-    """What of all that is wanted the store lacks.
+    """Finds the wanted metrics that the store lacks.
 
     Args:
-        recorded: the metrics that the store holds of a cell.
-        force: whether everything is to be measured, whatever it holds.
+        recorded: returns the metrics that the store holds of a cell.
+        force: treat everything as missing.
     """
 
     def __init__(self, recorded: Callable[[Cell], frozenset[str]], *, force: bool) -> None:
         self.recorded, self.force = recorded, force
 
     def singles(self, label: str, weights: str, tasks: Iterable[Task]) -> Singles:
-        """Of one model: every task that wants something of it."""
+        """Return the missing metrics of one model, for every task that wants some of it."""
         wanting = (task for task in tasks if not task.spec.pairs and task.wanted(label))
-        return {task: self._of(task, task.wanted(label), cell_of(task, label, weights)) for task in wanting}
+        return {task: self._of(task, task.wanted(label), task.cell(label, weights)) for task in wanting}
 
     def pairs(self, labels: Iterable[str], weights: Mapping[str, str], tasks: Iterable[Task]) -> Pairs:
-        """Of all pairs that are wanted. Of a model whose weights were not found everything is missing."""
+        """Return those of all wanted pairs. Of a model whose weights were not found everything is missing."""
         every = list(combinations_with_replacement(sorted(labels), 2))
         missing: Pairs = {}
         for task in (task for task in tasks if task.spec.pairs):
             for first, second in every:
                 wanted = task.wanted(first, second)
                 if wanted and first in weights and second in weights:
-                    cell = cell_of(task, first, weights[first], second, weights[second])
+                    cell = task.cell(first, weights[first], second, weights[second])
                     missing[task, first, second] = self._of(task, wanted, cell)
                 elif wanted:
                     missing[task, first, second] = wanted
@@ -52,7 +51,7 @@ class MissingMetrics:
 
 
 def needed(pairs: Pairs, label: str) -> Singles:
-    """The comparisons that a model has to be passed over for, with all that is missing of them."""
+    """Return the comparisons that need a pass of this model, with all metrics that they lack."""
     found: Singles = {}
     for (task, *labels), missing in pairs.items():
         if missing and label in labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
@@ -75,9 +75,11 @@ class Task:
         """The metrics that are wanted of a model, or of a pair."""
         return self.metrics & selected_metrics(self.selections, *labels) if self.selections else self.metrics
 
-    def new_analysis(self) -> Analysis:
-        """A fresh instance."""
-        return new_analysis(self.spec)
+    def cell(self, model: str, weights: str, other_model: str = "", other_weights: str = "") -> Cell:
+        """Return the cell of this task for one model, or for a pair."""
+        return replace(
+            self.template, model=model, weights=weights, other_model=other_model, other_weights=other_weights
+        )
 
 
 def new_analysis(spec: AnalysisSpec) -> Analysis:

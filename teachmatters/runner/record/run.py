@@ -1,4 +1,4 @@
-"""One run as the store will keep it: checked, and told where it comes from."""
+"""A run as the store keeps it: validated, with its provenance."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import torch
 from teachmatters.api import ModelInfo, Result
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.runner.record.provenance import git_commit, versions
 from teachmatters.runner.record.validate import check_result
-from teachmatters.store import Cell, ModelRow, Run
+from teachmatters.store import ModelRow, Run
 
-MOST_NAMED = 20
-"""Skipped images are all counted; the run's record names this many."""
+MOST_NAMED = 20  # all skipped images are counted; this many are named in the notes
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredModel:
-    """A model that was built, as the store will know it.
+    """A model that is measured.
 
     Attributes:
-        asked: label, spec and file.
+        asked: its label, spec and weights file.
         weights: sha256 of the weights.
         info: its shape.
         remarks: what changes its numbers and is to be kept with them.
@@ -39,16 +39,16 @@ class MeasuredModel:
     remarks: tuple[str, ...] = ()
 
     def row(self) -> ModelRow:
-        """What the store keeps of it."""
+        """Return the model as the store keeps it."""
         spec, info = self.asked.spec, self.info
-        # Weights from a file are of any origin: what the spec says is of its own.
-        told = spec.supervision if self.asked.weights is None else info.supervision
+        # Weights from a file may have any origin, so the spec's supervision does not apply to them.
+        known = spec.supervision if self.asked.weights is None else info.supervision
         return ModelRow(
             label=self.asked.label,
             name=spec.name,
             weights=self.weights,
             family=spec.family,
-            supervision=told if self.asked.supervision is None else self.asked.supervision,
+            supervision=known if self.asked.supervision is None else self.asked.supervision,
             arch=info.arch,
             patch_size=info.patch_size,
             image_size=info.image_size,
@@ -59,14 +59,14 @@ class MeasuredModel:
 
 @dataclass(frozen=True, slots=True)
 class RunConditions:
-    """The circumstances of a measurement.
+    """Conditions of a measurement.
 
     Attributes:
         started_at: when it began.
-        device: where it was made.
+        device: on which it ran.
         skipped: images that could not be read, and why.
-        looked: False when no image was needed, since nothing applies to the model.
-        seconds: its share, until now, of the time that the command took.
+        looked: False when no image was read because no metric applies to the model.
+        seconds: its share, so far, of the time that the command took.
     """
 
     started_at: datetime
@@ -76,14 +76,14 @@ class RunConditions:
     seconds: float = 0.0
 
     def longer(self, seconds: float) -> RunConditions:
-        """The same, after so much more time."""
+        """Return the same conditions with more time spent."""
         return replace(self, seconds=self.seconds + seconds)
 
     def skipped_of(self, task: Task) -> dict[str, str]:
-        """Of the images that could not be read, those of a task.
+        """Return the images of a task that could not be read, and why.
 
         Raises:
-            TeachMattersError: that is all of them.
+            TeachMattersError: none could be read.
         """
         keys = task.keys
         mine = {key: why for key, why in self.skipped.items() if key in keys}
@@ -96,37 +96,31 @@ class RunConditions:
         return mine
 
 
-def cell_of(task: Task, label: str, weights: str, other: str = "", other_weights: str = "") -> Cell:
-    """The cell of a task for one model, or for a pair."""
-    return replace(task.template, model=label, weights=weights, other_model=other, other_weights=other_weights)
-
-
 def describe_run(
-    task: Task,
-    metrics: frozenset[str],
+    pending: PendingTask,
     models: tuple[MeasuredModel, MeasuredModel | None],
     conditions: RunConditions,
     result: Result,
 ) -> Run:
-    """A checked result as a run that knows where it comes from.
+    """Validate a result and describe it as a run with its provenance.
 
     Args:
-        task: what was measured.
-        metrics: those that were missing, hence measured.
+        pending: the task and the metrics that were measured.
         models: the model, and for a pair the other one.
-        conditions: the circumstances.
-        result: what the analysis computed.
+        conditions: of the measurement.
+        result: of the analysis.
 
     Raises:
-        TeachMattersError: the result breaks what the analysis declared.
+        TeachMattersError: the result does not match what the analysis declares.
     """
+    task, metrics = pending.task, pending.metrics
     model, other = models
     skipped = conditions.skipped_of(task)
     check_result(task.spec, metrics, result, model.info, other.info if other else model.info)
     second = (other.asked.label, other.weights) if other else ("", "")
     return Run(
         run_id=str(uuid.uuid4()),
-        cell=cell_of(task, model.asked.label, model.weights, *second),
+        cell=task.cell(model.asked.label, model.weights, *second),
         model=model.row(),
         other=other.row() if other else None,
         setting=task.setting,

@@ -9,10 +9,10 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
 from teachmatters.runner.engines.select import check_engine, driver_device, engine_of
 from teachmatters.runner.forward.device import find_device, find_dtype
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import labelled_models, uncommon_supervisions
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.requests import AnalyzeRequest, NoProgress, Outcome, Progress
-from teachmatters.runner.session.passes import PassSettings
 from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.store.migrate import check_writable
 
@@ -49,14 +49,12 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
             dtype=dtype,
             batch_size=request.batch_size,
             seed=request.seed,
-            progress=progress,
             cache=cache,
             force=request.force,
-            engine=engine,
         )
-        with AnalysisSession(request.db, settings, said) as work:
-            work.run(models, tasks)
-    return in_order(work.ended, [model.label for model in models], tasks)
+        with AnalysisSession(request.db, settings, engine, progress, remarks=said) as session:
+            session.run(models, tasks)
+    return in_order(session.outcomes, [model.label for model in models], tasks)
 
 
 def _check_numbers(request: AnalyzeRequest) -> None:

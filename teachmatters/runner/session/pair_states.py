@@ -1,4 +1,4 @@
-"""One model's halves of comparisons, kept beside the store: a model is passed over once for all pairs to come."""
+"""States of models for comparisons, cached next to the store, so that a model runs once for all pairs to come."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from teachmatters.cache.limit import make_room
 from teachmatters.cache.location import cache_folder
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.errors import TeachMattersError
+from teachmatters.runner.features.members import start_member
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
-from teachmatters.runner.record.run import RunConditions, cell_of
-from teachmatters.runner.session.passes import AnalysisResult, PassSettings, PendingTask
+from teachmatters.runner.record.run import RunConditions
+from teachmatters.runner.session.passes import AnalysisResult
 from teachmatters.store.location import StoreLocation
 
 FILE = "state.safetensors"
@@ -30,7 +33,7 @@ FILE = "state.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class PairState:
-    """One model's half of a comparison; its state is read when it is needed."""
+    """One model's side of a comparison; ``state`` reads it from disk."""
 
     context: Context
     conditions: RunConditions
@@ -38,48 +41,46 @@ class PairState:
 
 
 class PairStateCache:
-    """The halves that lie beside a store.
+    """The pair states next to a store.
 
-    A state is found again by everything that changes it: weights and model, the items of the data set, the analysis
-    with its version and parameters, limit, seed and dtype. It must hold at least the metrics asked for.
+    The key of a state is everything that changes it: weights and model, the items of the data set, the analysis with
+    its version and parameters, limit, seed and dtype. A state serves if it holds at least the requested metrics.
     """
 
-    def __init__(self, db: StoreLocation, settings: PassSettings) -> None:
-        self.folder, self.settings = cache_folder(db), settings
-        # One model against all others: its own state stays, theirs come and go.
+    def __init__(self, db: StoreLocation, settings: PassSettings, say: Callable[[str], None]) -> None:
+        self.folder, self.settings, self.say = cache_folder(db), settings, say
+        # One model is compared with all others: its own state stays in memory, theirs are read in turn.
         self.read = functools.lru_cache(maxsize=2)(load_state)
 
     def find(self, pending: PendingTask, model: LabelledModel, weights: str) -> tuple[ModelInfo, PairState] | None:
-        """The half of a model with these weights, and the model's shape, if a pass has left it whole."""
+        """Return the shape and the state of a model with these weights, None if the cache lacks it."""
         entry = self.entry(pending.task, model, weights)
         hold(entry)
         try:
             holds = entry.holds() or {}
             info = _info(holds["shape"])
             enough = pending.applicable(info) <= set(holds["metrics"])
-        except (KeyError, TypeError):  # never made, or not as we make it
+        except (KeyError, TypeError):  # missing, or not written by this code
             return None
         path = entry.path / FILE
         if not path.is_file() or not enough or not self._sound(path, entry.key):
             return None
         entry.touch()
-        _, context = self.settings.start(info, pending)
+        _, context = start_member(pending, info, self.settings)
         conditions = RunConditions(datetime.now(UTC), self.settings.device, holds["skipped"])
         return info, PairState(context, conditions, lambda: self.read(path, entry.key))
 
     def _sound(self, path: Path, key: str) -> bool:
-        """Whether a state is as it was written; one that is not is said, and the pass to come replaces it."""
+        """Return whether a state can be read; a damaged one is reported and replaced by the next pass."""
         try:
             self.read(path, key)
         except TeachMattersError:
-            self.settings.progress.say(
-                f"{path} is damaged, another model's or cannot be read: its model is passed over anew"
-            )
+            self.say(f"{path} is damaged, another model's or cannot be read: its model runs again")
             return False
         return True
 
     def keep(self, gathered: AnalysisResult, model: LabelledModel, weights: str) -> PairState:
-        """Save what a pass has gathered; where that is impossible it lives as long as the command."""
+        """Save what a pass gathered; where that fails, keep it in memory until the command ends."""
         context, conditions, state = gathered.context, gathered.conditions, gathered.state()
         task = gathered.pending.task
         entry = self.entry(task, model, weights)
@@ -90,26 +91,24 @@ class PairStateCache:
             "images": len(task.keys) - len(conditions.skipped_of(task)),
         }
         try:
-            make_room(
-                self.folder, self.settings.progress.say, sum(np.asarray(value).nbytes for value in state.values())
-            )
-            entry.begin({})  # while it is being replaced, nothing is said of what it holds
+            make_room(self.folder, self.say, sum(np.asarray(value).nbytes for value in state.values()))
+            entry.begin({})  # while the file is replaced, the entry claims to hold nothing
             hold(entry)
             save_state(entry.path / FILE, state, entry.key)
             entry.begin(holds)
         except TeachMattersError as error:
-            self.settings.progress.say(f"what this pass found is not kept for later comparisons: {error}")
+            self.say(f"what this pass found is not kept for later comparisons: {error}")
             return PairState(context, conditions, lambda: state)
         self.read.cache_clear()
         return PairState(context, conditions, lambda: self.read(entry.path / FILE, entry.key))
 
     def entry(self, task: Task, model: LabelledModel, weights: str) -> CacheEntry:
-        """Where the half of a model lies, or would."""
-        cell = dataclasses.asdict(cell_of(task, "", weights))
+        """Return the cache entry of a model's state; it need not exist."""
+        cell = dataclasses.asdict(task.cell("", weights))
         return CacheEntry.at(self.folder, task.spec.name, {**cell, "model": model.spec.name})
 
 
 def _info(about: Mapping[str, Any]) -> ModelInfo:
-    """JSON knows no tuples."""
-    facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
-    return ModelInfo(**facts)
+    # JSON has no tuples.
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
+    return ModelInfo(**fields)

@@ -1,4 +1,4 @@
-"""One analyze command under way: what is missing of it is measured, model by model, and each run committed."""
+"""One analyze command: measures what the store lacks, model by model, and records each run when it is complete."""
 
 from __future__ import annotations
 
@@ -15,50 +15,60 @@ from teachmatters.cache.limit import limit_of, make_room
 from teachmatters.cache.location import cache_folder
 from teachmatters.errors import listing
 from teachmatters.registry import call
+from teachmatters.runner.engines.base import Engine
 from teachmatters.runner.forward.device import out_of_memory
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
 from teachmatters.runner.plan.models import LabelledModel
-from teachmatters.runner.plan.tasks import Task
+from teachmatters.runner.plan.pending import PendingTask
+from teachmatters.runner.plan.tasks import Task, new_analysis
 from teachmatters.runner.record.run import MeasuredModel, RunConditions, describe_run
 from teachmatters.runner.record.validate import UNIT
-from teachmatters.runner.requests import Outcome
+from teachmatters.runner.requests import Outcome, Progress
 from teachmatters.runner.session.pair_states import PairState, PairStateCache
-from teachmatters.runner.session.passes import AnalysisResult, PassSettings, PendingTask
+from teachmatters.runner.session.passes import AnalysisResult, PassPlan, run_passes
 from teachmatters.store import Cell, Store
 from teachmatters.store.location import StoreLocation
 
 
 class AnalysisSession:
-    """One command under way.
+    """Measures the tasks of one command and records them.
 
     Args:
         db: the store to write.
-        settings: where and how forward passes are made.
-        said: sentences for the moment when it is clear that something is measured.
-        tell: is told how each task of each model ended, at once.
+        settings: of the forward passes.
+        engine: runs the forward passes.
+        progress: shows progress and remarks.
+        remarks: shown once it is clear that something has to be measured.
+        on_outcome: called with the outcome of each task of each model as soon as it is known.
 
     Attributes:
-        ended: how everything ended so far, with its task.
+        outcomes: all outcomes so far, each with its task.
+        remarks: those that have not been shown.
     """
 
     def __init__(
         self,
         db: StoreLocation,
         settings: PassSettings,
-        said: Sequence[str] = (),
-        tell: Callable[[Outcome], None] | None = None,
+        engine: Engine,
+        progress: Progress,
+        *,
+        remarks: Sequence[str] = (),
+        on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
-        limit_of(cache_folder(db))  # what cannot be read of it is said before hours of work, not after
-        self.db, self.settings, self.said, self.tell = db, settings, list(said), tell
-        # A store that does not exist yet is made only when there is something to put into it.
+        limit_of(cache_folder(db))  # an unreadable limit is an error now, not after hours of work
+        self.db, self.settings, self.engine, self.progress = db, settings, engine, progress
+        self.remarks, self.on_outcome = list(remarks), on_outcome
+        # A store that does not exist yet is created only when there is something to put into it.
         self.store = Store.open(db) if db.exists() else None
-        self.missing_metrics = MissingMetrics(self._recorded, force=settings.force)
-        self.ended: list[tuple[Task, Outcome]] = []
+        self.missing = MissingMetrics(self._recorded, force=settings.force)
+        self.outcomes: list[tuple[Task, Outcome]] = []
         self.measured: dict[str, MeasuredModel] = {}
-        self.kept = PairStateCache(db, settings)
-        self.halves: dict[tuple[Task, str], PairState] = {}
-        self.broken: dict[tuple[Task, str], Exception] = {}
-        self.users: Counter[tuple[Task, str]] = Counter()  # the pairs that a half is for
+        self.pair_state_cache = PairStateCache(db, settings, progress.say)
+        self.pair_states: dict[tuple[Task, str], PairState] = {}
+        self.pair_errors: dict[tuple[Task, str], Exception] = {}
+        self.pair_users: Counter[tuple[Task, str]] = Counter()  # how many pairs need a state
 
     def __enter__(self) -> AnalysisSession:
         return self
@@ -68,89 +78,92 @@ class AnalysisSession:
             self.store.close()
         release()
         if kind is None and self.measured:
-            make_room(self.kept.folder, self.settings.progress.say)
+            make_room(self.pair_state_cache.folder, self.progress.say)
 
     def run(self, models: Sequence[LabelledModel], tasks: Sequence[Task]) -> None:
-        """Everything, model by model, pairs at the end."""
+        """Measure every task of every model, then compare the pairs."""
         sources: dict[str, tuple[LabelledModel, ModelSource]] = {}
         for model in models:
             with self._guarded(model.label, tasks):
-                asked = ModelRequest(spec=model.spec, weights=model.weights, seed=self.settings.seed)
-                sources[model.label] = model, call(model.spec.factory, asked)
-                self._say_what_stays(model, sources[model.label][1].weights)
+                request = ModelRequest(spec=model.spec, weights=model.weights, seed=self.settings.seed)
+                sources[model.label] = model, call(model.spec.factory, request)
+                self._report_kept_supervision(model, sources[model.label][1].weights)
         weights = {label: source.weights for label, (_, source) in sources.items()}
-        pairs = self.missing_metrics.pairs([model.label for model in models], weights, tasks)
+        pairs = self.missing.pairs([model.label for model in models], weights, tasks)
         self._reuse_pairs(pairs)
-        for (task, first, second), missing in pairs.items():
-            self.users.update((task, label) for label in {first, second} if missing)
+        for (task, first, second), metrics in pairs.items():
+            self.pair_users.update((task, label) for label in {first, second} if metrics)
         for label, (model, source) in sources.items():
-            pending_tasks = self._singles(label, source, tasks)
-            halves = [PendingTask(task, missing) for task, missing in needed(pairs, label).items()]
-            pending_tasks += [pending for pending in halves if not self._at_hand(pending, model, source)]
+            pending_tasks = self._pending_singles(label, source, tasks)
+            for task, metrics in needed(pairs, label).items():
+                pending = PendingTask(task, metrics)
+                if not self._find_pair_state(pending, model, source):
+                    pending_tasks.append(pending)
             if pending_tasks:
                 with self._guarded(label, [pending.task for pending in pending_tasks]):
                     self._measure(model, source, pending_tasks)
-        for (task, first, second), missing in pairs.items():
-            if missing:
+        for (task, first, second), metrics in pairs.items():
+            if metrics:
                 with self._guarded(first, [task], second):
-                    self._compare(PendingTask(task, missing), first, second)
+                    self._compare(PendingTask(task, metrics), first, second)
 
     @contextmanager
     def _guarded(self, label: str, tasks: Sequence[Task], other: str = "") -> Iterator[None]:
-        """What fails inside has failed for those tasks that have not ended yet; the rest goes on."""
+        """Turn an exception into failed outcomes of those tasks that have none yet; the rest goes on."""
         try:
             with out_of_memory():
                 yield
-        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
-            ended = {task for task, o in self.ended if (o.model, o.other) == (label, other) and o.ended}
+        except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported at the end
+            ended = {task for task, o in self.outcomes if (o.model, o.other) == (label, other) and o.ended}
             for task in tasks:
                 if task.spec.pairs and not other:
-                    self.broken[task, label] = error  # told by every pair that it is a half of
+                    self.pair_errors[task, label] = error  # reported by every pair that needs this model
                 elif task not in ended and task.wanted(label, other or label):
-                    self._tell(task, Outcome(model=label, other=other, status="failed", error=error))
+                    self._report(task, Outcome(model=label, other=other, status="failed", error=error))
 
-    def _tell(self, task: Task, outcome: Outcome) -> None:
-        about = replace(outcome, dataset=task.dataset, analysis=task.spec.name, setting=task.setting)
-        self.ended.append((task, about))
-        if self.tell is not None:
-            self.tell(about)
+    def _report(self, task: Task, outcome: Outcome) -> None:
+        outcome = replace(outcome, dataset=task.dataset, analysis=task.spec.name, setting=task.setting)
+        self.outcomes.append((task, outcome))
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
 
     # --- what is missing
 
     def _recorded(self, cell: Cell) -> frozenset[str]:
         return frozenset() if self.store is None else self.store.recorded(cell)
 
-    def _say_what_stays(self, model: LabelledModel, weights: str) -> None:
-        """A stored run keeps the supervision that it was recorded with."""
+    def _report_kept_supervision(self, model: LabelledModel, weights: str) -> None:
+        """Report that stored runs keep the supervision that they were recorded with."""
         if self.store is None or model.supervision is None or self.settings.force:
             return
         if others := self.store.supervisions(model.label, weights) - {model.supervision}:
             kept = listing(repr(word) if word else "none known" for word in sorted(others))
-            self.settings.progress.say(
+            self.progress.say(
                 f"{model.label}: runs in {self.db} have the supervision {kept} and keep it; "
                 f"--force measures them again with {model.supervision!r}"
             )
 
-    def _reused(self, task: Task, metrics: frozenset[str], model: str, other: str = "") -> None:
+    def _reuse(self, task: Task, metrics: frozenset[str], model: str, other: str = "") -> None:
         if metrics:
             items = len(task.keys)
-            self._tell(task, Outcome(model=model, other=other, status="reused", metrics=metrics, items=items))
+            self._report(task, Outcome(model=model, other=other, status="reused", metrics=metrics, items=items))
 
     def _reuse_pairs(self, pairs: Pairs) -> None:
         for (task, first, second), missing in pairs.items():
-            self._reused(task, task.wanted(first, second) - missing, first, second)
+            self._reuse(task, task.wanted(first, second) - missing, first, second)
 
-    def _singles(self, label: str, source: ModelSource, tasks: Sequence[Task]) -> list[PendingTask]:
-        missing = self.missing_metrics.singles(label, source.weights, tasks)
+    def _pending_singles(self, label: str, source: ModelSource, tasks: Sequence[Task]) -> list[PendingTask]:
+        missing = self.missing.singles(label, source.weights, tasks)
         for task, metrics in missing.items():
-            self._reused(task, task.wanted(label) - metrics, label)
+            self._reuse(task, task.wanted(label) - metrics, label)
         return [PendingTask(task, metrics) for task, metrics in missing.items() if metrics]
 
-    def _at_hand(self, pending: PendingTask, model: LabelledModel, source: ModelSource) -> bool:
-        """Whether an earlier command has passed over the model for this comparison."""
-        found = None if self.settings.force or pending.task.force else self.kept.find(pending, model, source.weights)
+    def _find_pair_state(self, pending: PendingTask, model: LabelledModel, source: ModelSource) -> bool:
+        """Return whether an earlier command left the state that this comparison needs of the model."""
+        force = self.settings.force or pending.task.force
+        found = None if force else self.pair_state_cache.find(pending, model, source.weights)
         if found is not None:
-            info, self.halves[pending.task, model.label] = found
+            info, self.pair_states[pending.task, model.label] = found
             self.measured.setdefault(model.label, MeasuredModel(model, source.weights, info, source.remarks))
         return found is not None
 
@@ -158,61 +171,62 @@ class AnalysisSession:
 
     def _measure(self, model: LabelledModel, source: ModelSource, pending_tasks: Sequence[PendingTask]) -> None:
         begun = time.perf_counter()
-        network = self.settings.open(model, source)
-        measured = self.measured[model.label] = MeasuredModel(model, source.weights, network.info, source.remarks)
+        executor = self.engine.open(model, source, self.settings, self.progress)
+        measured = self.measured[model.label] = MeasuredModel(model, source.weights, executor.info, source.remarks)
         for remark in source.remarks:
-            self.settings.progress.say(f"{model.label}: {remark}")
-        while self.said:
-            self.settings.progress.say(self.said.pop(0))
-        able = [pending for pending in pending_tasks if pending.applicable(network.info)]
+            self.progress.say(f"{model.label}: {remark}")
+        while self.remarks:
+            self.progress.say(self.remarks.pop(0))
+        applicable = [pending for pending in pending_tasks if pending.applicable(executor.info)]
         for pending in pending_tasks:
-            if pending not in able and not pending.task.spec.pairs:
-                self._record(pending, (measured, None), self._nothing(), Result())
-        opened = (time.perf_counter() - begun) / max(len(able), 1)
-        # Closed here, not when nobody refers to it any longer: an error that is kept for the end may do so.
-        with closing(self.settings.gather(measured, network, able)) as everything:
-            for gathered in everything:
-                # What the others saw in this pass is not lost when one of them fails.
-                with self._guarded(model.label, [gathered.pending.task]):
-                    self._gathered(measured, replace(gathered, conditions=gathered.conditions.longer(opened)))
+            if pending not in applicable and not pending.task.spec.pairs:
+                self._record(pending, (measured, None), self._no_passes(), Result())
+        opened = (time.perf_counter() - begun) / max(len(applicable), 1)
+        plan = PassPlan(self.settings, measured, applicable, self.progress.say)
+        # Closed here, not when garbage is collected: a stored exception may keep the generator alive.
+        with closing(run_passes(plan, executor)) as results:
+            for result in results:
+                # One analysis that fails does not cost the others what they gathered in the same pass.
+                with self._guarded(model.label, [result.pending.task]):
+                    self._complete(measured, replace(result, conditions=result.conditions.longer(opened)))
 
-    def _nothing(self) -> RunConditions:
+    def _no_passes(self) -> RunConditions:
         return RunConditions(datetime.now(UTC), self.settings.device, looked=False)
 
-    def _gathered(self, measured: MeasuredModel, gathered: AnalysisResult) -> None:
+    def _complete(self, measured: MeasuredModel, gathered: AnalysisResult) -> None:
         if gathered.error is not None:
             raise gathered.error
         pending, conditions, begun = gathered.pending, gathered.conditions, time.perf_counter()
         conditions.skipped_of(pending.task)  # refuses to compute from nothing
         if pending.task.spec.pairs:
-            half = self.kept.keep(gathered, measured.asked, measured.weights)
+            state = self.pair_state_cache.keep(gathered, measured.asked, measured.weights)
             conditions = conditions.longer(time.perf_counter() - begun)
-            self.halves[pending.task, measured.asked.label] = replace(half, conditions=conditions)
+            self.pair_states[pending.task, measured.asked.label] = replace(state, conditions=conditions)
         else:
             result = gathered.analysis.compute(gathered.state())
             self._record(pending, (measured, None), conditions.longer(time.perf_counter() - begun), result)
 
     def _compare(self, pending: PendingTask, first: str, second: str) -> None:
         for label in (first, second):
-            if (error := self.broken.get((pending.task, label))) is not None:
+            if (error := self.pair_errors.get((pending.task, label))) is not None:
                 raise error
         one, two = self.measured[first], self.measured[second]
         if not pending.applicable(one.info, two.info):
-            self._record(pending, (one, two), self._nothing(), Result())
+            self._record(pending, (one, two), self._no_passes(), Result())
             return
         begun = time.perf_counter()
-        half, other = self.halves[pending.task, first], self.halves[pending.task, second]
-        analysis = pending.task.new_analysis()
-        # The passes may have been made for other pairs too, of which more was missing, not necessarily the same.
-        analysis.start(replace(half.context, metrics=pending.applicable(one.info, two.info)))
-        result = analysis.compare(half.state(), other.state())
+        state, other = self.pair_states[pending.task, first], self.pair_states[pending.task, second]
+        analysis = new_analysis(pending.task.spec)
+        # The states may have been gathered for other pairs too, which lacked more metrics, not necessarily the same.
+        analysis.start(replace(state.context, metrics=pending.applicable(one.info, two.info)))
+        result = analysis.compare(state.state(), other.state())
         result.records = [each for each in result.records if each.metric in pending.metrics]
         result.maps = [each for each in result.maps if each.name.removeprefix(UNIT) in pending.metrics]
         passes = sum(
-            self.halves[pending.task, label].conditions.seconds / self.users[pending.task, label]
+            self.pair_states[pending.task, label].conditions.seconds / self.pair_users[pending.task, label]
             for label in {first, second}
         )
-        conditions = replace(half.conditions, seconds=passes + time.perf_counter() - begun)
+        conditions = replace(state.conditions, seconds=passes + time.perf_counter() - begun)
         self._record(pending, (one, two), conditions, result)
 
     def _record(
@@ -225,7 +239,7 @@ class AnalysisSession:
         applicable = pending.applicable(*(model.info for model in models if model))
         if pending.metrics - applicable:
             result.notes["not applicable without a class token"] = sorted(pending.metrics - applicable)
-        run = describe_run(pending.task, pending.metrics, models, conditions, result)
+        run = describe_run(pending, models, conditions, result)
         if self.store is None:
             self.store = Store.open(self.db)
         self.store.record(run, result)
@@ -239,4 +253,4 @@ class AnalysisSession:
             seconds=run.seconds,
             notes=dict(run.notes),
         )
-        self._tell(pending.task, outcome)
+        self._report(pending.task, outcome)

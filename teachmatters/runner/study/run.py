@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from teachmatters.cache.location import cache_folder
 from teachmatters.runner.engines.select import check_engine, driver_device, engine_of
 from teachmatters.runner.forward.device import find_device, find_dtype
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.tasks import Opener, Task, remarks_of
 from teachmatters.runner.requests import EngineRequest, Outcome, Progress
 from teachmatters.runner.session.analyze import in_order
-from teachmatters.runner.session.passes import PassSettings
 from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.runner.study.model import Study, StudyTask
 from teachmatters.store.location import StoreLocation
@@ -30,7 +30,7 @@ def run_study(
     study: Study,
     db: StoreLocation,
     progress: Progress,
-    tell: Callable[[Outcome], None],
+    on_outcome: Callable[[Outcome], None],
     engine: EngineRequest | None = None,
 ) -> list[Outcome]:
     """Measure what is missing and commit each run as it is done.
@@ -40,12 +40,12 @@ def run_study(
     Args:
         study: what to measure.
         db: the store to write.
-        progress: is told what goes on.
-        tell: is told at once how each cell ended.
-        engine: who makes the forward passes; by default this process.
+        progress: shows progress and remarks.
+        on_outcome: called with each outcome as soon as it is known.
+        engine: runs the forward passes; by default this process.
 
     Returns:
-        how each cell ended, data sets that cannot be opened first. One that fails does not stop the rest.
+        the outcome of each cell, data sets that cannot be opened first. One that fails does not stop the rest.
 
     Raises:
         TeachMattersError: nothing could be stored, or device or engine are not there; nothing was measured.
@@ -59,13 +59,13 @@ def run_study(
     said = [*study.said, *remarks_of(tasks)]
     outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
     for outcome in outcomes:
-        tell(outcome)
-    with engine_of(engine, study.device, cache_folder(db)) as carrying:
-        for settings, mine in settings_groups(here, db, tasks, progress):
-            with AnalysisSession(db, replace(settings, engine=carrying), said, tell) as work:
-                work.run(study.models, mine)
-            said = work.said  # what was not yet worth a word
-            outcomes += in_order(work.ended, study.labels, mine)
+        on_outcome(outcome)
+    with engine_of(engine, study.device, cache_folder(db)) as running:
+        for settings, mine in settings_groups(here, db, tasks):
+            with AnalysisSession(db, settings, running, progress, remarks=said, on_outcome=on_outcome) as session:
+                session.run(study.models, mine)
+            said = session.remarks  # not shown yet, because nothing was measured
+            outcomes += in_order(session.outcomes, study.labels, mine)
     return outcomes
 
 
@@ -78,15 +78,15 @@ def open_study_tasks(study: Study) -> tuple[list[Task], list[UnavailableData]]:
         try:
             task = opener.task(study_task.request, study_task.data, study_task.run_settings)
             tasks.append(replace(task, selections=study_task.selections))
-        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
+        except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported at the end
             absent.append(UnavailableData(study_task, error))
     return tasks, absent
 
 
 def settings_groups(
-    study: Study, db: StoreLocation, tasks: Iterable[Task], progress: Progress
+    study: Study, db: StoreLocation, tasks: Iterable[Task]
 ) -> Iterator[tuple[PassSettings, list[Task]]]:
-    """The tasks by what a model is built for: its seed and its dtype."""
+    """Group the tasks by the seed and the dtype that a model is built with."""
     device = find_device(study.device)
     groups: dict[tuple[int, str], list[Task]] = {}
     for task in tasks:
@@ -97,7 +97,6 @@ def settings_groups(
             dtype=find_dtype(dtype),
             batch_size=study.batch_size,
             seed=seed,
-            progress=progress,
             cache=cache_folder(db),
         )
         yield settings, mine

@@ -15,10 +15,11 @@ from teachmatters.datasets.images import read_image
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention_views import Views
 from teachmatters.registry import call, load
+from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.forward.device import find_device, find_dtype
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel, labelled_models
 from teachmatters.runner.requests import Dtype, NoProgress, Progress
-from teachmatters.runner.session.passes import PassSettings
 from teachmatters.runner.visualize.views import ViewSelection, chosen_numbers, chosen_positions, views_of
 
 
@@ -92,15 +93,13 @@ def visualize(request: VisualizeRequest, progress: Progress | None = None) -> It
     settings = PassSettings(
         device=find_device(request.device),
         dtype=dtype,
-        batch_size=None,
         seed=request.seed,
-        progress=progress,
     )
-    return _all(request, models, settings)
+    return _all(request, models, settings, progress)
 
 
 def _all(
-    request: VisualizeRequest, models: Sequence[LabelledModel], settings: PassSettings
+    request: VisualizeRequest, models: Sequence[LabelledModel], settings: PassSettings, progress: Progress
 ) -> Iterator[ImageViews | FailedImage]:
     readable = []
     for path in request.images:  # before a model is fetched for them
@@ -110,22 +109,22 @@ def _all(
         except TeachMattersError as error:
             yield FailedImage(what=str(path), error=error)
     for model in models if readable else ():
-        settings.progress.begin(model.label, len(readable))
+        progress.begin(model.label, len(readable))
         try:
-            yield from _in_model(request, model, settings, readable)
+            yield from _in_model(request, model, settings, readable, progress)
         except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
             yield FailedImage(what=model.label, error=error)
         finally:
-            settings.progress.finish()
+            progress.finish()
 
 
 def _in_model(
-    request: VisualizeRequest, model: LabelledModel, settings: PassSettings, paths: Sequence[Path]
+    request: VisualizeRequest, model: LabelledModel, settings: PassSettings, paths: Sequence[Path], progress: Progress
 ) -> Iterator[ImageViews | FailedImage]:
     source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=request.seed))
-    adapter = settings.build(source)
+    adapter = build_model(source, settings)
     for remark in source.remarks:
-        settings.progress.say(f"{model.label}: {remark}")
+        progress.say(f"{model.label}: {remark}")
     info = adapter.info
     wanted = ViewSelection(
         layers=chosen_numbers("--layers", request.layers, info.depth, model.label),
@@ -140,7 +139,7 @@ def _in_model(
             yield FailedImage(what=f"{path} in {model.label}", error=error)
             continue
         yield ImageViews(model=model.label, image=path, pixels=pixels, tokens=info.tokens, views=views)
-        settings.progress.advance(1)
+        progress.advance(1)
 
 
 def _read(path: Path) -> Image:

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.usefixtures("toys")
 def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What an engine was asked for, in order."""
     events: list[str] = []
-    whole = LocalExecutor.carry_out
+    whole = LocalExecutor.run
 
-    def carry_out(self: LocalExecutor, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
+    def run(self: LocalExecutor, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
         events.append("begun")
         try:
             yield from whole(self, passes)
@@ -38,7 +38,7 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         finally:
             events.append("left")
 
-    monkeypatch.setattr(LocalExecutor, "carry_out", carry_out)
+    monkeypatch.setattr(LocalExecutor, "run", run)
     monkeypatch.setattr(analyze_module, "engine_of", engine_of)
     return events
 

@@ -18,8 +18,9 @@ from teachmatters.cache.entry import entries
 from teachmatters.cache.features import FeatureShards
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.timm_vit import TimmViT
-from teachmatters.runner.features.plan import FeatureCache, _key_fields
+from teachmatters.runner.features.plan import _key_fields
 from teachmatters.runner.features.reader import CollectedFeatures
+from teachmatters.runner.forward.settings import PassSettings
 from tests import measuring
 from tests.runner.session.test_analyze import Runs, forwards, run, statuses
 from tests.toy_collect import ToyCollected
@@ -181,8 +182,8 @@ def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs, monkeypatch: p
 def test_the_seed_matters_where_images_are_drawn(size: int, seed: int, tmp_path: Path) -> None:
     task = measuring.task("knn", "toys")
     items: dict[Role, list[Item]] = {"queries": [Item("a", 9, 0)], "gallery": [Item("b", size, 1)]}
-    cache = FeatureCache(folder=tmp_path, dtype="float32", seed=5, force=False, say=print)
-    facts = _key_fields(cache, measuring.measured("toy-a"), replace(task, items=items), Crop(), "cls")
+    settings = PassSettings(device=torch.device("cpu"), dtype=torch.float32, seed=5, cache=tmp_path)
+    facts = _key_fields(settings, measuring.measured("toy-a"), replace(task, items=items), Crop(), "cls")
     assert facts["seed"] == seed
 
 

@@ -281,7 +281,7 @@ def test_what_fails_after_something_was_reused_has_failed(run: Runs, monkeypatch
     def refuse(*_: object) -> None:
         raise TeachMattersError("the gate is shut")
 
-    monkeypatch.setattr("teachmatters.runner.session.passes.gate", refuse)
+    monkeypatch.setattr("teachmatters.runner.forward.build.preflight_check", refuse)
     outcomes = run("toy-a toy-c", "knn")
     assert statuses(outcomes) == ["reused", "failed", "reused", "failed"]
     assert [o.model for o in outcomes] == ["toy-a", "toy-a", "toy-c", "toy-c"]

@@ -17,8 +17,10 @@ from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.estimate.estimate import estimate_study
 from teachmatters.runner.estimate.result import Estimate
 from teachmatters.runner.estimate.throughput import throughput
+from teachmatters.runner.forward.settings import PassSettings
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.requests import NoProgress, Outcome
-from teachmatters.runner.session.passes import PassPlan, PassSettings, PendingTask
+from teachmatters.runner.session.passes import PassPlan
 from teachmatters.runner.study.resolve import open_study
 from teachmatters.runner.study.run import run_study
 from tests import measuring
@@ -189,13 +191,11 @@ def test_trying_how_fast_it_is_keeps_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("teachmatters.runner.estimate.throughput.SECONDS", 0.0)
     task = measuring.task("clustering", "toys")
     cpu = torch.device("cpu")
-    settings = PassSettings(
-        device=cpu, dtype=torch.float32, batch_size=4, seed=0, progress=NoProgress(), cache=tmp_path / "cache"
-    )
-    seated = PassPlan(settings, measuring.measured("toy-a"), [PendingTask(task, task.metrics)])
-    seated.collector.create_jobs()
-    (shared,) = seated.together
-    (members,) = seated.passes(shared)
+    settings = PassSettings(device=cpu, dtype=torch.float32, batch_size=4, seed=0, cache=tmp_path / "cache")
+    pass_plan = PassPlan(settings, measuring.measured("toy-a"), [PendingTask(task, task.metrics)], print)
+    pass_plan.features.create_jobs()
+    (shared,) = pass_plan.groups
+    (members,) = pass_plan.passes(shared)
     seen: list[int] = []
     stream = TimmViT.stream
 
@@ -255,7 +255,9 @@ def test_after_a_part_it_counts_the_rest(
     outcomes = study(text.replace("again", "other"))
     assert whole.forward_passes == forwards.total()
     assert whole.missing == sum(outcome.status == "done" for outcome in outcomes)
-    monkeypatch.setattr(PassSettings, "build", None)  # where nothing is missing no model is built
+    monkeypatch.setattr(
+        "teachmatters.runner.estimate.passes.build_model", None
+    )  # where nothing is missing no model is built
     again = study.plan(text.replace("again", "other"))
     assert (again.missing, again.forward_passes, again.passes, again.problems) == (0, 0, [], [])
 

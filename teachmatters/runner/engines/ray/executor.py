@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from teachmatters.runner.engines.base import MemberSource, PassOutcome, PlannedP
 from teachmatters.runner.engines.ray import worker
 from teachmatters.runner.engines.ray.cluster import fetched
 from teachmatters.runner.engines.ray.messages import Shard, ShardResult, WorkerConfig
+from teachmatters.runner.engines.ray.task_pool import POLL, TaskPool
 from teachmatters.runner.features.extractor import ExtractionJob, FeatureWriter
 from teachmatters.runner.forward.loader import prepare
 from teachmatters.runner.forward.schedule import (
@@ -31,14 +32,11 @@ from teachmatters.runner.forward.schedule import (
     cut_positions,
     possible_cuts,
 )
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.forward.time_shares import scale_shares
 from teachmatters.runner.record.run import RunConditions
-from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.requests import Progress
 
-if TYPE_CHECKING:
-    from teachmatters.runner.engines.ray.engine import RayEngine
-
-POLL = 0.25  # seconds
 DOUBTED = 20
 """Of the images that a part could not read, so many are tried here as well."""
 
@@ -54,75 +52,77 @@ class RunningPass:
 
 
 class RayExecutor:
-    """See network.Network. All passes begin at once, so that workers go on while this process computes."""
+    """Runs passes on workers. All passes start at once, so that workers go on while this process computes."""
 
-    def __init__(self, engine: RayEngine, settings: PassSettings, order: WorkerConfig, info: ModelInfo) -> None:
-        self.engine, self.order, self.info = engine, order, info
-        self.settings = replace(settings, device=torch.device(order.device))
+    def __init__(
+        self, tasks: TaskPool, config: WorkerConfig, info: ModelInfo, settings: PassSettings, progress: Progress
+    ) -> None:
+        self.tasks, self.config, self.info, self.progress = tasks, config, info, progress
+        self.settings = replace(settings, device=torch.device(config.device))
 
-    def carry_out(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
-        """See network.Network."""
-        begun: list[RunningPass] = []
+    def run(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
+        """Start all passes, and yield their outcomes in config."""
+        running: list[RunningPass] = []
         try:
-            begun += map(self._begin, passes)
-            for each in begun:
+            running += map(self._begin, passes)
+            for each in running:
                 yield self._finished(each)
         finally:
-            self.engine.stop([ref for each in begun for ref in each.refs])
+            self.tasks.stop([ref for each in running for ref in each.refs])
 
     def _begin(self, planned: PlannedPass) -> RunningPass:
         import ray
 
         entries = build_schedule(planned.members)
-        batch = self.settings.inputs_at_once(self.info, planned.members)
+        batch = self.settings.batch_size_for(self.info, planned.members)
         plan, name = [ray.put(_pickled(planned))], uuid.uuid4().hex
-        first = _first(planned, entries, batch) if self.engine.shards > 1 else 0
+        first = _first(planned, entries, batch) if self.tasks.shards > 1 else 0
         parts = [
             Shard(plan=name, number=number, start=start, stop=stop, batch=batch)
-            for number, (start, stop) in enumerate(_bounds(entries, self.engine.shards, batch, first))
+            for number, (start, stop) in enumerate(_bounds(entries, self.tasks.shards, batch, first))
         ]
         refs: list[Any] = []
         for part in parts:
             before = refs[:1] if first else []
-            refs.append(self.engine.submit(worker.run_shard, self.order, plan, part, self.engine.counter, *before))
+            refs.append(self.tasks.submit(worker.run_shard, self.config, plan, part, self.tasks.counter, *before))
         return RunningPass(planned, entries, parts, refs)
 
-    def _finished(self, begun: RunningPass) -> PassOutcome:
+    def _finished(self, running: RunningPass) -> PassOutcome:
         waiting_since, waited = datetime.now(UTC), time.perf_counter()
-        self.settings.progress.begin(begun.planned.label, len(begun.entries))
+        self.progress.begin(running.planned.label, len(running.entries))
         try:
-            done = self._waited_for(begun)
+            done = self._waited_for(running)
         finally:
-            self.settings.progress.finish()
-        self._doubt(begun, done)
+            self.progress.finish()
+        self._doubt(running, done)
         skipped = {key: why for part in done for key, why in part.skipped.items()}
         started_at = min([part.began for part in done], default=waiting_since)
-        joined = _joined(begun.planned.members, done, RunConditions(started_at, self.settings.device, skipped))
+        joined = _joined(running.planned.members, done, RunConditions(started_at, self.settings.device, skipped))
         return replace(joined, seconds=scale_shares(joined.seconds, time.perf_counter() - waited))
 
-    def _waited_for(self, begun: RunningPass) -> list[ShardResult]:
-        """What all parts brought, in their order."""
+    def _waited_for(self, running: RunningPass) -> list[ShardResult]:
+        """What all parts brought, in their config."""
         import ray
 
         done: dict[Any, ShardResult] = {}
-        waiting, shown = list(begun.refs), 0
-        told = self._asked(begun)
+        waiting, shown = list(running.refs), 0
+        told = self._asked(running)
         while waiting:
             ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=POLL)
-            self.engine.watch.look((id(begun), len(waiting), shown))
+            self.tasks.check((id(running), len(waiting), shown))
             for ref in ready:
-                done[ref] = self._received(ref, begun.planned.label)
+                done[ref] = self._received(ref, running.planned.label)
             if ray.wait([told], timeout=0)[0]:
-                far = _far(begun, done, _heard(told))
-                self.settings.progress.advance(max(0, far - shown))
+                far = _far(running, done, _heard(told))
+                self.progress.advance(max(0, far - shown))
                 shown = max(shown, far)
-                told = self._asked(begun)
-        self.settings.progress.advance(len(begun.entries) - shown)
-        return [done[ref] for ref in begun.refs]
+                told = self._asked(running)
+        self.progress.advance(len(running.entries) - shown)
+        return [done[ref] for ref in running.refs]
 
-    def _asked(self, begun: RunningPass) -> Any:
+    def _asked(self, running: RunningPass) -> Any:
         """A reference to how far the parts are."""
-        return self.engine.counter.told.remote(begun.parts[0].plan) if begun.parts else None
+        return self.tasks.counter.told.remote(running.parts[0].plan) if running.parts else None
 
     def _received(self, ref: Any, label: str) -> ShardResult:
         done: ShardResult = fetched(ref, f"passing over {label}")
@@ -132,13 +132,13 @@ class RayExecutor:
             done.states[place] = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
         return done
 
-    def _doubt(self, begun: RunningPass, done: Sequence[ShardResult]) -> None:
+    def _doubt(self, running: RunningPass, done: Sequence[ShardResult]) -> None:
         """What a worker could not read must be no better here: a folder that it does not see is no bad image."""
         doubtful = {
             key: (part.host, why) for part in done for key, why in itertools.islice(part.skipped.items(), DOUBTED)
         }
-        transform = begun.planned.members[0].input_spec.transform
-        for entry in begun.entries if doubtful else ():
+        transform = running.planned.members[0].input_spec.transform
+        for entry in running.entries if doubtful else ():
             key = entry.item.key
             if key in doubtful and not isinstance(prepare(entry, transform, self.info), Exception):
                 host, why = doubtful[key]
@@ -205,9 +205,9 @@ def _heard(told: Any) -> dict[int, int]:
     return heard
 
 
-def _far(begun: RunningPass, done: dict[Any, ShardResult], told: dict[int, int]) -> int:
+def _far(running: RunningPass, done: dict[Any, ShardResult], told: dict[int, int]) -> int:
     """How many images are done."""
-    pairs = zip(begun.parts, begun.refs, strict=True)
+    pairs = zip(running.parts, running.refs, strict=True)
     return sum(part.stop - part.start if ref in done else told.get(part.number, 0) for part, ref in pairs)
 
 

@@ -17,11 +17,12 @@ from teachmatters.registry import call
 from teachmatters.runner.engines.base import MemberSource
 from teachmatters.runner.engines.ray.messages import Shard, ShardResult, WorkerConfig, sendable
 from teachmatters.runner.features.extractor import ExtractionJob, FeatureWriter, writing_features
+from teachmatters.runner.features.members import start_member
+from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.forward.device import full_precision, out_of_memory
 from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember, build_schedule
-from teachmatters.runner.requests import NoProgress
-from teachmatters.runner.session.passes import PassSettings
+from teachmatters.runner.forward.settings import PassSettings
 
 EVERY = 0.3  # seconds between two words to the driver
 
@@ -30,19 +31,19 @@ _plans: dict[str, tuple[MemberSource, ...]] = {}
 """The last of each: the parts of a pass come one after the other."""
 
 
-def open_model(order: WorkerConfig) -> ModelInfo | TeachMattersError:
+def open_model(config: WorkerConfig) -> ModelInfo | TeachMattersError:
     """Build the model, and keep it for the passes to come."""
     try:
-        return _adapter(order).info
+        return _adapter(config).info
     except Exception as error:  # noqa: BLE001  a stranger's code; the driver tells it
         return sendable(error)
 
 
-def run_shard(order: WorkerConfig, plan: list[Any], part: Shard, counter: Any, *_: object) -> ShardResult:
+def run_shard(config: WorkerConfig, plan: list[Any], part: Shard, counter: Any, *_: object) -> ShardResult:
     """Pass over a part of the images.
 
     Args:
-        order: the model.
+        config: the model.
         plan: a reference to the pickled origins of the pass, in a list, so that it is fetched once and not each time.
         part: which images.
         counter: is told how far it is.
@@ -50,25 +51,25 @@ def run_shard(order: WorkerConfig, plan: list[Any], part: Shard, counter: Any, *
     """
     done = ShardResult(socket.gethostname(), datetime.now(UTC))
     try:
-        _run(done, _adapter(order), order, _origins(plan, part.plan), (part, counter))
+        _run(done, _adapter(config), config, _origins(plan, part.plan), (part, counter))
     except Exception as error:  # noqa: BLE001  a stranger's code; the driver tells it
         done.error = sendable(error)
     return done
 
 
-def _adapter(order: WorkerConfig) -> ModelAdapter:
-    if order not in _adapters:
+def _adapter(config: WorkerConfig) -> ModelAdapter:
+    if config not in _adapters:
         _adapters.clear()  # before, not after: two may not fit
-        order.enter()
-        model = order.model
-        source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=order.seed))
-        if source.weights != order.weights:
+        config.enter()
+        model = config.model
+        source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=config.seed))
+        if source.weights != config.weights:
             raise TeachMattersError(
                 f"the weights of {model.label} are others on {socket.gethostname()} ({source.weights[:12]}) than where "
-                f"the command was given ({order.weights[:12]}); put the same file on both, or on a disk that both share"
+                f"the command was given ({config.weights[:12]}); put the same file on both, or on a shared disk"
             )
-        _adapters[order] = _settings(order).build(source)
-    return _adapters[order]
+        _adapters[config] = build_model(source, _settings(config))
+    return _adapters[config]
 
 
 def _origins(plan: list[Any], name: str) -> tuple[MemberSource, ...]:
@@ -80,24 +81,22 @@ def _origins(plan: list[Any], name: str) -> tuple[MemberSource, ...]:
     return _plans[name]
 
 
-def _settings(order: WorkerConfig) -> PassSettings:
-    return PassSettings(
-        device=torch.device(order.device), dtype=order.dtype, batch_size=None, seed=order.seed, progress=NoProgress()
-    )
+def _settings(config: WorkerConfig) -> PassSettings:
+    return PassSettings(device=torch.device(config.device), dtype=config.dtype, seed=config.seed)
 
 
 def _run(
     done: ShardResult,
     adapter: ModelAdapter,
-    order: WorkerConfig,
+    config: WorkerConfig,
     origins: tuple[MemberSource, ...],
     where: tuple[Shard, Any],
 ) -> None:
     part, counter = where
-    members = [_member(origin, order, adapter.info) for origin in origins]
+    members = [_member(origin, config, adapter.info) for origin in origins]
     places = {member: place for place, member in enumerate(members)}
     entries = build_schedule(members)[part.start : part.stop]
-    one = Pass(adapter, torch.device(order.device), order.dtype, members, entries, readers=order.threads)
+    one = Pass(adapter, torch.device(config.device), config.dtype, members, entries, readers=config.threads)
     with writing_features(members) as unwritten, out_of_memory(), full_precision():
         outcome = one.run(members[0].input_spec.transform, part.batch, _ProgressReport(part, counter))
     done.skipped = outcome.skipped
@@ -107,10 +106,10 @@ def _run(
         _bring(done, member, place)
 
 
-def _member(origin: MemberSource, order: WorkerConfig, info: ModelInfo) -> PassMember:
+def _member(origin: MemberSource, config: WorkerConfig, info: ModelInfo) -> PassMember:
     if isinstance(origin, ExtractionJob):
         return origin.member(FeatureShards(origin.entry, info.depth, info.width, lambda _: None, blind=True))
-    return _settings(order).start(info, origin, order.model.label)[0]
+    return start_member(origin, info, _settings(config), config.model.label)[0]
 
 
 def _bring(done: ShardResult, member: PassMember, place: int) -> None:

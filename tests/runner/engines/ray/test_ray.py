@@ -215,7 +215,7 @@ def test_without_the_count_of_images_a_pass_goes_on(monkeypatch: pytest.MonkeyPa
         import ray
 
         network = opened(self, *arguments)
-        ray.kill(self.counter)
+        ray.kill(self.tasks.counter)
         return network
 
     monkeypatch.setattr(RayEngine, "open", uncounted)
@@ -225,7 +225,7 @@ def test_without_the_count_of_images_a_pass_goes_on(monkeypatch: pytest.MonkeyPa
 
 
 def test_images_that_kill_every_worker_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachmatters.runner.engines.ray.engine.RETRIES", 1)
+    monkeypatch.setattr("teachmatters.runner.engines.ray.task_pool.RETRIES", 1)
     (outcome,) = troubled("ray.db", "attn-distance", "dies always")
     assert "passing over toy-a on troubled died, the last as well" in outcome.reason
     assert not Path("ray.db").exists()
