@@ -1,18 +1,18 @@
-"""Imports point down, and what must answer at once does not wait for torch."""
+"""Imports point down and never in a circle, and commands that must start at once do not import torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "teachmatters"
 
-FLOORS = {
+LAYERS = {
     "errors": 0,
     "measures": 0,
     "api": 1,
@@ -29,42 +29,73 @@ FLOORS = {
     "cli": 7,
     "results": 7,
 }
-BASEMENT = {"errors", "hookspecs"}
-"""Single modules that rooms of their own floor may use too."""
+SHARED = {"errors", "hookspecs"}  # single modules that other folders of their own layer may import too
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
-def rooms() -> Iterator[tuple[Path, str]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if parts[0] not in ("__init__", "__main__"):
-            yield path, parts[0]
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Rooms that a module imports, anywhere in it, also for type checking only."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports_of(module: str) -> set[str]:
+    """The modules of the package that a module imports, anywhere in it, also for type checking only."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: relative import"
-            inside = node.module == "teachmatters"
-            names = [f"teachmatters.{alias.name}" if inside else str(node.module) for alias in node.names]
-        for name in names:
-            head, _, rest = name.partition(".")
-            room = rest.split(".")[0]
-            if head == "teachmatters" and room in FLOORS:
-                yield room
+            assert not node.level, f"{module}: relative import"
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else str(node.module) for name in inner]
+        found |= {name for name in names if name in MODULES and name != module}
+    return found
 
 
-def test_every_room_has_a_floor() -> None:
-    assert {room for _, room in rooms()} == set(FLOORS)
+IMPORTS = {module: imports_of(module) for module in MODULES}
 
 
-@pytest.mark.parametrize(("path", "room"), list(rooms()), ids=lambda value: str(value).split("teachmatters/")[-1])
-def test_an_import_points_down(path: Path, room: str) -> None:
-    for other in imported(path):
-        if other != room:
-            below = FLOORS[other] < FLOORS[room] or (other in BASEMENT and FLOORS[other] <= FLOORS[room])
-            assert below, f"{path.name}: {room} (floor {FLOORS[room]}) imports {other} (floor {FLOORS[other]})"
+def part_of(module: str) -> str:
+    """The folder or single module of the package that a module belongs to: ``teachmatters.store.run`` -> ``store``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_every_folder_has_a_layer() -> None:
+    assert {part_of(module) for module in MODULES} - {"", "__main__"} == set(LAYERS)
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for module, imported in IMPORTS.items():
+        here = part_of(module)
+        for other in {part_of(each) for each in imported} - {"", here} if here in LAYERS else ():
+            allowed = LAYERS[other] <= LAYERS[here] if other in SHARED else LAYERS[other] < LAYERS[here]
+            if not allowed:
+                wrong.append(f"{module} (layer {LAYERS[here]}) imports {other} (layer {LAYERS[other]})")
+    assert not wrong
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    assert cycle(IMPORTS) == []
+
+
+def test_folders_next_to_each_other_do_not_import_each_other_in_a_circle() -> None:
+    for folder in sorted({path.parent for path in MODULES.values()}):
+        base = ".".join(folder.relative_to(PACKAGE.parent).parts) + "."
+        graph: dict[str, set[str]] = {}
+        for module, imported in IMPORTS.items():
+            here, _, below = module.removeprefix(base).partition(".")
+            if module.startswith(base) and below:
+                inside = {each.removeprefix(base).split(".")[0] for each in imported if each.startswith(base)}
+                graph.setdefault(here, set()).update(inside - {here})
+        folders = set(graph)
+        assert cycle({here: others & folders for here, others in graph.items()}) == [], folder
 
 
 @pytest.mark.parametrize(
@@ -79,7 +110,7 @@ def test_an_import_points_down(path: Path, room: str) -> None:
         ("teachmatters.store.reader", "torch sqlalchemy alembic"),
     ],
 )
-def test_what_must_be_quick_leaves_heavy_libraries_alone(module: str, heavy: str) -> None:
+def test_what_must_start_at_once_imports_nothing_heavy(module: str, heavy: str) -> None:
     code = f"import sys, {module}; print([m for m in {heavy.split()} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
