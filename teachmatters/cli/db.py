@@ -100,10 +100,11 @@ def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> 
 @app.command(help=MIGRATE_HELP)
 def migrate(db: given.DbOption = None) -> None:
     """Bring an older store up to date, in one transaction."""
-    from teachmatters.store import location, migrate
+    from teachmatters.store import head, location
+    from teachmatters.store.migrate import migrate as run
 
     found = location.writing_path(db)
-    before, now = migrate.migrate(found), migrate.head()
+    before, now = run(found), head()
     output.say(
         f"{found} is up to date (revision {now})" + (f"; it was at {before}" if before not in (None, now) else "")
     )
@@ -113,11 +114,10 @@ def migrate(db: given.DbOption = None) -> None:
 def compact(db: given.DbOption = None) -> None:
     """Make a store one file, as small as it gets."""
     from teachmatters.cache.sizes import in_words
-    from teachmatters.store import location
-    from teachmatters.store.sqlite import compact
+    from teachmatters.store import backend_of, location
 
     found = location.writing_path(db)
-    before, after = compact.compact(found)
+    before, after = backend_of(found).compact()
     output.say(f"{found} is one file of {in_words(after)}; it took {in_words(before)}")
 
 

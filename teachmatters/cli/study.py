@@ -127,9 +127,11 @@ def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: given.ListFor
 
 
 def _there(path: StoreLocation) -> bool:
-    """Whether there is a store; a server that does not answer has none to look at."""
+    """Return whether there is a store; a server that does not answer has none to look at."""
+    from teachmatters.store import backend_of
+
     try:
-        return path.exists()
+        return backend_of(path).exists()
     except TeachMattersError:
         return False
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from teachmatters.store.public import REVISIONS, VIEWS
 
 if TYPE_CHECKING:
+    from teachmatters.store.backend import backend_of
     from teachmatters.store.location import reading_path, writing_path
-    from teachmatters.store.migrate import head, info, revision
+    from teachmatters.store.migrate import info
     from teachmatters.store.reader import Rows, query
+    from teachmatters.store.revisions import head
     from teachmatters.store.run import Cell, ModelRow, Run
     from teachmatters.store.sqlite.read_connection import connect
     from teachmatters.store.writer import Store
@@ -27,18 +29,20 @@ __all__ = [
     "Rows",
     "Run",
     "Store",
+    "backend_of",
     "connect",
     "head",
     "info",
     "query",
     "reading_path",
-    "revision",
     "writing_path",
 ]
 
 _HOMES = {
     "location": ("reading_path", "writing_path"),
-    "migrate": ("head", "info", "revision"),
+    "backend": ("backend_of",),
+    "migrate": ("info",),
+    "revisions": ("head",),
     "read_connection": ("connect",),
     "reader": ("Rows", "query"),
     "run": ("Cell", "ModelRow", "Run"),

@@ -36,16 +36,6 @@ class Server:
         """The database's name."""
         return address.name(self.url)
 
-    def exists(self) -> bool:
-        """Whether there is a store in it.
-
-        Raises:
-            TeachMattersError: the server cannot be asked.
-        """
-        from teachmatters.store.postgres.checks import holds_store
-
-        return holds_store(self)
-
     def __str__(self) -> str:
         return address.shown(self.url)
 

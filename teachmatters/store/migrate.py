@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
-from teachmatters.store.location import Server, StoreLocation
-from teachmatters.store.postgres import checks as postgres_checks
-from teachmatters.store.postgres import connection as postgres
-from teachmatters.store.sqlite import files
-from teachmatters.store.sqlite.files import check_readable, known_revision, recover, revision_of
-from teachmatters.store.sqlite.read_connection import connect
+from teachmatters.store.backend import Backend, backend_of, plain_errors
+from teachmatters.store.location import StoreLocation
+from teachmatters.store.revisions import head, known_revision
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,46 +20,14 @@ SCRIPTS = Path(__file__).parent / "migrations"
 WAIT = 10.0  # seconds: a store that is locked should be found before hours of work, not after
 
 
-def head() -> str:
-    """The latest revision that this code knows."""
-    return public.REVISIONS[-1]
-
-
-def revision(path: StoreLocation) -> str | None:
-    """The revision of a store, None for an empty file or database.
-
-    Raises:
-        TeachMattersError: not a store, or newer than this code.
-    """
-    if isinstance(path, Server):
-        with contextlib.closing(postgres.connect(path)) as session:
-            return postgres_checks.revision_of(path, session)
-    if path.is_file() and path.stat().st_size == 0:
-        return None
-    with contextlib.closing(connect(path, empty=True)) as connection:
-        return revision_of(path, connection)
-
-
-def check_writable(path: StoreLocation) -> None:
-    """Refuse what cannot be made into a store, before anything is written.
-
-    Raises:
-        TeachMattersError: see files.py; a file that is not a store, or newer than this code.
-    """
-    files.check_writable(path)
-    if isinstance(path, Path) and path.exists():
-        revision(path)
-
-
 def migrate(path: StoreLocation) -> str | None:
     """Bring an existing store up to date, in one transaction. Returns the revision that it had.
 
     Raises:
         TeachMattersError: nothing there, not a store, newer than this code, locked, or not to be written.
     """
-    check_readable(path)
-    if isinstance(path, Server) and revision(path) is None:
-        raise postgres_checks.no_store(path)
+    backend = backend_of(path)
+    backend.check_readable()
     return prepare(path, WAIT)
 
 
@@ -79,30 +43,15 @@ def prepared(path: StoreLocation, patience: float) -> Iterator[tuple[Connection,
 
     Gives the connection, and the revision that the store had. A file that was not there is not left behind empty.
     """
-    from teachmatters.store.sqlite.connection import plain_errors
-
-    check_writable(path)
-    if isinstance(path, Server):
-        with _upgraded(path, patience) as found:
-            yield found
-        return
-    new = not path.exists()
-    with plain_errors(path):
-        recover(path)
-    try:
-        with _upgraded(path, patience) as found:
-            yield found
-    except BaseException:
-        if new and path.exists() and path.stat().st_size == 0:
-            path.unlink()
-        raise
+    backend = backend_of(path)
+    backend.check_writable()
+    with backend.making(), _upgraded(path, backend, patience) as found:
+        yield found
 
 
 @contextlib.contextmanager
-def _upgraded(path: StoreLocation, patience: float) -> Iterator[tuple[Connection, str | None]]:
-    from teachmatters.store.sqlite.connection import plain_errors, writing_engine
-
-    with plain_errors(path), writing_engine(path, patience, tables_only=True).begin() as connection:
+def _upgraded(path: StoreLocation, backend: Backend, patience: float) -> Iterator[tuple[Connection, str | None]]:
+    with plain_errors(path), backend.writing_engine(patience, tables_only=True).begin() as connection:
         before = _recorded_revision(connection)
         if before is not None:
             known_revision(path, (before,))  # now that nobody else can change it
@@ -112,44 +61,12 @@ def _upgraded(path: StoreLocation, patience: float) -> Iterator[tuple[Connection
 
 
 def info(path: StoreLocation) -> dict[str, Any]:
-    """What ``tm db info`` shows: the store, its revision, and how much is in it."""
-    if isinstance(path, Server):
-        return _server_info(path)
-    with contextlib.closing(connect(path, empty=True)) as connection:
-        found = revision_of(path, connection)
-        return {
-            "path": str(path),
-            "bytes": path.stat().st_size,
-            "revision": found,
-            "needs_migration": found != head(),
-            "journal_mode": _one(connection, "PRAGMA journal_mode"),
-            **{name: _one(connection, sql) if found else 0 for name, sql in _counts(found).items()},
-        }
+    """Return what ``tm db info`` shows: the store, its revision, and how much is in it."""
+    backend = backend_of(path)
+    found = backend.info(_counts(backend.revision()))
+    return {**found, "needs_migration": found["revision"] != head()}
 
 
-def _server_info(server: Server) -> dict[str, Any]:
-    with contextlib.closing(postgres.connect(server)) as connection:
-        found = postgres_checks.revision_of(server, connection)
-        if found is None:
-            raise postgres_checks.no_store(server)
-
-        def one(sql: str) -> Any:
-            return connection.execute(sql.encode()).fetchall()[0][0]
-
-        return {
-            "path": str(server),
-            "bytes": int(one(_BYTES)),
-            "revision": found,
-            "needs_migration": found != head(),
-            "server_version": one("SHOW server_version"),
-            **{name: int(one(sql)) for name, sql in _counts(found).items()},
-        }
-
-
-_BYTES = f"""
-SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
-WHERE relnamespace = ({postgres_checks.HOME}) AND relkind = 'r'
-"""
 _COUNTS = {
     "runs": "SELECT count(*) FROM runs",
     "results": "SELECT count(*) FROM results",
@@ -179,10 +96,6 @@ WHERE recorded.is_newest = 1
 def _counts(revision: str | None) -> dict[str, str]:
     """A query for each count; of the tables only today's are known."""
     return {**_COUNTS, "results": _RESULTS} if revision == head() else _COUNTS
-
-
-def _one(connection: sqlite3.Connection, sql: str) -> Any:
-    return connection.execute(sql).fetchone()[0]
 
 
 def _recorded_revision(connection: Connection) -> str | None:

@@ -36,3 +36,6 @@ def storable(text: str) -> str:
     ('dino@caf\\udce9', 'café')
     """
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+READING = "reading"  # the SQLAlchemy execution option of transactions that need no lock

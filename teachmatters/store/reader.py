@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from sys import getsizeof
-from typing import Any, Protocol
+from typing import Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store.location import Server, StoreLocation
-from teachmatters.store.sqlite.read_connection import connect
-from teachmatters.store.sqlite.stream import FileStream
+from teachmatters.store.backend import Stream, backend_of
+from teachmatters.store.location import StoreLocation
 
 
 @dataclass(slots=True)
@@ -66,19 +65,6 @@ def query(
         return Rows(found.columns, rows[:limit], truncated)
 
 
-class Stream(Protocol):
-    """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
-
-    Attributes:
-        columns: their names.
-    """
-
-    columns: list[str]
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """Walk through the rows."""
-
-
 def stream(path: StoreLocation, sql: str, *, timeout: float) -> contextlib.AbstractContextManager[Stream]:
     """The same guard as ``query``, for more rows than fit into memory.
 
@@ -92,8 +78,4 @@ def stream(path: StoreLocation, sql: str, *, timeout: float) -> contextlib.Abstr
     """
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")
-    if isinstance(path, Server):
-        from teachmatters.store.postgres import reader
-
-        return reader.stream(path, sql, timeout=timeout)
-    return contextlib.closing(FileStream(path, connect(path, threads=True), sql, timeout))
+    return backend_of(path).stream(sql, timeout)

@@ -6,14 +6,15 @@ from time import sleep
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import NullPool, create_engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from teachmatters.api import MetricSpec, Result
-from teachmatters.store.location import Server, StoreLocation, plain_path
+from teachmatters.store.backend import backend_of, plain_errors
+from teachmatters.store.location import StoreLocation, plain_path
 from teachmatters.store.migrate import WAIT, prepare
-from teachmatters.store.postgres import reader
 from teachmatters.store.postgres.connection import GoneError
+from teachmatters.store.public import READING
 from teachmatters.store.rows import (
     array_rows,
     check,
@@ -27,8 +28,6 @@ from teachmatters.store.rows import (
 )
 from teachmatters.store.run import Cell, Run
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
-from teachmatters.store.sqlite.connection import READING, plain_errors, writing_engine
-from teachmatters.store.sqlite.read_connection import connect
 
 PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
 
@@ -42,9 +41,9 @@ class Store:
         path: the file, or the server's database.
     """
 
-    def __init__(self, path: StoreLocation) -> None:
+    def __init__(self, path: StoreLocation, engine: Engine | None = None) -> None:
         self.path = path
-        self._engine = writing_engine(path, PATIENCE)
+        self._engine = engine or backend_of(path).writing_engine(PATIENCE)
 
     @classmethod
     def open(cls, path_or_url: str | StoreLocation, *, timeout: float = WAIT) -> Store:
@@ -68,13 +67,7 @@ class Store:
         Raises:
             TeachMattersError: what is there is no store, or newer than this code.
         """
-        store = cls(path)
-        if isinstance(path, Server):
-            reader.reading(path).close()
-            return store  # whose transactions that only read take no lock
-        connect(path).close()
-        store._engine = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool)
-        return store
+        return cls(path, backend_of(path).reading_engine())
 
     def __enter__(self) -> Store:
         return self

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server
 from tests.store.samples import rows
 
@@ -56,9 +57,9 @@ def test_analyze_records_and_finds_again(server: Server, tmp_path: Path) -> None
 
 def test_a_study_names_a_server_and_goes_on_there(server: Server, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.format(db=json.dumps(server.url)))
-    assert not server.exists()
+    assert not backend_of(server).exists()
     tm("study", "study.yaml", "--plan")
-    assert not server.exists(), "a plan makes nothing"
+    assert not backend_of(server).exists(), "a plan makes nothing"
     done = tm("study", "study.yaml")
     assert done.stderr.endswith(f"done 2, reused 0, failed 0; the results are in {server}\n")
     assert tm("study", "study.yaml").stderr.endswith(f"done 0, reused 2, failed 0; the results are in {server}\n")

@@ -12,10 +12,10 @@ import pytest
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, connect, head, info, public, query, revision
 from teachmatters.store import migrate as module
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
 from teachmatters.store.schema import Base
-from teachmatters.store.sqlite.connection import writing_engine
 from tests.store.samples import CKA, DISTANCE, PCK, beside, finish, model, numbers, rows, run, start, store_at
 
 # A revision of the future, which may die when half its work is on the disk.
@@ -79,7 +79,7 @@ def test_migrations_make_what_the_models_say(place: StoreLocation) -> None:
     from alembic.migration import MigrationContext
 
     path = store_at(place)
-    with writing_engine(path, 1).connect() as connection:
+    with backend_of(path).writing_engine(1).connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": public.VERSION_TABLE, "compare_type": True}
         )

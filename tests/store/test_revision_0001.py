@@ -13,10 +13,10 @@ import teachmatters
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, query, revision
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
 from teachmatters.store.migrations.versions.v0001_tables_and_views import RUNS
-from teachmatters.store.sqlite.connection import writing_engine
 from tests.store.merging import join
 from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at
 
@@ -33,7 +33,7 @@ COMMANDS = (
 
 def made_old(place: StoreLocation) -> StoreLocation:
     """The store as revision 0001 would have it."""
-    with writing_engine(place, 1, tables_only=True).begin() as connection:
+    with backend_of(place).writing_engine(1, tables_only=True).begin() as connection:
         for sql in (
             "DROP VIEW runs",
             "UPDATE run_facts SET seconds = elapsed",
@@ -95,7 +95,7 @@ def test_migrated_it_is_merged_as_if_it_had_never_been_older(file: Path, tmp_pat
 
 def test_what_others_were_granted_stays(server: Server) -> None:
     made_old(store_at(server, (run(DISTANCE), numbers("attn-distance", 1))))
-    with writing_engine(server, 1).begin() as connection:
+    with backend_of(server).writing_engine(1).begin() as connection:
         connection.exec_driver_sql("GRANT SELECT ON runs TO PUBLIC")
     migrate(server)
     assert "=r/" in str(rows(server, "SELECT relacl FROM pg_class WHERE oid = to_regclass('runs')"))

@@ -8,8 +8,9 @@ from typing import Any
 
 from teachmatters.reports.tables import data_formats, parquet
 from teachmatters.reports.tables.atomic_write import atomic_write
+from teachmatters.store.backend import Stream
 from teachmatters.store.location import StoreLocation
-from teachmatters.store.reader import Stream, stream
+from teachmatters.store.reader import stream
 from teachmatters.store.values import NUMBERS, check_store
 
 SUFFIXES = (".csv", ".json", ".parquet")

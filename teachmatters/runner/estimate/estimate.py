@@ -22,6 +22,7 @@ from teachmatters.runner.requests import Progress
 from teachmatters.runner.study.model import Study
 from teachmatters.runner.study.run import open_study_tasks, settings_groups
 from teachmatters.store import Cell, Store
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
 
 Sources = dict[str, tuple[LabelledModel, ModelSource]]
@@ -38,7 +39,7 @@ def estimate_study(study: Study, db: StoreLocation, progress: Progress) -> Estim
     """
     cells = sum(len(list(study_task.cells(study.labels))) for study_task in study.study_tasks)
     found = Estimate(device=str(find_device(study.device)), cells=cells)
-    store = Store.reading(db) if db.exists() else None
+    store = Store.reading(db) if backend_of(db).exists() else None
     missing_metrics = MissingMetrics(store.recorded if store is not None else _nothing, force=False)
     tasks, absent = open_study_tasks(study)
     for model in study.models:

@@ -14,7 +14,7 @@ from teachmatters.runner.plan.models import labelled_models, uncommon_supervisio
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.requests import AnalyzeRequest, NoProgress, Outcome, Progress
 from teachmatters.runner.session.session import AnalysisSession
-from teachmatters.store.migrate import check_writable
+from teachmatters.store.backend import backend_of
 
 
 def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[Outcome]:
@@ -35,7 +35,7 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
     _check_numbers(request)
     check_engine(request.engine)
     dtype = find_dtype(request.dtype)
-    check_writable(request.db)  # before hours of work, not after
+    backend_of(request.db).check_writable()  # before hours of work, not after
     registry = load()
     models = labelled_models(registry, request.models, request.weights, request.supervision)
     for remark in uncommon_supervisions(models):

@@ -28,6 +28,7 @@ from teachmatters.runner.requests import Outcome, Progress
 from teachmatters.runner.session.pair_states import PairState, PairStateCache
 from teachmatters.runner.session.passes import AnalysisResult, PassPlan, run_passes
 from teachmatters.store import Cell, Store
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
 
 
@@ -61,7 +62,7 @@ class AnalysisSession:
         self.db, self.settings, self.engine, self.progress = db, settings, engine, progress
         self.remarks, self.on_outcome = list(remarks), on_outcome
         # A store that does not exist yet is created only when there is something to put into it.
-        self.store = Store.open(db) if db.exists() else None
+        self.store = Store.open(db) if backend_of(db).exists() else None
         self.missing = MissingMetrics(self._recorded, force=settings.force)
         self.outcomes: list[tuple[Task, Outcome]] = []
         self.measured: dict[str, MeasuredModel] = {}

@@ -14,8 +14,8 @@ from teachmatters.runner.requests import EngineRequest, Outcome, Progress
 from teachmatters.runner.session.analyze import in_order
 from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.runner.study.model import Study, StudyTask
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
-from teachmatters.store.migrate import check_writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def run_study(
     Raises:
         TeachMattersError: nothing could be stored, or device or engine are not there; nothing was measured.
     """
-    check_writable(db)  # before hours of work, not after
+    backend_of(db).check_writable()  # before hours of work, not after
     engine = engine or EngineRequest()
     check_engine(engine)
     here = replace(study, device=driver_device(engine, study.device))

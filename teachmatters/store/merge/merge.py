@@ -15,10 +15,12 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.backend import backend_of
+from teachmatters.store.location import StoreLocation
 from teachmatters.store.merge.conflicts import Conflict, Side, of_ids, of_metrics, of_places
 from teachmatters.store.merge.content import Clash, resolve
 from teachmatters.store.merge.copy import copy
@@ -26,7 +28,6 @@ from teachmatters.store.merge.order import settle
 from teachmatters.store.merge.sources import Source, opened
 from teachmatters.store.merge.target import FileTarget, Target, target_of
 from teachmatters.store.migrate import WAIT, prepared
-from teachmatters.store.postgres.checks import check_owner
 from teachmatters.store.sqlite import files
 from teachmatters.store.sqlite.deadline import hearing
 
@@ -72,9 +73,8 @@ def merge(paths: Sequence[StoreLocation], into: StoreLocation, watch: Watch) -> 
     Raises:
         TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
     """
-    if isinstance(into, Server):
-        with files.named_by("--into"):
-            check_owner(into)
+    with files.named_by("--into"):
+        backend_of(into).check_mergeable()
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(path)) for path in others(paths, into)]
         sources.sort(key=lambda source: source.runs)
@@ -113,7 +113,7 @@ def others(paths: Sequence[StoreLocation], into: StoreLocation) -> list[StoreLoc
 
 
 def _same(path: StoreLocation, other: StoreLocation) -> bool:
-    if isinstance(path, Server) or isinstance(other, Server):
+    if not isinstance(path, Path) or not isinstance(other, Path):
         return path == other
     return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
 

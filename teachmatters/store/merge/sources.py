@@ -11,8 +11,9 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.location import Server, StoreLocation
-from teachmatters.store.migrate import head, migrate
+from teachmatters.store.migrate import migrate
 from teachmatters.store.postgres.dump import to_file
+from teachmatters.store.revisions import head
 from teachmatters.store.sqlite import files
 from teachmatters.store.sqlite.deadline import hearing
 from teachmatters.store.sqlite.read_connection import connect, uri

@@ -8,7 +8,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
 from teachmatters.store.location import Server
 from teachmatters.store.postgres import connection as postgres
-from teachmatters.store.sqlite import files
+from teachmatters.store.revisions import known_revision
 
 HOME = f"""
 SELECT coalesce(
@@ -47,7 +47,7 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
         if reason := postgres.plain_error(server, error):
             raise reason from error
         raise
-    return files.known_revision(server, row)
+    return known_revision(server, row)
 
 
 _PATH = """
@@ -70,16 +70,6 @@ def _check_schema(server: Server, connection: postgres.Connection) -> None:
 def no_store(server: Server) -> TeachMattersError:
     """What is said where a store is needed."""
     return TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
-
-
-def holds_store(server: Server) -> bool:
-    """Whether there is a store.
-
-    Raises:
-        TeachMattersError: the server cannot be asked, or holds something else.
-    """
-    with contextlib.closing(postgres.connect(server)) as connection:
-        return revision_of(server, connection) is not None
 
 
 _MAY = {

@@ -7,12 +7,13 @@ import sqlite3
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.store.backend import plain_errors
 from teachmatters.store.location import Server
-from teachmatters.store.migrate import WAIT, head, prepare
+from teachmatters.store.migrate import WAIT, prepare
 from teachmatters.store.postgres.checks import revision_of
 from teachmatters.store.postgres.reader import reading
+from teachmatters.store.revisions import head
 from teachmatters.store.schema import Base
-from teachmatters.store.sqlite.connection import plain_errors
 
 ROWS = 500
 """That are fetched at once: an array may have megabytes."""

@@ -7,26 +7,17 @@ import sqlite3
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store.location import Server, StoreLocation
-from teachmatters.store.migrate import check_writable
-from teachmatters.store.sqlite.files import check_readable, plain_error, recover
+from teachmatters.store.sqlite.files import plain_error, recover
 
 WAIT = 2.0  # seconds: for somebody who is just committing, not for somebody who works with it
 
 
-def compact(path: StoreLocation) -> tuple[int, int]:
+def compact(path: Path) -> tuple[int, int]:
     """Write a store anew without gaps and leave it in ``journal_mode=DELETE``. Returns its bytes before and after.
 
     Raises:
-        TeachMattersError: nothing there, not a store, newer than this code, in use, not to be written, or no room.
+        TeachMattersError: in use, or no room.
     """
-    if isinstance(path, Server):
-        raise TeachMattersError(
-            f"{path} is no file, and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge {path} "
-            "--into FILE.db' makes a file of it"
-        )
-    check_readable(path)
-    check_writable(path)
     before = _size(path)
     try:
         recover(path)

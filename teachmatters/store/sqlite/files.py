@@ -10,13 +10,12 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
-from teachmatters.store.location import Server, StoreLocation
+from teachmatters.store.revisions import known_revision
 
 SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
 
@@ -73,14 +72,12 @@ def named_by(option: str) -> Iterator[None]:
         raise TeachMattersError(message.replace(" with --db", f" with {option}" if option else "")) from error
 
 
-def check_readable(path: StoreLocation) -> None:
-    """Refuse what cannot be a store. A server is asked when it is read.
+def check_readable(path: Path) -> None:
+    """Refuse what cannot be a store.
 
     Raises:
         TeachMattersError: nothing there, a folder, not readable, empty, not SQLite.
     """
-    if isinstance(path, Server):
-        return
     if not path.exists():
         raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
     _check_kind(path)
@@ -93,18 +90,13 @@ def nothing_in(path: Path) -> TeachMattersError:
     return TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
 
 
-def check_writable(path: StoreLocation) -> None:
+def check_writable(path: Path) -> None:
     """Refuse what cannot be made into a store.
 
     Raises:
         TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written; for
             a server see postgres_checks.py.
     """
-    if isinstance(path, Server):
-        from teachmatters.store.postgres import checks as postgres_checks
-
-        postgres_checks.check_writable(path)
-        return
     if not path.parent.is_dir():
         raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
     if path.exists():
@@ -134,23 +126,6 @@ def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
     # As bytes, and not many: it may be anything.
     asked = f"SELECT substr(CAST(version_num AS BLOB), 1, 100) FROM {public.VERSION_TABLE}"
     return known_revision(path, connection.execute(asked).fetchone())
-
-
-def known_revision(path: StoreLocation, row: Sequence[Any] | None) -> str:
-    """The revision that a store says it has.
-
-    Raises:
-        TeachMattersError: it says none, or one that this code does not know.
-    """
-    if row is None:
-        raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
-    revision = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
-    if revision not in public.REVISIONS:
-        raise TeachMattersError(
-            f"{path} was written by a newer teachmatters (revision {revision[:20]}; this one knows up to "
-            f"{public.REVISIONS[-1]}). Upgrade with 'pip install --upgrade teachmatters'"
-        )
-    return revision
 
 
 def recover(path: Path) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
+from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, plain_path
 from teachmatters.store.postgres.connection import _unconnected
 from teachmatters.store.schema import Number
@@ -112,13 +113,13 @@ def test_a_database_without_a_store(
     assert rows(server, "SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text = current_schema()") == [
         (0,)
     ]
-    assert server.exists() is False
+    assert backend_of(server).exists() is False
 
 
 def test_a_schema_with_other_tables_is_left_alone(server: Server, cluster: Cluster) -> None:
     schema = server.url.rpartition("%3D")[2]
     cluster.execute(f"CREATE TABLE {schema}.models (colour text)", "lab")
-    for use in (lambda: Store.open(server), lambda: query(server, "SELECT 1"), server.exists):
+    for use in (lambda: Store.open(server), lambda: query(server, "SELECT 1"), backend_of(server).exists):
         with pytest.raises(TeachMattersError, match=r"holds other tables.*search_path%3DNAME"):
             use()
 
@@ -269,7 +270,7 @@ def test_a_store_that_somebody_writes_is_waited_for_and_then_refused(
 ) -> None:
     import psycopg
 
-    from teachmatters.store.sqlite.connection import LOCK
+    from teachmatters.store.postgres.write_connection import LOCK
 
     path = store_at(server)
     monkeypatch.setattr(writer, "PATIENCE", 0.3)

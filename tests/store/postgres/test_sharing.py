@@ -11,10 +11,12 @@ import pytest
 from benchmarks.postgres import schemas
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
+from teachmatters.store.backend import backend_of, plain_errors
 from teachmatters.store.location import Server
 from teachmatters.store.merge.merge import merge
 from teachmatters.store.postgres.reader import reading, stream
-from teachmatters.store.sqlite.connection import LOCK, READING, plain_errors, writing_engine
+from teachmatters.store.postgres.write_connection import LOCK
+from teachmatters.store.public import READING
 from tests.postgres import Cluster
 from tests.store.merging import Silent, join
 from tests.store.samples import DISTANCE, TOP1, numbers, rows, run, store_at
@@ -43,7 +45,7 @@ def test_a_schema_of_the_users_name_does_not_part_the_writers(
     monkeypatch.setattr(writer, "PATIENCE", 0.3)
     with Store.open(alice) as store:
         with (
-            writing_engine(owner, 1).begin(),
+            backend_of(owner).writing_engine(1).begin(),
             pytest.raises(TeachMattersError, match="is locked by another program"),
         ):
             store.record(run(DISTANCE), numbers("attn-distance", 1))
@@ -74,12 +76,15 @@ def test_who_only_reads_cannot_keep_the_writers_waiting(
 
 
 def test_stores_of_two_schemas_do_not_wait_for_each_other(server: Server, cluster: Cluster) -> None:
-    with writing_engine(store_at(cluster.new()), 1).begin(), Store.open(server, timeout=0.5) as store:
+    with backend_of(store_at(cluster.new())).writing_engine(1).begin(), Store.open(server, timeout=0.5) as store:
         store.record(run(DISTANCE), numbers("attn-distance", 1))
 
 
 def test_two_do_not_make_one_store_at_once(server: Server) -> None:
-    with writing_engine(server, 1).begin(), pytest.raises(TeachMattersError, match="is locked by another program"):
+    with (
+        backend_of(server).writing_engine(1).begin(),
+        pytest.raises(TeachMattersError, match="is locked by another program"),
+    ):
         Store.open(server, timeout=0.2)
     store_at(server)
 
@@ -91,7 +96,7 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
     store_at(server)
     hasty = Server(f"{server.url}%20-cstatement_timeout%3D200%20-cidle_in_transaction_session_timeout%3D200")
     with Store.open(hasty) as store:
-        other = writing_engine(server, 1).connect()
+        other = backend_of(server).writing_engine(1).connect()
         other.begin()
         done = threading.Timer(0.8, other.close)
         done.start()

@@ -12,7 +12,8 @@ import pytest
 
 import teachmatters
 from teachmatters.store import Store, connect, info, query
-from teachmatters.store.migrate import check_writable, migrate
+from teachmatters.store.backend import backend_of
+from teachmatters.store.migrate import migrate
 from teachmatters.store.sqlite.compact import compact
 from tests.store.merging import join
 from tests.store.samples import DISTANCE, finish, numbers, rows, run, start, store_at
@@ -51,7 +52,7 @@ USES: dict[str, Callable[[Path], object]] = {
     "query": lambda path: query(path, "SELECT count(*) FROM all_results"),
     "info": info,
     "notebook": teachmatters.open,
-    "before work": check_writable,
+    "before work": lambda path: backend_of(path).check_writable(),
     "analyze": _record,
     "migrate": migrate,
     "compact": compact,

@@ -1,0 +1,32 @@
+"""Revisions of the store's tables: which this code knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.store import public
+from teachmatters.store.location import StoreLocation
+
+
+def head() -> str:
+    """Return the latest revision that this code knows."""
+    return public.REVISIONS[-1]
+
+
+def known_revision(path: StoreLocation, row: Sequence[Any] | None) -> str:
+    """The revision that a store says it has.
+
+    Raises:
+        TeachMattersError: it says none, or one that this code does not know.
+    """
+    if row is None:
+        raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
+    revision = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
+    if revision not in public.REVISIONS:
+        raise TeachMattersError(
+            f"{path} was written by a newer teachmatters (revision {revision[:20]}; this one knows up to "
+            f"{public.REVISIONS[-1]}). Upgrade with 'pip install --upgrade teachmatters'"
+        )
+    return revision
