@@ -82,7 +82,8 @@ def test_imports_point_down() -> None:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    assert cycle(IMPORTS) == []
+    inside = {module: imported - {"teachmatters"} for module, imported in IMPORTS.items() if module != "teachmatters"}
+    assert cycle(inside) == []
 
 
 def test_folders_next_to_each_other_do_not_import_each_other_in_a_circle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
@@ -33,7 +34,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
     every = frames.records(rows)
     groups: dict[str, list[dict[str, Any]]] = {}
-    ordered = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda p: style.model_order(p[0]))
+    ordered = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda p: supervisions.model_order(p[0]))
     for row, name in ordered:
         groups.setdefault(name, []).append(row)
     looks = style.looks(every)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.figures import style
+from teachmatters.reports import supervisions
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 from teachmatters.reports.tables.arrays import stored
@@ -90,7 +90,9 @@ def tiles(rows: pd.DataFrame, options: Options) -> list[Tile]:
         TeachMattersError: a map lies on a grid that the store does not tell.
     """
     every = frames.records(rows)
-    named = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda pair: style.model_order(pair[0]))
+    named = sorted(
+        zip(every, frames.column_labels(every), strict=True), key=lambda pair: supervisions.model_order(pair[0])
+    )
     found = []
     for row, name in named:
         for head, values in enumerate(stored(row["data"], 2, 3).astype(np.float64), start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
@@ -32,7 +33,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     import pandas as pd
 
     every = frames.records(rows)
-    models = sorted({row["model"]: row for row in every}.values(), key=style.model_order)
+    models = sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)
     tasks = _tasks(every, options)
     bests = [_best(scores) for scores in tasks.values()]
     lines: list[list[str]] = []

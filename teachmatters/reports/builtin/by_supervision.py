@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports.builtin.metric import draw_panel, split
+from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
+from teachmatters.reports.figures.layer_lines import draw_panel, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -53,12 +54,12 @@ def _share(line: Sequence[Axes]) -> None:
 
 
 def _way(row: Row) -> str:
-    return style.training(row["family"], row["supervision"])
+    return supervisions.training(row["family"], row["supervision"])
 
 
 def _ways(every: list[Row]) -> dict[str, str]:
     """Each way of training with what it is called, in the order of the legend."""
     found: dict[str, str] = {}
-    for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order):
+    for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order):
         found.setdefault(_way(row), TITLES.get(_way(row), _way(row)))
     return found

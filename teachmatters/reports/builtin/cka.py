@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports.figures import style
+from teachmatters.reports import supervisions
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -134,7 +134,7 @@ def _places(row: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _models(every: Rows) -> list[str]:
     """All models of either side, grouped by their training."""
-    return [row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order)]
+    return [row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)]
 
 
 def _asked(models: list[str], options: Options) -> list[tuple[str, str]]:

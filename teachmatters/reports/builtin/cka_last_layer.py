@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.reports import supervisions
 from teachmatters.reports.builtin.cka import EXACT
-from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -84,7 +84,9 @@ def _matrix(ax: Axes, values: Values, models: list[str], low: float) -> AxesImag
 def _read(rows: pd.DataFrame, options: Options) -> tuple[list[str], dict[str, Values]]:
     """The models, grouped by their training, and the numbers of each metric in the order asked for."""
     every: list[dict[str, Any]] = frames.records(rows)
-    models = [row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=style.model_order)]
+    models = [
+        row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)
+    ]
     names = sorted({row["metric"] for row in every}, key=options.metrics.index)
     found: dict[str, Values] = {name: {} for name in names}
     for row in every:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.reports.figures import style
+from teachmatters.reports import supervisions
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -141,7 +141,9 @@ def _names(panel: Rows, near: float) -> dict[tuple[float, float], list[str]]:
 
 def _models(every: Rows) -> dict[str, Rows]:
     """The heads of each model (and data set), in the order of training."""
-    named = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda pair: style.model_order(pair[0]))
+    named = sorted(
+        zip(every, frames.column_labels(every), strict=True), key=lambda pair: supervisions.model_order(pair[0])
+    )
     groups: dict[str, Rows] = {}
     for row, name in named:
         groups.setdefault(name, []).append(row)

@@ -1,13 +1,13 @@
-"""Colours and order: one colour for each supervision, the same in every drawing."""
+"""Colours, lines and markers: one colour for each supervision, the same in every figure."""
 
 from __future__ import annotations
 
 import colorsys
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, TypeAlias
+
+from teachmatters.reports.supervisions import model_order, training
 
 # Okabe and Ito's colours, and three that keep their distance from them for people with any kind of colour vision; what
 # learnt nothing is grey. In the order of SUPERVISIONS.
@@ -27,23 +27,9 @@ COLOURS = {
 OTHERS = ("#000000", "#882255", "#117733", "#8C7A00")
 """Of supervisions that none of these words names, and of families whose supervision is not known."""
 
-METHODS = {
-    "supervised": "labels",
-    "clip": "image-text contrast",
-    "dino": "self-distillation",
-    "moco": "contrast",
-    "mae": "masked reconstruction",
-    "beit": "masked token prediction",
-    "untrained": "none",
-    "random": "none",
-}
-"""Words by which people also call a supervision."""
-
 Dashes: TypeAlias = Literal["-", "--", "-.", ":"]
 LINES: tuple[Dashes, ...] = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_UNTRAINED = ("none", "noise")
-_TRAINED = tuple(key for key in COLOURS if key not in _UNTRAINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +39,6 @@ class Look:
     colour: str
     line: Dashes
     marker: str
-
-
-@lru_cache(maxsize=1024)
-def training(family: str | None, supervision: str | None) -> str:
-    """Return the colour key of a model: its supervision, by its usual word; empty where it is not known.
-
-    The family alone says nothing: a file of weights in DINO's network may be of any training.
-
-    >>> training("dino", "self-distillation"), training("vit", "DINOv2"), training("hf", "by my own method")
-    ('self-distillation', 'self-distillation', 'by my own method')
-    >>> training("dino", ""), training("random", ""), training("noise", "none")
-    ('', 'none', 'noise')
-    """
-    if family == "noise":
-        return "noise"
-    told = (supervision or "").strip()
-    if told.lower() in COLOURS:
-        return told.lower()
-    for word in re.findall(r"[a-z0-9]+", told.lower().replace("self-supervised", "")):
-        for method, key in METHODS.items():
-            if re.fullmatch(rf"{method}(v?\d+)?", word):
-                return key
-    return told or ("none" if family == "random" else "")
-
-
-def model_order(row: Mapping[str, Any]) -> tuple[int, str, str, str]:
-    """Return a sort key that groups models by supervision: the ten in their order, others, at last the untrained."""
-    key = training(row.get("family"), row.get("supervision"))
-    ways = (*_TRAINED, "", *_UNTRAINED)
-    return ways.index(key if key in COLOURS else ""), key, row.get("family") or "", row["model"]
 
 
 def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports.figures import style
+from teachmatters.reports import supervisions
 from teachmatters.reports.options import Options
 
 if TYPE_CHECKING:
@@ -176,6 +176,6 @@ def _ranked(every: list[dict[str, Any]], labels: list[str], options: Options) ->
     """Sort keys of the columns: how the model was trained, then the metrics in the order asked for."""
     metrics = {name: place for place, name in enumerate(options.metrics)}
     return [
-        ((metrics.get(row["metric"], 0), style.model_order(row), str(row["other_model"] or "")), label)
+        ((metrics.get(row["metric"], 0), supervisions.model_order(row), str(row["other_model"] or "")), label)
         for row, label in zip(every, labels, strict=True)
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from teachmatters.api import SUPERVISIONS
+from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
 
 WAYS = ("noise", "none", "by a new method", "masked reconstruction", "contrast", "labels", "autoregression")
@@ -44,6 +45,6 @@ def test_a_family_is_no_supervision() -> None:
 
 
 def test_self_supervised_is_not_supervised() -> None:
-    assert style.training("hf", "self-supervised") == "self-supervised"
-    assert style.training("hf", "supervised on ImageNet") == style.training("hf", "Labels") == "labels"
-    assert style.training("random", "none") == style.training("x", "none") == "none"
+    assert supervisions.training("hf", "self-supervised") == "self-supervised"
+    assert supervisions.training("hf", "supervised on ImageNet") == supervisions.training("hf", "Labels") == "labels"
+    assert supervisions.training("random", "none") == supervisions.training("x", "none") == "none"
