@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from teachmatters.api import ModelSpec, split_size
 from teachmatters.errors import did_you_mean
 from teachmatters.models.recipes import RECIPES
+from teachmatters.models.timm_configs import vit_config
 from teachmatters.models.timm_named import NAMED
 
 # In the order in which they are looked for: a word that holds another comes before it.
@@ -132,11 +133,10 @@ def _of_timm(given: str, named: bool) -> str:
     """What timm has under a name or, unless that names one of ours, under one that is nearly it."""
     import timm
 
-    from teachmatters.models.timm_ids import resolve
-
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]
     if given in known:
-        return f"{resolve(f'timm/{given}').name!r} is timm's own. "
+        vit_config(given)
+        return f"'timm/{given}' is timm's own. "
     return "" if named else did_you_mean(given, known).replace("'", "'timm/", 1)
 
 

@@ -12,6 +12,7 @@ from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_s
 from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.sources import create, hollow
+from teachmatters.models.timm_configs import vit_config
 from teachmatters.models.timm_named import NAMED
 from teachmatters.models.timm_tags import supervision_of
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 PREFIX = "timm/"
-
-MODULES = {"beit", "deit", "eva"}
-"""Modules of timm with plain vision transformers whose name does not say so."""
 
 
 OTHERS = {"moco", "beit", "beit-hf"}
@@ -90,7 +88,6 @@ def _places(config: Any) -> list[str]:
 def _config(name: str) -> Any:
     """What timm says of an id (its PretrainedCfg)."""
     import timm
-    from timm.models import get_pretrained_cfg
 
     from teachmatters.models.specs import register_models
     from teachmatters.models.spellings import suggest
@@ -100,15 +97,7 @@ def _config(name: str) -> Any:
     if given not in known:
         meant = did_you_mean(given, sorted(known)) or suggest(given, register_models())
         raise UnknownNameError("timm model", given, (), f"{meant}timm.list_models('vit*', pretrained=True) lists them.")
-    module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
-    if module == "vision_transformer_sam":
-        raise TeachMattersError(f"{name} is no plain vision transformer: most of its blocks attend within windows only")
-    if not (module in MODULES or "vit" in module or "vision_transformer" in module):
-        raise TeachMattersError(
-            f"{name} is not a vision transformer (timm keeps it in {module!r}); choose one, such as "
-            "timm/vit_base_patch16_224.dino"
-        )
-    return get_pretrained_cfg(given)
+    return vit_config(given)
 
 
 def _arch(architecture: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from teachmatters.api import DatasetRequest
@@ -16,6 +17,7 @@ from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.imagenet50 import ImageNet50, fifty_classes
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.runner.features import plan
+from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of
 from tests.fixtures import image
 from tests.measuring import measured, task
@@ -87,11 +89,11 @@ def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: 
 @pytest.mark.usefixtures("toys")
 def test_cached_features_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
     wanted = task("knn", "folder", root=folder)
-    cache = plan.FeatureCache(folder=folder, dtype="float32", seed=0, force=False, say=lambda text: None)
+    settings = PassSettings(device=torch.device("cpu"), dtype=torch.float32, cache=folder)
     transform: Any = "any"
     known = []
     for version in (1, 2, 3):
         opened = replace(wanted.opened, spec=replace(FOLDER, version=version))
-        known.append(plan._key_fields(cache, measured("toy-a"), replace(wanted, opened=opened), transform, "cls"))
+        known.append(plan._key_fields(settings, measured("toy-a"), replace(wanted, opened=opened), transform, "cls"))
     assert known[0]["dataset"] == "folder", "as it was before data sets had versions"
     assert len({str(facts) for facts in known}) == 3

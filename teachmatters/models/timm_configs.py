@@ -1,0 +1,31 @@
+"""timm's own record of the weights that it publishes for a vision transformer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teachmatters.errors import TeachMattersError
+
+MODULES = {"beit", "deit", "eva"}  # of timm, with plain vision transformers whose name does not say so
+
+
+def vit_config(given: str) -> Any:
+    """Return timm's PretrainedCfg of an id that timm knows.
+
+    Raises:
+        TeachMattersError: it is not a plain vision transformer.
+    """
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
+    if module == "vision_transformer_sam":
+        raise TeachMattersError(
+            f"timm/{given} is no plain vision transformer: most of its blocks attend within windows only"
+        )
+    if not (module in MODULES or "vit" in module or "vision_transformer" in module):
+        raise TeachMattersError(
+            f"timm/{given} is not a vision transformer (timm keeps it in {module!r}); choose one, such as "
+            "timm/vit_base_patch16_224.dino"
+        )
+    return get_pretrained_cfg(given)
