@@ -24,7 +24,7 @@ from teachmatters.api import Item, Kind, Role
 from teachmatters.cli import demo
 from teachmatters.cli.app import app
 from teachmatters.models import sources, timm_ids
-from teachmatters.models.sources import create
+from teachmatters.models.networks import create
 from tests import fixtures
 from tests.pages import PAGES, ROOT, blocks, commands, forget_written, install_written
 from tests.test_docs import COMMANDS
@@ -47,7 +47,7 @@ NEEDS_A_NETWORK = {
 
 # ---------------------------------------------------------------- the folder
 def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> Any:
-    """Like ``models.sources.create``, at a twelfth of the price."""
+    """Like ``models.networks.create``, at a twelfth of the price."""
     side = 56 if "patch14" in architecture else 64
     return create(architecture, {**kwargs, "img_size": side}, seed)
 

@@ -13,7 +13,7 @@ from teachmatters.models.matching import LAYOUTS, Match, matches
 from teachmatters.models.recognise import TITLES, Shape, family_of, ids_like, named_like, shape_of
 
 if TYPE_CHECKING:
-    from teachmatters.models.weight_files import Wanted
+    from teachmatters.models.wanted import Wanted
 
 ANY = "name the model that it belongs to ('tm models' lists them), or timm/<id>"
 
@@ -88,7 +88,7 @@ def _fitting(place: Place, architecture: str, shape: Shape) -> str:
     """The id, with the size that the file is for where that is another; empty where it does not fit."""
     import timm
 
-    from teachmatters.models.sources import hollow
+    from teachmatters.models.networks import hollow
 
     if not timm.is_model(architecture):
         return ""

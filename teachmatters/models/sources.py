@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.networks import create, hollow, sized
 from teachmatters.models.recipes import RECIPES, Recipe
 from teachmatters.models.timm_named import NAMED, TimmNamed
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from teachmatters.models.timm_vit import TimmViT
     from teachmatters.models.weight_files import Found
 
@@ -45,11 +43,6 @@ def recipe_of(spec: ModelSpec) -> Recipe:
     return RECIPES[split_size(spec.name)[0]]
 
 
-def _sized(kwargs: Mapping[str, Any], size: Size | None) -> Mapping[str, Any]:
-    """What timm is told of a network at a size."""
-    return kwargs if size is None else {**kwargs, "img_size": size}
-
-
 def _find(spec: ModelSpec, path: Path) -> Found:
     """Find the network in a file, which may not say that it is another family's.
 
@@ -58,10 +51,11 @@ def _find(spec: ModelSpec, path: Path) -> Found:
     """
     from teachmatters.models import refusals, weight_files
     from teachmatters.models.recognise import family_of
+    from teachmatters.models.wanted import Wanted
 
     recipe = recipe_of(spec)
     make = partial(hollow, recipe.architecture, recipe.kwargs)
-    wanted = weight_files.Wanted(spec.name, recipe.arch, recipe.architecture, make, spec.size)
+    wanted = Wanted(spec.name, recipe.arch, recipe.architecture, make, spec.size)
     found = weight_files.find(path, wanted)
     family = family_of(found.match.place, found.match.layout)
     if family not in ("", recipe.family):
@@ -78,7 +72,7 @@ def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
     recipe, found = recipe_of(spec), _find(spec, path)
-    network = create(recipe.architecture, _sized(recipe.kwargs, spec.size))
+    network = create(recipe.architecture, sized(recipe.kwargs, spec.size))
     weight_files.fill(network, found)
     return TimmViT(network, spec.name, recipe.arch, recipe.mean_std, supervision_told(found.match))
 
@@ -125,56 +119,5 @@ def _build_unfilled(model: TimmNamed, size: Size | None) -> TimmViT:
 def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
     from teachmatters.models.timm_vit import TimmViT
 
-    network = create(recipe.architecture, _sized(recipe.kwargs, size), seed)
+    network = create(recipe.architecture, sized(recipe.kwargs, size), seed)
     return TimmViT(network, recipe.name, recipe.arch, recipe.mean_std)
-
-
-def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:
-    """Build a network of timm's without a classifier, initialised from a seed.
-
-    The global generators stay as they were.
-
-    Args:
-        architecture: timm's name of the network.
-        kwargs: what else timm is told, such as ``img_size``: rows and columns of pixels, if not the network's own.
-        seed: of the initialisation.
-
-    Raises:
-        TeachMattersError: the network cannot be built for that size.
-    """
-    import timm
-    import torch
-
-    given, size = dict(kwargs), kwargs.get("img_size")
-    naflex = architecture.startswith("naflexvit")  # which takes images of any size as they come
-    if naflex:
-        given.pop("img_size", None)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: timm initialises there
-        try:
-            network: Any = timm.create_model(architecture, pretrained=False, num_classes=0, **given)
-        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-            if size is None:
-                raise
-            raise TeachMattersError(
-                f"timm cannot build {architecture} for images of {size} pixels ({error}); leave the size out, or "
-                "choose another"
-            ) from None
-    if size is not None and naflex:
-        network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (3, *size)}
-    built: nn.Module = network
-    return built
-
-
-def hollow(architecture: str, kwargs: Mapping[str, Any], size: Size | None = None) -> nn.Module:
-    """Build a network of names and shapes without numbers: it lies on the meta device and takes no memory.
-
-    Args:
-        architecture: timm's name of the network.
-        kwargs: what else timm is told.
-        size: rows and columns of pixels; None for the network's own.
-    """
-    import torch
-
-    with torch.device("meta"):
-        return create(architecture, _sized(kwargs, size))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, no_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
+from teachmatters.models.networks import create, hollow
 from teachmatters.models.recipes import SHAPES, shown
-from teachmatters.models.sources import create, hollow
 from teachmatters.models.timm_configs import vit_config
 from teachmatters.models.timm_named import NAMED
 from teachmatters.models.timm_tags import supervision_of
@@ -137,9 +137,10 @@ def _size(spec: ModelSpec) -> Size:
 
 def _find(spec: ModelSpec, path: Path) -> Found:
     from teachmatters.models import weight_files
+    from teachmatters.models.wanted import Wanted
 
     architecture, native = id_of(spec.name), _config(spec.name).input_size[-2:]
-    wanted = weight_files.Wanted(
+    wanted = Wanted(
         name=spec.name,
         arch=spec.arch,
         architecture=architecture.partition(".")[0],

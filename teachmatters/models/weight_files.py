@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,28 +17,7 @@ from teachmatters.models import checkpoints, choices, positions, refusals
 from teachmatters.models.finding import RADIO, Place, StateDict, places
 from teachmatters.models.grids import grid_side
 from teachmatters.models.matching import Match, matches
-
-Make: TypeAlias = "Callable[[Size | None], nn.Module]"
-"""Builds the network without numbers (on the meta device), for images of a size; of its own for None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The network that a file is to fill.
-
-    Attributes:
-        name: the model's, for messages.
-        arch: ``ViT-S/16``.
-        architecture: timm's name of the network.
-        make: see Make.
-        size: of the images, where one was asked for: then a file of any size will do, and is resampled.
-    """
-
-    name: str
-    arch: str
-    architecture: str
-    make: Make
-    size: Size | None = None
+from teachmatters.models.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)

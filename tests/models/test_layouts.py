@@ -14,11 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from teachmatters.models.checkpoints import read
+from teachmatters.models.networks import hollow
 from teachmatters.models.recipes import RECIPES
 from teachmatters.models.recognise import family_of
-from teachmatters.models.sources import hollow, open_named
+from teachmatters.models.sources import open_named
 from teachmatters.models.timm_vit import TimmViT
-from teachmatters.models.weight_files import Found, Wanted, fill, find
+from teachmatters.models.wanted import Wanted
+from teachmatters.models.weight_files import Found, fill, find
 from tests.models import official
 from tests.models.conftest import Checkpoints
 from tests.models.helpers import ORDER, Taken, images, request, streamed

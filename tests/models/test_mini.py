@@ -14,8 +14,8 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini import cards, sources
 from teachmatters.models.mini.sources import FOLDER, mini_network, open_mini
 from teachmatters.models.mini.specs import INFO, SUPERVISIONS, mini_specs
+from teachmatters.models.networks import create
 from teachmatters.models.presence import weights_here
-from teachmatters.models.sources import create
 from tests.models.helpers import request
 
 TRAINED = [f"mini-{method}" for method in SUPERVISIONS]

@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.sources import hollow
-from teachmatters.models.weight_files import Found, Wanted, fill, find, identity
+from teachmatters.models.networks import hollow
+from teachmatters.models.wanted import Wanted
+from teachmatters.models.weight_files import Found, fill, find, identity
 from tests.models import official
 from tests.models.wrappings import PLAIN, REGISTERS, WRAPPINGS, Wrapping, is_array, parameters, under
 

@@ -13,7 +13,7 @@ from torch import nn
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.sources import create
+from teachmatters.models.networks import create
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.plugin.check import check
 from teachmatters.plugin.checks import model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini.specs import ARCHITECTURE, INFO, POSITION_BASE, PREFIX, SHAPE, SUPERVISIONS
-from teachmatters.models.sources import create, hollow
+from teachmatters.models.networks import create, hollow
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,9 +94,10 @@ def open_mini(request: ModelRequest) -> ModelSource:
 
 def _find(spec: ModelSpec, path: Path) -> Found:
     from teachmatters.models import weight_files
+    from teachmatters.models.wanted import Wanted
 
     make = partial(hollow, ARCHITECTURE, SHAPE)
-    wanted = weight_files.Wanted(spec.name, INFO.arch, ARCHITECTURE, make, spec.size)
+    wanted = Wanted(spec.name, INFO.arch, ARCHITECTURE, make, spec.size)
     return weight_files.find(path, wanted)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from teachmatters.api import Analysis, ModelAdapter, ModelSpec, Result, State
 from teachmatters.cache.states import load_state, save_state
-from teachmatters.models.sources import create
+from teachmatters.models.networks import create
 from teachmatters.models.timm_vit import TimmViT
 from teachmatters.plugin.checks.guarded import Guarded
 from teachmatters.plugin.findings import CheckSkipped

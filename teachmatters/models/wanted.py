@@ -1,0 +1,34 @@
+"""The network that a checkpoint file is to fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from teachmatters.api import Size
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Builds the network without numbers (on the meta device), for images of a size; of its own size for None.
+Make: TypeAlias = "Callable[[Size | None], nn.Module]"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The network that a file is to fill.
+
+    Attributes:
+        name: the model's, for messages.
+        arch: ``ViT-S/16``.
+        architecture: timm's name of the network.
+        make: see Make.
+        size: of the images, where one was asked for: then a file of any size will do, and is resampled.
+    """
+
+    name: str
+    arch: str
+    architecture: str
+    make: Make
+    size: Size | None = None
