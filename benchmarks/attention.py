@@ -62,7 +62,7 @@ class Repeated(Dataset):
 
 
 def _cropped(dataset: Dataset, item: Item, adapter: ModelAdapter) -> Image.Image:
-    pixels = Crop().prepare(dataset.image(item), {}, adapter.info).inputs[0]
+    pixels = Crop().apply(dataset.image(item), {}, adapter.info).inputs[0]
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
@@ -84,7 +84,7 @@ class Contest:
         info = self.adapter.info
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
         items = self.ready.items("images", "all") or ()
-        inputs = [torch.from_numpy(Crop().prepare(self.ready.image(item), {}, info).inputs) for item in items]
+        inputs = [torch.from_numpy(Crop().apply(self.ready.image(item), {}, info).inputs) for item in items]
         whole = (torch.cat(inputs).float() / 255 - mean) / std
         return [part.to(self.device) for part in torch.split(whole, self.size)]
 

@@ -158,7 +158,7 @@ def reading_rate(seconds: float = 5.0) -> float:
     )
     begun, count = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds:
-        Crop().prepare(Image.open(io.BytesIO(file.getvalue())), {}, info)
+        Crop().apply(Image.open(io.BytesIO(file.getvalue())), {}, info)
         count += 1
     return count / (time.perf_counter() - begun)
 

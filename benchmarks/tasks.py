@@ -104,7 +104,7 @@ class Contest:
         info, dataset = self.adapter.info, self.task.opened.dataset
         input_spec = new_analysis(self.task.spec).input_spec(self.task.parameters, self.task.metrics)
         every = {item.key: item for items in self.task.items.values() for item in items}
-        ready = [input_spec.transform.prepare(dataset.image(item), {}, info).inputs for item in every.values()]
+        ready = [input_spec.transform.apply(dataset.image(item), {}, info).inputs for item in every.values()]
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
         whole = (torch.from_numpy(np.concatenate(ready)).float() / 255 - mean) / std
         return [part.to(self.device) for part in torch.split(whole, default_batch_size(info, self.device))]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 GROUP = "teachmatters"
 
-API_VERSION = 1
+API_VERSION = 2
 """Of what plugins are written against, the hooks and ``teachmatters.api``: raised when a plugin that was made for the
 version before may break. What is merely added does not raise it."""
 

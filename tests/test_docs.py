@@ -144,7 +144,7 @@ BROKEN: list[Callable[[], object]] = [
     lambda: Hooks(register_models=lambda: registry.load().models["dino-b16"]),
     lambda: Hooks(register_models=lambda: ["dino"]),
     lambda: Hooks(register_models=lambda: [dataclasses.replace(registry.load().models["dino-b16"], name="my model")]),
-    lambda: SimpleNamespace(TEACHMATTERS_API=2),
+    lambda: SimpleNamespace(TEACHMATTERS_API=3),
     lambda: Hooks(register_models=nothing),
 ]
 

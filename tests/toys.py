@@ -142,7 +142,7 @@ def toy_data(request: DatasetRequest) -> ToyData:
 class Halves(Transform):
     """The left and the right half of an image, each squeezed to the model's size: two windows of one item."""
 
-    def prepare(
+    def apply(
         self, image: Image.Image, annotations: Mapping[str, Mapping[str, Any]], model: ModelInfo
     ) -> TransformedImage:
         rows, columns = model.grid

@@ -52,7 +52,7 @@ class Transform(ABC):
     inputs: ClassVar[int | None] = None
 
     @abstractmethod
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
         """Prepare one RGB image with its annotations by kind.
 
         Raises:
@@ -73,8 +73,8 @@ class Crop(Transform):
 
     inputs: ClassVar[int | None] = 1
 
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """See Transform.prepare."""
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.apply."""
         (high, wide), (width, height) = model.input_size, image.size
         new, old = covering(image.size, (wide, high))
         if new != old:

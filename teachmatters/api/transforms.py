@@ -29,8 +29,8 @@ class Dense(Transform):
     rectangular inputs the image covers two of them each way.
     """
 
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """See Transform.prepare.
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.apply.
 
         Raises:
             TeachMattersError: the model's patches do not tile its input.
@@ -85,8 +85,8 @@ class Stretch(Transform):
 
     inputs: ClassVar[int | None] = 1
 
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """See Transform.prepare."""
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.apply."""
         (high, wide), (rows, columns) = model.input_size, model.grid
         move = AnnotationTransform(
             (wide / image.width, high / image.height),
@@ -106,8 +106,8 @@ class Pad(Transform):
 
     inputs: ClassVar[int | None] = 1
 
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """See Transform.prepare."""
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.apply."""
         from PIL import Image
 
         (high, wide), (width, height) = model.input_size, image.size
@@ -144,8 +144,8 @@ class ThumbnailCrop(Transform):
 
     crop_to_box: bool = False
 
-    def prepare(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """See Transform.prepare."""
+    def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
+        """See Transform.apply."""
         from PIL.Image import Resampling
 
         box = annotations.get("retrieval", {}).get("box")
@@ -155,7 +155,7 @@ class ThumbnailCrop(Transform):
         small = image.copy()
         small.thumbnail((model.input_size[1], model.input_size[0]), Resampling.LANCZOS)
         move = AnnotationTransform((small.width / image.width, small.height / image.height))
-        return Crop().prepare(small, move(annotations), model)
+        return Crop().apply(small, move(annotations), model)
 
 
 def _cut(image: Image, annotations: Annotations, box: Box) -> tuple[Image, Annotations]:

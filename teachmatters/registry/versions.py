@@ -9,10 +9,9 @@ import importlib.util
 from teachmatters.hookspecs import API_VERSION
 
 ATTRIBUTE = "TEACHMATTERS_API"
-"""What the module of a plugin's entry point says it with: ``TEACHMATTERS_API = 1``."""
+"""What the module of a plugin's entry point says it with: ``TEACHMATTERS_API = 2``."""
 
-FIRST = 1
-"""What a plugin that says nothing is taken to be made for: there was one version before plugins said it."""
+FIRST = 2  # the version of the first release, for which a plugin that says nothing is taken to be made
 
 
 def declared_by(module: object) -> object:
@@ -41,12 +40,12 @@ def declared_in_source(module: str) -> object:
 def mismatch(declared: object, distribution: str) -> str | None:
     """Why a plugin that says this cannot be used, in plain words; None when it can.
 
-    >>> mismatch(1, "tm-mine"), mismatch(None, "tm-mine")
+    >>> mismatch(2, "tm-mine"), mismatch(None, "tm-mine")
     (None, None)
-    >>> mismatch(2, "tm-mine")
-    'it is made for plugin API 2, and this teachmatters has 1, so none of it is used: upgrade teachmatters'
+    >>> mismatch(3, "tm-mine")
+    'it is made for plugin API 3, and this teachmatters has 2, so none of it is used: upgrade teachmatters'
     >>> mismatch("1", "tm-mine")
-    "TEACHMATTERS_API must be a whole number such as 1, not '1'; none of it is used"
+    "TEACHMATTERS_API must be a whole number such as 2, not '1'; none of it is used"
     """
     version = FIRST if declared is None else declared
     if not isinstance(version, int) or isinstance(version, bool):

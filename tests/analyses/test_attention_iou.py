@@ -182,7 +182,7 @@ def expected_of(official: COCO, images: dict[int, Path]) -> NDArray[np.float64]:
     adapter, scores = measuring.adapter(), []
     for image, path in images.items():
         truth, layers = truth_on_grid(official, image), list[Any]()
-        transformed = Crop().prepare(Image.open(path).convert("RGB"), {}, adapter.info)
+        transformed = Crop().apply(Image.open(path).convert("RGB"), {}, adapter.info)
         pixels = (torch.from_numpy(transformed.inputs).float() / 255 - 0.5) / 0.5
 
         def sink(layer: int, tap: str, values: torch.Tensor, truth: set[int] = truth, into: list[Any] = layers) -> None:

@@ -25,7 +25,7 @@ def tokens_of(data: ToyData) -> torch.Tensor:
     """(images, layers, tokens, width) of toy-a's blocks, one image at a time."""
     adapter, every = measuring.adapter(), []
     for item in data.items("labels", "all") or ():
-        transformed = Crop().prepare(data.image(item), {}, adapter.info)
+        transformed = Crop().apply(data.image(item), {}, adapter.info)
         layers: list[torch.Tensor] = []
 
         def sink(layer: int, tap: str, values: torch.Tensor, into: list[torch.Tensor] = layers) -> None:

@@ -27,7 +27,7 @@ def matched(wanted: Task, layer: int) -> dict[int, tuple[list[float], float]]:
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     large, known = [], []
     for item in wanted.items["all"]:
-        transformed = Pad().prepare(dataset.image(item), {"pairs": dataset.annotations(item, "pairs")}, model.info)
+        transformed = Pad().apply(dataset.image(item), {"pairs": dataset.annotations(item, "pairs")}, model.info)
         found: list[torch.Tensor] = []
 
         def sink(number: int, tap: str, value: torch.Tensor, found: list[torch.Tensor] = found) -> None:

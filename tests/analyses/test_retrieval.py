@@ -21,7 +21,7 @@ def class_tokens(role: str, crop: bool = False) -> list[np.ndarray]:
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     for item in wanted.items[role]:  # type: ignore[index]
         known = {"retrieval": dataset.annotations(item, "retrieval")}
-        inputs = ThumbnailCrop(crop_to_box=crop).prepare(dataset.image(item), known, model.info).inputs
+        inputs = ThumbnailCrop(crop_to_box=crop).apply(dataset.image(item), known, model.info).inputs
 
         def sink(layer: int, tap: str, value: torch.Tensor) -> None:
             if layer == 2 and tap == "block":

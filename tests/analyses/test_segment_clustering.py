@@ -53,7 +53,7 @@ def official_index(path: Path) -> COCO:
 def maps(path: Path, resolution: str) -> NDArray[np.float64]:
     """(layers, h, w, D) of toy-a's patches; of windows each patch from the first that has it."""
     adapter = measuring.adapter()
-    transformed = (Dense() if resolution == "dense" else Crop()).prepare(
+    transformed = (Dense() if resolution == "dense" else Crop()).apply(
         Image.open(path).convert("RGB"), {}, adapter.info
     )
     places = [range(16)] if transformed.patches is None else transformed.patches.tolist()

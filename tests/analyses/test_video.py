@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("toys")
 def features(wanted: Task, item: Item, dense: bool) -> torch.Tensor:
     """Of layer 2, (h, w, D), L2-normalised; windows put together patch by patch."""
     model = adapter()
-    transformed = (Dense() if dense else Stretch()).prepare(wanted.opened.dataset.image(item), {}, model.info)
+    transformed = (Dense() if dense else Stretch()).apply(wanted.opened.dataset.image(item), {}, model.info)
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (model.info.mean, model.info.std))
     found: list[torch.Tensor] = []
 

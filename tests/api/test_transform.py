@@ -29,7 +29,7 @@ def noise(width: int, height: int) -> Image.Image:
 def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> None:
     image = noise(*shape)
     expected = tv.center_crop(tv.resize(image, size, tv.InterpolationMode.BICUBIC), [size, size])
-    transformed = Crop().prepare(image, {"labels": {"a": 1}}, model(size))
+    transformed = Crop().apply(image, {"labels": {"a": 1}}, model(size))
     assert transformed.inputs.shape == (1, 3, size, size)
     np.testing.assert_array_equal(transformed.inputs[0].transpose(1, 2, 0), np.asarray(expected))
     assert transformed.grid == (size // 8, size // 8)
@@ -38,4 +38,4 @@ def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> N
 
 def test_a_line_of_pixels_is_refused_before_it_grows() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
-        Crop().prepare(Image.new("RGB", (1, 20000)), {}, model(224))
+        Crop().apply(Image.new("RGB", (1, 20000)), {}, model(224))

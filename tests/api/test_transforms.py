@@ -119,7 +119,7 @@ def test_a_bright_rectangle_stays_in_its_box_and_mask(
         "retrieval": {"box": Box(60, 70, 220, 230), "easy": (1, 2)},
         "pairs": {"box": Box(left, top, right, bottom), "points": Points(np.array([[left, top], [right, bottom]]))},
     }
-    transformed = transform.prepare(image, given, info)
+    transformed = transform.apply(image, given, info)
     box = transformed.annotations["pairs"]["box"]
     moved = transformed.annotations["masks"]["objects"][0]
     middle = (box.left + box.right) / 2, (box.top + box.bottom) / 2
@@ -145,7 +145,7 @@ def centre(light: Pixels, scale: int = 1) -> tuple[float, float]:
 def test_small_and_odd_images_fit(transform: Transform, shape: tuple[int, int]) -> None:
     given = {**annotated(shape), "retrieval": {"box": Box(0, 0, 1, 1)}, "own": {"words": ["a"], "pair": (1, "b")}}
     for info in (model(32), WIDE, TALL):
-        transformed = transform.prepare(noise(*shape), given, info)
+        transformed = transform.apply(noise(*shape), given, info)
         assert transformed.inputs.shape[1:] == (3, *info.input_size)
         assert transform.inputs in (None, len(transformed.inputs))
         assert transformed.annotations["videos"]["mask"].pixels.shape == transformed.grid
@@ -158,13 +158,13 @@ def test_small_and_odd_images_fit(transform: Transform, shape: tuple[int, int]) 
 def test_an_object_that_fills_the_image_fills_the_grid(info: ModelInfo, shape: tuple[int, int]) -> None:
     full = {"masks": {"objects": (Mask(np.full(shape[::-1], 255, np.uint8), 0),)}}
     for transform in (Crop(), Dense(), Stretch(), ThumbnailCrop()):
-        (mask,) = transform.prepare(noise(*shape), full, info).annotations["masks"]["objects"]
+        (mask,) = transform.apply(noise(*shape), full, info).annotations["masks"]["objects"]
         assert (mask.pixels == 255).all()
 
 
 def test_a_black_and_white_image_comes_in_three_channels() -> None:
     for transform in EVERY:
-        assert transform.prepare(Image.new("L", (40, 30), 7), {}, model(32)).inputs.shape[1] == 3
+        assert transform.apply(Image.new("L", (40, 30), 7), {}, model(32)).inputs.shape[1] == 3
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=str)
@@ -177,7 +177,7 @@ def test_a_semantic_mask_says_of_each_pixel_what_it_shows(transform: Transform, 
         "semantic": {"mask": SemanticMask(mask)},
         "retrieval": {"box": Box(-40, 20, 200, 250)},
     }
-    transformed = transform.prepare(Image.fromarray((mask > 0) * np.uint8(255)).convert("RGB"), given, model(64))
+    transformed = transform.apply(Image.fromarray((mask > 0) * np.uint8(255)).convert("RGB"), given, model(64))
     found, light = transformed.annotations["semantic"]["mask"].pixels, whole(transformed)[..., 0]
     assert set(np.unique(found)) <= {0, 7, VOID}
     assert ((found == 7) == (light > 127)).mean() > 0.98
@@ -190,7 +190,7 @@ def test_a_semantic_mask_says_of_each_pixel_what_it_shows(transform: Transform, 
 @pytest.mark.parametrize("shape", [*SHAPES, (100, 81), (81, 100)])
 def test_crop_cuts_masks_to_the_central_square_first(shape: tuple[int, int]) -> None:
     given = annotated(shape)
-    transformed = Crop().prepare(noise(*shape), given, model(64))
+    transformed = Crop().apply(noise(*shape), given, model(64))
     side, (width, height) = min(shape), shape
     inside = slice((height - side) // 2, (height + side) // 2), slice((width - side) // 2, (width + side) // 2)
     for before, after in zip(given["masks"]["objects"], transformed.annotations["masks"]["objects"], strict=True):
@@ -212,17 +212,17 @@ def test_crop_cuts_masks_to_the_largest_central_rectangle_of_the_inputs_shape(
     info: ModelInfo, shape: tuple[int, int], inside: tuple[slice, slice]
 ) -> None:
     given = annotated(shape)
-    transformed = Crop().prepare(noise(*shape), given, info)
+    transformed = Crop().apply(noise(*shape), given, info)
     for before, after in zip(given["masks"]["objects"], transformed.annotations["masks"]["objects"], strict=True):
         np.testing.assert_allclose(after.pixels, bicubic(before.pixels[inside], *info.grid), atol=1.01)
 
 
 def test_crop_moves_points_by_hand() -> None:
     given = {"pairs": {"points": Points(np.array([[40.0, 0.0], [0.5, 9.25]])), "box": Box(50, 0, 70, 80)}}
-    moved = Crop().prepare(noise(101, 80), given, model(64)).annotations["pairs"]  # 80 x 64, then 8 off each side
+    moved = Crop().apply(noise(101, 80), given, model(64)).annotations["pairs"]  # 80 x 64, then 8 off each side
     np.testing.assert_allclose(moved["points"].xy, [[40 * 80 / 101 - 8, 0], [0.5 * 80 / 101 - 8, 7.4]])
     assert moved["box"] == Box(50 * 80 / 101 - 8, 0, 70 * 80 / 101 - 8, 64)
-    same = Crop().prepare(noise(64, 64), given, model(64)).annotations["pairs"]
+    same = Crop().apply(noise(64, 64), given, model(64)).annotations["pairs"]
     assert same["box"] == given["pairs"]["box"]
 
 
@@ -240,7 +240,7 @@ def test_crop_moves_points_by_hand() -> None:
 )
 def test_dense_shows_every_patch_of_the_larger_image_once(shape: tuple[int, int], grid: tuple[int, int]) -> None:
     image, given = noise(*shape), annotated(shape)
-    transformed = Dense().prepare(image, given, model(64))
+    transformed = Dense().apply(image, given, model(64))
     assert transformed.grid == grid
     large = tv.resize(image, [grid[0] * 8, grid[1] * 8], tv.InterpolationMode.BICUBIC)
     np.testing.assert_array_equal(whole(transformed), np.asarray(large))
@@ -252,7 +252,7 @@ def test_dense_shows_every_patch_of_the_larger_image_once(shape: tuple[int, int]
 
 @pytest.mark.parametrize("shape", [(854, 480), (480, 854), (100, 100), (700, 64)])
 def test_a_patch_belongs_to_the_first_window_that_covers_it(shape: tuple[int, int]) -> None:
-    transformed = Dense().prepare(noise(*shape), {}, model(64))
+    transformed = Dense().apply(noise(*shape), {}, model(64))
     rows, columns = transformed.grid
     tops = [min(y, rows - 8) for y in range(0, rows, 8)]
     lefts = [min(x, columns - 8) for x in range(0, columns, 8)]
@@ -274,22 +274,22 @@ def test_a_patch_belongs_to_the_first_window_that_covers_it(shape: tuple[int, in
 def test_dense_just_covers_two_of_a_rectangular_models_inputs_each_way(
     shape: tuple[int, int], grid: tuple[int, int]
 ) -> None:
-    assert Dense().prepare(noise(*shape), {}, WIDE).grid == grid
+    assert Dense().apply(noise(*shape), {}, WIDE).grid == grid
 
 
 def test_dense_refuses_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
-        Dense().prepare(Image.new("RGB", (1, 20000)), {}, model(224))
+        Dense().apply(Image.new("RGB", (1, 20000)), {}, model(224))
     untiled = replace(model(64), image_size=70)
     with pytest.raises(TeachMattersError, match="70 x 70 pixels are no multiple of its 8"):
-        Dense().prepare(noise(80, 80), {}, untiled)
+        Dense().apply(noise(80, 80), {}, untiled)
 
 
 # ---------------------------------------------------------------- squeeze
 @pytest.mark.parametrize("shape", SHAPES)
 def test_squeeze_takes_the_whole_image(shape: tuple[int, int]) -> None:
     image, given = noise(*shape), annotated(shape)
-    transformed = Stretch().prepare(image, given, model(64))
+    transformed = Stretch().apply(image, given, model(64))
     expected = tv.resize(image, [64, 64], tv.InterpolationMode.BICUBIC)
     np.testing.assert_array_equal(whole(transformed), np.asarray(expected))
     index = transformed.annotations["videos"]["mask"].pixels
@@ -314,7 +314,7 @@ def padded(image: Image.Image, size: int) -> Pixels:
 @pytest.mark.parametrize("shape", [*SHAPES, (128, 5), (5, 128), (300, 225), (64, 47)])
 def test_pad_is_the_usual_one(shape: tuple[int, int]) -> None:
     image = noise(*shape)
-    transformed = Pad().prepare(image, {}, model(64))
+    transformed = Pad().apply(image, {}, model(64))
     np.testing.assert_array_equal(whole(transformed), padded(image, 64))
 
 
@@ -332,7 +332,7 @@ def test_pad_scales_positions_by_the_long_side(
     shape: tuple[int, int], point: tuple[float, float], moved: tuple[float, float]
 ) -> None:
     given = {"pairs": {"points": Points(np.array([point])), "box": Box(*point, *point)}}
-    after = Pad().prepare(noise(*shape), given, model(64)).annotations["pairs"]
+    after = Pad().apply(noise(*shape), given, model(64)).annotations["pairs"]
     np.testing.assert_allclose(after["points"].xy, [moved], rtol=1e-15)
     assert after["box"] == Box(*moved, *moved)
 
@@ -345,25 +345,25 @@ def test_thumbnail_is_pils_of_the_whole_image(shape: tuple[int, int]) -> None:
     small.thumbnail((64, 64), Image.Resampling.LANCZOS)
     assert max(small.size) == min(64, max(shape))
     expected = tv.center_crop(tv.resize(small, 64, tv.InterpolationMode.BICUBIC), [64, 64])
-    np.testing.assert_array_equal(whole(ThumbnailCrop().prepare(lazy, {}, model(64))), np.asarray(expected))
+    np.testing.assert_array_equal(whole(ThumbnailCrop().apply(lazy, {}, model(64))), np.asarray(expected))
 
 
 def test_a_query_is_cut_to_its_box_and_nothing_else_is() -> None:
     image, box = noise(300, 220), Box(10.4, 9.5, 199.6, 200.5)  # 9.5 and 200.5 round to even
     given = {"retrieval": {"box": box, "easy": (3,)}}
     cut = Image.fromarray(np.asarray(image)[10:200, 10:200])
-    expected, uncut = whole(ThumbnailCrop().prepare(cut, {}, model(64))), ThumbnailCrop().prepare(image, {}, model(64))
-    np.testing.assert_array_equal(whole(ThumbnailCrop(crop_to_box=True).prepare(image, given, model(64))), expected)
-    np.testing.assert_array_equal(ThumbnailCrop().prepare(image, given, model(64)).inputs, uncut.inputs)
+    expected, uncut = whole(ThumbnailCrop().apply(cut, {}, model(64))), ThumbnailCrop().apply(image, {}, model(64))
+    np.testing.assert_array_equal(whole(ThumbnailCrop(crop_to_box=True).apply(image, given, model(64))), expected)
+    np.testing.assert_array_equal(ThumbnailCrop().apply(image, given, model(64)).inputs, uncut.inputs)
     for none in ({}, {"retrieval": {"easy": (3,)}}, {"retrieval": {"box": None}}, {"pairs": {"box": box}}):
-        whole_one = ThumbnailCrop(crop_to_box=True).prepare(image, none, model(64))
+        whole_one = ThumbnailCrop(crop_to_box=True).apply(image, none, model(64))
         np.testing.assert_array_equal(whole_one.inputs, uncut.inputs)
 
 
 @pytest.mark.parametrize("box", [Box(5, 5, 5, 9), Box(9, 5, 5, 9), Box(0, 0, 1e5, 1e5)])
 def test_a_box_of_nothing_or_of_too_much_is_refused(box: Box) -> None:
     with pytest.raises(ValueError, match="cannot be cut out"):
-        ThumbnailCrop(crop_to_box=True).prepare(noise(30, 30), {"retrieval": {"box": box}}, model(64))
+        ThumbnailCrop(crop_to_box=True).apply(noise(30, 30), {"retrieval": {"box": box}}, model(64))
 
 
 def test_equal_preparations_are_one() -> None:

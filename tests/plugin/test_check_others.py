@@ -70,7 +70,7 @@ SPECS = '''"""A report."""
 from teachmatters import hookimpl
 from teachmatters.api import ReportSpec
 
-TEACHMATTERS_API = 1
+TEACHMATTERS_API = 2
 
 
 @hookimpl

@@ -58,9 +58,9 @@ def test_what_is_printed_at_start_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("here_only")
 def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
-    (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", "TEACHMATTERS_API = 1", "VERSION = 1"))))
+    (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", "TEACHMATTERS_API = 2", "VERSION = 1"))))
     assert found.check == "plugin API"
-    assert "put TEACHMATTERS_API = 1 into tmt_seed" in found.message
+    assert "put TEACHMATTERS_API = 2 into tmt_seed" in found.message
 
 
 @pytest.mark.usefixtures("here_only")
@@ -73,8 +73,8 @@ def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
             "no hook is called 'register_comands'",
             "def register_comands",
         ),
-        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API = 2", "it is made for plugin API 2", "TEACHMATTERS_API"),
-        ("TEACHMATTERS_API = 1", "TEACHMATTERS_API: object = '1'", "must be a whole number", "TEACHMATTERS_API"),
+        ("TEACHMATTERS_API = 2", "TEACHMATTERS_API = 3", "it is made for plugin API 3", "TEACHMATTERS_API"),
+        ("TEACHMATTERS_API = 2", "TEACHMATTERS_API: object = '1'", "must be a whole number", "TEACHMATTERS_API"),
         ("def register_commands()", "def register_commands(name)", "cannot be loaded: PluginVal", "def register_comm"),
         ("    return [\n", "    return 1 / [\n", "register_commands failed: ", "def register_commands"),
         ('name="tmt-seed"', 'name="tmt seed"', "'tmt seed' is left out", "def register_commands"),

@@ -38,20 +38,20 @@ def told(folder: Path, text: str) -> dict[str, Any]:
     return plugin
 
 
-@pytest.mark.parametrize("line", [f"TEACHMATTERS_API = {hookspecs.API_VERSION}", "TEACHMATTERS_API: int = 1", ""])
+@pytest.mark.parametrize("line", [f"TEACHMATTERS_API = {hookspecs.API_VERSION}", "TEACHMATTERS_API: int = 2", ""])
 def test_one_that_is_made_for_this_version_or_says_nothing_is_used(tmp_path: Path, line: str) -> None:
     plugin = told(tmp_path, BODY.format(line=line))
     assert plugin["problems"] == []
-    assert plugin["api"] == (1 if line else None)
+    assert plugin["api"] == (hookspecs.API_VERSION if line else None)
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("2", "it is made for plugin API 2, and this teachmatters has 1, so none of it is used: upgrade teachmatters"),
-        ("0", "it is made for plugin API 0, and this teachmatters has 1, so none of it is used: upgrade tmt-made"),
-        ("'1'", "TEACHMATTERS_API must be a whole number such as 1, not '1'; none of it is used"),
-        ("True", "TEACHMATTERS_API must be a whole number such as 1, not True; none of it is used"),
+        ("3", "it is made for plugin API 3, and this teachmatters has 2, so none of it is used: upgrade teachmatters"),
+        ("0", "it is made for plugin API 0, and this teachmatters has 2, so none of it is used: upgrade tmt-made"),
+        ("'1'", "TEACHMATTERS_API must be a whole number such as 2, not '1'; none of it is used"),
+        ("True", "TEACHMATTERS_API must be a whole number such as 2, not True; none of it is used"),
     ],
 )
 def test_one_that_is_made_for_another_version_says_so_and_is_not_used(tmp_path: Path, version: str, words: str) -> None:
@@ -60,17 +60,17 @@ def test_one_that_is_made_for_another_version_says_so_and_is_not_used(tmp_path: 
     assert plugin["offers"] == []
 
 
-@pytest.mark.parametrize("line", ["TEACHMATTERS_API = 2", "TEACHMATTERS_API: int = 2"])
+@pytest.mark.parametrize("line", ["TEACHMATTERS_API = 3", "TEACHMATTERS_API: int = 3"])
 def test_one_that_cannot_be_imported_here_is_asked_all_the_same(tmp_path: Path, line: str) -> None:
     """What is made for another version imports what there is not."""
     body = BODY.format(line="from teachmatters.api import Telepathy\n" + line)
     (words,) = told(tmp_path, body)["problems"]
     assert words.startswith("cannot be loaded: ImportError: cannot import name 'Telepathy'")
-    assert words.endswith("; it is made for plugin API 2, and this teachmatters has 1, so none of it is used: "
+    assert words.endswith("; it is made for plugin API 3, and this teachmatters has 2, so none of it is used: "
                           "upgrade teachmatters")  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["1 +", "import no_such_module", "TEACHMATTERS_API = 1\n1 / 0", "x, y = 1 / 0"])
+@pytest.mark.parametrize("text", ["1 +", "import no_such_module", "TEACHMATTERS_API = 2\n1 / 0", "x, y = 1 / 0"])
 def test_where_the_version_is_not_to_blame_it_is_not_blamed(tmp_path: Path, text: str) -> None:
     (words,) = told(tmp_path, text)["problems"]
     assert words.startswith("cannot be loaded: ")
@@ -78,8 +78,8 @@ def test_where_the_version_is_not_to_blame_it_is_not_blamed(tmp_path: Path, text
 
 
 def test_saying_nothing_means_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "API_VERSION", 2)
+    monkeypatch.setattr(versions, "API_VERSION", 3)
     assert versions.mismatch(None, "tm-old") == (
-        "it says no version and is taken to be made for plugin API 1, and this teachmatters has 2, so none of it is "
+        "it says no version and is taken to be made for plugin API 2, and this teachmatters has 3, so none of it is "
         "used: upgrade tm-old"
     )

@@ -6,7 +6,7 @@ from teachmatters import hookimpl
 from teachmatters.api import AnalysisSpec, MetricSpec, ReportSpec
 
 # --8<-- [start:api]
-TEACHMATTERS_API = 1
+TEACHMATTERS_API = 2
 # --8<-- [end:api]
 
 # --8<-- [start:metric]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from teachmatters import hookimpl
 from teachmatters.api import ModelSpec
 
-TEACHMATTERS_API = 1
+TEACHMATTERS_API = 2
 
 HF = ModelSpec(
     name="hf/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from teachmatters.api import CommandSpec
 from teachmatters.hookspecs import hookimpl
 
-TEACHMATTERS_API = 1
+TEACHMATTERS_API = 2
 
 
 @hookimpl

@@ -28,7 +28,7 @@ MANY = 1000
 """From so many images on, a process for each core draws."""
 
 UNREADABLE = (OSError, ValueError, SyntaxError)
-"""What Dataset.image and Transform.prepare may raise of a single image."""
+"""What Dataset.image and Transform.apply may raise of a single image."""
 
 
 class Display(Protocol):
@@ -181,7 +181,7 @@ def _pixels(dataset: Dataset, items: Sequence[Item]) -> Chunk:
     pixels, broken = [], []
     for position, item in enumerate(items):
         try:
-            pixels.append(Crop().prepare(dataset.image(item), {}, INFO).inputs[0])
+            pixels.append(Crop().apply(dataset.image(item), {}, INFO).inputs[0])
         except UNREADABLE:
             broken.append(position)
     return np.array(pixels, np.uint8).reshape(-1, 3, SIDE, SIDE), broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from teachmatters import hookimpl
 from teachmatters.api import AnalysisSpec, CommandSpec, DatasetSpec, MetricSpec, ModelSpec, Parameter, ReportSpec
 
-TEACHMATTERS_API = 1
+TEACHMATTERS_API = 2
 
 
 # --8<-- [start:models]

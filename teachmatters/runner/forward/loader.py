@@ -35,7 +35,7 @@ def load_in_order(
         try:
             while True:
                 for entry in islice(remaining, ahead - len(waiting)):
-                    waiting.append((entry, pool.submit(prepare, entry, transform, model)))
+                    waiting.append((entry, pool.submit(load_image, entry, transform, model)))
                 if not waiting:
                     return
                 entry, future = waiting.popleft()
@@ -45,7 +45,7 @@ def load_in_order(
                 future.cancel()
 
 
-def prepare(entry: ScheduledImage, transform: Transform, model: ModelInfo) -> Loaded:
+def load_image(entry: ScheduledImage, transform: Transform, model: ModelInfo) -> Loaded:
     """One image, ready for the model, or the exception that says why it cannot be read."""
     wanted = {kind: assignment.member.dataset for assignment in entry.assignments for kind in assignment.member.kinds}
     try:
@@ -54,7 +54,7 @@ def prepare(entry: ScheduledImage, transform: Transform, model: ModelInfo) -> Lo
             kind: dataset.annotations(entry.item, kind) for kind, dataset in wanted.items()
         }
         check_sizes(entry.item.key, image.size, annotations)
-        return transform.prepare(image, annotations, model)
+        return transform.apply(image, annotations, model)
     except (OSError, ValueError, SyntaxError) as error:  # what the contracts allow for an image that is no good
         return error
 

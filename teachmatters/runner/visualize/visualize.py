@@ -154,7 +154,7 @@ def _read(path: Path) -> Image:
 
 def _transformed(image: Image, path: Path, info: ModelInfo) -> NDArray[np.uint8]:
     try:
-        inputs = Crop().prepare(image, {}, info).inputs
+        inputs = Crop().apply(image, {}, info).inputs
     except ValueError as error:
         raise TeachMattersError(f"{str(path)!r}: {error}; name another") from error
     return np.ascontiguousarray(inputs[0].transpose(1, 2, 0))

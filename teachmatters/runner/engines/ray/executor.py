@@ -24,7 +24,7 @@ from teachmatters.runner.engines.ray.cluster import fetched
 from teachmatters.runner.engines.ray.messages import Shard, ShardResult, WorkerConfig
 from teachmatters.runner.engines.ray.task_pool import POLL, TaskPool
 from teachmatters.runner.features.extractor import ExtractionJob, FeatureWriter
-from teachmatters.runner.forward.loader import prepare
+from teachmatters.runner.forward.loader import load_image
 from teachmatters.runner.forward.schedule import (
     PassMember,
     ScheduledImage,
@@ -140,7 +140,7 @@ class RayExecutor:
         transform = running.planned.members[0].input_spec.transform
         for entry in running.entries if doubtful else ():
             key = entry.item.key
-            if key in doubtful and not isinstance(prepare(entry, transform, self.info), Exception):
+            if key in doubtful and not isinstance(load_image(entry, transform, self.info), Exception):
                 host, why = doubtful[key]
                 raise TeachMattersError(
                     f"worker {host} cannot read {key} ({why}), which can be read here: put the data set where every "
