@@ -1,6 +1,6 @@
-"""Writes docs/reference/: every command as its code declares it, the views as the store declares them, the queries.
+"""Write docs/reference/: every command as its code declares it, the views as the store declares them, the queries.
 
-Of docs/models.md it writes the table of the families that timm publishes, between two marks.
+In docs/models.md and docs/measures.md, write the tables between their marks; the rest of these pages is hand-written.
 
 ``make docs`` runs it; a test compares what it would write with what is there.
 """
@@ -15,6 +15,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from teachmatters.analyses.specs import register_analyses
+from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 from teachmatters.cli.app import LazyCommand, app
 from teachmatters.cli.specs import register_commands
 from teachmatters.models.timm_families import FAMILIES, TimmFamily
@@ -37,6 +39,7 @@ options mean in use, and which exit code says what.
 """
 TABLE_BEGINS = "<!-- Written by docs/generate.py from here -->"
 TABLE_ENDS = "<!-- to here -->"
+SPECS_BEGIN = "<!-- Written by docs/generate.py from the specs of {}, from here -->"
 FILES_BEGIN = "<!-- Written by docs/generate.py from tests/models/wrappings.py from here -->"
 VIEWS = f"""{MADE}
 # The views
@@ -65,6 +68,7 @@ def pages() -> dict[str, str]:
     return {
         "reference/commands.md": commands_page(),
         "reference/views.md": views_page(),
+        "measures.md": measures_page((DOCS / "measures.md").read_text("utf-8")),
         "models.md": models_page((DOCS / "models.md").read_text("utf-8")),
     }
 
@@ -128,6 +132,63 @@ def _query(path: Path) -> str:
     return f'### {heading}\n\n```sql title="docs/queries/{path.name}"\n{sql.strip()}\n```\n'
 
 
+# ---------------------------------------------------------------- measures
+ROWS = {
+    "layer": "one per layer",
+    "head": "one per head",
+    "category": "one per category",
+    "layer-pair": "one per pair of layers",
+    "map": "one array per layer",
+}
+DIRECTIONS = {True: "higher is better", False: "lower is better", None: "none"}
+
+
+def measures_page(page: str) -> str:
+    """Return the page with the facts of every built-in analysis between its marks."""
+    for spec in register_analyses():
+        page = _between(page, SPECS_BEGIN.format(spec.name), "\n".join(_analysis(spec)))
+    return page
+
+
+def _analysis(spec: AnalysisSpec) -> Iterator[str]:
+    """Yield the tables of an analysis: its data, its parameters, its metrics."""
+    facts = {"data": spec.kinds, "default data set": [spec.default_data], "`--data paper`": spec.paper_data}
+    yield _table(("", ""), [(name, ", ".join(f"`{value}`" for value in values)) for name, values in facts.items()])
+    if spec.parameters:
+        yield _table(("parameter", "default", "allowed", "meaning"), map(_parameter, spec.parameters))
+    head = ("metric", "meaning", "unit", "range", "direction", "rows", "needs", "source")
+    yield _table(head, [_metric(metric) for metric in spec.metrics])
+
+
+def _parameter(parameter: Parameter) -> Iterator[str]:
+    default = parameter.default
+    yield f"`{parameter.name}`"
+    yield "" if default is None else f"`{','.join(map(str, default)) if isinstance(default, tuple) else default}`"
+    yield ", ".join(f"`{choice}`" for choice in parameter.choices) or _range(parameter.minimum, parameter.maximum)
+    yield _safe(parameter.summary, table=True) + ("" if parameter.in_setting else "; changes no number")
+
+
+def _metric(metric: MetricSpec) -> Iterator[str]:
+    protocols = ", ".join(f"`{name}`" for name in metric.protocols if name)
+    yield f"`{metric.name}`"
+    yield _safe(metric.summary, table=True)
+    yield metric.unit
+    yield _range(*metric.bounds)
+    yield DIRECTIONS[metric.higher_is_better]
+    yield ROWS[metric.level] + (f", for each protocol ({protocols})" if protocols else "")
+    yield ", ".join(["class token"] * metric.needs_class_token + [f"`{metric.kind}`"] * bool(metric.kind))
+    yield metric.source
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Return ``0 to 1.414`` or ``1 or more``, empty when both ends are open."""
+    if low is not None and high is not None:
+        return f"{low:.4g} to {high:.4g}"
+    if low is not None:
+        return f"{low:.4g} or more"
+    return "" if high is None else f"{high:.4g} or less"
+
+
 # ---------------------------------------------------------------- models
 def models_page(page: str) -> str:
     """The page with its two tables between their marks: the families that timm publishes, and the layouts of files."""
@@ -137,6 +198,8 @@ def models_page(page: str) -> str:
 
 
 def _between(page: str, begins: str, table: str) -> str:
+    if begins not in page:
+        raise ValueError(f"the page lacks the line {begins!r}, and '{TABLE_ENDS}' after it")
     before, _, rest = page.partition(begins)
     _, _, after = rest.partition(TABLE_ENDS)
     return f"{before}{begins}\n\n{table}\n{TABLE_ENDS}{after}"
