@@ -27,7 +27,7 @@ from PIL import Image
 
 from teachmatters import registry
 from teachmatters.api import Crop, Dataset, Item, Kind, ModelAdapter, ModelRequest, Role
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.features.members import start_member
 from teachmatters.runner.forward.device import default_batch_size, find_device
 from teachmatters.runner.forward.forward_pass import Pass

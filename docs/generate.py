@@ -19,8 +19,8 @@ from teachmatters.analyses.specs import register_analyses
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 from teachmatters.cli.app import LazyCommand, app
 from teachmatters.cli.specs import register_commands
-from teachmatters.models.timm_families import FAMILIES, TimmFamily
-from teachmatters.models.timm_named import NAMED
+from teachmatters.models.timm.families import FAMILIES, TimmFamily
+from teachmatters.models.timm.named import NAMED
 from teachmatters.store.columns import COLUMNS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are no part of the package

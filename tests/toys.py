@@ -44,7 +44,7 @@ from teachmatters.api import (
 from teachmatters.api.transform import pixels
 from teachmatters.errors import TeachMattersError
 from teachmatters.hookspecs import hookimpl
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from tests.toy_collect import TOY_COLLECTED
 from tests.toy_tasks import TOY_TASKS
 

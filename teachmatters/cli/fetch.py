@@ -48,7 +48,7 @@ def fetch(names: NamesArgument, style: given.ListFormatOption = "table") -> None
 def _fetched(spec: ModelSpec, *, alone: bool) -> tuple[str, str, str | None, str | None]:
     """Name, what became of it, the weights' sha256, and why it failed. The only one of a command speaks for itself."""
     from teachmatters.api import ModelRequest
-    from teachmatters.models.presence import weights_here
+    from teachmatters.models.fetch.presence import weights_here
     from teachmatters.registry import call
 
     here = weights_here(spec)

@@ -82,7 +82,7 @@ def _list(specs: Sequence[ModelSpec], style: given.ListFormat) -> None:
 
 def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
     """A row for each family: what its name alone means, what else is in it, and how much of it is here."""
-    from teachmatters.models.presence import weights_here
+    from teachmatters.models.fetch.presence import weights_here
 
     families: dict[str, list[ModelSpec]] = {}
     for spec in specs:
@@ -106,7 +106,7 @@ def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
 
 
 def _model(spec: ModelSpec) -> dict[str, object]:
-    from teachmatters.models.presence import weights_here
+    from teachmatters.models.fetch.presence import weights_here
 
     size = re.fullmatch(r"ViT-([A-Za-z]+)/\d+", spec.arch)
     return {

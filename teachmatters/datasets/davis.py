@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Role
+from teachmatters.datasets.folders.listing import entries, size_of
 from teachmatters.datasets.images import MOST_PIXELS, is_image, read_image
-from teachmatters.datasets.listing import entries, size_of
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import DatasetRequest, Item, Kind, Role
-from teachmatters.datasets.image_folder import ImageFolder, Images, opened
+from teachmatters.datasets.folders.image_folder import ImageFolder, Images, opened
+from teachmatters.datasets.folders.layout import class_remarks
+from teachmatters.datasets.folders.listing import files_below, size_of
 from teachmatters.datasets.images import read_image
-from teachmatters.datasets.layout import class_remarks
-from teachmatters.datasets.listing import files_below, size_of
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

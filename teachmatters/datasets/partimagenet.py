@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.folders.listing import size_of
 from teachmatters.datasets.images import read_image
 from teachmatters.datasets.instances import Instances, Photo, read_instances
-from teachmatters.datasets.listing import size_of
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

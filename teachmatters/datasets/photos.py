@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.folders.listing import size_of
 from teachmatters.datasets.images import read_image
-from teachmatters.datasets.listing import size_of
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Role
+from teachmatters.datasets.folders.listing import size_of
 from teachmatters.datasets.images import read_image
-from teachmatters.datasets.listing import size_of
-from teachmatters.datasets.plain_pickle import read_plain_pickle
+from teachmatters.datasets.pickles.plain import read_plain_pickle
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

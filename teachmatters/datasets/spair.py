@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters.api import Box, Dataset, DatasetRequest, Item, Kind, Pair, Points, Role
+from teachmatters.datasets.folders.listing import entries, size_of
 from teachmatters.datasets.images import read_image
-from teachmatters.datasets.listing import entries, size_of
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ FOLDER = DatasetSpec(
     name="folder",
     summary="any folder of images, labelled when each class has a folder of its own",
     kinds=LABELLED,
-    factory="teachmatters.datasets.image_folder:open_folder",
+    factory="teachmatters.datasets.folders.image_folder:open_folder",
     layout="images; or a folder per class; or train/ and val/ (validation/, test/) with a folder per class each; or "
     "these in tar files (webdataset); or a table of Hugging Face datasets",
     source="your own, named by --data-root",

@@ -13,11 +13,11 @@ from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_s
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.networks import create, hollow, sized
 from teachmatters.models.recipes import RECIPES, Recipe
-from teachmatters.models.timm_named import NAMED, TimmNamed
+from teachmatters.models.timm.named import NAMED, TimmNamed
 
 if TYPE_CHECKING:
-    from teachmatters.models.timm_vit import TimmViT
-    from teachmatters.models.weight_files import Found
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights.weight_files import Found
 
 
 def open_named(request: ModelRequest) -> ModelSource:
@@ -26,7 +26,8 @@ def open_named(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, one of another network, or weights that are in no cache and cannot be fetched.
     """
-    from teachmatters.models import hub, positions, weight_files
+    from teachmatters.models.fetch import hub
+    from teachmatters.models.weights import positions, weight_files
 
     spec, path = request.spec, request.weights
     recipe = recipe_of(spec)
@@ -49,9 +50,9 @@ def _find(spec: ModelSpec, path: Path) -> Found:
     Raises:
         TeachMattersError: it has none of that shape, or says that it is another's.
     """
-    from teachmatters.models import refusals, weight_files
-    from teachmatters.models.recognise import family_of
-    from teachmatters.models.wanted import Wanted
+    from teachmatters.models.weights import refusals, weight_files
+    from teachmatters.models.weights.recognise import family_of
+    from teachmatters.models.weights.wanted import Wanted
 
     recipe = recipe_of(spec)
     make = partial(hollow, recipe.architecture, recipe.kwargs)
@@ -67,9 +68,9 @@ def _find(spec: ModelSpec, path: Path) -> Found:
 
 
 def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
-    from teachmatters.models import weight_files
-    from teachmatters.models.supervision import supervision_told
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights import weight_files
+    from teachmatters.models.weights.supervision import supervision_told
 
     recipe, found = recipe_of(spec), _find(spec, path)
     network = create(recipe.architecture, sized(recipe.kwargs, spec.size))
@@ -110,14 +111,14 @@ def open_untrained(name: str) -> ModelSource | None:
 
 
 def _build_unfilled(model: TimmNamed, size: Size | None) -> TimmViT:
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
 
     network = create(model.timm_id, {"img_size": size or (model.pixels, model.pixels)})
     return TimmViT(network, model.name, model.arch)
 
 
 def _build_random(recipe: Recipe, seed: int, size: Size | None) -> TimmViT:
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
 
     network = create(recipe.architecture, sized(recipe.kwargs, size), seed)
     return TimmViT(network, recipe.name, recipe.arch, recipe.mean_std)

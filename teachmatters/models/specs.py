@@ -8,7 +8,7 @@ from teachmatters.api import ModelSpec
 from teachmatters.hookspecs import hookimpl
 from teachmatters.models.mini.specs import mini_specs
 from teachmatters.models.recipes import BEIT, CLIP, DINO, MAE, MOCO, NOISE, RANDOM, SHAPES, SUPERVISED, Recipe, shown
-from teachmatters.models.timm_named import timm_specs
+from teachmatters.models.timm.named import timm_specs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

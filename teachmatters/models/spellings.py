@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from teachmatters.api import ModelSpec, split_size
 from teachmatters.errors import did_you_mean
 from teachmatters.models.recipes import RECIPES
-from teachmatters.models.timm_configs import vit_config
-from teachmatters.models.timm_named import NAMED
+from teachmatters.models.timm.configs import vit_config
+from teachmatters.models.timm.named import NAMED
 
 # In the order in which they are looked for: a word that holds another comes before it.
 FAMILIES = (

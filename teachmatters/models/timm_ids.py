@@ -12,13 +12,13 @@ from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_s
 from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
 from teachmatters.models.networks import create, hollow
 from teachmatters.models.recipes import SHAPES, shown
-from teachmatters.models.timm_configs import vit_config
-from teachmatters.models.timm_named import NAMED
-from teachmatters.models.timm_tags import supervision_of
+from teachmatters.models.timm.configs import vit_config
+from teachmatters.models.timm.named import NAMED
+from teachmatters.models.timm.tags import supervision_of
 
 if TYPE_CHECKING:
-    from teachmatters.models.timm_vit import TimmViT
-    from teachmatters.models.weight_files import Found
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights.weight_files import Found
 
 LOG = logging.getLogger(__name__)
 
@@ -117,7 +117,8 @@ def open_timm(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, one of another network, weights that cannot be had, or none published.
     """
-    from teachmatters.models import hub, positions, weight_files
+    from teachmatters.models.fetch import hub
+    from teachmatters.models.weights import positions, weight_files
 
     spec, path = request.spec, request.weights
     config = _config(spec.name)
@@ -136,8 +137,8 @@ def _size(spec: ModelSpec) -> Size:
 
 
 def _find(spec: ModelSpec, path: Path) -> Found:
-    from teachmatters.models import weight_files
-    from teachmatters.models.wanted import Wanted
+    from teachmatters.models.weights import weight_files
+    from teachmatters.models.weights.wanted import Wanted
 
     architecture, native = id_of(spec.name), _config(spec.name).input_size[-2:]
     wanted = Wanted(
@@ -151,9 +152,9 @@ def _find(spec: ModelSpec, path: Path) -> Found:
 
 
 def _build(spec: ModelSpec, path: Path) -> TimmViT:
-    from teachmatters.models import weight_files
-    from teachmatters.models.supervision import supervision_told
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights import weight_files
+    from teachmatters.models.weights.supervision import supervision_told
 
     config, size, found = _config(spec.name), _size(spec), _find(spec, path)
     network = create(id_of(spec.name), {} if size == config.input_size[-2:] else {"img_size": size})

@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
-from teachmatters.models import hub, recipes
+from teachmatters.models import recipes
+from teachmatters.models.fetch import hub
 from tests.models.server import Behaviour, serving
 
 CONTENT = b"weights of a network"

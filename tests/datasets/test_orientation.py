@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from teachmatters.api import DatasetRequest
-from teachmatters.datasets.image_folder import open_folder
+from teachmatters.datasets.folders.image_folder import open_folder
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.imagenet50 import ImageNet50, fifty_classes
 from teachmatters.datasets.specs import FOLDER, IMAGENET

@@ -10,7 +10,7 @@ import torch
 
 from teachmatters.api import ModelAdapter, ModelRequest, ModelSpec, Tap
 from teachmatters.models.specs import register_models
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 
 Taken = dict[tuple[int, str], torch.Tensor]
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.forward.preflight import preflight_check
 from tests.models.helpers import ORDER, images, streamed
 

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.fetch.presence import weights_here
 from teachmatters.models.mini import cards, sources
 from teachmatters.models.mini.sources import FOLDER, mini_network, open_mini
 from teachmatters.models.mini.specs import INFO, SUPERVISIONS, mini_specs
 from teachmatters.models.networks import create
-from teachmatters.models.presence import weights_here
 from tests.models.helpers import request
 
 TRAINED = [f"mini-{method}" for method in SUPERVISIONS]

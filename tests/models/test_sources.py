@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.positions import resample
 from teachmatters.models.sources import open_named, open_random
-from teachmatters.models.timm_vit import TimmViT
-from teachmatters.models.weight_files import identity
+from teachmatters.models.timm.vit import TimmViT
+from teachmatters.models.weights.positions import resample
+from teachmatters.models.weights.weight_files import identity
 from tests.models.conftest import Checkpoints
 from tests.models.helpers import request
 

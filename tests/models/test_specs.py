@@ -12,8 +12,8 @@ import torch
 from teachmatters.api import ModelSpec
 from teachmatters.models.recipes import RECIPES
 from teachmatters.models.specs import register_models
-from teachmatters.models.timm_named import NAMED as OF_TIMM
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.named import NAMED as OF_TIMM
+from teachmatters.models.timm.vit import TimmViT
 
 SPECS: list[ModelSpec] = register_models()
 NAMED = [spec for spec in SPECS if not spec.resolve]
@@ -112,6 +112,6 @@ def test_clip_is_built_with_quick_gelu_from_weights_that_lie_under_the_plain_nam
 def test_specs_are_cheap() -> None:
     """Of 'tm models' as well, which looks into the caches."""
     heavy = "{'torch', 'timm', 'numpy', 'pandas', 'sqlalchemy'}"
-    code = "import sys, teachmatters.models.specs as s, teachmatters.models.presence as p; "
+    code = "import sys, teachmatters.models.specs as s, teachmatters.models.fetch.presence as p; "
     code += f"list(map(p.weights_here, s.register_models())); assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,9 +7,10 @@ import torch
 
 from teachmatters.api import ModelRequest
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.models import hub, timm_ids
+from teachmatters.models import timm_ids
+from teachmatters.models.fetch import hub
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.models.timm_ids import open_timm, resolve
-from teachmatters.models.timm_vit import TimmViT
 from teachmatters.runner.forward.preflight import preflight_check
 from tests.models import official
 from tests.models.conftest import Checkpoints

@@ -14,7 +14,7 @@ from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.networks import create
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.plugin.check import check
 from teachmatters.plugin.checks import model
 from teachmatters.plugin.checks.traces import Traces, checksum

@@ -95,7 +95,7 @@ def side_by_side() -> None:
 
 def interrupt() -> None:
     """Ctrl-C after a forward pass."""
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
 
     original = TimmViT.stream
 

@@ -72,7 +72,7 @@ def open_model(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: they are not here and cannot be had, or are for another kind of network.
     """
-    from teachmatters.models import checkpoints
+    from teachmatters.models.files import checkpoints
     from teachmatters_hf.weights import find
 
     place, size = locate(split_size(request.spec.name)[0]), request.spec.size
@@ -100,7 +100,7 @@ def open_model(request: ModelRequest) -> ModelSource:
 
 def _at_size(identity: str, family: Family, config: Mapping[str, Any], images: Images) -> str:
     """The identity at a size that is asked for, or at which positions are resampled in another way than they were."""
-    from teachmatters.models import positions
+    from teachmatters.models.weights import positions
 
     if not (images.asked or family.offset):
         return identity

@@ -78,7 +78,7 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
 
 def _resample_as_the_authors_do(embeddings: Any) -> None:
     """Make a DINOv2 resample its positions as its authors' code does: with the offset that their features come from."""
-    from teachmatters.models.positions import resample
+    from teachmatters.models.weights.positions import resample
 
     def interpolate(_: Tensor, height: int, width: int) -> Tensor:
         rows, columns = embeddings.patch_embeddings.patch_size

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from teachmatters.models import checkpoints
-from teachmatters.models.finding import Place, places
-from teachmatters.models.matching import Match
-from teachmatters.models.transformers_names import from_transformers
-from teachmatters.models.weight_files import choose, identity
+from teachmatters.models.files import checkpoints
+from teachmatters.models.weights.finding import Place, places
+from teachmatters.models.weights.matching import Match
+from teachmatters.models.weights.transformers_names import from_transformers
+from teachmatters.models.weights.weight_files import choose, identity
 
 # What transformers puts in front of a tower's names itself; it takes this off again.
 OWN = {"beit", "clip", "data2vec_vision", "deit", "dinov2", "ijepa", "siglip", "vision_model", "vit"}

@@ -12,9 +12,9 @@ import torch
 from hf_networks import images, made, opened, save, streamed
 
 from teachmatters.models.networks import hollow
-from teachmatters.models.timm_vit import TimmViT
-from teachmatters.models.wanted import Wanted
-from teachmatters.models.weight_files import fill, find
+from teachmatters.models.timm.vit import TimmViT
+from teachmatters.models.weights.wanted import Wanted
+from teachmatters.models.weights.weight_files import fill, find
 
 TINY: dict[str, Any] = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4, "mlp_ratio": 2}
 EXACT = {"norm_layer": partial(torch.nn.LayerNorm, eps=1e-12)}  # as ViT's config says

@@ -16,8 +16,8 @@ from transformers.models.siglip2.image_processing_siglip2 import convert_image_t
 
 from teachmatters.api import DERIVED, TAPS, ModelRequest, Tap
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.positions import fit
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
+from teachmatters.models.weights.positions import fit
 from teachmatters.runner.forward.preflight import preflight_check
 from teachmatters_hf.model import open_model, resolve
 

@@ -10,7 +10,7 @@ import torch
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 
 ARCHITECTURE = "vit_tiny_patch16_224"
 

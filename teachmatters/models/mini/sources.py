@@ -16,8 +16,8 @@ from teachmatters.models.networks import create, hollow
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from teachmatters.models.timm_vit import TimmViT
-    from teachmatters.models.weight_files import Found
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights.weight_files import Found
 
 FOLDER = Path(__file__).parent
 
@@ -73,7 +73,8 @@ def open_mini(request: ModelRequest) -> ModelSource:
     Raises:
         TeachMattersError: no such file, one of another method, or weights for the untrained model.
     """
-    from teachmatters.models import checkpoints, positions, weight_files
+    from teachmatters.models.files import checkpoints
+    from teachmatters.models.weights import positions, weight_files
 
     name, size, path = split_size(request.spec.name)[0], request.spec.size, request.weights
     if name == f"{PREFIX}random":
@@ -93,8 +94,8 @@ def open_mini(request: ModelRequest) -> ModelSource:
 
 
 def _find(spec: ModelSpec, path: Path) -> Found:
-    from teachmatters.models import weight_files
-    from teachmatters.models.wanted import Wanted
+    from teachmatters.models.weights import weight_files
+    from teachmatters.models.weights.wanted import Wanted
 
     make = partial(hollow, ARCHITECTURE, SHAPE)
     wanted = Wanted(spec.name, INFO.arch, ARCHITECTURE, make, spec.size)
@@ -102,8 +103,8 @@ def _find(spec: ModelSpec, path: Path) -> Found:
 
 
 def _build(spec: ModelSpec, name: str, path: Path) -> TimmViT:
-    from teachmatters.models import weight_files
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
+    from teachmatters.models.weights import weight_files
 
     found = _find(spec, path)
     told = SUPERVISIONS.get(_method(name, path), "")
@@ -120,7 +121,7 @@ def _method(name: str, path: Path) -> str:
     """
     from safetensors import safe_open
 
-    from teachmatters.models import checkpoints, formats
+    from teachmatters.models.files import checkpoints, formats
 
     file_of_weights = checkpoints.split(path)[0]
     if file_of_weights.is_dir() or formats.format_of(file_of_weights) != "safetensors":
@@ -135,7 +136,7 @@ def _method(name: str, path: Path) -> str:
 
 
 def _untrained(request: ModelRequest) -> ModelSource:
-    from teachmatters.models.timm_vit import TimmViT
+    from teachmatters.models.timm.vit import TimmViT
 
     if request.weights is not None:
         raise TeachMattersError(

@@ -12,7 +12,7 @@ import torch
 from teachmatters.api import Analysis, ModelAdapter, ModelSpec, Result, State
 from teachmatters.cache.states import load_state, save_state
 from teachmatters.models.networks import create
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.plugin.checks.guarded import Guarded
 from teachmatters.plugin.findings import CheckSkipped
 from teachmatters.runner.features.extractor import writing_features

@@ -8,7 +8,7 @@ from pathlib import Path
 from teachmatters.api import ModelRequest, ModelSource
 from teachmatters.cache.sizes import remark_on_space
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.presence import weights_here
+from teachmatters.models.fetch.presence import weights_here
 from teachmatters.models.sources import open_untrained
 from teachmatters.registry import call
 from teachmatters.runner.estimate.passes import PassEstimator

@@ -17,7 +17,7 @@ from teachmatters.cache import features
 from teachmatters.cache.entry import entries
 from teachmatters.cache.features import FeatureShards
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.features.plan import _key_fields
 from teachmatters.runner.features.reader import CollectedFeatures
 from teachmatters.runner.forward.settings import PassSettings

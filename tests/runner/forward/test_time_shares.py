@@ -12,7 +12,7 @@ from torch import Tensor
 
 from teachmatters.analyses.attention import AttentionAnalysis
 from teachmatters.api import Item, Result, State
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.forward.schedule import PassMember, build_schedule
 from teachmatters.runner.forward.time_shares import scale_shares, shares_of_pass
 from teachmatters.runner.requests import Outcome

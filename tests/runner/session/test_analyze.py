@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.requests import AnalyzeRequest, Outcome
 from teachmatters.runner.session.analyze import analyze
 from tests.toys import ToyMotion

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from teachmatters import registry
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.estimate.estimate import estimate_study
 from teachmatters.runner.estimate.result import Estimate
 from teachmatters.runner.estimate.throughput import throughput

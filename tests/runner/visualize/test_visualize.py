@@ -14,7 +14,7 @@ from torch import nn
 
 from teachmatters.api import ModelInfo
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.timm_vit import TimmViT
+from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.visualize.views import ViewSelection, chosen_positions, views_of
 from teachmatters.runner.visualize.visualize import FailedImage, ImageViews, VisualizeRequest, visualize
 from tests.models.plain_vit import plain_vit

@@ -1,0 +1,1 @@
+"""Image folders: on disk, in tar shards and in Arrow files."""

@@ -1,0 +1,1 @@
+"""Read a pickle of plain data and run nothing in it."""

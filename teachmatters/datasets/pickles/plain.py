@@ -1,0 +1,55 @@
+"""Ground truth that is published as pickles, read without running what they say, within bounds of their size."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from teachmatters.datasets.pickles.machine import Machine
+from teachmatters.errors import TeachMattersError
+
+MOST_BYTES = 2**24  # the official files have less than 1 MB; a list takes 80 bytes of memory and one of the file
+MOST_LEVELS = 100  # of lists in lists
+
+
+def read_plain_pickle(path: Path) -> Any:
+    """Return what a pickle holds, if that is dicts, lists, tuples, texts, numbers and NumPy arrays of numbers.
+
+    Arrays come as lists, NumPy's numbers as Python's. Nothing that the file names is imported or called. Memory and
+    time are bounded by the size of the file, and so is what is returned: whoever walks through it meets no more values
+    than the file has bytes.
+
+    Raises:
+        TeachMattersError: no such file, a damaged one, one of more than 16 MiB, or one that holds anything else.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise pickle.UnpicklingError(f"more than {MOST_BYTES:,} bytes")
+        data = path.read_bytes()
+        content = Machine(data).run()
+        _check(content, len(data))
+        return content
+    except OSError as error:
+        raise TeachMattersError(f"cannot read {path}: {error.strerror}; check its path and permissions") from None
+    except Exception as error:  # noqa: BLE001  bytes that are no pickle raise whatever they stumble over
+        raise TeachMattersError(
+            f"{path} is not read: {str(error)[:200] or type(error).__name__}. Ground truth is a pickle of plain lists, "
+            "dicts, texts, numbers and NumPy arrays; fetch the file again from its source"
+        ) from None
+
+
+def _check(content: object, most: int) -> None:
+    """Refuse what is not plain, and what is larger than it looks: lists that contain each other, or themselves."""
+    met, waiting = 0, [(content, 0)]
+    while waiting:
+        value, level = waiting.pop()
+        met += 1
+        if met > most or level > MOST_LEVELS:
+            raise pickle.UnpicklingError("it holds lists that contain each other again and again")
+        if isinstance(value, dict):
+            waiting.extend((each, level + 1) for each in value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend((each, level + 1) for each in value)
+        elif not isinstance(value, str | bytes | int | float | None):
+            raise pickle.UnpicklingError(f"it holds {type(value).__name__} where a value should be")

@@ -1,0 +1,1 @@
+"""Reading a file of weights as data only."""

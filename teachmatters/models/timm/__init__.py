@@ -1,0 +1,1 @@
+"""The networks, configs and names of timm."""

@@ -1,0 +1,1 @@
+"""Find a network's weights in a file, check them against the network, convert them."""

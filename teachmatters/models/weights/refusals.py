@@ -1,0 +1,100 @@
+"""Say why no network in a file is the one that was asked for: what was found, what was expected, what would work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.models.weights.finding import Place
+from teachmatters.models.weights.grids import grid_side
+from teachmatters.models.weights.matching import LAYOUTS, Match, matches
+from teachmatters.models.weights.recognise import TITLES, Shape, family_of, ids_like, named_like, shape_of
+
+if TYPE_CHECKING:
+    from teachmatters.models.weights.wanted import Wanted
+
+ANY = "name the model that it belongs to ('tm models' lists them), or timm/<id>"
+
+
+def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted: Wanted) -> TeachMattersError:
+    """Make the error for a file without the network that was asked for.
+
+    Args:
+        path: of the file.
+        there: the places that were looked at.
+        near: what was read there, in every layout.
+        wanted: the network.
+    """
+    parts = [match for match in near if match.place.kernel]
+    if not parts:
+        return _no_network(path, there, wanted)
+    best = min(parts, key=lambda match: match.faults)
+    shape = shape_of(best.given)
+    what = f"a {shape}" if shape else "a network"
+    where = f" under {best.place.path!r}" if best.place.path else ""
+    return TeachMattersError(
+        f"{path} holds {what} in {LAYOUTS[best.layout]}{where}, and {wanted.name} is a {wanted.arch}: {_why(best)}; "
+        f"{_advice(best, shape, wanted)}"
+    )
+
+
+def other_family(path: Path, match: Match, family: str, wanted: Wanted) -> TeachMattersError:
+    """Make the error for a file that fits, and says that another family trained it."""
+    shape = shape_of(match.given)
+    named = named_like(family, shape) if shape else ""
+    where = f"for these weights use --model {named} with the same --weights" if named else ANY
+    return TeachMattersError(
+        f"{path} holds {TITLES[family]}'s weights, a {shape}, and {wanted.name} is another family's; {where}"
+    )
+
+
+def _no_network(path: Path, there: Sequence[Place], wanted: Wanted) -> TeachMattersError:
+    names = [name for place in there for name in place.state]
+    held = f"its parameters are {listing(names, 3)}" if names else "it holds no tensors by name"
+    return TeachMattersError(
+        f"{path} holds no vision transformer in a layout that is known, and {wanted.name} is a {wanted.arch}: {held}, "
+        "and a patch embedding such as patch_embed.proj.weight is expected; save the network's state_dict() under "
+        "timm's or transformers' names"
+    )
+
+
+def _why(match: Match) -> str:
+    """What is wrong first: a shape tells most, then what is missing, then what is too much."""
+    if match.misshapen:
+        shapes = [f"{name} is {found} instead of {expected}" for name, found, expected in match.misshapen]
+        return listing(shapes, 2)
+    if match.missing:
+        return f"it lacks {listing(match.missing, 3)}"
+    return f"it also holds {listing(match.extra, 3)}, which that network has no place for"
+
+
+def _advice(match: Match, shape: Shape | None, wanted: Wanted) -> str:
+    """Name the nearest thing that would work; it is tried before it is named."""
+    if shape is None:
+        return ANY
+    pixels = shape.pixels, shape.pixels
+    if shape.pixels and not match.kernel_differs and matches(match.place, wanted.make(pixels))[0].fits:
+        return f"for images of that size use {wanted.name}@{shape.pixels}"
+    family = family_of(match.place, match.layout)
+    if named := named_like(family, shape):
+        return f"for these weights use --model {named} with the same --weights"
+    found = next((told for name in ids_like(shape) if (told := _fitting(match.place, name, shape))), "")
+    return f"for these weights use --model timm/{found} with the same --weights" if found else ANY
+
+
+def _fitting(place: Place, architecture: str, shape: Shape) -> str:
+    """The id, with the size that the file is for where that is another; empty where it does not fit."""
+    import timm
+
+    from teachmatters.models.networks import hollow
+
+    if not timm.is_model(architecture):
+        return ""
+    network = hollow(architecture, {})
+    if matches(place, network)[0].fits:
+        return architecture
+    other = grid_side(place.state, network) not in (0, grid_side(network.state_dict(), network))
+    resized = other and matches(place, hollow(architecture, {}, (shape.pixels, shape.pixels)))[0].fits
+    return f"{architecture}@{shape.pixels}" if resized else ""
