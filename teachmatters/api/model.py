@@ -105,7 +105,8 @@ class ModelSource:
     """Weights that were found and identified, and the way to build the network from them.
 
     Attributes:
-        weights: a sha256 in hex that identifies the weights, known without building the network.
+        weights: a sha256 in hex that identifies the weights and what computes with them, known without building the
+            network. Equal ones under one label are taken for one model.
         build: makes the adapter, on the CPU, in float32 and eval mode.
         remarks: sentences about choices that change numbers, such as which of two networks in a file was taken; they
             are printed once and kept in the run's notes.

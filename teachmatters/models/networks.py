@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Size
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.recipes import RGB
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
 def sized(kwargs: Mapping[str, Any], size: Size | None) -> Mapping[str, Any]:
     """What timm is told of a network at a size."""
     return kwargs if size is None else {**kwargs, "img_size": size}
+
+
+def described(architecture: str, kwargs: Mapping[str, Any], mean_std: tuple[RGB, RGB]) -> str:
+    """Return what makes a network compute what it does, apart from its parameters: part of the identity of a file.
+
+    Equal parameters give other numbers with another activation, another number of heads, or images that are scaled
+    otherwise; none of these is in the parameters.
+
+    Args:
+        architecture: timm's name of the network.
+        kwargs: what else timm is told.
+        mean_std: mean and deviation of the three channels.
+
+    >>> described("vit_small_patch16_224", {"num_heads": 12}, ((0.5,) * 3, (0.5,) * 3))
+    "vit_small_patch16_224 [('num_heads', 12)] mean=(0.5, 0.5, 0.5) std=(0.5, 0.5, 0.5)"
+    """
+    mean, std = map(tuple, mean_std)
+    return f"{architecture} {sorted(kwargs.items())} mean={mean} std={std}"
 
 
 def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Module:

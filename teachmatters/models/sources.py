@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
-from teachmatters.models.networks import create, hollow, sized
+from teachmatters.models.networks import create, described, hollow, sized
 from teachmatters.models.recipes import RECIPES, Recipe
 from teachmatters.models.timm.named import NAMED, TimmNamed
 
@@ -34,7 +34,8 @@ def open_named(request: ModelRequest) -> ModelSource:
     native = recipe.pixels, recipe.pixels
     if path is not None:
         build = partial(_build_named, spec, path)
-        return weight_files.source(_find(spec, path), spec.size or native, native, build)
+        network = described(recipe.architecture, recipe.kwargs, recipe.mean_std)
+        return weight_files.source(_find(spec, path), network, spec.size or native, native, build)
     path, digest = hub.find(recipe.origins, recipe.name)
     return ModelSource(positions.identity(digest, spec.size, native), partial(_build_named, spec, path))
 

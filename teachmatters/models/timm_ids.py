@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, check_size, no_size, split_size
 from teachmatters.errors import TeachMattersError, UnknownNameError, did_you_mean
-from teachmatters.models.networks import create, hollow
+from teachmatters.models.networks import create, described, hollow
 from teachmatters.models.recipes import SHAPES, shown
 from teachmatters.models.timm.configs import vit_config
 from teachmatters.models.timm.named import NAMED
@@ -124,12 +125,27 @@ def open_timm(request: ModelRequest) -> ModelSource:
     config = _config(spec.name)
     native = config.input_size[-2:]
     if path is not None:
-        return weight_files.source(_find(spec, path), _size(spec), native, partial(_build, spec, path))
+        network = described(config.architecture, {}, (config.mean, config.std))
+        return weight_files.source(_find(spec, path), network, _size(spec), native, partial(_build, spec, path))
     places = _places(config)
     if not places:
         raise TeachMattersError(f"timm publishes no weights for {spec.name}; give --weights FILE, or an id with a tag")
     path, digest = hub.find(places, spec.name)
-    return ModelSource(positions.identity(digest, _size(spec), native), partial(_build, spec, path))
+    weights = positions.identity(_published(config, digest), _size(spec), native)
+    return ModelSource(weights, partial(_build, spec, path))
+
+
+def _published(config: Any, digest: str) -> str:
+    """What identifies a published file in a network: timm computes some with either of two activations.
+
+    The file's own sha256 is that of the activation that it was trained with.
+    """
+    import timm
+
+    quick = config.architecture.replace("_clip_", "_clip_quickgelu_")
+    if quick == config.architecture or f"{quick}.{config.tag}" not in timm.list_models(f"{quick}*", pretrained=True):
+        return digest
+    return hashlib.sha256(f"{digest} {config.architecture}".encode()).hexdigest()
 
 
 def _size(spec: ModelSpec) -> Size:

@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
+from teachmatters.models.networks import described
+from teachmatters.models.recipes import IMAGENET
 from teachmatters.models.sources import open_named, open_random
 from teachmatters.models.timm.vit import TimmViT
 from teachmatters.models.weights.positions import resample
@@ -19,7 +21,8 @@ from tests.models.helpers import request
 
 def test_a_files_identity_is_known_without_building(dino_s16: Path) -> None:
     source = open_named(request("dino-s16", dino_s16))
-    assert source.weights == identity(torch.load(dino_s16, weights_only=True))
+    network = described("vit_small_patch16_224", {}, IMAGENET)
+    assert source.weights == identity(torch.load(dino_s16, weights_only=True), network)
 
 
 def test_official_and_timm_layout_give_the_same_network(dino_s16: Path, tmp_path: Path) -> None:
@@ -117,6 +120,22 @@ def test_a_file_is_resampled_to_the_size_that_is_asked_for(dino_s16: Path) -> No
     for model in (first, second):
         assert torch.equal(model.network.state_dict()["pos_embed"], truth)
         assert torch.equal(model.network.state_dict()["blocks.3.mlp.fc1.weight"], state["blocks.3.mlp.fc1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("clip-b16", ("clip-b16", "timm/vit_base_patch16_clip_224")),  # QuickGELU and GELU
+        ("dino-s16", ("dino-s16", "moco-s16")),  # 6 and 12 heads
+        ("dino-s16", ("dino-s16", "supervised-s16")),  # other mean and deviation of the channels
+        ("dino-s16", ("timm/vit_small_patch16_224.dino", "timm/vit_small_patch16_224.augreg_in21k")),
+        ("dino-s16", ("dino-s16@64", "dino-s16@64x96", "supervised-s16@64")),
+    ],
+)
+def test_a_file_in_networks_that_compute_otherwise_is_several_models(
+    file: str, names: tuple[str, ...], checkpoint: Checkpoints
+) -> None:
+    assert len({sized(name, checkpoint(file)).weights for name in names}) == len(names)
 
 
 def test_the_native_size_asked_for_is_the_model_itself(dino_s16: Path) -> None:

@@ -87,6 +87,18 @@ def test_a_published_file_in_its_authors_layout_is_converted(
     assert own.weights == open_timm(ModelRequest(spec=spec, weights=dino_s16)).weights
 
 
+def test_a_published_file_in_two_networks_is_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "find", lambda *_: (Path(), "0" * 64))
+    published = {
+        "clip_quickgelu_224.openai": True,
+        "clip_224.openai": False,
+        "clip_224.laion2b": True,  # which timm has with GELU alone
+    }
+    for name, own in published.items():
+        source = open_timm(ModelRequest(spec=resolve(f"timm/vit_base_patch32_{name}")))
+        assert (source.weights == "0" * 64) == own
+
+
 def test_an_encoder_in_a_submodule_is_converted_by_timm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """I-JEPA's files lie nowhere but with its authors."""
     spec = resolve("timm/vit_huge_patch14_gap_224.in1k_ijepa")

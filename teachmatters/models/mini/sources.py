@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from teachmatters.api import ModelRequest, ModelSource, ModelSpec, Size, split_size
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.mini.specs import ARCHITECTURE, INFO, POSITION_BASE, PREFIX, SHAPE, SUPERVISIONS
-from teachmatters.models.networks import create, hollow
+from teachmatters.models.networks import create, described, hollow
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -82,7 +82,8 @@ def open_mini(request: ModelRequest) -> ModelSource:
     native = INFO.input_size
     if path is not None:
         build = partial(_build, request.spec, name, path)
-        return weight_files.source(_find(request.spec, path), size or native, native, build)
+        network = described(ARCHITECTURE, SHAPE, (INFO.mean, INFO.std))
+        return weight_files.source(_find(request.spec, path), network, size or native, native, build)
     path = FOLDER / f"{name}.safetensors"
     if not path.exists():
         raise TeachMattersError(

@@ -89,16 +89,17 @@ def _check_fractions(path: Path, match: Match, network: nn.Module) -> None:
         )
 
 
-def source(found: Found, size: Size, native: Size, build: Callable[[], ModelAdapter]) -> ModelSource:
+def source(found: Found, network: str, size: Size, native: Size, build: Callable[[], ModelAdapter]) -> ModelSource:
     """Make the source of a model from a file.
 
     Args:
         found: what was found in it.
+        network: what computes with it, as ``networks.described`` tells.
         size: of the images that the network is built for.
         native: of those that the network is for by itself.
         build: makes the adapter.
     """
-    weights = positions.identity(identity(found.state), size, found.size or native)
+    weights = positions.identity(identity(found.state, network), size, found.size or native)
     return ModelSource(weights, build, found.remarks)
 
 
@@ -162,13 +163,14 @@ def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def identity(state: Mapping[str, Tensor]) -> str:
+def identity(state: Mapping[str, Tensor], network: str = "") -> str:
     """Return a sha256 of parameters, in hex: the same for every file, wrapper and layout that they come in.
 
     Args:
         state: in the network's names; fractions count as the float32 that the network computes with.
+        network: what computes with them, where that is not told by the state.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(network.encode())
     for name in sorted(state):
         value = state[name].detach()
         value = value.float() if value.is_floating_point() else value
