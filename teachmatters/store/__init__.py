@@ -43,7 +43,7 @@ _HOMES = {
     "backend": ("backend_of",),
     "migrate": ("info",),
     "revisions": ("head",),
-    "read_connection": ("connect",),
+    "sqlite.read_connection": ("connect",),
     "reader": ("Rows", "query"),
     "run": ("Cell", "ModelRow", "Run"),
     "writer": ("Store",),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from teachmatters import store
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import location
 from teachmatters.store.location import Server, reading_path, writing_path
@@ -165,3 +166,7 @@ def test_reading_imports_neither_sqlalchemy_nor_alembic_nor_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_name_of_the_folder_has_a_home() -> None:
+    assert all(getattr(store, name) is not None for name in store.__all__)

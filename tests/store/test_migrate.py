@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, connect, head, info, public, query, revision
+from teachmatters.store import Store, connect, head, info, public, query
 from teachmatters.store import migrate as module
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, StoreLocation
@@ -104,23 +104,23 @@ def test_from_nothing(tmp_path: Path, content: str) -> None:
     path = tmp_path / "r.db"
     if content != "none":
         path.touch()
-        assert revision(path) is None
+        assert backend_of(path).revision() is None
     if content == "no tables":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 0")
             connection.execute("VACUUM")
     store_at(path, (run(DISTANCE), numbers("attn-distance", 1)))
-    assert revision(path) == head()
+    assert backend_of(path).revision() == head()
 
 
 def test_from_an_older_store_with_rows(aged: StoreLocation, scripts: Path) -> None:
     old = aged
-    assert revision(old) == "0002"
+    assert backend_of(old).revision() == "0002"
     assert info(old)["needs_migration"] is True
     assert query(old, "SELECT value FROM results").rows == [(1.0,), (2.0,)]
     assert migrate(old) == "0002"
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
-    assert (revision(old), info(old)["needs_migration"]) == ("0003", False)
+    assert (backend_of(old).revision(), info(old)["needs_migration"]) == ("0003", False)
     assert migrate(old) == "0003"
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert rows(old, "SELECT colour FROM metrics") == [("red",)]

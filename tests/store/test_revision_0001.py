@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import teachmatters
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, info, query, revision
+from teachmatters.store import Store, info, query
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
@@ -64,7 +64,7 @@ def test_reading_does_not_migrate(first: StoreLocation) -> None:
         assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
     assert teachmatters.open(first if isinstance(first, Path) else first.url).runs["seconds"].tolist() == [90.0]
     assert (info(first)["runs"], info(first)["results"], info(first)["needs_migration"]) == (1, 2, True)
-    assert revision(first) == "0001"
+    assert backend_of(first).revision() == "0001"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -87,7 +87,7 @@ def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: StoreLocation) -
 def test_migrated_it_is_merged_as_if_it_had_never_been_older(file: Path, tmp_path: Path) -> None:
     into = tmp_path / "into.db"
     join(into, file)
-    assert revision(file) == "0001"
+    assert backend_of(file).revision() == "0001"
     migrate(file)
     (again,) = join(into, file).values()
     assert (again.added, again.conflicts) == (0, [])

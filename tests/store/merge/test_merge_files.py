@@ -14,7 +14,7 @@ import pytest
 
 from teachmatters.api import Result, StoredMap
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, query, revision
+from teachmatters.store import Store, backend_of, query
 from teachmatters.store.merge.merge import merge
 from teachmatters.store.merge.sources import opened
 from tests.store.merging import Silent, dump, join
@@ -75,7 +75,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
     into = tmp_path / "into.db"
     assert [one.added for one in join(into, old).values()] == [1]
     assert print_of(old) == before
-    assert (revision(old), revision(into)) == ("0002", "0003")
+    assert (backend_of(old).revision(), backend_of(into).revision()) == ("0002", "0003")
     assert query(into, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert [one.added for one in join(into, old).values()] == [0]
 
@@ -83,7 +83,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
 def test_a_target_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path) -> None:
     other = store_at(tmp_path / "b.db", (run(DISTANCE, of=model("b")), numbers("attn-distance", 5)))
     join(old, other)
-    assert revision(old) == "0003"
+    assert backend_of(old).revision() == "0003"
     assert values(query(old, "SELECT value FROM results").rows) == {2, 4, 5}
 
 
