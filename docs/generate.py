@@ -28,8 +28,8 @@ from tests.models.wrappings import WRAPPINGS, Wrapping
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Written by docs/generate.py: change the code that it reads instead. -->\n"
+# What the help calls a value of any kind.
 PLAIN = ("str", "list[str]", "list[Path]")
-"""What the help calls a value of any kind."""
 
 COMMANDS = f"""{MADE}
 # Every command

@@ -1,7 +1,7 @@
-"""The one kind of error that a user is meant to read, and the words it is made of.
+"""The errors that a user is meant to read, and helpers for their messages.
 
-Every message is a single line that says what was given, what is allowed and what to do next. The command
-line prints it and exits with 1; anything else that escapes is a defect of ours.
+Every message is one line that says what was given, what is allowed and what to do next. The command line prints
+it and exits with 1. Any other exception that reaches the user is a bug.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 4000  # letters of a message
+LONGEST = 4000  # characters of a message
 
 
 class TeachMattersError(Exception):
-    r"""Something the user can put right; ``str(error)`` is one line that is safe to show.
+    r"""An error that the user can correct; ``str(error)`` is one line that is safe to show.
 
     >>> str(TeachMattersError("first\nsecond"))
     'first second'
@@ -21,12 +21,12 @@ class TeachMattersError(Exception):
 
     def __init__(self, message: str) -> None:
         line = " ".join(message.split())
-        # What was given may be a file's: of megabytes nobody reads more than the ends.
+        # The message may quote a file of megabytes: its ends are enough.
         super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
 class UnknownNameError(TeachMattersError):
-    """A name that nothing answers to.
+    """An unknown name.
 
     >>> str(UnknownNameError("model", "dino-b61", ["dino-b16", "mae-b16"], "'tm models' lists all 2."))
     "unknown model 'dino-b61'. Did you mean 'dino-b16'? 'tm models' lists all 2."
@@ -37,19 +37,19 @@ class UnknownNameError(TeachMattersError):
 
 
 class SqlError(TeachMattersError):
-    """The store does not take a query: it is wrong, or does something else than read."""
+    """A query that the store rejects: its SQL is wrong, or it does more than read."""
 
 
 class DamagedError(TeachMattersError):
-    """The store holds what no store of ours does: nothing in it is to be believed."""
+    """A damaged store. Nothing in it can be trusted."""
 
 
 class NothingToShowError(TeachMattersError):
-    """The store holds no number of what was asked for."""
+    """A request for numbers that the store does not hold."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """``"Did you mean 'x'? "`` for the known name nearest to the one given, or nothing.
+    """Return ``"Did you mean 'x'? "`` for the known name nearest to the given one, or an empty string.
 
     >>> did_you_mean("attn-distanse", ["attn-distance", "knn-top1"])
     "Did you mean 'attn-distance'? "
@@ -61,7 +61,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def listing(names: Iterable[str], most: int = 8) -> str:
-    """A short enumeration for a message.
+    """Return a short list of names for a message.
 
     >>> listing(["a", "b", "c"], most=2)
     'a, b, ... (3 in all)'

@@ -1,4 +1,4 @@
-"""The five hooks of a plugin. Each returns a list of cheap specs; the heavy part of a spec is named, not imported."""
+"""The five hooks of a plugin. Each returns a list of cheap specs, which name heavy code instead of importing it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 GROUP = "teachmatters"
 
+# The version of the hooks and of ``teachmatters.api``. It is raised when a plugin made for the previous version may
+# break, not when something is added.
 API_VERSION = 2
-"""Of what plugins are written against, the hooks and ``teachmatters.api``: raised when a plugin that was made for the
-version before may break. What is merely added does not raise it."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -21,24 +21,24 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def register_models() -> list[ModelSpec]:  # type: ignore[empty-body]
-    """Models, or prefixes that resolve to models."""
+    """Return models, or prefixes that resolve to models."""
 
 
 @hookspec
 def register_datasets() -> list[DatasetSpec]:  # type: ignore[empty-body]
-    """Data sets."""
+    """Return data sets."""
 
 
 @hookspec
 def register_analyses() -> list[AnalysisSpec]:  # type: ignore[empty-body]
-    """Analyses, each with the metrics it records."""
+    """Return analyses, each with the metrics that it records."""
 
 
 @hookspec
 def register_reports() -> list[ReportSpec]:  # type: ignore[empty-body]
-    """Reports: a query of the store and a drawing."""
+    """Return reports: a query of the store and a figure."""
 
 
 @hookspec
 def register_commands() -> list[CommandSpec]:  # type: ignore[empty-body]
-    """Commands of ``tm``, each a ``typer.Typer``."""
+    """Return commands of ``tm``, each a ``typer.Typer``."""

@@ -14,9 +14,9 @@ from teachmatters.measures import attention as measures
 from teachmatters.measures.aligned import align, displacements
 from teachmatters.measures.moments import accumulator
 
+# From attention (b, H, T, T) and its renormalised spatial rows (b, H, N, N) to a number of each image, (b, H) or
+# (b, 1), or to a sum over images.
 Reduce: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""From attention (b, H, T, T) and its renormalised spatial rows (b, H, N, N) to a number of each image, (b, H) or
-(b, 1), or to a sum over images."""
 
 OF_LAYERS = frozenset({"attn-head-std"})
 FROM_ALIGNED = frozenset({"attn-offset", "attn-offset-x", "attn-offset-y", "attn-head-type", "attn-map-aligned"})

@@ -14,8 +14,8 @@ from teachmatters.api import Context, Record, Result
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.clusters import SCORES, Features, Labels, k_means
 
+# Numbers in a layer's features; with fewer, k-means is busy in Python, where threads wait for each other.
 LARGE = 250_000
-"""Numbers in a layer's features; with fewer, k-means is busy in Python, where threads wait for each other."""
 
 
 def record_clusters(

@@ -10,8 +10,8 @@ from teachmatters.analyses.cluster_scores import record_clusters
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
 from teachmatters.api import InputSpec, Parameters, Result, State, Tap
 
+# By the last word of the metrics' names.
 TAPS: dict[str, Tap] = {"cls": "cls", "spatial": "mean"}
-"""By the last word of the metrics' names."""
 
 
 class ClusteringAnalysis(FeatureAnalysis):

@@ -16,12 +16,12 @@ from teachmatters.measures.retrieval import average_precision, precision_at, ran
 
 KS = (1, 5, 10)
 HEADLINE_K = 10
+# What counts as positive, and what leaves the ranking.
 LEVELS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "easy": (("easy",), ("junk", "hard")),
     "medium": (("easy", "hard"), ("junk",)),
     "hard": (("hard",), ("junk", "easy")),
 }
-"""What counts as positive, and what leaves the ranking."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from teachmatters.measures.moments import accumulator
 Features = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
+# Where a row's annotations hold the masks, by the last word of the metrics' names.
 PLACES: dict[str, tuple[Kind, str]] = {"object": ("masks", "objects"), "part": ("parts", "parts")}
-"""Where a row's annotations hold the masks, by the last word of the metrics' names."""
 
 
 class Segments:

@@ -1,4 +1,4 @@
-"""The contracts: what models, data sets, analyses, reports and commands look like to the rest of the house."""
+"""The contracts of models, data sets, analyses, reports and commands."""
 
 from teachmatters.api.analysis import Analysis, AnalysisSpec, Batch, Context, Group, InputSpec, Row, State
 from teachmatters.api.annotation import VOID, Box, IndexMask, Mask, Pair, Points, SemanticMask

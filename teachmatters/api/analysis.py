@@ -1,4 +1,4 @@
-"""The contract of an analysis: what it is fed, and its life from ``start`` to ``compute``."""
+"""The contract of an analysis: its input, and its life from ``start`` to ``compute``."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+# Everything that an analysis has accumulated. It is a flat dict of arrays, numbers and strings so that it can be saved,
+# loaded, sent and merged. An array may be a memory map.
 State: TypeAlias = "dict[str, NDArray[np.generic] | float | int | str]"
-"""All that an analysis has gathered: a flat dict of named arrays, numbers and texts, so that it can be saved, loaded,
-sent and merged. An array may be a memory map."""
 
 Group: TypeAlias = int | Literal["own"] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisSpec:
-    """An analysis that can be asked for by name; nothing in it needs torch.
+    """A named analysis. The spec itself does not need torch.
 
     Attributes:
         name: ``attention``.
         summary: one line.
-        metrics: what it records.
-        factory: ``module:callable`` taking nothing and returning an Analysis.
-        kind: the kind of data that its items are chosen by; a metric may need another kind beside it (MetricSpec.kind),
-            and a data set that offers either is measured for what it offers.
-        stand_in: a kind that serves as well where a data set lacks ``kind``: parts, where there are no whole objects.
-        parameters: what ``--param`` may set.
-        version: raised whenever its numbers change; part of the cell.
-        pairs: whether it compares models: each is passed over once, then every pair is compared.
-        default_data: bundled data set used when no data set is named.
-        paper_data: the paper's data sets for it, ``--data paper``.
-        suites: ``how``, ``what``, ``why`` and ``paper``, where it belongs to them.
+        metrics: the metrics that it records.
+        factory: ``module:callable`` that takes no arguments and returns an Analysis.
+        kind: the kind of data that selects its items. A metric may need another kind (MetricSpec.kind); a data set
+            that offers only one of them gets the metrics of that kind.
+        stand_in: a kind to use where a data set lacks ``kind``, such as parts where there are no whole objects.
+        parameters: the parameters that ``--param`` can set.
+        version: part of the cell; raise it whenever the numbers change.
+        pairs: whether it compares models: each model runs once over the data, then every pair is compared.
+        default_data: the bundled data set to use when no data set is named.
+        paper_data: the paper's data sets, for ``--data paper``.
+        suites: the suites that include it: ``how``, ``what``, ``why``, ``paper``.
     """
 
     name: str
@@ -63,35 +63,35 @@ class AnalysisSpec:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of data that it can use, its own first."""
+        """Return the kinds of data that it can use, its own first."""
         others = (self.stand_in, *(metric.kind for metric in self.metrics))
         return tuple(dict.fromkeys([self.kind, *(kind for kind in others if kind)]))
 
     def kind_on(self, kinds: frozenset[Kind]) -> Kind:
-        """The kind that its items are chosen by, on data of these kinds."""
+        """Return the kind that selects its items on data of these kinds."""
         return self.stand_in if self.stand_in in kinds and self.kind not in kinds else self.kind
 
     def metrics_on(self, kinds: frozenset[Kind]) -> frozenset[str]:
-        """Its metrics that data of these kinds allow."""
+        """Return the names of its metrics that data of these kinds allow."""
         own = self.kind_on(kinds)
         return frozenset(metric.name for metric in self.metrics if (metric.kind or own) in kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """What an analysis wants to be handed.
+    """The input that an analysis asks for.
 
     Attributes:
-        taps: what it is handed at every layer, batch by batch.
+        taps: the taps that ``update`` receives at every layer, batch by batch.
         roles: ``("all",)``, or ``("queries", "gallery")``.
-        transform: how images become inputs.
-        group: what may not be parted. None: nothing, every row stands for itself. A number: that many items in order.
-            ``"own"``: the items' own ``group`` (a video). With a group, batches never hold rows of two groups, its
-            items come in order and together, and ``end_group`` is called after each. Where memory allows, a number
-            is also the least size of a batch, so that a group is seen layer by layer.
-        collect: of ``cls`` and ``mean``, what it wants of all images together: never handed to ``update``, but there
-            in ``Context.features`` when it computes. Kept in the cache, so that later commands need no pass for it;
-            not for analyses of pairs, whose states must hold all that they compare.
+        transform: turns images into inputs.
+        group: which items belong together. None: every row is independent. A number: that many consecutive items.
+            ``"own"``: the items' ``group`` (a video). A batch never holds rows of two groups; the items of a group
+            arrive in order and together, and ``end_group`` is called after each group. Where memory allows, a number
+            is also the smallest size of a batch, so that a group arrives layer by layer.
+        collect: which of ``cls`` and ``mean`` it needs of all images together. ``update`` does not receive them;
+            ``compute`` reads them from ``Context.features``. The cache keeps them, so later commands need no pass.
+            Analyses of pairs cannot use it, because their states must hold everything that they compare.
     """
 
     taps: frozenset[Tap] = frozenset()
@@ -103,20 +103,20 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What is fixed for the whole life of an analysis.
+    """The circumstances that do not change during the life of an analysis.
 
     Attributes:
         model: the model's shape.
         metrics: the metrics to record; never empty.
         parameters: every declared parameter, defaults filled in.
-        items: by role, the items that it is fed, limit applied; ``Batch.index`` and unit names refer to it.
-        dataset: for the names of classes (``Item.label`` counts in them) and for annotations as the data set gives
-            them; those moved along with an image come with its rows.
-        device: where tensors arrive and totals should stay.
-        limit: ``--limit``, for analyses whose units are not items.
-        seed: for whatever is random.
-        label: what the model is called in the store, for naming files.
-        features: of ``InputSpec.collect``, from ``compute`` on.
+        items: by role, the items of the run with the limit applied; ``Row.index`` and unit names refer to them.
+        dataset: gives the names of classes (``Item.label`` is an index into them) and the original annotations;
+            transformed annotations come with the rows.
+        device: the device of the tensors, where totals should stay.
+        limit: the value of ``--limit``, for analyses whose units are not items.
+        seed: for everything random.
+        label: the name of the model in the store, for file names.
+        features: the features of ``InputSpec.collect``, from ``compute`` on.
     """
 
     model: ModelInfo
@@ -133,14 +133,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where one row of a batch comes from.
+    """The origin of one row of a batch.
 
     Attributes:
         index: the item's position in ``Context.items`` of the batch's role.
         grid: rows and columns of patches of the whole item.
-        patches: int64 (patches of this window): see TransformedImage; None when this row is the whole grid.
-        annotations: by kind, moved along with the image.
-        window, windows: which of the item's windows this is, from 0, and how many there are.
+        patches: int64 (patches of this window), as in TransformedImage; None when this row is the whole grid.
+        annotations: by kind, transformed with the image.
+        window, windows: the number of this window of the item, from 0, and the number of windows.
     """
 
     index: int
@@ -153,12 +153,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One tap of one layer for some rows of one role.
+    """The values of one tap of one layer, for some rows of one role.
 
     Attributes:
-        values: the tensor, as in Tap, one entry a row, on ``Context.device``; not to be kept or changed.
-        rows: where the entries come from.
-        role: the role of all of them.
+        values: the tensor of the tap, one entry per row, on ``Context.device``. Do not keep or change it.
+        rows: the origin of each entry.
+        role: the role of all rows.
     """
 
     values: Tensor
@@ -167,53 +167,52 @@ class Batch:
 
 
 class Analysis(ABC):
-    """Running totals over one data set for one model.
+    """An analysis of one model on one data set, as running totals.
 
-    The runner calls ``start``, then for each batch ``update`` layer by layer, ``end_group`` where the feed has groups,
-    at last ``state`` and ``compute``. A part of the groups may also be counted elsewhere: states are then saved,
-    loaded and joined by ``merge``. How the images were cut into batches and parts never changes the answer: what
-    depends on order depends on the items' indices. Between groups an instance holds nothing that ``state`` does not
-    tell.
+    The runner calls ``start``, then for each batch ``update`` layer by layer, ``end_group`` where the input has groups,
+    and finally ``state`` and ``compute``. Other processes may handle some of the groups: their states are then saved,
+    loaded and joined by ``merge``. The division of images into batches and parts must not change the result: what
+    depends on order depends on the items' indices. Between groups, an instance holds only what ``state`` returns.
     """
 
     @abstractmethod
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        """What to be handed for these metrics; called before ``start``. Roles do not depend on the metrics."""
+        """Return the input that these metrics need. Called before ``start``; roles must not depend on the metrics."""
 
     def select(self, items: Mapping[Role, Sequence[Item]], parameters: Parameters) -> Mapping[Role, Sequence[Item]]:
-        """Which of the items to be fed, where a parameter chooses among them. All, by default."""
+        """Return the items to use, where a parameter chooses among them. By default, return all."""
         return items
 
     @abstractmethod
     def start(self, context: Context) -> None:
-        """Forget everything and begin."""
+        """Reset all totals and begin."""
 
     @abstractmethod
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        """Take one tap of one layer (from 1) in."""
+        """Add one tap of one layer (from 1)."""
 
     def end_group(self) -> None:
-        """The group's last row has been through the model."""
+        """Finish a group, after its last row."""
 
     @abstractmethod
     def state(self) -> State:
-        """All that was gathered so far, on the CPU."""
+        """Return everything accumulated so far, on the CPU."""
 
     @abstractmethod
     def merge(self, states: Sequence[State]) -> State:
-        """The states of several parts as one; changes none of them. Works without ``start``."""
+        """Return the states of several parts as one, without changing them. Must work without ``start``."""
 
     def compute(self, state: State) -> Result:
-        """The numbers of one model.
+        """Compute the numbers of one model.
 
         Raises:
-            TeachMattersError: the data do not allow the measurement; says why.
+            TeachMattersError: the data do not allow the measurement; the message gives the reason.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compute")
 
     def compare(self, state: State, other: State) -> Result:
-        """The numbers of a pair of models, or of one with itself; ``other_layer`` is the second model's.
+        """Compute the numbers of a pair of models, or of a model with itself; ``other_layer`` is the second model's.
 
-        Called on an instance that was started with the first model's context.
+        The instance was started with the first model's context.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compare")

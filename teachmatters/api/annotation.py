@@ -1,15 +1,15 @@
-"""What is known of an image beside its label: masks, boxes and points, in pixels of the image.
+"""Annotations of an image other than its label: masks, boxes and points, in pixels of the image.
 
-``Dataset.annotations`` gives them by name, for each kind of data under these names:
+``Dataset.annotations`` returns them by name. Each kind of data has these names:
 
 - ``masks``: ``{"objects": (Mask, ...)}``; ``parts``: ``{"parts": (Mask, ...)}``;
 - ``semantic``: ``{"mask": SemanticMask}``;
 - ``videos``: ``{"mask": IndexMask}``;
 - ``pairs``: ``{"box": Box, "points": Points}``;
 - ``retrieval``, for a query: ``{"box": Box, "easy": (int, ...), "hard": (int, ...), "junk": (int, ...)}``, the numbers
-  being positions among the gallery's items.
+  are positions among the gallery's items.
 
-A transform moves each of these types along with the image, and hands anything else through as it is.
+A transform moves annotations of these types with the image and leaves all others unchanged.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# In index and semantic masks, a pixel that belongs to nothing that is counted.
 VOID = 255
-# Of index and semantic masks: a pixel that belongs to nothing that is counted.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """Where one object, or one part of an object, is.
+    """The mask of one object, or of one part of an object.
 
     Attributes:
-        pixels: uint8 (height, width), 0 or 255. Once prepared: on the item's grid, 0..255 (how much of a patch).
+        pixels: uint8 (height, width), 0 or 255. Transformed: on the item's grid, 0..255 (the share of a patch).
         label: index into ``Dataset.categories`` of its kind.
     """
 
@@ -42,10 +42,10 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexMask:
-    """Which object each pixel of a frame belongs to.
+    """The object of each pixel of a frame.
 
     Attributes:
-        pixels: uint8 (height, width): 0 the background, objects from 1, 255 void. Once prepared: on the item's grid,
+        pixels: uint8 (height, width): 0 the background, objects from 1, 255 void. Transformed: on the item's grid,
             nearest neighbour.
     """
 
@@ -57,8 +57,8 @@ class SemanticMask:
     """The class of each pixel.
 
     Attributes:
-        pixels: uint8 (height, width), indices into ``Dataset.categories("semantic")``, VOID where nobody says. Once
-            transformed: at the size of the prepared image in pixels, nearest neighbour; VOID where that has no image.
+        pixels: uint8 (height, width), indices into ``Dataset.categories("semantic")``, VOID where unknown.
+            Transformed: at the size of the input in pixels, nearest neighbour; VOID where the input has no image.
     """
 
     pixels: NDArray[np.uint8]
@@ -66,7 +66,7 @@ class SemanticMask:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle; ``right`` and ``bottom`` are its far edges. Once prepared: in pixels of the input."""
+    """A rectangle; ``right`` and ``bottom`` are its far edges. Transformed: in pixels of the input."""
 
     left: float
     top: float
@@ -79,7 +79,7 @@ class Points:
     """The keypoints of one image.
 
     Attributes:
-        xy: float64 (points, 2), x to the right, y downwards. Once prepared: in pixels of the input.
+        xy: float64 (points, 2), x to the right, y downwards. Transformed: in pixels of the input.
     """
 
     xy: NDArray[np.float64]
@@ -91,8 +91,8 @@ class Pair:
 
     Attributes:
         source, target: positions among the items of kind ``pairs``.
-        source_points, target_points: which of each image's points correspond, in one order.
-        category: of both objects.
+        source_points, target_points: indices of the corresponding points of each image, in the same order.
+        category: the category of both objects.
         difficulty: such as ``{"viewpoint": 2, "occlusion": 1}``.
     """
 

@@ -1,4 +1,4 @@
-"""Moving what is known of an image along with it."""
+"""Transforms of annotations, which follow the transform of their image."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 Annotations: TypeAlias = Mapping[str, Mapping[str, Any]]
 
+# The values of PIL.Image.Resampling, repeated here so that reading a spec does not import PIL.
 NEAREST, LANCZOS, BICUBIC = 0, 1, 3
-"""PIL.Image.Resampling's values, named here so that reading a spec does not import PIL."""
 
 
 def unchanged(mask: Image, resampling: int) -> Image:
-    """Return the mask: what a step that only moves positions does to masks."""
+    """Return the mask. A step that only moves positions does not change masks."""
     return mask
 
 
 def untouched(mask: Image) -> Image:
-    """Return the semantic mask, likewise."""
+    """Return the semantic mask, as ``unchanged`` does."""
     return mask
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationTransform:
-    """What one step of a transform does to annotations.
+    """The effect of one step of a transform on annotations.
 
     Attributes:
         scale, shift: the position (x, y) goes to (x, y) * scale + shift.
-        mask: from a mask as a grey image, and the resampling that suits it, to the moved mask.
-        semantic: from a semantic mask as a grey image to one for each pixel of the prepared image.
+        mask: returns the moved mask, from the mask as a grey image and the resampling that suits it.
+        semantic: returns a semantic mask at the size of the input, from the mask as a grey image.
 
     >>> AnnotationTransform((0.5, 0.25), (-10, 0))({"pairs": {"box": Box(40, 20, 80, 60), "name": "cat"}})
     {'pairs': {'box': Box(left=10.0, top=5.0, right=30.0, bottom=15.0), 'name': 'cat'}}
@@ -48,7 +48,7 @@ class AnnotationTransform:
     semantic: Callable[[Image], Image] = untouched
 
     def __call__(self, annotations: Annotations) -> dict[str, dict[str, Any]]:
-        """The annotations, by kind and name, each moved if its type is one that moves; also those in tuples."""
+        """Return the annotations by kind and name, with those of the types above moved, also inside tuples."""
         return {
             kind: {name: self._moved(value) for name, value in named.items()} for kind, named in annotations.items()
         }
@@ -56,7 +56,7 @@ class AnnotationTransform:
     def _moved(self, value: Any) -> Any:
         if isinstance(value, Mask):
             return Mask(_raster(value.pixels, lambda mask: self.mask(mask, BICUBIC)), value.label)
-        if isinstance(value, IndexMask):  # numbers of objects have nothing between them
+        if isinstance(value, IndexMask):  # the numbers of objects cannot be interpolated
             return IndexMask(_raster(value.pixels, lambda mask: self.mask(mask, NEAREST)))
         if isinstance(value, SemanticMask):
             return SemanticMask(_raster(value.pixels, self.semantic))

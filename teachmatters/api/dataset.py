@@ -1,4 +1,4 @@
-"""The contract of a data set: a cheap spec, and an ordered list of items whose images are read on demand."""
+"""The contract of a data set: a cheap spec, and an ordered list of items. Images are read on demand."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from teachmatters.api.parameter import Parameter, Parameters
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# The kinds of data that an analysis can need:
+#
+# - ``images``: only the image;
+# - ``labels``: the class of each item (``Item.label``);
+# - ``masks``, ``parts``: annotated objects, or parts of objects;
+# - ``semantic``: the class of each pixel;
+# - ``retrieval``: queries, each with its easy, hard and junk items of the gallery;
+# - ``videos``: frames, grouped by video (``Item.group``) and in order, with object masks;
+# - ``pairs``: pairs of images with matching keypoints (``Item.units`` numbers the pairs).
 Kind: TypeAlias = Literal["images", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"]
-"""What an analysis needs of its items:
-
-- ``images``: nothing but the image;
-- ``labels``: a class for each item (``Item.label``);
-- ``masks``, ``parts``: annotated objects, or parts of objects;
-- ``semantic``: a class for each pixel;
-- ``retrieval``: queries with their easy, hard and junk items of the gallery;
-- ``videos``: frames, grouped by video (``Item.group``) and in order, with object masks;
-- ``pairs``: images that stand in pairs with matching keypoints (``Item.units`` numbers the pairs).
-"""
 
 Role: TypeAlias = Literal["all", "queries", "gallery"]
 
@@ -34,13 +33,14 @@ class Item:
     """One image of a data set.
 
     Attributes:
-        key: its relative path, or any text that names it within the data set. Items of one key share one prepared
-            input, so an image that is to be prepared in two ways (cropped as a query, whole in the gallery) has two.
-        size: its bytes on disk (0 for one that is drawn).
-        label: index into the data set's classes.
-        group: the video, or whatever else may not be parted, that it belongs to.
-        units: the numbers of what ``--limit`` counts that need this item: of its video, of the pairs it stands in.
-            None: the item itself is the unit.
+        key: its relative path, or any other text that identifies it within the data set. Items with the same key share
+            one transformed image, so an image that is transformed in two ways (cropped as a query, whole in the
+            gallery) needs two keys.
+        size: its bytes on disk; 0 for a drawn image.
+        label: its class, an index into ``Dataset.classes``.
+        group: the video, or other group of items that belong together.
+        units: the numbers of the units of ``--limit`` that need this item, such as its video or its pairs. None: the
+            item itself is the unit.
     """
 
     key: str
@@ -52,21 +52,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """A data set that can be asked for by name.
+    """A named data set.
 
     Attributes:
         name: ``imagenet50``.
         summary: one line.
-        kinds: what it can offer.
-        factory: ``module:callable`` taking a DatasetRequest and returning a Dataset.
-        parameters: what ``--param`` may set.
-        bundled: needs no data root.
+        kinds: the kinds of data that it can offer.
+        factory: ``module:callable`` that takes a DatasetRequest and returns a Dataset.
+        parameters: the parameters that ``--param`` can set.
+        bundled: whether it needs no data root.
         folder: its folder under TM_DATA or ``--data-root``.
-        requires: files or folders that show a directory to be this data set: patterns, any one of each ``a|b``.
-        layout: the expected layout in words, for messages.
-        source, licence, citation: where to get it, and on what terms.
-        version: raised whenever the same files come to mean other images, labels or annotations; part of the
-            fingerprint, so that no number or feature from before is taken for a new one.
+        requires: patterns of files or folders that identify the data set; of ``a|b``, one is enough.
+        layout: a description of the expected layout, for messages.
+        source, licence, citation: where to get it, its terms, and what to cite.
+        version: part of the fingerprint; raise it whenever the same files give other images, labels or annotations,
+            so that no old number or feature is taken for a new one.
     """
 
     name: str
@@ -86,7 +86,7 @@ class DatasetSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRequest:
-    """What the user asked for. ``root`` exists and holds what the spec requires; None for a bundled data set."""
+    """A request for a data set. ``root`` exists and holds what the spec requires; None for a bundled data set."""
 
     spec: DatasetSpec
     root: Path | None = None
@@ -95,11 +95,11 @@ class DatasetRequest:
 
 
 class Dataset(ABC):
-    """An opened data set. Opening lists the items; images are read one at a time, from any thread.
+    """An open data set. Opening it lists the items; images are read one at a time, from any thread.
 
     Attributes:
-        kinds: what this one really offers (a folder without class directories has no labels).
-        classes: names of the classes that ``Item.label`` counts in.
+        kinds: the kinds that it actually offers (a folder without class directories has no labels).
+        classes: the names of the classes, indexed by ``Item.label``.
     """
 
     kinds: frozenset[Kind]
@@ -107,40 +107,40 @@ class Dataset(ABC):
 
     @abstractmethod
     def items(self, kind: Kind, role: Role) -> Sequence[Item] | None:
-        """The items in the data set's order, or None if it does not divide this kind into gallery and queries.
+        """Return the items in the data set's order, or None if it does not divide this kind into gallery and queries.
 
-        For None the runner divides ``all``: items of odd index (from 0) are the queries, the rest the gallery.
+        For None, the runner divides ``all``: items with odd index (from 0) are the queries, the rest the gallery.
         """
 
     @abstractmethod
     def image(self, item: Item) -> Image:
-        """The whole image, RGB.
+        """Return the whole image, in RGB.
 
         Raises:
             OSError, ValueError, SyntaxError: the image cannot be read; the runner skips and counts it.
         """
 
     def split(self, kind: Kind) -> str:
-        """The name of the split that the numbers are about (``val``); ``all`` when there is only one."""
+        """Return the name of the split, such as ``val``; ``all`` when there is only one."""
         return "all"
 
     def annotations(self, item: Item, kind: Kind) -> Mapping[str, Any]:
-        """What is known of an item beside its label, in pixels of the image; a transform moves it along.
+        """Return the annotations of an item, in pixels of the image.
 
-        The names and types of each kind are those of api/annotation.py.
+        ``teachmatters.api.annotation`` has the names and types of each kind.
         """
         return {}
 
     def categories(self, kind: Kind) -> Sequence[str]:
-        """The names that the labels of ``masks``, ``parts`` or ``semantic`` count in."""
+        """Return the names of the categories, indexed by the labels of ``masks``, ``parts`` or ``semantic``."""
         return ()
 
     def pairs(self) -> Sequence[Pair]:
-        """The pairs that the items of kind ``pairs`` stand in; ``Item.units`` numbers them."""
+        """Return the pairs of the items of kind ``pairs``; ``Item.units`` numbers them."""
         return ()
 
     def caption(self, item: Item) -> str:
-        """What the image shows, in words; empty when nothing is known.
+        """Return a description of the image in words; empty when nothing is known.
 
         >>> from teachmatters.datasets.digits import open_digits
         >>> digits = open_digits(None)
@@ -150,23 +150,23 @@ class Dataset(ABC):
         return "" if item.label is None else f"an image of a {self.classes[item.label]}"
 
     def annotation_files(self, kind: Kind) -> Sequence[Path]:
-        """Files whose bytes belong to the fingerprint."""
+        """Return the files whose bytes are part of the fingerprint."""
         return ()
 
     def missing(self, kind: Kind) -> Sequence[str]:
-        """Files of annotations that ought to be there and are not, as paths in the data set; ``tm datasets`` tells.
+        """Return the missing annotation files, as paths in the data set, for ``tm datasets``.
 
-        Images need not be named: an item of size 0 is one that is not there.
+        Missing images are not listed: they are items of size 0.
         """
         return ()
 
     def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
-        """Return sentences about what a reader of the numbers must know: gaps, files that were not read, odd classes.
+        """Return sentences that a reader of the numbers must know: gaps, unread files, unusual classes.
 
-        A run says them once on standard error and keeps them in its notes.
+        A run prints them once to standard error and keeps them in its notes.
 
         Args:
-            kind: of data.
-            items: those that are used, by role.
+            kind: the kind of data.
+            items: the items in use, by role.
         """
         return ()

@@ -1,4 +1,4 @@
-"""What a plugin adds beside models, data sets and analyses: reports and commands."""
+"""The specs of reports and commands."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
-    """A report: a query of the store's views, a table made of its rows, and a drawing.
+    """A report: a query on the views of the store, a table of its rows, and a figure.
 
     Attributes:
         name: ``best-layers``.
         summary: one line.
-        sql: ``package:file.sql``, a SELECT on the four views.
-        draw: ``module:callable`` from the rows and the options to a matplotlib figure.
-        enrich: ``module:callable`` from the query's rows (``teachmatters.store.reader.Rows``), the options and a
-            function that asks the store in SQL, to rows with further columns: what no query can compute.
-        table: ``module:callable`` from the rows and the options to the table that people read; empty: the rows.
-        metrics: metrics it shows when none is named, in order of preference.
-        directed: whether it shows only metrics that have a better.
-        least: how many metrics it needs.
-        by: whether its drawing can be parted, ``--by supervision``.
+        sql: ``package:file.sql`` with a SELECT on the four views.
+        draw: ``module:callable`` that takes the rows and the options and returns a matplotlib figure.
+        enrich: ``module:callable`` that adds columns that no query can compute. It takes the rows
+            (``teachmatters.store.reader.Rows``), the options and a function that runs SQL on the store.
+        table: ``module:callable`` that takes the rows and the options and returns the printed table; empty: the rows.
+        metrics: the metrics that it shows when none is named, in order of preference.
+        directed: whether it shows only metrics with a direction.
+        least: the number of metrics that it needs.
+        by: whether its figure can be split with ``--by supervision``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Vectors of all images, there together when an analysis computes."""
+"""The vectors of all images, for analyses that need them together."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NONE = "nothing was collected: an analysis names in InputSpec.collect what it wants to read here"
+_NONE = "no features were collected: name the taps to read in InputSpec.collect"
 
 
 class Features:
-    """What ``InputSpec.collect`` asked for, from ``Analysis.compute`` on; by itself, the features of nothing.
+    """The features of ``InputSpec.collect``, from ``Analysis.compute`` on. This base class has none.
 
-    They may be many more than fit into memory: read them layer by layer, and a large role in blocks. They come from
-    the cache in half precision of what they differ by from their mean.
+    The features may exceed memory: read them layer by layer, and a large role in blocks. The cache stores their
+    difference from the mean in half precision.
     """
 
     def index(self, role: Role) -> NDArray[np.int64]:
-        """The positions in ``Context.items[role]`` of the images that could be read, ascending.
+        """Return the positions in ``Context.items[role]`` of the images that could be read, ascending.
 
         Raises:
             LookupError: the analysis collects nothing.
@@ -30,10 +30,10 @@ class Features:
         raise LookupError(_NONE)
 
     def read(self, role: Role, tap: Tap, layer: int, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """The vectors (n, D) of one layer (from 1) of the images ``index(role)[start:stop]``; all by default.
+        """Return the vectors (n, D) of one layer (from 1) for the images ``index(role)[start:stop]``.
 
         Raises:
             LookupError: the analysis does not collect this tap, or the model has none.
-            TeachMattersError: they cannot be read.
+            TeachMattersError: the features cannot be read.
         """
         raise LookupError(_NONE)

@@ -1,4 +1,4 @@
-"""What is said of a metric, once: reports read it from the store, where a copy goes with every run."""
+"""The description of a metric. The store keeps a copy with every run, and reports read it there."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class MetricSpec:
 
     Attributes:
         name: the metric's name in the store (``attn-distance``).
-        title: how tables and axes call it.
-        summary: its definition in a line.
+        title: its name in tables and on axes.
+        summary: its definition, in one line.
         unit: the unit of the value, such as ``percent``; empty for a pure number.
-        higher_is_better: None where there is no better.
-        bounds: smallest and largest possible value, None where open; the runner refuses values outside.
-        level: the finest rows: one a layer, one a head or a category beside the layer's own, or one a pair of layers;
-            ``map`` for what is an array a layer and no number (then without a headline).
-        kind: the kind of data that it needs, when that is not its analysis's.
-        headline: whether every protocol and layer has one row without head and category, its overall score.
-        protocols: the protocols that it is recorded under; nearly always just the unnamed one.
-        needs_class_token: not applicable to a model without a class token.
-        source: where the definition comes from.
+        higher_is_better: its direction; None for a metric without one.
+        bounds: smallest and largest possible value, None where open; the runner rejects values outside.
+        level: the finest rows: one per layer, one per head or category in addition to the layer's own, or one per
+            pair of layers; ``map`` for one array per layer instead of a number (then without a headline).
+        kind: the kind of data that it needs, if not the kind of its analysis.
+        headline: whether every protocol and layer has one row without head and category, the overall score.
+        protocols: the protocols that it is recorded under; usually only the unnamed one.
+        needs_class_token: whether a model without a class token lacks it.
+        source: the publications that define it, ``Author et al. YEAR``, separated by ``"; "``.
     """
 
     name: str

@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+# The value of a parameter. ``None`` is only a default: the analysis then decides from the data.
 Value: TypeAlias = int | float | str | bool | tuple[int, ...] | None
-"""What a parameter may hold. ``None`` is a default only: the analysis then decides from the data."""
 
+# Values by name. The runner has checked each value against its declaration, so its type is known.
 Parameters: TypeAlias = Mapping[str, Any]
-"""Values by name. The runner has checked each against its declaration, so whoever declared it knows its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One declared parameter.
+    """A declared parameter.
 
     Attributes:
         name: as typed on the command line.
-        kind: how the text after ``=`` is read; ``ints`` is a comma-separated list.
-        default: the value when nothing is given.
+        kind: the type of the text after ``=``; ``ints`` is a comma-separated list.
+        default: the value that is used when none is given.
         summary: one line for ``tm metrics NAME`` or ``tm datasets NAME``.
         choices: the allowed values; empty means any.
-        minimum, maximum: the allowed range of a number (of each one, for ``ints``), both inclusive.
-        default_for: other defaults, keyed by the other party: a data set's name in an analysis's parameter, an
-            analysis's name in a data set's parameter.
-        in_setting: False for what does not change a number (where to save, say): it then stays out of the cell.
+        minimum, maximum: the allowed range of a number (of each number, for ``ints``), inclusive.
+        default_for: other defaults: by data set for the parameter of an analysis, by analysis for the parameter of a
+            data set.
+        in_setting: False for a parameter that changes no number (such as an output folder), which the cell leaves out.
     """
 
     name: str

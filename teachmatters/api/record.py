@@ -1,4 +1,4 @@
-"""What an analysis hands back: numbers, arrays, and sentences."""
+"""The result of an analysis: numbers, arrays and notes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Record:
     """One number. Layers and heads count from 1; 0 and the empty string mean "none".
 
     Attributes:
-        metric: a metric that the analysis declares.
+        metric: one of the metrics of the analysis.
         layer: the layer, or the first of a pair of layers.
         value: a finite number.
         head: the head, or 0 for a number of the whole layer.
         other_layer: the second layer of a pair, or 0.
-        category: what the number is restricted to (``k=20``, a class, a video), or empty for all.
+        category: the restriction of the number (``k=20``, a class, a video), or empty for none.
         protocol: one of the metric's protocols.
-        std: deviation (n - 1) over the units, None when there is none.
-        n: number of units, None when there is none.
+        std: the standard deviation (n - 1) over the units, or None.
+        n: the number of units, or None.
     """
 
     metric: str
@@ -44,9 +44,9 @@ class StoredMap:
     Attributes:
         name: a metric of level ``map``, or ``unit:<metric>`` for the per-unit scores of a metric.
         layer: the layer, from 1.
-        axes: a name for each axis of the array, such as ``("head", "y", "x")``.
+        axes: the name of each axis of the array, such as ``("head", "y", "x")``.
         array: the values.
-        units: for ``unit:<metric>``, the names along axis ``unit``, in one order for all layers and models.
+        units: for ``unit:<metric>``, the names along axis ``unit``, in the same order for all layers and models.
     """
 
     name: str
@@ -58,12 +58,12 @@ class StoredMap:
 
 @dataclass(slots=True)
 class Result:
-    """Everything that one analysis found out in one run.
+    """The result of one analysis in one run.
 
     Attributes:
         records: the numbers.
         maps: the arrays.
-        notes: things to say once and keep with the run (left-out values, empty masks), JSON values by name.
+        notes: JSON values by name that are printed once and kept with the run (left-out values, empty masks).
     """
 
     records: list[Record] = field(default_factory=list)

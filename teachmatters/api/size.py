@@ -1,4 +1,4 @@
-"""The size of the images in the name of a model: ``NAME@SIZE``."""
+"""The image size in the name of a model: ``NAME@SIZE``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
+# Rows and columns of pixels.
 Size: TypeAlias = tuple[int, int]
-"""Rows and columns of pixels."""
 
+# The largest number of pixels of a side. A larger number is a typing error.
 MOST = 9999
-"""Pixels of a side; more is a slip of the hand."""
 
 
 def split_size(name: str) -> tuple[str, Size | None]:
-    """Split a model's name from the size behind it.
+    """Split a model's name from its size.
 
     Returns:
-        the name without the size, and rows and columns of pixels; None where no size is given.
+        the name without the size, and the rows and columns of pixels, or None if the name has no size.
 
     Raises:
         TeachMattersError: the size has no pixels, or too many.
@@ -38,16 +38,16 @@ def split_size(name: str) -> tuple[str, Size | None]:
 
 
 def no_size(name: str) -> TeachMattersError:
-    """Return the error for a name with something else than a size behind its '@'."""
+    """Return the error for a name without a valid size after its '@'."""
     given = name.rpartition("@")[2]
     return TeachMattersError(f"{name}: {given!r} is no size; write @384 for a square, @448x224 for rows x columns")
 
 
 def check_size(name: str, size: Size, patch: int) -> None:
-    """Refuse a size that no whole number of patches covers.
+    """Raise an error if the size is not a whole number of patches.
 
     Raises:
-        TeachMattersError: it is one; names the two nearest.
+        TeachMattersError: it is not; the message gives the two nearest sizes.
 
     >>> check_size("dinov2-s14@518", (518, 518), 14)
     """

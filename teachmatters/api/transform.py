@@ -1,4 +1,4 @@
-"""From an image and its annotations to model inputs and patch coordinates."""
+"""The contract of a transform, which turns images into model inputs, and the default transform, Crop."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
     from teachmatters.api.model import ModelInfo
 
+# The largest resized image. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes.
 MOST_PIXELS = 2**26
-"""Of a resized image. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransformedImage:
-    """One item, ready for the model.
+    """One item as model inputs.
 
     Attributes:
-        inputs: uint8 (windows, 3, height, width); one window unless the transform cuts the image up.
+        inputs: uint8 (windows, 3, height, width); one window unless the transform divides the image.
         grid: rows and columns of patches of the whole item.
-        patches: int64 (windows, patches of a window): where in the item's grid (row-major) each patch belongs, -1 for
-            one that another window covers. None: the only window is the whole grid.
-        annotations: by kind, what the data set said of the item, moved along with the image.
+        patches: int64 (windows, patches of a window): the position of each patch in the item's grid (row-major), -1
+            for a patch that another window covers. None: the only window is the whole grid.
+        annotations: by kind, transformed with the image.
     """
 
     inputs: NDArray[np.uint8]
@@ -39,36 +39,36 @@ class TransformedImage:
 
 
 class Transform(ABC):
-    """How images become inputs.
+    """A function from images to model inputs.
 
-    Two equal transforms of one data set share a forward pass, so make it a frozen dataclass whose fields are all
+    Equal transforms of one data set share a forward pass, so make it a frozen dataclass with a field for everything
     that changes the result.
 
     Attributes:
-        inputs: how many inputs every image becomes; None: only preparing an image tells. ``tm study --plan`` counts
-            with it.
+        inputs: the number of inputs per image, which ``tm study --plan`` uses; None if it depends on the image.
     """
 
     inputs: ClassVar[int | None] = None
 
     @abstractmethod
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
-        """Prepare one RGB image with its annotations by kind.
+        """Transform one RGB image and its annotations by kind.
 
         Raises:
-            ValueError: this image cannot be prepared; the runner skips and counts it.
+            ValueError: this image cannot be transformed; the runner skips and counts it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Crop(Transform):
-    """Short side to the model's size S (bicubic, antialiased; the long side truncated), then the central S x S.
+    """The central S x S crop after resizing the short side to the model's size S (bicubic, antialiased).
 
-    This is torchvision's Resize and CenterCrop on an 8-bit image, to the bit; the crop's offset rounds half to even.
-    For a model of rectangular inputs the image is made just large enough to cover the rectangle.
+    The result is bit-identical to torchvision's Resize and CenterCrop on an 8-bit image: the long side is truncated,
+    and the crop's offset rounds half to even. For a model with rectangular inputs, the image is resized to just cover
+    the rectangle.
 
-    Masks are cropped first, to the largest central rectangle of the input's shape (offset floored), and reduced to the
-    grid straight from there (bicubic; IndexMask nearest); SemanticMask to the input's size (nearest).
+    Masks are first cropped to the largest central rectangle of the input's shape (offset floored), then resized to the
+    grid (bicubic; IndexMask nearest), a SemanticMask to the input's size (nearest).
     """
 
     inputs: ClassVar[int | None] = 1
@@ -93,14 +93,14 @@ class Crop(Transform):
 
 
 def covering(image: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """The new and the old length of the side that just fits when an image is made to cover a rectangle.
+    """Return the new and the old length of the side that just fits when an image covers a rectangle.
 
     Args:
-        image: its width and height in pixels.
-        target: the rectangle's.
+        image: the width and height of the image in pixels.
+        target: the width and height of the rectangle.
 
     Raises:
-        ValueError: the image would become a monster.
+        ValueError: the resized image would be too large.
 
     >>> covering((640, 480), (224, 224))
     (224, 480)
@@ -113,7 +113,7 @@ def covering(image: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]
 
 
 def _central(mask: Image, wide: int, high: int) -> Image:
-    """The largest central rectangle of the shape wide x high."""
+    """Crop the largest central rectangle of the shape wide x high."""
     width, height = mask.size
     if wide * height >= high * width:
         cut = width, max(1, width * high // wide)
@@ -124,7 +124,7 @@ def _central(mask: Image, wide: int, high: int) -> Image:
 
 
 def pixels(image: Image) -> NDArray[np.uint8]:
-    """An RGB image as uint8 (3, height, width)."""
+    """Return an image as RGB, uint8 (3, height, width)."""
     import numpy as np
 
     return np.ascontiguousarray(np.asarray(image.convert("RGB"), dtype=np.uint8).transpose(2, 0, 1))

@@ -1,4 +1,4 @@
-"""The other transforms: windows over a larger image, the whole image squeezed, padded, or reduced first."""
+"""The other transforms: Dense, Stretch, Pad and ThumbnailCrop."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dense(Transform):
-    """The short side at twice the model's size S, nothing cropped away, read in S x S windows.
+    """The whole image with its short side at twice the model's size S, in windows of S x S.
 
-    The image is resized (bicubic) so that its short side is 2S and the long side its exact value floored to whole
-    patches. Windows go from the top left, row by row, the last ones shifted back inside; a patch belongs to the first
-    window that covers it. Masks are resized whole to the item's grid (bicubic; IndexMask nearest). For a model of
-    rectangular inputs the image covers two of them each way.
+    The image is resized (bicubic) so that its short side is 2S and its long side is floored to whole patches. Windows
+    go from the top left, row by row; the last ones are shifted back inside. A patch belongs to the first window that
+    covers it. Masks are resized to the item's grid (bicubic; IndexMask nearest). For a model with rectangular inputs,
+    the image covers two of them each way.
     """
 
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
@@ -55,7 +55,7 @@ class Dense(Transform):
 def _windows(
     large: NDArray[np.uint8], grid: tuple[int, int], model: ModelInfo
 ) -> tuple[NDArray[np.uint8], tuple[int, int], NDArray[np.int64]]:
-    """The windows over uint8 (3, height, width), the grid, and where in it each window's patches belong."""
+    """Return the windows of uint8 (3, height, width), the grid, and the position in it of each window's patches."""
     import numpy as np
 
     (rows, columns), patch = model.grid, model.patch_size
@@ -71,7 +71,7 @@ def _windows(
 
 
 def _starts(length: int, window: int) -> list[int]:
-    """Where windows begin.
+    """Return the positions where windows begin.
 
     >>> _starts(8, 4), _starts(10, 4)
     ([0, 4], [0, 4, 6])
@@ -81,7 +81,7 @@ def _starts(length: int, window: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Transform):
-    """The whole image squeezed to the model's input (bicubic), whatever its shape; its masks to the grid."""
+    """The whole image, resized to the model's input (bicubic) without keeping its aspect ratio; masks to the grid."""
 
     inputs: ClassVar[int | None] = 1
 
@@ -101,7 +101,7 @@ class Pad(Transform):
     """The whole image, its long side at the model's size (Lanczos; the other side rounded), centred on black.
 
     The offset is floored. Positions are scaled by the long side's exact ratio both ways, as SPair's code does, although
-    the other side was rounded. A rectangular input is filled one way, the other way padded.
+    the other side is rounded. A rectangular input is filled one way and padded the other way.
     """
 
     inputs: ClassVar[int | None] = 1
@@ -132,12 +132,12 @@ class Pad(Transform):
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailCrop(Transform):
-    """The image reduced to fit the model's input (PIL's thumbnail, Lanczos), then prepared as Crop does.
+    """The image reduced to fit the model's input (PIL's thumbnail, Lanczos), then cropped as by Crop.
 
     Attributes:
-        crop_to_box: cut an item to its Box of kind ``retrieval`` first, as the official evaluation does with queries;
-            the box's edges are rounded to pixels, and what it has outside of the image is black. An item without a
-            box stays whole.
+        crop_to_box: whether to crop an item to its Box of kind ``retrieval`` first, as the official evaluation does
+            with queries. The edges of the box are rounded to pixels; outside of the image it is black. An item without
+            a box stays whole.
     """
 
     inputs: ClassVar[int | None] = 1
@@ -151,7 +151,7 @@ class ThumbnailCrop(Transform):
         box = annotations.get("retrieval", {}).get("box")
         if self.crop_to_box and box is not None:
             image, annotations = _cut(image, annotations, box)
-        # A copy is decoded: a lazily opened JPEG would be decoded at a reduced size, which gives other pixels.
+        # Decode a copy: a lazily opened JPEG would be decoded at a reduced size, which gives other pixels.
         small = image.copy()
         small.thumbnail((model.input_size[1], model.input_size[0]), Resampling.LANCZOS)
         move = AnnotationTransform((small.width / image.width, small.height / image.height))

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from teachmatters.measures.moments import accumulator
 
+# Below any weight that counts: 0 log 0 is 0. Whatever is smaller in float32 some devices take for 0.
 TINY = 2.0**-126
-"""Below any weight that counts: 0 log 0 is 0. Whatever is smaller in float32 some devices take for 0."""
 
 
 def patch_distances(grid: tuple[int, int]) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+# Whose attention there is a view of: the class token's, five patches', the mean over all patches', and what every
+# patch gives to itself. ``ROW:COLUMN``, both from 1, is any other patch.
 POSITIONS = ("cls", "top", "left", "center", "right", "bottom", "spatial", "self")
-"""Whose attention there is a view of: the class token's, five patches', the mean over all patches', and what every
-patch gives to itself. ``ROW:COLUMN``, both from 1, is any other patch."""
 
 Kind: TypeAlias = Literal["layers-heads", "heads-positions", "layers-positions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
+# How often each unit is drawn, in so many numbers at a time: 32 MB.
 WEIGHTS = 1 << 22
-"""How often each unit is drawn, in so many numbers at a time: 32 MB."""
 LEVEL = 0.95
 
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.moments import accumulator
 
+# Images that the unbiased estimator needs: it divides by n - 3.
 LEAST = 4
-"""Images that the unbiased estimator needs: it divides by n - 3."""
 
+# Features multiplied at once in float32; the products of such pieces are added up in float64.
 COLUMNS = 16384
-"""Features multiplied at once in float32; the products of such pieces are added up in float64."""
 
+# Features that differ by less than this share of their size are the same.
 ROUNDING = 4 * torch.finfo(torch.float32).eps
-"""Features that differ by less than this share of their size are the same."""
 
 
 def gram(features: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 Features: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
 
+# Of k-means; the one with the smallest inertia counts.
 STARTS = 10
-"""Of k-means; the one with the smallest inertia counts."""
 
 
 def k_means(features: Features, clusters: int, seed: int = 0) -> Labels:
@@ -113,5 +113,5 @@ def ari(labels: Labels, clusters: Labels) -> float:
     return float(adjusted_rand_score(labels, clusters))
 
 
+# By the first word of the metrics' names.
 SCORES: Mapping[str, Callable[[Labels, Labels], float]] = {"purity": purity, "nmi": nmi, "ari": ari}
-"""By the first word of the metrics' names."""

@@ -16,22 +16,22 @@ from torch.nn.functional import avg_pool1d, avg_pool2d
 
 TYPES = ("strict-local", "soft-local", "offset-local", "axial-horizontal", "axial-vertical", "global")
 
+# A type is named after where most of the attention goes.
 MOST = 0.5
-"""A type is named after where most of the attention goes."""
 
+# Reach of the tight square, in patches: a patch and its eight neighbours.
 TIGHT = 1
-"""Reach of the tight square, in patches: a patch and its eight neighbours."""
 
+# Reach of a band, in patches: a row (column) and its two neighbours.
 BAND = 1
-"""Reach of a band, in patches: a row (column) and its two neighbours."""
 
+# An axial head has that many times as much attention in its best band as in the best one across: a blob, wherever it
+# lies, fills both alike.
 ELONGATED = 2.0
-"""An axial head has that many times as much attention in its best band as in the best one across: a blob, wherever it
-lies, fills both alike."""
 
+# How far a centre must lie from the query, as a share of the square's reach, to be an offset: in the tight square half
+# a patch, from where on another patch is nearer than the query's own.
 ASIDE = 0.5
-"""How far a centre must lie from the query, as a share of the square's reach, to be an offset: in the tight square half
-a patch, from where on another patch is nearer than the query's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from teachmatters.measures.moments import accumulator
 
+# For each pixel along one axis: the patch before it, the patch after it, and the share of the latter.
 Blend: TypeAlias = tuple[Tensor, Tensor, Tensor]
-"""For each pixel along one axis: the patch before it, the patch after it, and the share of the latter."""
 
 
 def blend(pixels: Tensor, patches: int, patch_size: int) -> Blend:

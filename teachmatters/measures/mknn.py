@@ -7,8 +7,8 @@ from torch import Tensor
 
 from teachmatters.measures.knn import nearest
 
+# Entries of the table of neighbours that is held at once: 256 MiB.
 TABLE = 2**25
-"""Entries of the table of neighbours that is held at once: 256 MiB."""
 
 
 def neighbours(features: Tensor, k: int) -> Tensor:

@@ -11,8 +11,8 @@ from torch.nn.functional import pad
 
 from teachmatters.measures.moments import accumulator
 
+# Of the image's diagonal.
 TOLERANCE = 0.008
-"""Of the image's diagonal."""
 
 
 def region_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
