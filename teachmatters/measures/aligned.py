@@ -1,4 +1,4 @@
-"""Attention as seen from the query: every row shifted so that its query sits in the centre, and what the sum shows."""
+"""Aligned attention maps, in which every row is shifted so that its query is in the centre."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def displacements(grid: tuple[int, int]) -> Tensor:
-    """Where each pair of patches falls in the aligned map.
+    """Return the position of each pair of patches in the aligned map.
 
     Args:
         grid: rows and columns, h and w.
@@ -26,7 +26,7 @@ def displacements(grid: tuple[int, int]) -> Tensor:
 
 
 def align(rows: Tensor, index: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The sum of all rows, each shifted so that its query is in the centre. Linear: rows may be sums over images.
+    """Sum all rows, each shifted so that its query is in the centre. Linear: rows may be sums over images.
 
     Args:
         rows: (H, h w, h w), rows are queries.
@@ -34,7 +34,7 @@ def align(rows: Tensor, index: Tensor, grid: tuple[int, int]) -> Tensor:
         grid: h and w.
 
     Returns:
-        (H, 2h-1, 2w-1), in the dtype of rows; it sums to what rows sum to.
+        (H, 2h-1, 2w-1), in the dtype of rows and with the same sum.
 
     >>> align(torch.eye(2)[None], displacements((1, 2)), (1, 2)).tolist()
     [[[0.0, 2.0, 0.0]]]
@@ -46,10 +46,12 @@ def align(rows: Tensor, index: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def offset(aligned: Tensor) -> tuple[Tensor, Tensor]:
-    """Centre of mass of aligned maps, -1 to 1 from the first to the last column (row); one side of the grid is 1.
+    """Compute the centre of mass of aligned maps, -1 to 1 from the first to the last column (row).
+
+    One side of the grid is 1.
 
     Args:
-        aligned: (..., 2h-1, 2w-1), of any positive sum.
+        aligned: (..., 2h-1, 2w-1), with any positive sum.
 
     Returns:
         x to the right and y downwards, each (...); NaN for a map without mass.
@@ -66,6 +68,6 @@ def offset(aligned: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _coordinates(count: int, like: Tensor) -> Tensor:
-    """-1 to 1; a single place lies at 0."""
+    """Return coordinates from -1 to 1; a single position is at 0."""
     places = torch.arange(count, dtype=like.dtype, device=like.device) - count // 2
     return places / max(1, count // 2)

@@ -1,4 +1,4 @@
-"""Patches whose token is out of all proportion, and the attention they draw."""
+"""Patches whose token has an unusually large norm, and the attention that they receive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from teachmatters.measures.moments import accumulator
 
 
 def artefacts(tokens: Tensor, factor: float) -> Tensor:
-    """Which spatial tokens are longer than a multiple of the usual.
+    """Find the spatial tokens whose norm exceeds a multiple of the median.
 
     Args:
         tokens: (B, N, D), the spatial tokens of a block's output.
@@ -26,12 +26,12 @@ def artefacts(tokens: Tensor, factor: float) -> Tensor:
     [[False, False, False, True]]
     """
     lengths: Tensor = vector_norm(tokens, dim=-1, dtype=accumulator(tokens.device))
-    # quantile, for the mean of the middle two: torch's own median is the lower of them
+    # quantile gives the mean of the middle two; torch.median gives the lower of them.
     return lengths > factor * lengths.quantile(0.5, dim=-1, keepdim=True)
 
 
 def artefact_mass(attention: Tensor, where: Tensor) -> Tensor:
-    """Attention that spatial queries give to chosen patches.
+    """Compute the attention that spatial queries give to chosen patches.
 
     Args:
         attention: (B, H, T, T) softmax output, rows are queries; the N patches come last.

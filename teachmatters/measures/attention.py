@@ -1,7 +1,7 @@
-"""What one attention map says by itself: how far it reaches, how it varies, how spread out its rows are.
+"""Measures of single attention maps: distance, deviation and entropy.
 
-Maps are (B, H, T, T) softmax outputs, rows are queries; the last h w tokens are the patches, row by row, and are called
-spatial; what stands before them (class token, registers) is the prefix.
+Maps are (B, H, T, T) softmax outputs, with queries in rows. The last h w tokens are the patches, row by row, called
+spatial; the tokens before them (class token, registers) are the prefix.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from teachmatters.measures.moments import accumulator
 
-# Below any weight that counts: 0 log 0 is 0. Whatever is smaller in float32 some devices take for 0.
+# Smaller than any weight that matters, so that 0 log 0 is 0. Some devices treat smaller float32 numbers as 0.
 TINY = 2.0**-126
 
 
 def patch_distances(grid: tuple[int, int]) -> Tensor:
-    """Euclidean distances between the patches of a grid, its longer side being 1.
+    """Return the Euclidean distances between the patches of a grid whose longer side is 1.
 
     Args:
         grid: rows and columns, h and w.
@@ -35,11 +35,11 @@ def patch_distances(grid: tuple[int, int]) -> Tensor:
 
 
 def spatial_rows(attention: Tensor, patches: int) -> tuple[Tensor, Tensor]:
-    """Rows of the spatial queries, renormalised over the spatial keys; a row without mass stays 0.
+    """Return the rows of the spatial queries, renormalised over the spatial keys; a row without mass stays 0.
 
     Args:
         attention: (B, H, T, T).
-        patches: their number, h w.
+        patches: the number of patches, h w.
 
     Returns:
         (B, H, h w, h w), and the number of rows without mass, 0-d.
@@ -55,7 +55,7 @@ def spatial_rows(attention: Tensor, patches: int) -> tuple[Tensor, Tensor]:
 
 
 def attention_distance(rows: Tensor, distances: Tensor) -> Tensor:
-    """Average distance that patches attend over, prefix tokens left aside; rows without mass count as 0.
+    """Compute the mean distance over which patches attend, without prefix tokens; rows without mass count as 0.
 
     Args:
         rows: (B, H, h w, h w) from spatial_rows.
@@ -63,7 +63,7 @@ def attention_distance(rows: Tensor, distances: Tensor) -> Tensor:
 
     Returns:
         the mean over queries, (B, H), between 0 and sqrt(2), in float64 where the device has it; within 1e-7 of the
-        exact answer.
+        exact value.
 
     Source:
         Dosovitskiy et al. 2021, "An image is worth 16x16 words"; Raghu et al. 2021, "Do vision transformers see like
@@ -73,14 +73,14 @@ def attention_distance(rows: Tensor, distances: Tensor) -> Tensor:
     >>> attention_distance(look_at_yourself, patch_distances((2, 2))).item()
     0.0
     """
-    # One product of (h w)^2 terms in float32 would be off in the sixth digit, and the wider type takes three times as
-    # long: each query is summed in float32, and their sum is wide.
+    # One product of (h w)^2 terms in float32 would be wrong in the sixth digit, and float64 takes three times as long.
+    # So each query is summed in float32, and the queries in float64.
     of_queries = torch.einsum("bhqk,qk->bhq", rows, distances.to(rows.dtype))
     return of_queries.mean(dim=-1, dtype=accumulator(rows.device))
 
 
 def attention_on_class(attention: Tensor, patches: int) -> Tensor:
-    """How much patches attend to the class token, which comes first.
+    """Compute the attention of patches on the class token, which comes first.
 
     Returns:
         the mean over spatial queries, (B, H), between 0 and 1.
@@ -92,10 +92,10 @@ def attention_on_class(attention: Tensor, patches: int) -> Tensor:
 
 
 def position_deviation(attention: Tensor, patches: int) -> Tensor:
-    """How much the attention that a patch gets depends on who looks: 0 when every query has the same row.
+    """Compute how much the attention on a patch depends on the query: 0 when every query has the same row.
 
-    The deviation over spatial queries (n - 1) for each spatial key, rows as they are; the mean over keys. At least two
-    patches.
+    The value is the deviation over spatial queries (n - 1) for each spatial key, without renormalising rows, averaged
+    over keys. It needs at least two patches.
 
     Returns:
         (B, H), between 0 and 0.7072.
@@ -108,10 +108,10 @@ def position_deviation(attention: Tensor, patches: int) -> Tensor:
 
 
 def head_deviation(attention: Tensor, patches: int) -> Tensor:
-    """How much the heads of a layer differ: 0 when all look alike.
+    """Compute how much the heads of a layer differ: 0 when all are equal.
 
-    The deviation over heads (n - 1) for each pair of patches, rows as they are; the mean over pairs. At least two
-    heads.
+    The value is the deviation over heads (n - 1) for each pair of patches, without renormalising rows, averaged over
+    pairs. It needs at least two heads.
 
     Returns:
         (B,), between 0 and 0.7072.
@@ -124,10 +124,10 @@ def head_deviation(attention: Tensor, patches: int) -> Tensor:
 
 
 def attention_entropy(attention: Tensor, patches: int) -> Tensor:
-    """How spread out the rows of the spatial queries are over all T keys.
+    """Compute the entropy of the rows of the spatial queries over all T keys.
 
     Returns:
-        the mean entropy in nats, (B, H), between 0 (one key each) and log T (all alike).
+        the mean entropy in nats, (B, H), between 0 (one key each) and log T (uniform).
 
     >>> round(attention_entropy(torch.full((1, 1, 5, 5), 0.2), 4).exp().item(), 4)
     5.0
@@ -137,7 +137,7 @@ def attention_entropy(attention: Tensor, patches: int) -> Tensor:
 
 
 def _deviation(values: Tensor, dim: int) -> Tensor:
-    # Twice over the data, as torch.std would be, but ten times as fast; one pass over squares would lose small
+    # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
     # deviations.
     centred = values - values.mean(dim=dim, keepdim=True)
     return (centred.square_().sum(dim=dim) / (values.shape[dim] - 1)).sqrt_()

@@ -1,4 +1,4 @@
-"""One image's attention as maps over its patches, and the grids of maps that are drawn of it."""
+"""The attention of one image as maps over its patches, arranged in grids for figures."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Whose attention there is a view of: the class token's, five patches', the mean over all patches', and what every
-# patch gives to itself. ``ROW:COLUMN``, both from 1, is any other patch.
+# The query positions with a name: the class token, five patches, the mean over all patches, and the attention of every
+# patch on itself. ``ROW:COLUMN``, both from 1, is any other patch.
 POSITIONS = ("cls", "top", "left", "center", "right", "bottom", "spatial", "self")
 
 Kind: TypeAlias = Literal["layers-heads", "heads-positions", "layers-positions"]
@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def patch_of(position: str, grid: tuple[int, int]) -> tuple[int, int] | None:
-    """Row and column, from 0, of the patch whose attention is meant; None where it is no single patch's.
+    """Return row and column, from 0, of the patch at a position, or None if the position is not one patch.
 
     The middle of an even number of patches is the one before it, as in the code of Walmer et al. 2023.
 
@@ -37,7 +37,7 @@ def patch_of(position: str, grid: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def diagonal(grid: tuple[int, int]) -> tuple[str, ...]:
-    """The positions from the top left to the bottom right, one in every row.
+    """Return the positions from the top left to the bottom right, one in every row.
 
     >>> diagonal((3, 3)), diagonal((2, 4))
     (('1:1', '2:2', '3:3'), ('1:1', '2:4'))
@@ -47,11 +47,11 @@ def diagonal(grid: tuple[int, int]) -> tuple[str, ...]:
 
 
 def attention_views(attention: Tensor, positions: Sequence[str], grid: tuple[int, int]) -> Tensor:
-    """The attention that each position gives to every patch, as it is: prefix tokens have their share of the 1.
+    """Return the attention of each position on every patch. It is not renormalised: prefix tokens keep their share.
 
     Args:
         attention: (B, H, T, T) softmax output, rows are queries; the last h w tokens are the patches.
-        positions: P of POSITIONS or ``ROW:COLUMN``; ``cls`` is the first token.
+        positions: P names of POSITIONS or ``ROW:COLUMN``; ``cls`` is the first token.
         grid: rows and columns of patches, h and w.
 
     Returns:
@@ -80,12 +80,12 @@ class Grid:
     """Maps in rows and columns.
 
     Attributes:
-        name: ``layers-heads-cls``, what a file is named after.
-        about: whose attention it is, in words.
-        rows, columns: their labels.
+        name: ``layers-heads-cls``, for file names.
+        about: a description of the maps.
+        rows, columns: the labels.
         maps: float32 (rows, columns, h, w).
-        marks: for each column the patch whose attention it is, or None.
-        captions: (rows, columns) of a few letters beneath the maps, or nothing.
+        marks: for each column its query patch, or None.
+        captions: (rows, columns) of short texts below the maps, or empty.
     """
 
     name: str
@@ -99,11 +99,11 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """What one image's attention looks like in a model.
+    """The attention maps of one image in a model.
 
     Attributes:
-        layers, heads: which, from 1.
-        positions: of POSITIONS or ``ROW:COLUMN``.
+        layers, heads: the numbers of the layers and heads, from 1.
+        positions: names of POSITIONS or ``ROW:COLUMN``.
         maps: float32 (layers, heads, positions, h, w).
     """
 
@@ -113,7 +113,7 @@ class Views:
     maps: NDArray[np.float32]
 
     def grid(self, kind: Kind) -> Grid:
-        """Two of the three as rows and columns: of the first position, of the last layer, or the mean over heads."""
+        """Return a grid of two of the three axes: for the first position, the last layer, or the mean over heads."""
         return {"layers-heads": self._heads, "heads-positions": self._last, "layers-positions": self._mean}[kind]()
 
     def _heads(self) -> Grid:
@@ -158,7 +158,7 @@ class Views:
 
 
 def in_words(position: str) -> str:
-    """A position as a title says it.
+    """Return a position in words, for a title.
 
     >>> in_words("cls"), in_words("top"), in_words("2:4")
     ('the class token', 'the top patch', 'the patch in row 2, column 4')

@@ -1,4 +1,4 @@
-"""How sure a mean over units is: the paired percentile bootstrap (Efron and Tibshirani, 1993, chapter 13)."""
+"""The paired percentile bootstrap of means over units (Efron and Tibshirani 1993, chapter 13)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
-# How often each unit is drawn, in so many numbers at a time: 32 MB.
+# The number of weights (how often each unit is drawn) that are held at a time: 32 MB.
 WEIGHTS = 1 << 22
 LEVEL = 0.95
 
 
 def resampled_means(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Means over units that are drawn again with replacement, the same units for every column.
+    """Compute means over units drawn with replacement, with the same units for every column.
 
     Args:
-        scores: (units, columns), a row for each unit; columns are the layers of one or several models. Finite.
-        resamples: how often.
-        seed: of the drawing.
+        scores: (units, columns), finite; columns are the layers of one or several models.
+        resamples: the number of resamples.
+        seed: for drawing units.
 
     Returns:
         (resamples, columns).
@@ -47,13 +47,13 @@ def resampled_means(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -
 
 
 def _exact_in_single(scores: Floats) -> bool:
-    """Whether single precision, twice as fast, makes no rounding error, as in sums of hits: of 0 and 100."""
+    """Return whether float32, which is twice as fast, has no rounding error, as in sums of 0 and 100."""
     whole = np.array_equal(scores[0], np.rint(scores[0])) and np.array_equal(scores, np.rint(scores))
     return whole and len(scores) * float(np.abs(scores).max(initial=0)) < 1 << 24
 
 
 def interval(means: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """The middle ``level`` of the resampled means, or of differences of them: (columns,) each.
+    """Return the ends of the middle ``level`` of resampled means, or of their differences: (columns,) each.
 
     >>> low, high = interval(np.arange(101.0)[:, None])
     >>> low.round(6).tolist(), high.round(6).tolist()
@@ -65,18 +65,18 @@ def interval(means: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
 
 
 def tied(means: Floats, best: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Columns that cannot be told from another: 0 lies within the interval of the paired difference.
+    """Find columns that are not distinguishable from another: the interval of the paired difference contains 0.
 
     Args:
         means: (resamples, columns).
-        best: (columns,), the column that each is compared with.
+        best: (columns,), the column to compare each column with.
 
     >>> means = resampled_means(np.array([[0.0, 0.0, 9.0], [1.0, 1.0, 9.0], [2.0, 1.0, 9.0]]))
     >>> tied(means, best=np.array([0, 0, 0])).tolist()
     [True, True, False]
     """
     gaps = (means.T - means.T[best]).T
-    # Both ends lie between two of the sorted gaps. Where these are on one side of 0, counting is enough.
+    # Each end is between two of the sorted gaps. Where these are on one side of 0, counting is enough.
     place = int((1 - LEVEL) / 2 * (len(gaps) - 1))
     under, over = (gaps <= 0).sum(axis=0), (gaps >= 0).sum(axis=0)
     fewer = np.minimum(under, over)
@@ -88,7 +88,13 @@ def tied(means: Floats, best: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def wins(bests: Floats) -> Floats:
-    """How often each model is the best, ties shared: (resamples, models) of best scores, higher is better -> (models,).
+    """Compute how often each model has the highest score; ties are shared.
+
+    Args:
+        bests: (resamples, models), the best score of each model.
+
+    Returns:
+        (models,), shares between 0 and 1.
 
     >>> wins(np.array([[1.0, 2.0], [2.0, 2.0]])).tolist()
     [0.25, 0.75]

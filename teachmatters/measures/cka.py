@@ -11,27 +11,27 @@ from torch import Tensor
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.moments import accumulator
 
-# Images that the unbiased estimator needs: it divides by n - 3.
+# The unbiased estimator needs 4 images, because it divides by n - 3.
 LEAST = 4
 
-# Features multiplied at once in float32; the products of such pieces are added up in float64.
+# The number of features multiplied at once in float32. The products of such blocks are summed in float64.
 COLUMNS = 16384
 
-# Features that differ by less than this share of their size are the same.
+# Features that differ by less than this share of their norm count as equal.
 ROUNDING = 4 * torch.finfo(torch.float32).eps
 
 
 def gram(features: Tensor) -> Tensor:
-    """The Gram matrix X X' of images' features, up to terms that HSIC does not see.
+    """Compute the Gram matrix X X' of images' features, up to terms that do not change HSIC.
 
-    The mean image is taken off first. That adds to K_ij a term of i alone and one of j alone, which centring takes
-    away again, but numbers that differ little are then not differences of large ones.
+    The mean image is subtracted first. This adds to K_ij a term that depends on i only and one that depends on j only,
+    which centring removes again; but it avoids small differences of large numbers.
 
     Args:
-        features: (n, ...), one image a row, any float.
+        features: (n, ...), one image per row, any float.
 
     Returns:
-        (n, n), float64 where the device has it; all 0 when the images are the same but for rounding.
+        (n, n), float64 where the device has it; all 0 when the images are equal up to rounding.
 
     >>> gram(torch.tensor([[1.0, 0.0], [3.0, 0.0]])).tolist()
     [[1.0, -1.0], [-1.0, 1.0]]
@@ -50,7 +50,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 def centred(grams: Tensor) -> Tensor:
-    """Gram matrices made such that HSIC is a dot product: of two of them the sum of products is the unbiased HSIC.
+    """Centre Gram matrices such that the sum of products of two of them is the unbiased HSIC.
 
     Args:
         grams: (..., n, n), n at least 4. Their diagonals do not matter.
@@ -62,7 +62,7 @@ def centred(grams: Tensor) -> Tensor:
         TeachMattersError: fewer than 4 images.
 
     Source:
-        Song et al. 2012, "Feature selection via dependence maximization", eq. 5; that it is an inner product of centred
+        Song et al. 2012, "Feature selection via dependence maximization", eq. 5; for the inner product of centred
         matrices: Szekely and Rizzo 2014, "Partial distance correlation".
 
     >>> x = centred(gram(torch.tensor([[0.0], [1.0], [2.0], [5.0]])))
@@ -81,7 +81,7 @@ def centred(grams: Tensor) -> Tensor:
 
 
 def triangle(matrices: Tensor) -> Tensor:
-    """What lies above the diagonal, (..., n, n) -> (..., n (n - 1) / 2), scaled so that dot products stay as they are.
+    """Return the entries above the diagonal, scaled to keep dot products: (..., n, n) -> (..., n (n - 1) / 2).
 
     >>> round(float(triangle(torch.tensor([[0.0, 3.0], [3.0, 0.0]])).square().sum()), 4)
     18.0
@@ -92,15 +92,15 @@ def triangle(matrices: Tensor) -> Tensor:
 
 
 def cka(first: Tensor, second: Tensor) -> Tensor:
-    """CKA of every layer of one model with every layer of another: one matrix product a mini-batch.
+    """Compute CKA of every layer of one model with every layer of another: one matrix product per mini-batch.
 
     Args:
         first: (batches, L1, m) triangles of centred Gram matrices, any float.
-        second: (batches, L2, m) of the same images.
+        second: (batches, L2, m), for the same images.
 
     Returns:
-        float64 (L1, L2), -1 to 1: mean HSIC(K, L) / sqrt(mean HSIC(K, K) x mean HSIC(L, L)); about 0 for what has
-        nothing in common, also slightly negative. NaN where nothing varies from image to image.
+        float64 (L1, L2), -1 to 1: mean HSIC(K, L) / sqrt(mean HSIC(K, K) x mean HSIC(L, L)); about 0, possibly
+        slightly negative, for layers with nothing in common. NaN where nothing varies from image to image.
 
     Source:
         Kornblith et al. 2019, "Similarity of neural network representations revisited"; Nguyen et al. 2021, "Do wide
@@ -117,14 +117,14 @@ def cka(first: Tensor, second: Tensor) -> Tensor:
 
 
 def cka_null(first: Tensor, second: Tensor, present: Tensor, permutations: int, seed: int) -> Tensor:
-    """CKA after the other model's images have changed places within their mini-batch: what chance alone gives.
+    """Compute CKA by chance: with the second model's images permuted within their mini-batch.
 
     Args:
         first: as for cka.
-        second: as for cka; the one whose images move.
-        present: bool (batches, n); an image that is not there stays where it is.
-        permutations: how many.
-        seed: of the permutations, which are the same for all layers.
+        second: as for cka; its images are permuted.
+        present: bool (batches, n); missing images keep their place.
+        permutations: the number of permutations.
+        seed: for the permutations, which are the same for all layers.
 
     Returns:
         float64 (permutations, L1, L2); NaN as for cka.
@@ -140,13 +140,13 @@ def cka_null(first: Tensor, second: Tensor, present: Tensor, permutations: int, 
 
 
 def triangle_order(order: Tensor, places: Tensor) -> Tensor:
-    """How a triangle is rearranged when rows and columns of its matrix are taken in another order."""
+    """Return the order of a triangle after permuting the rows and columns of its matrix."""
     row, column = torch.triu_indices(len(order), len(order), offset=1)
     return places[order[row], order[column]]
 
 
 def _places(n: int) -> Tensor:
-    """(n, n): where each entry of a symmetric matrix stands in its triangle; the diagonal stands nowhere."""
+    """Return (n, n): the position of each entry of a symmetric matrix in its triangle; the diagonal has none."""
     row, column = torch.triu_indices(n, n, offset=1)
     places = torch.zeros(n, n, dtype=torch.int64)
     places[row, column] = places[column, row] = torch.arange(len(row))
@@ -162,7 +162,7 @@ def _orders(present: Tensor, count: int, generator: torch.Generator) -> Iterator
 
 
 def _norms(first: Tensor, second: Tensor) -> Tensor:
-    """sqrt(HSIC(K, K) x HSIC(L, L)), summed over batches; NaN where CKA does not exist."""
+    """Compute sqrt(HSIC(K, K) x HSIC(L, L)), summed over batches; NaN where CKA is undefined."""
     one, two = (
         torch.stack([batch.double().square().sum(dim=-1) for batch in each]).sum(dim=0) for each in (first, second)
     )

@@ -1,4 +1,4 @@
-"""How well clusters of features agree with labels: purity, NMI and ARI."""
+"""k-means clusters of features, and their agreement with labels: purity, NMI and ARI."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from threadpoolctl import threadpool_limits
 Features: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
 
-# Of k-means; the one with the smallest inertia counts.
+# The number of starts of k-means. The result with the smallest inertia counts.
 STARTS = 10
 
 
 def k_means(features: Features, clusters: int, seed: int = 0) -> Labels:
-    """Clusters of vectors by k-means (Lloyd's iteration from k-means++ starts, the best of ten).
+    """Cluster vectors by k-means (Lloyd's iteration from k-means++ starts, the best of ten).
 
-    On one thread, whatever the machine: threads that add up in their own order would change the last bit, and on cores
-    that are shared they wait for each other most of the time.
+    It always runs on one thread: several threads sum in a different order, which changes the last bit, and on shared
+    cores they wait for each other most of the time.
 
     Args:
-        features: (n, D), not normalised; in float32 as networks give them.
-        clusters: at most n. Where fewer of the features differ, so many are found, with scikit-learn's warning.
-        seed: of the starts.
+        features: (n, D), float32, not normalised.
+        clusters: at most n. If there are fewer distinct features, there are as many clusters as these, and
+            scikit-learn warns.
+        seed: for the starts.
 
     Returns:
-        int64 (n,): the cluster of each, from 0.
+        int64 (n,): the cluster of each vector, from 0.
 
     Raises:
         ValueError: more clusters than features.
@@ -48,15 +49,15 @@ def k_means(features: Features, clusters: int, seed: int = 0) -> Labels:
 
 
 def purity(labels: Labels, clusters: Labels) -> float:
-    """The share of samples that are of their cluster's most frequent label.
+    """Compute the share of samples that have the most frequent label of their cluster.
 
     Args:
         labels: (n,), n at least 1; any numbers.
         clusters: (n,).
 
     Returns:
-        From the share of the most frequent label to 1. It rises with the number of clusters: of as many as samples
-        every one is pure.
+        From the share of the most frequent label to 1. It rises with the number of clusters: with one cluster per
+        sample, it is 1.
 
     Source:
         Manning, Raghavan and Schuetze 2008, "Introduction to information retrieval", section 16.3.
@@ -72,7 +73,7 @@ def purity(labels: Labels, clusters: Labels) -> float:
 
 
 def nmi(labels: Labels, clusters: Labels) -> float:
-    """Normalised mutual information: what labels and clusters say of each other, over their mean entropy.
+    """Compute normalised mutual information: the mutual information of labels and clusters over their mean entropy.
 
     Args:
         labels: (n,).
@@ -82,7 +83,7 @@ def nmi(labels: Labels, clusters: Labels) -> float:
         0 (independent) to 1 (the same division).
 
     Source:
-        Strehl and Ghosh 2002, "Cluster ensembles"; the arithmetic mean, as scikit-learn's default.
+        Strehl and Ghosh 2002, "Cluster ensembles"; with the arithmetic mean, scikit-learn's default.
 
     >>> nmi(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])), nmi(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
     (1.0, 0.0)
@@ -93,7 +94,7 @@ def nmi(labels: Labels, clusters: Labels) -> float:
 
 
 def ari(labels: Labels, clusters: Labels) -> float:
-    """Adjusted Rand index: the pairs of samples that labels and clusters both join or both part, against chance.
+    """Compute the adjusted Rand index: the pairs of samples on which labels and clusters agree, adjusted for chance.
 
     Args:
         labels: (n,).
@@ -113,5 +114,5 @@ def ari(labels: Labels, clusters: Labels) -> float:
     return float(adjusted_rand_score(labels, clusters))
 
 
-# By the first word of the metrics' names.
+# The scores, by the first word of the metrics' names.
 SCORES: Mapping[str, Callable[[Labels, Labels], float]] = {"purity": purity, "nmi": nmi, "ari": ari}

@@ -1,8 +1,8 @@
-"""Naming heads by what their aligned map looks like.
+"""The types of heads, by their aligned map.
 
-A type is a claim that at least half of a head's attention lies in some region, so its strength is a share between a
-half and one. Thresholds are shares and patches, and hold on any grid from 4 x 4 on: attention spread evenly has 4 % in
-the tight square, 20 % in a band and 19 % in the soft square of a 14 x 14 grid; 12 %, 34 % and 28 % on an 8 x 8 grid.
+A type states that at least half of a head's attention is in some region, so its strength is a share between a half and
+one. The thresholds hold on any grid from 4 x 4 on: uniform attention has 4 % in the tight square, 20 % in a band and
+19 % in the soft square of a 14 x 14 grid; 12 %, 34 % and 28 % on an 8 x 8 grid.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ TYPES = ("strict-local", "soft-local", "offset-local", "axial-horizontal", "axia
 # A type is named after where most of the attention goes.
 MOST = 0.5
 
-# Reach of the tight square, in patches: a patch and its eight neighbours.
+# The reach of the tight square, in patches: a patch and its eight neighbours.
 TIGHT = 1
 
-# Reach of a band, in patches: a row (column) and its two neighbours.
+# The reach of a band, in patches: a row (column) and its two neighbours.
 BAND = 1
 
-# An axial head has that many times as much attention in its best band as in the best one across: a blob, wherever it
-# lies, fills both alike.
+# An axial head has this many times as much attention in its best band as in the best band across: a round blob fills
+# both equally, wherever it is.
 ELONGATED = 2.0
 
-# How far a centre must lie from the query, as a share of the square's reach, to be an offset: in the tight square half
-# a patch, from where on another patch is nearer than the query's own.
+# The distance of a centre from the query, as a share of the square's reach, from which on a head is an offset head. In
+# the tight square it is half a patch: from there on, another patch is nearer than the query's own.
 ASIDE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class HeadType:
-    """A head's type and the evidence for it, 0..1."""
+    """The type of a head, and the evidence for it from 0 to 1."""
 
     name: str
     evidence: float
 
 
 def name_head(first: Tensor, second: Tensor) -> HeadType:
-    """The type of a head, from its aligned maps over two halves of the images.
+    """Return the type of a head, from its aligned maps over two halves of the images.
 
-    Evidence is the share of the attention that lies where the type says, times the agreement of the two halves: the
+    The evidence is the share of the attention in the region of the type, times the agreement of the two halves: the
     mass that their maps, each of sum 1, have in common.
 
     Args:
-        first: (2h-1, 2w-1), of any positive sum.
+        first: (2h-1, 2w-1), with any positive sum.
         second: the same over the other half.
 
     >>> one_to_the_right = torch.zeros(15, 15)
@@ -65,7 +65,7 @@ def name_head(first: Tensor, second: Tensor) -> HeadType:
 
 
 def classify(aligned: Tensor) -> tuple[str, float]:
-    """The type that an aligned map of sum 1 looks like, and the share of attention that speaks for it."""
+    """Return the type of an aligned map of sum 1, and the share of attention in its region."""
     share, aside = _square(aligned, TIGHT)
     if share >= MOST:
         return "offset-local" if aside >= ASIDE * TIGHT else "strict-local", share
@@ -82,7 +82,10 @@ def classify(aligned: Tensor) -> tuple[str, float]:
 
 
 def soft_reach(shape: tuple[int, ...]) -> int:
-    """Reach of the soft square, in patches: a quarter of the grid's shorter side, for an aligned map of that shape.
+    """Return the reach of the soft square, in patches: a quarter of the grid's shorter side.
+
+    Args:
+        shape: of the aligned map.
 
     >>> soft_reach((27, 27)), soft_reach((15, 31)), soft_reach((5, 5))
     (3, 2, 1)
@@ -91,7 +94,7 @@ def soft_reach(shape: tuple[int, ...]) -> int:
 
 
 def _square(aligned: Tensor, reach: int) -> tuple[float, float]:
-    """The share in the square with the most attention, and how far, in patches, its centre of mass lies aside."""
+    """Return the share in the square with the most attention, and the distance of its centre of mass in patches."""
     side = 2 * reach + 1
     shares = avg_pool2d(aligned[None], side, stride=1, padding=reach, divisor_override=1)[0]
     y, x = divmod(int(shares.argmax()), shares.shape[1])
@@ -105,6 +108,6 @@ def _square(aligned: Tensor, reach: int) -> tuple[float, float]:
 
 
 def _band(aligned: Tensor) -> float:
-    """The share in the band of rows with the most attention."""
+    """Return the share in the band of rows with the most attention."""
     rows = aligned.sum(dim=1)
     return float(avg_pool1d(rows[None], 2 * BAND + 1, stride=1, padding=BAND).max() * (2 * BAND + 1))

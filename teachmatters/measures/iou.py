@@ -1,4 +1,4 @@
-"""How well what a head attends to covers an object."""
+"""The overlap of the patches that a head attends to with an object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Reader: TypeAlias = Literal["cls", "spatial", "center"]
 
 
 def attention_read(attention: Tensor, grid: tuple[int, int], reader: Reader) -> Tensor:
-    """What one reader gives to the patches, prefix tokens left aside.
+    """Return the attention of one reader on the patches, without prefix tokens.
 
     Args:
         attention: (B, H, T, T) softmax output, rows are queries; the class token comes first, the h w patches last.
@@ -39,17 +39,17 @@ def attention_read(attention: Tensor, grid: tuple[int, int], reader: Reader) -> 
 
 
 def heaviest(weights: Tensor, mass: float) -> tuple[Tensor, Tensor]:
-    """The smallest set of patches that holds a share of the weight.
+    """Find the smallest set of patches that holds a share of the weight.
 
-    In ascending order a patch is in as soon as the sum so far exceeds 1 - mass; of equal weights the later patch is
-    taken first. Where there is no weight at all the set is empty.
+    In ascending order, a patch is in once the running sum exceeds 1 - mass. Of equal weights, the later patch is taken
+    first. Without any weight, the set is empty.
 
     Args:
         weights: (..., N), not negative.
         mass: above 0, at most 1.
 
     Returns:
-        bool (..., N); and whether a row has no weight, bool (...).
+        the set, bool (..., N); and whether a row has no weight, bool (...).
 
     Source:
         Caron et al. 2021, "Emerging properties in self-supervised vision transformers".
@@ -59,16 +59,16 @@ def heaviest(weights: Tensor, mass: float) -> tuple[Tensor, Tensor]:
     """
     ascending = weights.to(accumulator(weights.device)).sort(dim=-1, stable=True)
     total = ascending.values.sum(dim=-1, keepdim=True)
-    inside = ascending.values.cumsum(dim=-1) / total > 1 - mass  # nothing divided by nothing exceeds nothing
+    inside = ascending.values.cumsum(dim=-1) / total > 1 - mass  # 0 / 0 is NaN, which exceeds nothing
     return torch.zeros_like(inside).scatter_(-1, ascending.indices, inside), total[..., 0] <= 0
 
 
 def iou(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Intersection over union of sets of patches.
+    """Compute the intersection over union of sets of patches.
 
     Args:
         predicted: bool (..., N).
-        truth: bool, broadcastable to it; never empty.
+        truth: bool, broadcastable to it, not empty.
 
     Returns:
         (...), between 0 and 1, float64 where the device has it.

@@ -1,4 +1,4 @@
-"""k nearest neighbours by cosine, and their weighted vote."""
+"""The k nearest neighbours by cosine, and their weighted vote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUERIES_AT_ONCE = 4096
 
 
 def nearest(queries: Tensor, gallery: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """The k gallery vectors most similar to each query.
+    """Find the k gallery vectors most similar to each query.
 
     Args:
         queries: (Q, D), any float.
@@ -22,8 +22,8 @@ def nearest(queries: Tensor, gallery: Iterable[Tensor], k: int) -> tuple[Tensor,
         k: at least 1.
 
     Returns:
-        similarities (Q, k), float32, descending; and gallery indices (Q, k), int64. Of equal similarities the lower
-        index comes first, also where the cut falls between them.
+        similarities (Q, k), float32, descending; and gallery indices (Q, k), int64. Of equal similarities, the lower
+        index comes first, also at the cut after k.
 
     >>> similarity, index = nearest(torch.eye(2), [torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]])], k=2)
     >>> index.tolist()
@@ -37,7 +37,7 @@ def nearest(queries: Tensor, gallery: Iterable[Tensor], k: int) -> tuple[Tensor,
         found = [_top(part @ others.T, k) for part in torch.split(unit, QUERIES_AT_ONCE)]
         similarity = torch.cat([best[0], *_columns(found, 0)], dim=1)
         index = torch.cat([best[1], *(part + start for part in _columns(found, 1))], dim=1)
-        # Earlier blocks stand first and hold the lower indices, so a stable sort keeps the rule for ties.
+        # Earlier blocks come first and have lower indices, so a stable sort keeps the order of ties.
         order = similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
         best = similarity.gather(1, order), index.gather(1, order)
         start += len(others)
@@ -49,7 +49,7 @@ def _columns(found: list[tuple[Tensor, Tensor]], which: int) -> list[Tensor]:
 
 
 def _top(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """torch.topk, but of equal values the lower indices are taken and stand first."""
+    """Return torch.topk, but with the lower indices first among equal values."""
     count = similarity.shape[1]
     values, index = similarity.topk(min(k + 1, count), dim=1)
     if count > k:
@@ -66,17 +66,17 @@ def _top(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def rank_of_truth(
     similarity: Tensor, labels: Tensor, truth: Tensor, classes: int, ks: Sequence[int], temperature: float
 ) -> dict[int, Tensor]:
-    """Where the true class stands in the vote of the k nearest, for several k at once.
+    """Compute the rank of the true class in the vote of the k nearest, for several k at once.
 
-    Each neighbour votes for its class with exp(similarity / temperature); a query is right at top-1 when the rank is
-    0, at top-5 when it is below 5. Of classes with equal votes the lower one comes first.
+    Each neighbour votes for its class with exp(similarity / temperature); a query is correct at top-1 when its
+    rank is 0, at top-5 when it is below 5. Of classes with equal votes, the lower one comes first.
 
     Args:
         similarity: (Q, K), descending.
         labels: (Q, K) classes of the neighbours, int64.
         truth: (Q,) classes of the queries.
-        classes: number of classes.
-        ks: each at most K.
+        classes: the number of classes.
+        ks: the values of k, each at most K.
         temperature: above 0.
 
     Returns:
@@ -104,7 +104,7 @@ def _ranks(
     similarity: Tensor, labels: Tensor, truth: Tensor, classes: int, ks: Sequence[int], temperature: float
 ) -> dict[int, Tensor]:
     similarity = similarity.to(accumulator(similarity.device))
-    # A common factor changes no order: relative to the nearest neighbour no weight overflows.
+    # Weights relative to the nearest neighbour do not overflow, and a common factor does not change the order.
     weight = ((similarity - similarity[:, :1]) / temperature).exp()
     votes = weight.new_zeros(len(truth), classes)
     lower = torch.arange(classes, device=truth.device)[None] < truth[:, None]

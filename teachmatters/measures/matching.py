@@ -1,4 +1,4 @@
-"""Where in one image is what lies at a point of another, by the patch features of both."""
+"""Matching of points between two images by their patch features."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Blend: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 def blend(pixels: Tensor, patches: int, patch_size: int) -> Blend:
-    """How a bilinearly enlarged axis (half-pixel, align_corners=False) is made of its patches.
+    """Return the patches and weights of a bilinearly enlarged axis (half-pixel, align_corners=False).
 
     Args:
         pixels: int64 (N,), from 0 to patches x patch_size - 1.
-        patches: along the axis.
-        patch_size: pixels a patch.
+        patches: the number of patches along the axis.
+        patch_size: pixels per patch.
 
     Returns:
         indices (N,) and (N,), int64, and weights (N,), float64 where the device has it.
@@ -34,14 +34,14 @@ def blend(pixels: Tensor, patches: int, patch_size: int) -> Blend:
 
 
 def sample(features: Tensor, which: Tensor, x: Tensor, y: Tensor, patch_size: int) -> Tensor:
-    """Bilinearly enlarged maps read at some pixels, without enlarging them.
+    """Read bilinearly enlarged maps at some pixels, without enlarging the maps.
 
     Args:
         features: (M, h, w, D).
-        which: int64 (K,), the map that each pixel is of.
+        which: int64 (K,), the map of each pixel.
         x: int64 (K,), columns, from 0 to w patch_size - 1; all on the device of the features.
-        y: int64 (K,), rows, likewise.
-        patch_size: pixels a patch.
+        y: int64 (K,), rows, from 0 to h patch_size - 1.
+        patch_size: pixels per patch.
 
     Returns:
         (K, D), in the features' dtype.
@@ -55,15 +55,17 @@ def sample(features: Tensor, which: Tensor, x: Tensor, y: Tensor, patch_size: in
 
 
 def best_pixels(dots: Tensor, patch_size: int) -> Tensor:
-    """The pixel with the largest value of each bilinearly enlarged map; of equal ones the first in row-major order.
+    """Find the pixel with the largest value of each bilinearly enlarged map.
 
-    The enlarged map of dot products is the map of dot products with the enlarged features. Between the centres of four
-    patches it is linear along either axis, so its largest value lies at a corner of the pixels there: only those are
-    looked at.
+    Of equal values, the first in row-major order counts.
+
+    Enlarging a map of dot products gives the dot products with the enlarged features. Between the centres of four
+    patches, the map is linear along each axis, so its largest value is at a corner of the pixels there. Only these
+    corners are compared.
 
     Args:
         dots: (K, h, w), any float.
-        patch_size: pixels a patch.
+        patch_size: pixels per patch.
 
     Returns:
         int64 (K, 2): x and y.
@@ -76,7 +78,7 @@ def best_pixels(dots: Tensor, patch_size: int) -> Tensor:
     for axis, pixels in ((1, rows), (2, columns)):
         before, after, share = blend(pixels, dots.shape[axis], patch_size)
         low, high = values.index_select(axis, before), values.index_select(axis, after)
-        # low + share x (high - low) is exact where both are equal, so that ties stay ties
+        # low + share x (high - low) is exact where both are equal, so ties remain ties.
         values = low + share.to(values.dtype).view([-1 if each == axis else 1 for each in range(3)]) * (high - low)
     best = values.flatten(1).argmax(dim=1)
     return torch.stack([columns[best % len(columns)], rows[best // len(columns)]], dim=1)
@@ -84,7 +86,7 @@ def best_pixels(dots: Tensor, patch_size: int) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def corners(patches: int, patch_size: int, device: torch.device) -> Tensor:
-    """First and last pixel between each two centres of patches along an axis, and the first outside at either end.
+    """Return the first and last pixel between adjacent patch centres along an axis, and the first outside at each end.
 
     >>> corners(2, 4, torch.device("cpu")).tolist()
     [0, 2, 5, 6]

@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours: do two models find the same images alike?"""
+"""Mutual nearest neighbours: the images that two models both find similar."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from torch import Tensor
 
 from teachmatters.measures.knn import nearest
 
-# Entries of the table of neighbours that is held at once: 256 MiB.
+# The number of entries of the table of neighbours that is held at once: 256 MiB.
 TABLE = 2**25
 
 
 def neighbours(features: Tensor, k: int) -> Tensor:
-    """Each image's k nearest others by cosine.
+    """Find the k nearest other images of each image by cosine.
 
     Args:
         features: (N, D), any float, N greater than k.
         k: at least 1.
 
     Returns:
-        (N, k), int64, the nearest first; of equal ones the lower index.
+        (N, k), int64, the nearest first; of equal ones, the lower index first.
 
     >>> neighbours(torch.tensor([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0]]), k=1)[:, 0].tolist()
     [1, 0, 1]
     """
     index = nearest(features, [features], k + 1)[1]
     own = index == torch.arange(len(index), device=index.device)[:, None]
-    # Among more than k twins an image may not be in its own list: then the last of the others goes.
+    # With more than k duplicates, an image may be missing from its own list. Then the last of the others is dropped.
     own[:, -1] |= ~own.any(dim=1)
     return index[~own].view(len(index), k)
 
 
 def mutual(first: Tensor, second: Tensor) -> Tensor:
-    """The share of neighbours that two models have in common, for every pair of layers and every image.
+    """Compute the share of common neighbours of two models, for every pair of layers and every image.
 
     Args:
         first: (L1, N, k) neighbours of the N images, k different ones each.
@@ -54,13 +54,13 @@ def mutual(first: Tensor, second: Tensor) -> Tensor:
 
 
 def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> Tensor:
-    """The mean share of common neighbours after the other model's images have changed places.
+    """Compute the mean share of common neighbours by chance: with the second model's images permuted.
 
     Args:
         first: as for mutual, at most 63 layers.
-        second: as for mutual; the one whose images move.
-        permutations: how many.
-        seed: of the permutations, which are the same for all layers.
+        second: as for mutual; its images are permuted.
+        permutations: the number of permutations.
+        seed: for the permutations, which are the same for all layers.
 
     Returns:
         float64 (permutations, L1, L2).
@@ -72,7 +72,7 @@ def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> 
     for rows in torch.split(torch.arange(n), max(1, TABLE // n)):
         table = _table(first[:, rows], n)
         for nth, order in enumerate(orders):
-            # Image i is now what image order[i] was, and so are its neighbours.
+            # Image i is now the former image order[i], and its neighbours move likewise.
             moved = torch.argsort(order)[second[:, order[rows]]]
             hits = table.expand(len(second), -1, -1).gather(2, moved)
             common[nth] += _count(hits.flatten(1), layers)
@@ -80,7 +80,7 @@ def mutual_null(first: Tensor, second: Tensor, permutations: int, seed: int) -> 
 
 
 def _table(lists: Tensor, n: int) -> Tensor:
-    """(L, rows, k) -> int64 (rows, n): bit l says whether the column is a neighbour of the row at layer l."""
+    """Convert (L, rows, k) to int64 (rows, n): bit l is set if the column is a neighbour of the row at layer l."""
     table = torch.zeros(lists.shape[1], n, dtype=torch.int64)
     for layer, index in enumerate(lists):
         table.scatter_add_(1, index, torch.full_like(index, 1 << layer))
@@ -88,7 +88,7 @@ def _table(lists: Tensor, n: int) -> Tensor:
 
 
 def _count(hits: Tensor, layers: int) -> Tensor:
-    """(L2, entries) of bits -> how often each bit is set, (layers, L2)."""
+    """Count how often each bit is set: (L2, entries) -> (layers, L2)."""
     bits = torch.arange(layers)[:, None]
-    # By chance hardly any entry is set.
+    # Hardly any entry is set by chance.
     return torch.stack([((row[row != 0] >> bits) & 1).sum(dim=1) for row in hits], dim=1)

@@ -1,4 +1,4 @@
-"""The share of correct keypoints, pooled as the paper does and pair by pair as the official evaluation does."""
+"""The share of correct keypoints."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Whole: TypeAlias = NDArray[np.int64]
 
 
 def correct(distance: Numbers, size: Numbers, alpha: float, *, inclusive: bool) -> NDArray[np.bool_]:
-    """Whether a match lies within alpha times the size of the target.
+    """Return whether matches are within alpha times the size of the target.
 
     Args:
-        distance: (..., n) from the match to the target's keypoint, in pixels.
-        size: (n,) longer side of the target's box, in pixels.
-        alpha: such as 0.1.
-        inclusive: whether a match at exactly that distance is correct: for the official evaluation it is.
+        distance: (..., n), from the match to the target's keypoint, in pixels.
+        size: (n,), the longer side of the target's box, in pixels.
+        alpha: the share of the size, such as 0.1.
+        inclusive: whether a match at exactly that distance is correct, as in the official evaluation.
 
     >>> one = np.array([1.0])
     >>> correct(one, 10 * one, 0.1, inclusive=False), correct(one, 10 * one, 0.1, inclusive=True)
@@ -29,14 +29,14 @@ def correct(distance: Numbers, size: Numbers, alpha: float, *, inclusive: bool) 
 
 
 def share_by(hits: NDArray[np.bool_], group: Whole) -> Numbers:
-    """The share of hits in each group.
+    """Compute the share of hits in each group.
 
     Args:
         hits: (layers, n) bool.
-        group: (n,), from 0; groups in ascending order of their numbers, those that do not occur left out.
+        group: (n,), from 0.
 
     Returns:
-        (layers, groups) between 0 and 1.
+        (layers, groups), between 0 and 1, for the groups that occur, in ascending order.
 
     Source:
         Min et al. 2019, "SPair-71k: A large-scale benchmark for semantic correspondence".

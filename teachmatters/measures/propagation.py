@@ -1,4 +1,4 @@
-"""Labels carried from frame to frame by the likeness of patches."""
+"""Propagation of labels from frame to frame by the similarity of patches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from torch.nn.functional import interpolate
 def propagate(
     frame: Tensor, context: Tensor, labels: Tensor, grid: tuple[int, int], radius: int, top: int, temperature: float
 ) -> Tensor:
-    """Soft labels of a frame, from those of the frames before it.
+    """Compute the soft labels of a frame from those of the frames before it.
 
-    Each patch takes the labels of the patches that are most like it: weight exp(cosine / temperature), only at most
-    ``radius`` rows and columns away, only the ``top`` largest weights over all context frames (equal ones with them),
-    divided by their sum.
+    Each patch averages the labels of the patches most similar to it, with weights exp(cosine / temperature) divided by
+    their sum. Only patches at most ``radius`` rows and columns away count, and only the ``top`` largest weights over
+    all context frames, with all that equal the smallest of these.
 
     Args:
         frame: (h w, D), L2-normalised.
         context: (frames, h w, D), L2-normalised, on the same device.
         labels: (frames, h w, C), soft labels of the context.
-        grid: h and w; it is quickest with h the longer side.
+        grid: h and w; fastest if h is the longer side.
         radius: in patches, inclusive.
-        top: at least 1.
+        top: the number of weights, at least 1.
         temperature: above 0.
 
     Returns:
-        (h w, C), rows summing to what the labels' rows sum to.
+        (h w, C), with the same row sums as the labels.
 
     Source:
         Jabri et al. 2020, "Space-time correspondence as a contrastive random walk"; Caron et al. 2021.
@@ -39,7 +39,7 @@ def propagate(
     [1.0, 0.0, 0.0, 0.0]
     """
     rows, columns = grid
-    step = 8 if frame.device.type == "cpu" else 64  # small enough for a processor's cache, or few calls
+    step = 8 if frame.device.type == "cpu" else 64  # small enough for the cache of a CPU, or large enough for few calls
     carried = []
     for start in range(0, rows, step):
         end, low, high = min(start + step, rows), max(start - radius, 0), min(start + step + radius, rows)
@@ -52,7 +52,7 @@ def propagate(
 
 @functools.lru_cache(maxsize=256)
 def _far(mine: tuple[int, int], theirs: tuple[int, int], columns: int, radius: int, device: torch.device) -> Tensor:
-    """(patches, patches): 0 where two patches are near enough, minus infinity elsewhere."""
+    """Return (patches, patches): 0 where two patches are near enough, minus infinity elsewhere."""
     own, other = (torch.arange(low, high, device=device) for low, high in (mine, theirs))
     across = torch.arange(columns, device=device)
     rows = (own[:, None] - other[None]).abs() <= radius
@@ -62,9 +62,9 @@ def _far(mine: tuple[int, int], theirs: tuple[int, int], columns: int, radius: i
 
 
 def _carry(cosine: Tensor, labels: Tensor, top: int, temperature: float) -> Tensor:
-    """(patches, C) from cosines (frames, patches, places) and labels (frames, places, C)."""
+    """Return (patches, C), from cosines (frames, patches, places) and labels (frames, places, C)."""
     frames, _, places = cosine.shape
-    # The largest few over all frames lie at the places that are largest in some frame; one more shows a tie.
+    # The largest few over all frames are at the places that are largest in some frame. One more reveals a tie.
     place = cosine.amax(dim=0).topk(min(top + 1, places), dim=1).indices
     found = cosine.gather(2, place.expand(frames, -1, -1))
     index = place + places * torch.arange(frames, device=place.device)[:, None, None]
@@ -79,21 +79,21 @@ def _carry(cosine: Tensor, labels: Tensor, top: int, temperature: float) -> Tens
 
 
 def _carry_ties(cosine: Tensor, labels: Tensor, least: Tensor, temperature: float) -> Tensor:
-    """The same with everything that reaches the least cosine taken; rare, so that it may look at every place."""
+    """Return the same from everything that reaches the least cosine. It is rare, so it may compare every place."""
     weight = ((cosine - cosine.amax(dim=(0, 2))[:, None]) / temperature).exp_()
     weight *= cosine >= least[:, None]
     return torch.einsum("mts,msc->tc", weight, labels) / weight.sum(dim=(0, 2))[:, None]
 
 
 def object_numbers(labels: Tensor, patch_size: int, size: tuple[int, int]) -> Tensor:
-    """Which object each pixel of a frame belongs to.
+    """Return the object of each pixel of a frame.
 
-    The labels are enlarged bilinearly by the patch size; each channel with a positive maximum is shifted and stretched
-    to 0..1; the largest channel wins, of equal ones the first; nearest neighbour brings them to the frame's size.
+    The labels are enlarged bilinearly by the patch size. Each channel with a positive maximum is scaled to 0..1. The
+    largest channel wins, of equal ones the first. Nearest neighbour brings the result to the frame's size.
 
     Args:
         labels: (C, h, w), the background first.
-        patch_size: pixels a patch.
+        patch_size: pixels per patch.
         size: height and width of the frame.
 
     Returns:
@@ -102,14 +102,14 @@ def object_numbers(labels: Tensor, patch_size: int, size: tuple[int, int]) -> Te
     large = interpolate(labels[None], scale_factor=patch_size, mode="bilinear", align_corners=False)[0]
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     stretched = (large - low) / (high - low)
-    # A channel that is the same everywhere has nothing to stretch.
+    # A constant channel cannot be scaled.
     large = torch.where((high > 0) & (high > low), stretched, large)
     rows, columns = (nearest(old, new).to(large.device) for old, new in zip(large.shape[1:], size, strict=True))
     return _first_largest(large).index_select(1, columns).index_select(0, rows)
 
 
 def _first_largest(planes: Tensor) -> Tensor:
-    """planes.argmax(dim=0) as uint8, plane by plane, which is many times quicker."""
+    """Return planes.argmax(dim=0) as uint8, plane by plane, which is many times faster."""
     best, number = planes[0], torch.zeros(planes.shape[1:], dtype=torch.uint8, device=planes.device)
     for other in range(1, len(planes)):
         number.masked_fill_(planes[other] > best, other)
@@ -119,7 +119,7 @@ def _first_largest(planes: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def nearest(old: int, new: int) -> Tensor:
-    """Which of ``old`` pixels each of ``new`` takes its value from, as PIL's nearest neighbour does.
+    """Return the index in ``old`` pixels of each of ``new`` pixels, as in PIL's nearest neighbour.
 
     >>> nearest(2, 5).tolist()
     [0, 0, 1, 1, 1]

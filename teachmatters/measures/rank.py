@@ -1,4 +1,4 @@
-"""How many directions features use: the effective rank."""
+"""The effective rank: the number of directions that features use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ScatterMatrix:
 
     @classmethod
     def of(cls, values: Tensor) -> ScatterMatrix:
-        """Of (n, D), n >= 1, in float64 where the device has it."""
+        """Compute the scatter matrix of (n, D), n >= 1, in float64 where the device has it."""
         values = values.to(accumulator(values.device))
         mean = values.mean(dim=0)
         values = values - mean
@@ -43,17 +43,17 @@ class ScatterMatrix:
 
 
 def effective_rank(scatter: ScatterMatrix) -> float | None:
-    """The exponential of the entropy of the singular values of centred features.
+    """Compute the exponential of the entropy of the singular values of centred features.
 
-    The singular values are the roots of the eigenvalues of X' X, so what is smaller than about 4e-7 of the largest is
-    lost in rounding and counts as 0. Against numpy.linalg.svd of X in float64 the result agrees to 1e-6 of itself;
-    rounding of features that were computed in float32 changes it more.
+    The singular values are the roots of the eigenvalues of X' X, so values below about 4e-7 of the largest are lost to
+    rounding and count as 0. The result agrees with numpy.linalg.svd of X in float64 to a relative 1e-6; the rounding
+    of float32 features changes it more.
 
     Args:
-        scatter: of X, (n, D).
+        scatter: the scatter matrix of X, (n, D).
 
     Returns:
-        1 (all in one direction) to min(n - 1, D) (all directions alike); None when nothing varies.
+        1 (one direction) to min(n - 1, D) (all directions equal); None when nothing varies.
 
     Source:
         Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality".

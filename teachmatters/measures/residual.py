@@ -1,4 +1,4 @@
-"""How much of the stream goes through the skip connection, how much through the branch."""
+"""The norms of the skip connection and of the branch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from teachmatters.measures.moments import accumulator
 
 
 def squared_norms(tokens: Tensor, prefix: int, class_token: bool) -> dict[str, Tensor]:
-    """Squared Frobenius norms over all tokens, over the class token, and over the spatial tokens.
+    """Compute squared Frobenius norms over all tokens, over the class token, and over the spatial tokens.
 
     Args:
         tokens: (B, T, D), any float.
-        prefix: tokens before the first patch.
-        class_token: whether the first one is a class token.
+        prefix: the number of tokens before the first patch.
+        class_token: whether the first token is a class token.
 
     Returns:
         ``all``, ``spatial`` and, where there is a class token, ``cls``: (B,) each, float64 where the device has it.

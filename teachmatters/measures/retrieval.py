@@ -1,4 +1,4 @@
-"""Image retrieval: a ranking of the gallery, its average precision, and its precision among the first few."""
+"""Image retrieval: the ranking of the gallery, its average precision, and its precision at k."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ QUERIES_AT_ONCE = 1024
 
 
 def ranking(queries: Tensor, gallery: Tensor) -> Tensor:
-    """The gallery by cosine to each query, most similar first.
+    """Rank the gallery by cosine to each query, most similar first.
 
     Args:
         queries: (Q, D), any float.
         gallery: (G, D).
 
     Returns:
-        gallery indices (Q, G), int64; of equal similarities the lower index comes first.
+        gallery indices (Q, G), int64; of equal similarities, the lower index comes first.
 
     >>> ranking(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0], [3.0, 3.0], [0.5, 0.0]])).tolist()
     [[2, 1, 0]]
@@ -32,7 +32,7 @@ def ranking(queries: Tensor, gallery: Tensor) -> Tensor:
 
 
 def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
-    """Area under each query's precision-recall curve, by trapezoids; junk does not count as ranked.
+    """Compute the area under each query's precision-recall curve by trapezoids, with junk removed from the ranking.
 
     The j-th positive (from 0) at rank r (from 0, junk removed) adds ((j / r, or 1 when r = 0) + (j + 1) / (r + 1)) / 2,
     divided by the number of positives.
@@ -40,7 +40,7 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
     Args:
         order: (Q, G) from ``ranking``.
         positive: (Q, G) bool, by gallery index.
-        junk: the same; what is both is positive.
+        junk: (Q, G) bool; an image that is both counts as positive.
 
     Returns:
         (Q,) between 0 and 1, NaN for a query without positives.
@@ -60,13 +60,13 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
 
 
 def precision_at(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int]) -> dict[int, Tensor]:
-    """The share of positives among the first c, where c = min(k, rank from 1 of the last positive); junk removed.
+    """Compute the share of positives among the first c = min(k, rank from 1 of the last positive), without junk.
 
     Args:
         order: as for ``average_precision``.
-        positive: likewise.
-        junk: likewise.
-        ks: each at least 1.
+        positive: as for ``average_precision``.
+        junk: as for ``average_precision``.
+        ks: the values of k, each at least 1.
 
     Returns:
         k -> (Q,) between 0 and 1, NaN for a query without positives.
@@ -83,7 +83,7 @@ def precision_at(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int
 
 
 def _ranked(order: Tensor, positive: Tensor, junk: Tensor) -> tuple[Tensor, Tensor]:
-    """Along the ranking: whether each one is positive, and its rank from 0 with junk removed."""
+    """Return, along the ranking, whether each image is positive, and its rank from 0 with junk removed."""
     hit = positive.gather(1, order)
     kept = hit | ~junk.gather(1, order)
-    return hit, (kept.cumsum(dim=1) - 1).clamp_(min=0)  # junk at the very top would stand at -1
+    return hit, (kept.cumsum(dim=1) - 1).clamp_(min=0)  # junk at the top would have rank -1

@@ -1,4 +1,4 @@
-"""How well masks of an object fit, as the official DAVIS evaluation scores them: region J and boundary F."""
+"""The scores of the official DAVIS evaluation for masks of an object: region J and boundary F."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.nn.functional import pad
 
 from teachmatters.measures.moments import accumulator
 
-# Of the image's diagonal.
+# The radius in which boundaries match, as a share of the image's diagonal.
 TOLERANCE = 0.008
 
 
 def region_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Intersection over union of masks.
+    """Compute the intersection over union of masks.
 
     Args:
         predicted: (N, H, W) bool.
@@ -37,12 +37,12 @@ def region_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def _areas(masks: Tensor) -> Tensor:
-    """Pixels of each mask; a count along an axis would be ten times slower."""
+    """Count the pixels of each mask; counting along an axis would be ten times slower."""
     return torch.stack([mask.count_nonzero() for mask in masks])
 
 
 def boundary_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
-    """The F measure of boundary pixels: harmonic mean of precision and recall within a tolerance.
+    """Compute the F measure of boundary pixels: the harmonic mean of precision and recall within a tolerance.
 
     A boundary pixel counts as found when the other boundary comes within a disk of ceil(0.008 x diagonal) pixels.
 
@@ -70,9 +70,9 @@ def boundary_similarity(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def _recall(edges: Tensor, truth: Tensor, radius: int) -> Tensor:
-    """The share of the truth's pixels (H, W) that some pixel of each of the edges (N, H, W) comes near to."""
+    """Compute the share of true boundary pixels (H, W) near a pixel of each of the edges (N, H, W)."""
     y, x = truth.nonzero(as_tuple=True)
-    # Only what surrounds the true boundary can come near to it.
+    # Only pixels around the true boundary can be near it.
     top, left = (max(int(each.min()) - radius, 0) for each in (y, x))
     around = edges[:, top : int(y.max()) + radius + 1, left : int(x.max()) + radius + 1]
     which = torch.arange(len(edges), device=edges.device).repeat_interleave(len(y))
@@ -81,7 +81,7 @@ def _recall(edges: Tensor, truth: Tensor, radius: int) -> Tensor:
 
 
 def boundaries(masks: Tensor) -> Tensor:
-    """Pixels that differ from their right, lower or lower-right neighbour; (N, H, W) bool to the same.
+    """Find the pixels that differ from their right, lower or lower-right neighbour: (N, H, W) bool -> the same.
 
     In the last row only the right neighbour counts, in the last column only the lower one.
 
@@ -98,16 +98,16 @@ def boundaries(masks: Tensor) -> Tensor:
 
 
 def _near(edges: Tensor, which: Tensor, y: Tensor, x: Tensor, radius: int) -> Tensor:
-    """Whether a disk around each point holds a pixel of the edges.
+    """Return whether a disk around each point contains a pixel of the edges.
 
-    A disk is a run of pixels in each of its rows, and whether a run holds any is a difference of two running sums:
-    2 (2 radius + 1) look-ups a point, and no image is dilated.
+    A disk is a run of pixels in each of its rows, and the difference of two running sums shows whether a run contains
+    any. That takes 2 (2 radius + 1) look-ups per point, and no dilation of images.
 
     Args:
         edges: (N, H, W) bool.
-        which: int64 (K,), the image each point is in.
-        y: int64 (K,), its row.
-        x: int64 (K,), its column.
+        which: int64 (K,), the image of each point.
+        y: int64 (K,), the row of each point.
+        x: int64 (K,), the column of each point.
         radius: in pixels.
     """
     sums = pad(edges.to(torch.int32), (radius + 1, radius, radius, radius)).cumsum(dim=2, dtype=torch.int32)
@@ -123,7 +123,7 @@ def _near(edges: Tensor, which: Tensor, y: Tensor, x: Tensor, radius: int) -> Te
 
 @functools.lru_cache(maxsize=16)
 def _runs(radius: int, width: int) -> tuple[list[int], list[int]]:
-    """Offsets, in an image of that width, to the last pixel of each row of a disk and to the one before its first."""
+    """Return the offsets, at this width, to the last pixel of each row of a disk and to the pixel before its first."""
     rows = range(-radius, radius + 1)
     half = [math.isqrt(radius * radius - row * row) for row in rows]
     return [r * width + h for r, h in zip(rows, half, strict=True)], [
