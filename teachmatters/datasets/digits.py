@@ -10,8 +10,8 @@ from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# The largest value in the data; it becomes 255.
 DARKEST = 16
-"""The largest value in the data; it becomes 255."""
 
 
 class Digits(Dataset):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CSV = "LOC_val_solution.csv"
 DEVKIT = ("ILSVRC2012_devkit_t12/data", "data", "devkit/data", "")
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
+# Leaves of the devkit's tree of synsets, which it numbers first.
 CLASSES = 1000
-"""Leaves of the devkit's tree of synsets, which it numbers first."""
 NEEDED = (
     f"the devkit's {TRUTH} and {META} (ILSVRC2012_devkit_t12.tar.gz, unpacked beside val/), or {CSV} of Kaggle beside "
     "val/, or val/'s images sorted into a folder per class"

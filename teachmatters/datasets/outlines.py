@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+# Polygons as x, y, x, y, ... or run lengths, as pycocotools takes them.
 Outline: TypeAlias = "list[NDArray[np.float64]] | dict[str, Any]"
-"""Polygons as x, y, x, y, ... or run lengths, as pycocotools takes them."""
 
+# Pixels from the corner to a polygon's farthest point; beyond that the file is damaged, and drawing would not end.
 FARTHEST = 1e5
-"""Pixels from the corner to a polygon's farthest point; beyond that the file is damaged, and drawing would not end."""
 
 
 def outline_of(segmentation: Any) -> Outline:

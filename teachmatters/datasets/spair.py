@@ -24,8 +24,8 @@ DIFFICULTY = {
     "occlusion": "occlusion",
 }
 
+# Which keypoint, and where.
 Point: TypeAlias = tuple[str, float, float]
-"""Which keypoint, and where."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Reading a block's attention while the network computes it.
+"""Read a block's attention while the network computes it.
 
-A function mode answers ``scaled_dot_product_attention`` with an explicit softmax, so rotary positions, query and key
-norms, relative biases and grouped queries have already been applied and no family needs code of its own.
+A function mode replaces ``scaled_dot_product_attention`` by an explicit softmax. Rotary positions, query and key norms,
+relative biases and grouped queries have then already been applied, so no family needs special code.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def explicit_attention(
     is_causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """The attention that ``scaled_dot_product_attention`` would use, in float32.
+    """Compute the attention that ``scaled_dot_product_attention`` would use, in float32.
 
     Args:
         query: (..., L, C).
         key: (..., S, C).
-        attn_mask: boolean (True takes part) or an additive bias, broadcast to (..., L, S).
-        is_causal: whether query i sees keys 0..i only.
+        attn_mask: boolean (True keeps the entry) or an additive bias, broadcast to (..., L, S).
+        is_causal: mask all keys after query i.
         scale: of the dot products, 1 / sqrt(C) by default.
 
     Returns:
@@ -54,7 +54,7 @@ def explicit_attention(
 
 
 class AttentionCapture(TorchFunctionMode):
-    """Hands over the attention of the block that is marked as running; everything else passes through.
+    """Function mode that hands over the attention of the block marked as running; other calls are unchanged.
 
     Args:
         take: called with a block's attention (B, H, L, S), float32, as soon as it exists.
@@ -67,14 +67,14 @@ class AttentionCapture(TorchFunctionMode):
         self._taken = 0
 
     def enter_block(self, layer: int) -> None:
-        """The attention of this layer begins."""
+        """Mark the start of this layer's attention."""
         self._layer, self._taken = layer, 0
 
     def leave_block(self) -> None:
-        """The attention of the layer has ended.
+        """Mark the end of the layer's attention.
 
         Raises:
-            TeachMattersError: it did not consist of one softmax.
+            TeachMattersError: the layer did not compute exactly one softmax.
         """
         layer, self._layer = self._layer, None
         if self._taken != 1:

@@ -1,4 +1,4 @@
-"""Which tokens a timm network has, and whether it is built of blocks that can be read."""
+"""Read the tokens and blocks of a timm network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from teachmatters.models.recipes import RGB
 
 BLOCK_PARTS = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2")
 
+# The usual letter of a plain ViT, by width.
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
-"""What the field calls a plain ViT of that width."""
 
 
 def blocks_of(network: nn.Module, name: str) -> Sequence[nn.Module]:
-    """The blocks of a network, each with the parts that are read.
+    """Return the blocks of a network; each has the parts in ``BLOCK_PARTS``.
 
     Raises:
-        TeachMattersError: it has none, or they lack a part; names it.
+        TeachMattersError: the network has no blocks, or a block lacks a part; the message names it.
     """
     blocks = getattr(network, "blocks", None)
     if not isinstance(blocks, nn.Sequential | nn.ModuleList) or not len(blocks):
@@ -36,18 +36,18 @@ def blocks_of(network: nn.Module, name: str) -> Sequence[nn.Module]:
 
 
 def describe(network: Any, name: str, arch: str, mean_std: tuple[RGB, RGB]) -> ModelInfo:
-    """The shape of a built network.
+    """Return the shape of a built network.
 
-    The tokens are read off the parameters: ``num_prefix_tokens`` alone does not tell a class token from a register.
+    The tokens are read from the parameters: ``num_prefix_tokens`` alone does not distinguish class token and registers.
 
     Args:
         network: built by timm.
         name: for messages.
-        arch: ``ViT-B/16``, or empty: derived from width and patch size.
-        mean_std: mean and deviation of the channels.
+        arch: ``ViT-B/16``; if empty, derived from width and patch size.
+        mean_std: mean and standard deviation of each channel.
 
     Raises:
-        TeachMattersError: not a network of readable blocks.
+        TeachMattersError: the blocks of the network cannot be read.
     """
     blocks = blocks_of(network, name)
     size = _size(network)
@@ -71,7 +71,7 @@ def describe(network: Any, name: str, arch: str, mean_std: tuple[RGB, RGB]) -> M
 
 
 def _prefix(network: Any) -> tuple[bool, int]:
-    holder = getattr(network, "embeds", network)  # NaFlex keeps its tokens in a module of their own
+    holder = getattr(network, "embeds", network)  # NaFlex keeps its tokens in a separate module
     counts = [_count(holder, token) for token in ("cls_token", "dist_token", "reg_token")]
     return counts[0] > 0, max(counts[0] - 1, 0) + counts[1] + counts[2]
 
@@ -82,7 +82,7 @@ def _count(holder: Any, token: str) -> int:
 
 
 def _size(network: Any) -> tuple[int, int]:
-    """Height and width of its images."""
+    """Return the height and width of the images."""
     embedding = getattr(network, "patch_embed", None)
     height, width = getattr(embedding, "img_size", None) or network.pretrained_cfg["input_size"][-2:]
     return int(height), int(width)

@@ -1,4 +1,4 @@
-"""Networks of timm: built from a seed, or as names and shapes alone."""
+"""Build networks of timm: initialised from a seed, or without numbers on the meta device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sized(kwargs: Mapping[str, Any], size: Size | None) -> Mapping[str, Any]:
-    """What timm is told of a network at a size."""
+    """Return timm's keyword arguments with the image size added."""
     return kwargs if size is None else {**kwargs, "img_size": size}
 
 
@@ -43,7 +43,7 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Mo
 
     Args:
         architecture: timm's name of the network.
-        kwargs: what else timm is told, such as ``img_size``: rows and columns of pixels, if not the network's own.
+        kwargs: further arguments for timm, such as ``img_size``: rows and columns of pixels, if not the native size.
         seed: of the initialisation.
 
     Raises:
@@ -74,12 +74,12 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Mo
 
 
 def hollow(architecture: str, kwargs: Mapping[str, Any], size: Size | None = None) -> nn.Module:
-    """Build a network of names and shapes without numbers: it lies on the meta device and takes no memory.
+    """Build a network on the meta device: names and shapes only, without memory for the numbers.
 
     Args:
         architecture: timm's name of the network.
-        kwargs: what else timm is told.
-        size: rows and columns of pixels; None for the network's own.
+        kwargs: further arguments for timm.
+        size: rows and columns of pixels; None for the native size.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""``noise-b16``, the paper's chance line: what every analysis finds where there is nothing to find."""
+"""``noise-b16``, the paper's chance line: the value of every analysis on random numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource,
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.recipes import RECIPES, SHAPES, Recipe
 
+# Increased whenever the numbers change; part of the model's identity.
 VERSION = 1
-"""Raised whenever the numbers change; part of the identity."""
 
 
 def open_noise(request: ModelRequest) -> ModelSource:
-    """The chance line; its identity is the text that determines its numbers.
+    """Open the chance line; its identity is a hash of the text that determines its numbers.
 
     Raises:
         TeachMattersError: a file of weights was given.
@@ -34,17 +34,16 @@ def open_noise(request: ModelRequest) -> ModelSource:
 
 
 class Noise(ModelAdapter):
-    """Uniform noise as features, row-normalised uniform noise as attention, and no network.
+    """Uniform noise as features and row-normalised uniform noise as attention, without a network.
 
-    Every image has noise of its own at every layer, seeded by its 8-bit pixels: how images were cut into batches,
-    and which taps are asked for, changes nothing. The outputs of the blocks and the sums inside them are the noise; a
-    branch is what leads from one to the next, so skip and branch add up as they do in a network, and the two norms are
-    layer norms of what they would be given.
+    The noise of an image at a layer is seeded by the image's 8-bit pixels, so batches and requested taps do not change
+    it. The outputs of the blocks and the sums inside them are noise. A branch is the difference between two of them,
+    so skip and branch add up as in a network; the two norms are layer norms of their inputs.
 
     Args:
-        recipe: whose shape the noise has.
-        seed: of the whole line.
-        size: rows and columns of pixels of its images; None for the recipe's.
+        recipe: the shape of the noise.
+        seed: of all random numbers.
+        size: rows and columns of pixels of the images; None for the recipe's.
 
     >>> model = Noise(RECIPES["noise-b16"], seed=0)
     >>> model.stream(torch.zeros(1, 3, 32, 32), frozenset({"block"}), lambda layer, tap, value: (
@@ -101,7 +100,7 @@ class Noise(ModelAdapter):
         return 1 + (height // self.info.patch_size) * (width // self.info.patch_size)
 
     def _keys(self, pixels: Tensor) -> list[bytes]:
-        """What stands for each image: its pixels before they were normalised, the same on every device."""
+        """Hash each image's pixels before normalisation; the hash is the same on every device."""
         mean, std = (pixels.new_tensor(each).float().view(1, 3, 1, 1) for each in (self.info.mean, self.info.std))
         whole = (pixels.float() * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         return [hashlib.sha256(each.tobytes()).digest() for each in whole]
@@ -114,7 +113,7 @@ class Noise(ModelAdapter):
         return rows / rows.sum(dim=-1, keepdim=True)
 
     def _uniform(self, keys: list[bytes], what: str, shape: tuple[int, ...]) -> Tensor:
-        """(B, ...) float32 in [0, 1): a function of each image, the layer and the seed alone."""
+        """Return (B, ...) float32 in [0, 1), which depends only on the image, the layer and the seed."""
         drawn = []
         for key in keys:
             digest = hashlib.sha256(f"{self.seed} {what} ".encode() + key).digest()

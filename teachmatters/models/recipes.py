@@ -1,4 +1,4 @@
-"""How each named model is made: architecture, and where its weights come from. A plain table."""
+"""A table of the named models: architecture and origin of the weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIP_MEAN_STD: tuple[RGB, RGB] = ((0.48145466, 0.4578275, 0.40821073), (0.268629
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a size letter stands for: blocks, attention heads, channels, and timm's word for it."""
+    """The shape that a size letter means: blocks, attention heads, channels, and timm's word for it."""
 
     depth: int
     heads: int
@@ -33,17 +33,17 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How one model is made.
+    """The recipe for one model.
 
     Attributes:
         name: ``dino-s16``.
         family: ``dino``.
         size, patch, pixels: ``s``, 16, 224.
         architecture: timm's name of the network.
-        origins: where its weights are, best first: Hugging Face repositories (``timm/<id>``) and https addresses; none
-            for an untrained one.
-        mean_std: mean and deviation of the three channels that it was trained with.
-        kwargs: what else timm must be told to build it.
+        origins: of the weights, best first: Hugging Face repositories (``timm/<id>``) and https addresses; empty for an
+            untrained model.
+        mean_std: mean and standard deviation of the three channels during training.
+        kwargs: further arguments for timm.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Recipe:
 
     @property
     def heads(self) -> int:
-        """Attention heads of a block: the size's, unless the family has its own."""
+        """Attention heads of a block: those of the size, unless the family differs."""
         return int(self.kwargs.get("num_heads", SHAPES[self.size].heads))
 
 
 def _made(family: str, member: str, *, trained: str = "", **facts: Any) -> Recipe:
-    """A recipe from ``b16`` or ``b16-384``; ``trained`` is the tag under which timm has its weights on the hub."""
+    """Make a recipe from ``b16`` or ``b16-384``; ``trained`` is the tag of timm's weights on the hub."""
     short, _, pixels = member.partition("-")
     size, patch = short[0], int(short[1:])
     facts.setdefault("architecture", f"vit_{SHAPES[size].word}_patch{patch}_{pixels or 224}")
@@ -79,7 +79,7 @@ def _made(family: str, member: str, *, trained: str = "", **facts: Any) -> Recip
 
 
 def shown(place: str) -> str:
-    """A place of weights as messages and lists name it: an address, or the hub's page.
+    """Return an origin of weights as messages and lists show it: an address, or the page on the hub.
 
     >>> shown("timm/vit_small_patch16_224.dino")
     'huggingface.co/timm/vit_small_patch16_224.dino'
@@ -103,13 +103,13 @@ def _mae(member: str) -> Recipe:
 def _moco(member: str) -> Recipe:
     file = f"vit-{member[0]}-300ep"
     official = f"{PUBLIC}/moco-v3/{file}/{file}.pth.tar"
-    # both sizes have 12 heads: with timm's 6 the small one loads without a word and is wrong
+    # Both sizes have 12 heads: with timm's 6, the small one loads without an error and computes wrong numbers.
     return _made("moco", member, origins=(official,), mean_std=IMAGENET, kwargs={"num_heads": 12})
 
 
 def _beit(member: str) -> Recipe:
     word = SHAPES[member[0]].word
-    # every BEiT of timm is fine-tuned with labels; these two are the self-supervised weights alone
+    # Every BEiT of timm is fine-tuned with labels; these two files are the self-supervised weights.
     origins = (
         f"https://github.com/addf400/files/releases/download/v1.0/beit_{word}_patch16_224_pt22k.pth",
         f"microsoft/beit-{word}-patch16-224-pt22k",
@@ -121,14 +121,14 @@ def _beit(member: str) -> Recipe:
 def _clip(member: str) -> Recipe:
     short, _, pixels = member.partition("-")
     name = f"vit_{SHAPES[short[0]].word}_patch{short[1:]}_clip"
-    # the weights lie under the plain name, whose network has GELU where CLIP was trained with QuickGELU
+    # timm publishes the weights under the plain name, whose network has GELU, but CLIP was trained with QuickGELU.
     origins = (f"timm/{name}_{pixels or 224}.openai",)
     architecture = f"{name}_quickgelu_{pixels or 224}"
     return _made("clip", member, architecture=architecture, origins=origins, mean_std=CLIP_MEAN_STD)
 
 
+# Always named: without a tag, timm loads other weights for B/16 and B/8.
 AUGREG = "augreg_in21k_ft_in1k"
-"""The tag is named always: a bare timm name means other weights for B/16 and B/8."""
 
 SUPERVISED = [
     *(_made("supervised", m, trained=AUGREG) for m in ("s32", "s16", "b32", "b16", "b8", "l16")),
@@ -138,7 +138,7 @@ SUPERVISED = [
 CLIP = [_clip(m) for m in ("b32", "b16", "l14", "l14-336")]
 DINO = [
     _dino("s16", "dino_deitsmall16_pretrain"),
-    # timm's S/8 is another file than the one the paper measured
+    # timm's S/8 is not the file that the paper measured.
     _dino("s8", "dino_deitsmall8_300ep_pretrain", trained=""),
     _dino("b16", "dino_vitbase16_pretrain"),
     _dino("b8", "dino_vitbase8_pretrain"),

@@ -1,4 +1,4 @@
-"""From a request to weights that are found and identified, and the way to build the network from them."""
+"""Open the named models: find and identify the weights, then build the network from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_named(request: ModelRequest) -> ModelSource:
     """Open a member of a trained family: its published weights, or a file of weights.
 
     Raises:
-        TeachMattersError: no such file, one of another network, or weights that are in no cache and cannot be fetched.
+        TeachMattersError: the file does not exist or holds another network, or the weights cannot be fetched.
     """
     from teachmatters.models.fetch import hub
     from teachmatters.models.weights import positions, weight_files
@@ -41,15 +41,15 @@ def open_named(request: ModelRequest) -> ModelSource:
 
 
 def recipe_of(spec: ModelSpec) -> Recipe:
-    """Return the recipe of a named model, whatever size it is asked for."""
+    """Return the recipe of a named model, at any size."""
     return RECIPES[split_size(spec.name)[0]]
 
 
 def _find(spec: ModelSpec, path: Path) -> Found:
-    """Find the network in a file, which may not say that it is another family's.
+    """Find the network in a file and reject the weights of another family.
 
     Raises:
-        TeachMattersError: it has none of that shape, or says that it is another's.
+        TeachMattersError: no network in the file has that shape, or it belongs to another family.
     """
     from teachmatters.models.weights import refusals, weight_files
     from teachmatters.models.weights.recognise import family_of
@@ -80,9 +80,9 @@ def _build_named(spec: ModelSpec, path: Path) -> TimmViT:
 
 
 def open_random(request: ModelRequest) -> ModelSource:
-    """An untrained network: timm's initialisation from the request's seed.
+    """Open an untrained network: timm's initialisation from the request's seed.
 
-    Its identity is the text that determines its weights, so nothing has to be built to know it.
+    Its identity is a hash of the text that determines its weights, so it is known before the network is built.
 
     Raises:
         TeachMattersError: a file of weights was given.
@@ -101,7 +101,7 @@ def open_random(request: ModelRequest) -> ModelSource:
 
 
 def open_untrained(name: str) -> ModelSource | None:
-    """Return the network of a named model without its weights, for trying out how fast it is; else None."""
+    """Return the network of a named model without its weights, for speed tests; None for any other model."""
     base, size = split_size(name)
     if base in NAMED:
         return ModelSource("", partial(_build_unfilled, NAMED[base], size))

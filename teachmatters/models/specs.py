@@ -1,4 +1,4 @@
-"""The models that come with teachmatters, as cheap specs."""
+"""The specs of the models that come with teachmatters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from teachmatters.models.timm.named import timm_specs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What the members of a family have in common.
+    """The common properties of a family's members.
 
     Attributes:
         name: ``dino``; alone it means the family's B/16.
-        supervision: how its members were trained.
-        title: begins each member's summary.
+        supervision: of its members' training.
+        title: start of each member's summary.
         factory: ``module:callable`` of its members.
         licence, citation: of the weights.
         recipes: its members.
         alias: another name of the family.
-        untrained: for members without weights, what stands in for their source.
+        untrained: the source that members without weights show.
     """
 
     name: str
@@ -113,7 +113,7 @@ FAMILIES = [
 
 @hookimpl
 def register_models() -> list[ModelSpec]:
-    """Every named model, the mini models, and the prefix ``timm/``."""
+    """Return the specs of all named models, the mini models, and the prefix ``timm/``."""
     prefix = ModelSpec(
         name="timm/",
         family="timm-vit",
@@ -151,7 +151,7 @@ def _spec(family: Family, recipe: Recipe) -> ModelSpec:
 
 
 def _aliases(family: Family, recipe: Recipe) -> tuple[str, ...]:
-    """The family alone for its B/16 at 224, and the same under the family's other name."""
+    """Return the aliases: the bare family name for its B/16 at 224, and the family's other name."""
     names = [family.name, family.alias] if family.alias else [family.name]
     alone = names if recipe.name == f"{family.name}-b16" else []
     return (*alone, *(recipe.name.replace(family.name, other, 1) for other in names[1:]))

@@ -1,4 +1,4 @@
-"""What somebody means who writes a model's name as another library, its authors or a paper writes it."""
+"""Suggest our name for a model that another library, its authors or a paper spell differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from teachmatters.models.recipes import RECIPES
 from teachmatters.models.timm.configs import vit_config
 from teachmatters.models.timm.named import NAMED
 
-# In the order in which they are looked for: a word that holds another comes before it.
+# In the order of the search: a longer word comes before the words that it contains.
 FAMILIES = (
     (r"web[-_]?ssl|ibot|franca|v[-_]?jepa|^mini", "none of ours"),
     (r"dino[-_ ]?v3", "dinov3"),
@@ -47,17 +47,17 @@ WORDS = "tiny|small|base|large|huge|gigantic|giant|so400m|7b|1b|3b"
 
 
 def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
-    """Return what to type instead of a name that no model has.
+    """Suggest a known name for an unknown one.
 
     Args:
-        given: the name, in anybody's spelling.
-        specs: the models that there are, prefixes included.
+        given: the unknown name, in any spelling.
+        specs: all models, including prefixes.
 
     Returns:
-        a sentence or two that end in a blank; empty where nothing is near.
+        one or two sentences that end in a space; empty if no model is similar.
 
     Raises:
-        TeachMattersError: timm knows the name, but it is no model that can be read; says why.
+        TeachMattersError: timm has a model of that name, but it cannot be read layer by layer.
     """
     base = split_size(given)[0]
     family, named = _named(base, specs)
@@ -74,7 +74,7 @@ def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
 
 
 def _named(given: str, specs: Sequence[ModelSpec]) -> tuple[str, list[str]]:
-    """The family that a spelling names, if any, and the models that it means; a typing error means none."""
+    """Return the family that a spelling names, if any, and the models that match it; none for a typing error."""
     known = {model.timm_id: name for name, model in NAMED.items()}
     known |= {place.removeprefix("timm/"): name for name, recipe in RECIPES.items() for place in recipe.origins[:1]}
     known |= {_letters(name): name for spec in specs for name in (spec.name, *spec.aliases) if "/" not in name}
@@ -96,7 +96,7 @@ def _letters(name: str) -> str:
 
 
 def _best(text: str, found: Sequence[ModelSpec]) -> list[str]:
-    """Of models of one shape those that a spelling's other words are about."""
+    """Choose among models of one shape by the other words of the spelling."""
     registers, satellite = re.search(r"reg(isters?)?\d?(?![a-z])", text), re.search(r"sat(?![a-z])", text)
     traits = [(bool(registers), "-reg"), (bool(satellite), "-sat"), ("plus" in text, "plus")]
     alike = [spec for spec in found if all(asked == (trait in spec.name) for asked, trait in traits)]
@@ -107,7 +107,7 @@ def _best(text: str, found: Sequence[ModelSpec]) -> list[str]:
 
 
 def _shape(text: str) -> tuple[str, str]:
-    """The letter of the size and the patch, as far as a spelling tells them.
+    """Return the size letter and the patch size that a spelling contains, or empty strings.
 
     >>> _shape("dinov2_vits14_reg"), _shape("vit_small_patch14_dinov2"), _shape("vit-b/16"), _shape("deit_base")
     (('s', '14'), ('s', '14'), ('b', '16'), ('b', ''))
@@ -130,7 +130,7 @@ def _fits(spec: ModelSpec, family: str, size: str, patch: str) -> bool:
 
 
 def _of_timm(given: str, named: bool) -> str:
-    """What timm has under a name or, unless that names one of ours, under one that is nearly it."""
+    """Suggest timm's model of that name or, unless the name means one of ours, of a similar name."""
     import timm
 
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]

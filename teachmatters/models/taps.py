@@ -1,4 +1,4 @@
-"""Handing the taps of one block over in their order, with hooks that are gone after the pass."""
+"""Deliver the taps of one block in order, through hooks that are removed after the forward pass."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ORDER: tuple[Tap, ...] = get_args(Tap)
 
 
 class Layer:
-    """The taps of one block that were asked for, given to the sink in Tap's order; lives for one pass.
+    """The requested taps of one block during one forward pass, given to the sink in the order of ``Tap``.
 
-    What comes to exist too early (a block's input, the attention of a post-norm block) waits for what precedes it.
+    A tensor that is computed too early (a block's input, the attention of a post-norm block) waits for its turn.
     """
 
     def __init__(self, number: int, taps: frozenset[Tap], sink: Sink) -> None:
@@ -29,7 +29,7 @@ class Layer:
         self._skip: Tensor | None = None
 
     def offer(self, tap: Tap, value: Tensor) -> None:
-        """A tap has come to exist."""
+        """Take the tensor of a tap as soon as it is computed."""
         if tap not in self._due:
             return
         self._waiting[tap] = value
@@ -38,24 +38,24 @@ class Layer:
             self._sink(self.number, due, self._waiting.pop(due))
 
     def enter(self, skip: Tensor) -> None:
-        """The block begins with its input."""
+        """Start the block with its input."""
         self._skip = skip
         self.offer("attn_skip", skip)
 
     def attn_branch(self, branch: Tensor) -> None:
-        """The attention's branch exists; skip and branch sum to what the MLP's branch is added to."""
+        """Take the attention branch; skip and branch sum to the MLP's skip."""
         skip, self._skip = self._skip, None
         self.offer("attn_branch", branch)
         if "mlp_skip" in self._due and skip is not None and skip.shape == branch.shape:
             self.offer("mlp_skip", skip + branch)
 
     def leave(self, block: Tensor) -> None:
-        """The block has ended.
+        """Finish the block.
 
         Raises:
-            TeachMattersError: a tap never came to exist.
+            TeachMattersError: a requested tap was never computed.
         """
-        self._skip = None  # or a pass would hold the input of every block
+        self._skip = None  # otherwise the input of every block stays in memory
         self.offer("block", block)
         if self._due:
             raise TeachMattersError(
@@ -65,12 +65,12 @@ class Layer:
 
 
 def attach(layer: Layer, block: nn.Module, taps: frozenset[Tap], hooks: ExitStack) -> None:
-    """Hook what the taps need, and no more.
+    """Register only the hooks that the taps need.
 
     Args:
         layer: receives the tensors.
         block: one of layout.blocks_of.
-        taps: what was asked for.
+        taps: the requested ones.
         hooks: closing it removes every hook.
     """
     if taps & {"attn_skip", "mlp_skip"}:
@@ -87,7 +87,7 @@ def attach(layer: Layer, block: nn.Module, taps: frozenset[Tap], hooks: ExitStac
 
 
 def attach_capture(capture: AttentionCapture, number: int, block: nn.Module, hooks: ExitStack) -> None:
-    """Tell the capture when the attention of a block begins and ends, and make the block use the fused call."""
+    """Notify the capture when a block's attention begins and ends, and make the block use the fused call."""
     _before(block.attn, lambda _: capture.enter_block(number), hooks)
     _after(block.attn, lambda _: capture.leave_block(), hooks)
     for module in block.attn.modules():  # type: ignore[union-attr]  # checked by layout.blocks_of

@@ -26,19 +26,19 @@ LOG = logging.getLogger(__name__)
 PREFIX = "timm/"
 
 
+# Layouts that only a named model reads: MoCo's small network has other heads than timm's, BEiT's has no classes.
 OTHERS = {"moco", "beit", "beit-hf"}
-"""Layouts that a named model must read: MoCo's small network has other heads than timm's, BEiT's knows no classes."""
 
 
 def resolve(name: str) -> ModelSpec:
-    """The spec of ``timm/<id>``, from what timm itself says of the weights.
+    """Return the spec of ``timm/<id>``, from timm's own record of the weights.
 
     ``timm/<id>@384`` is the same network for images of 384 x 384 pixels, ``timm/<id>@448x224`` for 448 rows and 224
     columns: positions and relative biases are resampled.
 
     Raises:
         UnknownNameError: timm has no such model.
-        TeachMattersError: it is no vision transformer, or the size is none.
+        TeachMattersError: the model is not a vision transformer, or the size is not valid.
 
     >>> resolve("timm/vit_small_patch16_224.dino@384").image_size
     384
@@ -65,10 +65,10 @@ def resolve(name: str) -> ModelSpec:
 
 
 def id_of(name: str) -> str:
-    """Return timm's id of ``timm/<id>`` or of a named model that timm publishes, whatever the size behind it.
+    """Return timm's id of ``timm/<id>`` or of a named model that timm publishes, without the size after '@'.
 
     Raises:
-        TeachMattersError: what follows an '@' is no size.
+        TeachMattersError: the text after '@' is not a size.
 
     >>> id_of("timm/vit_small_patch16_224.dino@448x224"), id_of("dinov2-s14@518")
     ('vit_small_patch16_224.dino', 'vit_small_patch14_dinov2.lvd142m')
@@ -82,12 +82,12 @@ def id_of(name: str) -> str:
 
 
 def _places(config: Any) -> list[str]:
-    """Where timm says that the weights are, the hub first."""
+    """Return the origins of the weights in timm's record, the hub first."""
     return [place for place in (config.hf_hub_id, config.url) if place]
 
 
 def _config(name: str) -> Any:
-    """What timm says of an id (its PretrainedCfg)."""
+    """Return timm's record of an id (its PretrainedCfg)."""
     import timm
 
     from teachmatters.models.specs import register_models
@@ -102,7 +102,7 @@ def _config(name: str) -> Any:
 
 
 def _arch(architecture: str) -> str:
-    """``ViT-S/16`` for a plain ViT, else timm's own word.
+    """Return ``ViT-S/16`` for a plain ViT, else timm's own name.
 
     >>> _arch("vit_small_patch16_224"), _arch("beit_base_patch16_224")
     ('ViT-S/16', 'beit_base_patch16_224')
@@ -116,7 +116,7 @@ def open_timm(request: ModelRequest) -> ModelSource:
     """Open a timm id or a named model that timm publishes: its published weights, or a file of weights.
 
     Raises:
-        TeachMattersError: no such file, one of another network, weights that cannot be had, or none published.
+        TeachMattersError: the file does not exist or holds another network, or no weights are published or reachable.
     """
     from teachmatters.models.fetch import hub
     from teachmatters.models.weights import positions, weight_files

@@ -16,8 +16,8 @@ from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 from teachmatters.errors import TeachMattersError
 
 # --8<-- [start:dataset]
+# By split, the part of setid.mat that the numbers are about, and those that make the gallery.
 PARTS = {"test": ("tstid", ("trnid", "valid")), "val": ("valid", ("trnid",))}
-"""By split, the part of setid.mat that the numbers are about, and those that make the gallery."""
 
 
 class Flowers(Dataset):

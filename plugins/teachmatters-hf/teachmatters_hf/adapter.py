@@ -17,8 +17,8 @@ from teachmatters.models.taps import Layer
 from teachmatters_hf.families import Family
 from teachmatters_hf.shape import native_size
 
+# Where a tower keeps its blocks.
 LISTS = ("layers", "encoder.layers", "encoder.layer", "model.layer")
-"""Where a tower keeps its blocks."""
 
 
 class TransformersViT(ModelAdapter):

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
+# Mean and deviation of the three channels, in 0..1.
 MeanStd: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
-"""Mean and deviation of the three channels, in 0..1."""
 
 HALF: MeanStd = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET: MeanStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -152,6 +152,7 @@ DATA2VEC = Family(
     asks=True,
 )
 
+# By ``model_type`` of the config.
 FAMILIES = {
     "vit": VIT,
     "dinov2": _dinov2("Dinov2Model"),
@@ -172,7 +173,6 @@ FAMILIES = {
     "deit": DEIT,
     "data2vec-vision": DATA2VEC,
 }
-"""By ``model_type`` of the config."""
 
 
 def family_of(config: Mapping[str, Any], name: str) -> Family:

@@ -11,8 +11,8 @@ from teachmatters.errors import TeachMattersError
 from teachmatters_hf.images import PROCESSORS
 from teachmatters_hf.places import CONFIG, near, weights_in
 
+# Seconds to wait for an answer: whoever has no network should learn it at once.
 TIMEOUT = 5.0
-"""Seconds to wait for an answer: whoever has no network should learn it at once."""
 
 SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
 OLD = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")

@@ -11,8 +11,8 @@ from teachmatters.errors import TeachMattersError
 from teachmatters_hf.families import Family, MeanStd
 from teachmatters_hf.places import read_json
 
+# Newer models may keep it inside the first; the second holds nothing else.
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
-"""Newer models may keep it inside the first; the second holds nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

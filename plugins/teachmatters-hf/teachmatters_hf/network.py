@@ -20,19 +20,19 @@ from teachmatters_hf.families import Family, tower_config
 
 WHERE = f"transformers {transformers.__version__}"
 
+# Entries of a config that name other people's code, or that would change how the network computes.
 NOT_OURS = ("auto_map", "fusion_config", "attn_implementation", "_attn_implementation", "dtype", "torch_dtype")
-"""Entries of a config that name other people's code, or that would change how the network computes."""
 
+# What transformers raises for a config that makes no network; running out of memory is not among them.
 WRONG = (
     ArithmeticError, AttributeError, ImportError, LookupError, OSError, StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
-"""What transformers raises for a config that makes no network; running out of memory is not among them."""
 
+# A weight in front of the last block's output.
 INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers?)\.")
-"""A weight in front of the last block's output."""
 
+# Weights of that kind that a tower does not have: another network's, or nothing that a whole image meets.
 UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|relative_position_index)$")
-"""Weights of that kind that a tower does not have: another network's, or nothing that a whole image meets."""
 
 
 def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor], told: tuple[str, Path]) -> nn.Module:

@@ -15,8 +15,8 @@ PREFIX = "hf/"
 
 CONFIG = "config.json"
 
+# What a folder's weights are called, best first; an index names the files that they were cut into.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What a folder's weights are called, best first; an index names the files that they were cut into."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from teachmatters.api import ModelInfo, check_size
 from teachmatters.errors import TeachMattersError
 from teachmatters_hf.images import Images
 
+# The usual letter of a plain ViT, by width.
 LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
-"""What the field calls a plain ViT of that width."""
 
 
 def arch(width: int, patch: int) -> str:

@@ -39,8 +39,8 @@ NORMS = (
     ("norm1", "layer_norm1", "layernorm_before", "rms_norm1"),
     ("norm2", "layer_norm2", "layernorm_after", "rms_norm2"),
 )
+# What one release or another of transformers calls them.
 PROJECTIONS = ("v_proj", "value"), ("o_proj", "out_proj", "dense")
-"""What one release or another of transformers calls them."""
 
 
 @pytest.fixture(scope="module")

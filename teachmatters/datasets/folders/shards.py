@@ -27,8 +27,8 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# Beside the shards: the name of each class that a ``.cls`` numbers, one a line.
 NAMES = "classnames.txt"
-"""Beside the shards: the name of each class that a ``.cls`` numbers, one a line."""
 
 
 @dataclass(frozen=True, slots=True)

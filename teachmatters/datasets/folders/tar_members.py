@@ -16,11 +16,11 @@ from teachmatters.datasets.folders.listing import files_below
 from teachmatters.datasets.images import is_image, suffix_of
 from teachmatters.errors import TeachMattersError
 
+# From one member to the next, until a chain of them is taken for a circle.
 MOST_LINKS = 8
-"""From one member to the next, until a chain of them is taken for a circle."""
 
+# The suffix of a file that says a sample's class.
 CLASS = ".cls"
-"""The suffix of a file that says a sample's class."""
 
 
 @dataclass(frozen=True, slots=True)

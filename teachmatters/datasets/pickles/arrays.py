@@ -30,8 +30,8 @@ class Budget:
             refuse("arrays that are larger than the file")
 
 
+# What a name stands for: takes the budget, then what the file hands to it.
 Call: TypeAlias = Callable[..., Any]
-"""What a name stands for: takes the budget, then what the file hands to it."""
 
 
 def refuse(what: str) -> NoReturn:

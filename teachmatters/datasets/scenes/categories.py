@@ -269,9 +269,9 @@ CATEGORIES = (
 
 CLASSES = tuple(category.name for category in CATEGORIES)
 
+# The annotated parts of all categories: ``bird body``, ``bird wing``, ...
 PARTS = tuple(
     f"{category.name} {label}"
     for category in CATEGORIES
     for label in dict.fromkeys(part.annotated for part in category.parts if part.annotated)
 )
-"""The annotated parts of all categories: ``bird body``, ``bird wing``, ..."""

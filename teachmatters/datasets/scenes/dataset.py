@@ -48,6 +48,7 @@ class Drawn:
 
 _DRAWN = Drawn()
 
+# What the middle of an item's key names; with the world and the number after it, it makes a scene.
 STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
     "train": lambda world, number: labelled(world, "train", number),
     "val": lambda world, number: labelled(world, "val", number),
@@ -56,7 +57,6 @@ STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
     "video": videos.frame,
     "pairs": pairs.pair_scene,
 }
-"""What the middle of an item's key names; with the world and the number after it, it makes a scene."""
 
 
 class Scenes(Dataset):

@@ -16,11 +16,11 @@ from teachmatters.datasets.scenes.shapes import MIDDLE, OUTLINES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# By name: the place, and the part that it lies on.
 Keypoints = dict[str, tuple[complex, int]]
-"""By name: the place, and the part that it lies on."""
 
+# The owner of clutter and of what stands in front: no object of the image.
 NOTHING = -1
-"""The owner of clutter and of what stands in front: no object of the image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Material:
     scale: tuple[float, float]
 
 
+# Few, and each the usual ground of several categories: a ground tells something of what stands before it, and never
+# which image it is. If every image had a ground of its own, two views of one could be matched by that alone.
 MATERIALS = {
     "clouds": Material("clouds", (0.45, 0.65, 0.90), (0.95, 0.96, 0.98), (0.6, 0.8)),
     "water": Material("ripples", (0.20, 0.42, 0.62), (0.55, 0.74, 0.84), (0.9, 1.2)),
@@ -36,14 +38,12 @@ MATERIALS = {
     "planks": Material("planks", (0.66, 0.48, 0.30), (0.40, 0.27, 0.16), (0.9, 1.2)),
     "tiles": Material("tiles", (0.78, 0.80, 0.80), (0.45, 0.48, 0.52), (1.1, 1.5)),
 }
-"""Few, and each the usual ground of several categories: a ground tells something of what stands before it, and never
-which image it is. If every image had a ground of its own, two views of one could be matched by that alone."""
 
+# How often a ground is one that is usual for the category; otherwise it is any.
 USUAL = 0.85
-"""How often a ground is one that is usual for the category; otherwise it is any."""
 
+# Of the grounds, beside what their materials have: objects stand out, as they do to an eye that can focus.
 SATURATION, CONTRAST = 0.55, 0.5
-"""Of the grounds, beside what their materials have: objects stand out, as they do to an eye that can focus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +188,8 @@ def _bush(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, 
     return tuple(_leaf(rng, at, 0.1, (0.24, 0.1)) for _ in range(7))
 
 
+# What may stand in front of an object.
 FRONTS = {"branch": _branch, "post": _post, "fence": _fence, "ball": _ball, "bush": _bush}
-"""What may stand in front of an object."""
 
 
 def _leaf(rng: np.random.Generator, at: complex, spread: float, size: tuple[float, float]) -> Piece:

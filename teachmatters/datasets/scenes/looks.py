@@ -28,12 +28,12 @@ COLOURS = {
     "white": (0.93, 0.92, 0.88),
 }
 
+# Of an individual, by the names of textures.PATTERNS.
 COATS = ("plain", "plain", "striped", "banded", "spotted", "checked", "scaly", "mottled")
-"""Of an individual, by the names of textures.PATTERNS."""
 
+# How often a coat, and a colour, is one that is usual for the category. As in nature it is a hint and no more:
+# categories share colours and coats, and the light knows nothing of them.
 USUAL, USUAL_COLOUR = 0.9, 0.3
-"""How often a coat, and a colour, is one that is usual for the category. As in nature it is a hint and no more:
-categories share colours and coats, and the light knows nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)

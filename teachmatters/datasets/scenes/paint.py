@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# How far from an object its shadow on the ground lies, in the image's width.
 SHADOW = 0.035
-"""How far from an object its shadow on the ground lies, in the image's width."""
 
 
 def finer(size: int) -> int:

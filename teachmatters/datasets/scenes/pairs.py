@@ -15,15 +15,15 @@ from teachmatters.datasets.scenes.masks import VisibleMask
 from teachmatters.datasets.scenes.scene import STEP, Scene
 from teachmatters.datasets.scenes.seeds import generator
 
+# Of each category; each stands in pairs with the five others.
 IMAGES = 6
-"""Of each category; each stands in pairs with the five others."""
 
+# Keypoints that both images of a pair must show.
 FEWEST = 3
-"""Keypoints that both images of a pair must show."""
 
 FIRST = 5 * STEP
+# At which it is decided what can be seen, so that the points are the same at every size.
 SIZE = 64
-"""At which it is decided what can be seen, so that the points are the same at every size."""
 
 
 @lru_cache(maxsize=2 * IMAGES * len(CATEGORIES))

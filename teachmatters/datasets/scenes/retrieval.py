@@ -19,11 +19,11 @@ from teachmatters.datasets.scenes.seeds import generator
 
 QUERIES = 36
 DISTRACTORS = 60
+# How far an easy image's pose is from its query's, of the whole swing of each joint.
 LIKENESS = 0.45
-"""How far an easy image's pose is from its query's, of the whole swing of each joint."""
 
+# The number of the first individual.
 FIRST = 3 * STEP
-"""The number of the first individual."""
 
 Grade = Literal["easy", "hard", "junk", "other"]
 

@@ -14,8 +14,8 @@ from teachmatters.datasets.scenes.figure import Figure, Piece, View, pose, swing
 from teachmatters.datasets.scenes.looks import individual
 from teachmatters.datasets.scenes.seeds import generator
 
+# Where a stream's individuals start, in steps of STEP: no individual of one split is seen in another.
 SPLITS = {"train": 0, "val": 1}
-"""Where a stream's individuals start, in steps of STEP: no individual of one split is seen in another."""
 
 STEP = 100_000_000
 

@@ -6,8 +6,8 @@ from zlib import crc32
 
 import numpy as np
 
+# Of the drawing, and part of every item's key: a change of any image changes it, and with it the fingerprint.
 VERSION = 3
-"""Of the drawing, and part of every item's key: a change of any image changes it, and with it the fingerprint."""
 
 
 def generator(world: int, stream: str, *numbers: int) -> np.random.Generator:

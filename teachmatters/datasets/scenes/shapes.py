@@ -13,11 +13,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Corners of a round outline; at 224 pixels an edge is then about seven pixels long.
 STEPS = 24
-"""Corners of a round outline; at 224 pixels an edge is then about seven pixels long."""
 
+# Shapes that are fixed by their middle; a keypoint lies there instead of at a tip.
 MIDDLE = frozenset({"disc", "shell"})
-"""Shapes that are fixed by their middle; a keypoint lies there instead of at a tip."""
 
 
 def _round(power: float, middle: float = 0.5) -> NDArray[np.complex128]:

@@ -13,8 +13,8 @@ from teachmatters.datasets.scenes.seeds import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Of a tile; a power of two, so that wrapping around is a mask of bits.
 EDGE = 256
-"""Of a tile; a power of two, so that wrapping around is a mask of bits."""
 
 
 def _wave(x: NDArray[np.float64]) -> NDArray[np.float64]:

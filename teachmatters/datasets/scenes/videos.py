@@ -17,11 +17,11 @@ from teachmatters.datasets.scenes.scene import STEP, Scene
 from teachmatters.datasets.scenes.seeds import generator
 
 VIDEOS = 8
+# The fewest and the most of a video.
 FRAMES = (8, 12)
-"""The fewest and the most of a video."""
 
+# Frames have the numbers video x MOST + frame.
 MOST = 100
-"""Frames have the numbers video x MOST + frame."""
 
 FIRST = 4 * STEP
 

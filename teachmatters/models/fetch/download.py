@@ -11,16 +11,16 @@ from typing import TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
+# Seconds to wait for an answer: whoever has no network should learn it at once.
 TIMEOUT = 5.0
-"""Seconds to wait for an answer: whoever has no network should learn it at once."""
 
+# How often a transfer that breaks off is taken up again before it is left to the next command.
 ATTEMPTS = 5
-"""How often a transfer that breaks off is taken up again before it is left to the next command."""
 
 CHUNK = 1 << 20
 
+# Told how many bytes are there, and of how many (0 when the server does not say).
 Progress: TypeAlias = Callable[[int, int], None]
-"""Told how many bytes are there, and of how many (0 when the server does not say)."""
 
 
 class DownloadError(Exception):

@@ -14,8 +14,8 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.fetch.download import TIMEOUT, DownloadError, Progress, check_unchanged, download
 from teachmatters.models.recipes import shown
 
+# What a repository's weights are called, best first.
 FILES = ("model.safetensors", "pytorch_model.bin")
-"""What a repository's weights are called, best first."""
 
 LOG = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from teachmatters.models.recipes import RECIPES
 
 HUB = "huggingface.co/"
 
+# What the licence of a model without weights says.
 NOTHING = "none needed"
-"""What the licence of a model without weights says."""
 
 
 def weights_here(spec: ModelSpec) -> str:

@@ -1,4 +1,4 @@
-"""Read a file of weights as data only: nothing in it is ever run."""
+"""Read a file of weights as data only; nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from teachmatters.models.files.plain_data import plain_data
 
 ADVICE = "give a PyTorch (.pth, .pt, .bin), .safetensors or .npz file of weights"
 
+# File names of weights in a folder of transformers, best first; an index lists the parts of large weights.
 FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""What transformers calls the weights in a folder, best first; an index names the parts that they were cut into."""
 
 
 def split(given: Path) -> tuple[Path, str]:
-    """Part ``FILE#NAME``: a file of weights, and which of the networks in it.
+    """Split ``FILE#NAME`` into a file of weights and the name of a network in it.
 
     >>> split(Path("run/checkpoint.pth#teacher"))
     (PosixPath('run/checkpoint.pth'), 'teacher')
@@ -41,7 +41,7 @@ def files_of(path: Path) -> list[Path]:
     """List the files of one network's weights: the file itself, or those in a folder of transformers'.
 
     Raises:
-        TeachMattersError: no such file, a folder without weights, or an index whose parts are not there.
+        TeachMattersError: the file does not exist, the folder has no weights, or a part of an index is missing.
     """
     if not path.is_dir() and not path.name.endswith(".index.json"):
         if not path.exists():
@@ -73,7 +73,7 @@ def identify(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hex.
 
     Raises:
-        TeachMattersError: no such file, a folder, or an empty file.
+        TeachMattersError: the path is a folder, does not exist, or is an empty file.
     """
     if path.is_dir():
         raise TeachMattersError(f"--weights {path} is a folder; {ADVICE}")
@@ -90,16 +90,16 @@ def identify(path: Path) -> str:
 
 
 def read(path: Path) -> Mapping[Any, Any]:
-    """Read what a checkpoint holds; its format is told by its content, and nothing in it is ever run.
+    """Read a checkpoint in the format of its content; nothing in it is executed.
 
     Args:
         path: a file, or a folder of transformers' with the files of one network.
 
     Returns:
-        what the file holds, tensors and plain data, as nested as the file has it.
+        the tensors and plain data of the file, with its nesting.
 
     Raises:
-        TeachMattersError: not a checkpoint, damaged, a TorchScript program, or a pickle that would run code.
+        TeachMattersError: the file is not a checkpoint, is damaged, or would run code (TorchScript, some pickles).
     """
     content: dict[Any, Any] = {}
     for file in files_of(path):
@@ -142,10 +142,10 @@ def _read_torch(path: Path) -> object:
 
 def _load(path: Path) -> object:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about old formats: nothing the user could act on
+        warnings.simplefilter("ignore")  # about old formats; the user cannot change them
         if path.suffix != ".safetensors":
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-        with path.open("rb") as file:  # by this name PyTorch would take it for what it is not
+        with path.open("rb") as file:  # given the name, PyTorch would read a .safetensors file
             return torch.load(file, map_location="cpu", weights_only=True)
 
 

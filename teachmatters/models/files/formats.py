@@ -1,4 +1,4 @@
-"""Name a file's format by its first bytes: a suffix may say anything."""
+"""Detect a file's format from its first bytes; the suffix may be wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FETCH = "fetch the file itself"
 EXPORT = "save the network's state_dict() as .safetensors or with torch.save and give that file"
 UNPACK = "unpack it and give the file of weights in it"
 
-# First bytes, what they mean, and what to do about it.
+# First bytes, the format that they mark, and the advice to the user.
 FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (
         b"version https://git-lfs.github.com/spec",
@@ -44,16 +44,16 @@ PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 
 def format_of(path: Path) -> Format:
-    """Tell how a file of weights is to be read.
+    """Return the format of a file of weights.
 
     Args:
-        path: a file that is there.
+        path: an existing file.
 
     Returns:
-        the format that its content has, whatever its name is.
+        the format of its content; the file's name does not matter.
 
     Raises:
-        TeachMattersError: it is something else; names what.
+        TeachMattersError: the file has another format; the message names it.
     """
     with path.open("rb") as file:
         head = file.read(1024)
@@ -70,7 +70,7 @@ def format_of(path: Path) -> Format:
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:
-    """A length of eight bytes, then a JSON object of that length."""
+    """Return True for a length of eight bytes followed by a JSON object of that length."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") + 8 <= size
 
 
@@ -99,7 +99,7 @@ def _format_of_zip(path: Path) -> Format:
 
 
 def _foreign(head: bytes) -> tuple[str, str]:
-    """What a file is that is no checkpoint, and what to do; nothing where that cannot be told."""
+    """Return the format of a file that is not a checkpoint, and advice; empty if unknown."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     marks = (
         *((head.startswith(mark), what, advice) for mark, what, advice in FOREIGN),

@@ -1,4 +1,4 @@
-"""Reading an .npz file of weights: plain arrays only, in memory bounded by the size of the file."""
+"""Read an .npz file of weights: plain arrays only, with memory bounded by the size of the file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ALWAYS_ALLOWED = 2**28  # bytes; a small network of zeros shrinks a thousand tim
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file by name; members that are no arrays are left out.
+    """Return the arrays of an .npz file by name; other members are ignored.
 
-    Every size is checked before memory is taken for it: all arrays together take at most 20 times the bytes of the
-    file, or 256 MiB.
+    Every size is checked before memory is allocated: all arrays together take at most 20 times the bytes of the file,
+    or 256 MiB if that is more.
 
     Raises:
-        TeachMattersError: not a zip archive, damaged, encrypted, compressed by another method than numpy's, arrays of
-            objects, or sizes that do not add up.
+        TeachMattersError: the file is not a zip archive, is damaged or encrypted, uses a compression that NumPy does
+            not write, holds arrays of objects, or has inconsistent sizes.
     """
     try:
         with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
-            warnings.simplefilter("ignore")  # of headers by Python 2: nothing the user could act on
+            warnings.simplefilter("ignore")  # about headers written by Python 2; the user cannot change them
             members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
             _check_total(members, path.stat().st_size)
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
@@ -45,7 +45,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _check_total(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Refuse what unpacks to far more than there is: members may also share their bytes."""
+    """Reject an archive that unpacks to far more bytes than it has; its members may share bytes."""
     total, most = sum(member.file_size for member in members), max(ALWAYS_ALLOWED, MOST_TIMES * size)
     if total > most:
         raise ValueError(f"its {size:,} bytes unpack to {total:,}; at most {most:,} are allowed")
@@ -65,8 +65,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
 
 
 def _check_header(member: zipfile.ZipInfo, beginning: bytes) -> None:
-    """Refuse an array whose shape and type do not take the very bytes that the member has."""
-    file = io.BytesIO(beginning)  # whatever length the header gives itself
+    """Reject an array whose shape and type need another number of bytes than the member has."""
+    file = io.BytesIO(beginning)  # bounded, so the length in the header cannot matter
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:

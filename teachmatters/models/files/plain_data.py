@@ -1,4 +1,4 @@
-"""Name the classes that a checkpoint may hold beside its tensors: values only, none of which runs anything."""
+"""List the classes that a checkpoint may hold next to its tensors: plain values, which run no code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Allowed = list[Callable[..., Any] | tuple[Callable[..., Any], str]]
 
 
 def plain_data() -> Allowed:
-    """List what training scripts keep beside the weights, for ``torch.serialization.safe_globals``.
+    """List the classes that training scripts save next to the weights, for ``torch.serialization.safe_globals``.
 
-    Training arguments (Namespace), the best accuracy (a NumPy scalar), random states (NumPy arrays), logs
-    (defaultdict) and dates. Each makes a value out of values; PyTorch's own unpickler refuses everything else.
+    These are training arguments (Namespace), the best accuracy (a NumPy scalar), random states (NumPy arrays), logs
+    (defaultdict) and dates. Each makes a value out of values; PyTorch's own unpickler rejects everything else.
 
     >>> dict in plain_data(), eval in plain_data()
     (True, False)
@@ -28,7 +28,7 @@ def plain_data() -> Allowed:
         argparse.Namespace, types.SimpleNamespace,
         datetime.date, datetime.datetime, datetime.timedelta, datetime.timezone,
     ]  # fmt: skip
-    # A path of the other system cannot be made here, and as a pure one it is a value like any other.
+    # A path of another system cannot be created here, so it becomes a pure path.
     paths: Allowed = [
         (pathlib.PurePosixPath, "pathlib.PosixPath"),
         (pathlib.PureWindowsPath, "pathlib.WindowsPath"),
@@ -47,7 +47,7 @@ def _empty_list(*_: object) -> list[Any]:
 
 
 def _numpy() -> Allowed:
-    """Arrays and scalars, under the names that NumPy 1 and NumPy 2 give to what makes them."""
+    """Return the constructors of arrays and scalars, under their names in NumPy 1 and NumPy 2."""
     scalar: Any = np.float64(0).__reduce__()[0]
     reconstruct: Any = np.zeros(1).__reduce__()[0]
     dtypes: Allowed = [getattr(np.dtypes, name) for name in np.dtypes.__all__]

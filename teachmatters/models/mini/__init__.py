@@ -1,4 +1,4 @@
-"""Six small models of one architecture, trained on ``scenes`` and equal in everything but the supervision.
+"""Six small models of one architecture, trained on ``scenes``, which differ only in the supervision.
 
-Their weights lie in this folder, a card beside each; the command ``tm train`` of plugins/teachmatters-train made them.
+This folder holds their weights and a card for each; ``tm train`` of plugins/teachmatters-train made them.
 """

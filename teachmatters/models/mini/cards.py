@@ -1,4 +1,4 @@
-"""What the cards beside the weights say of their training."""
+"""Read the cards of the mini models: facts about their training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def training(name: str) -> list[str]:
-    """How a model of this package was trained, a fact each; nothing for any other model.
+    """Return facts about the training of a model of this package, one a line; nothing for any other model.
 
     >>> training("dino-b16")
     []

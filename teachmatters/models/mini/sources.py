@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 
 
 def mini_network(seed: int = 0, size: Size | None = None) -> nn.Module:
-    """Build the network of all mini models: timm's initialisation from a seed, its positions sines and cosines.
+    """Build the network of all mini models: timm's initialisation from a seed, with sine and cosine positions.
 
     Args:
         seed: of timm's initialisation.
@@ -42,14 +42,14 @@ def mini_network(seed: int = 0, size: Size | None = None) -> nn.Module:
 
 
 def sine_positions(grid: tuple[int, int], width: int) -> Tensor:
-    """Return the positions that training starts from.
+    """Return the position embeddings at the start of training.
 
-    The first half of the channels is the row's, the second half the column's: sines, then cosines, of the place divided
-    by powers of POSITION_BASE. The base of 10,000 that Vaswani et al. gave to long sequences would leave most channels
-    constant on a grid of 8 x 8, and attention would learn to look nearby much later.
+    The first half of the channels encodes the row, the second half the column: sines, then cosines, of the position
+    divided by powers of POSITION_BASE. The base of 10,000 of Vaswani et al. is made for long sequences: on a grid of
+    8 x 8 it leaves most channels constant, and attention learns to look nearby much later.
 
     Args:
-        grid: rows and columns of patches; the places of any grid lie between those of the native one.
+        grid: rows and columns of patches; the positions of any grid lie within the native one.
         width: channels, a multiple of 4.
 
     Returns:
@@ -68,10 +68,10 @@ def sine_positions(grid: tuple[int, int], width: int) -> Tensor:
 
 
 def open_mini(request: ModelRequest) -> ModelSource:
-    """A mini model: the package's weights, or a file of its shape in timm's naming.
+    """Open a mini model: the package's weights, or a file of the same shape in timm's naming.
 
     Raises:
-        TeachMattersError: no such file, one of another method, or weights for the untrained model.
+        TeachMattersError: the file does not exist or is another method's, or mini-random was given weights.
     """
     from teachmatters.models.files import checkpoints
     from teachmatters.models.weights import positions, weight_files
@@ -115,10 +115,10 @@ def _build(spec: ModelSpec, name: str, path: Path) -> TimmViT:
 
 
 def _method(name: str, path: Path) -> str:
-    """Return the method that a file of ``tm train`` names, which must be the model's; nothing for any other file.
+    """Return the method that a file of ``tm train`` names, or an empty text for any other file.
 
     Raises:
-        TeachMattersError: it is another model's.
+        TeachMattersError: the method is another model's.
     """
     from safetensors import safe_open
 

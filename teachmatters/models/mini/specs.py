@@ -1,4 +1,4 @@
-"""What is known of the mini models without building one."""
+"""The specs of the mini models."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from teachmatters.api import ModelInfo, ModelSpec
 
 PREFIX = "mini-"
 
+# timm's name of the plain network whose shape SHAPE changes.
 ARCHITECTURE = "vit_tiny_patch16_224"
-"""timm's name of the plain network whose shape SHAPE changes."""
 
+# Further arguments for timm. Its default initialisation suits networks eight times as wide; that of the first vision
+# transformers, which MoCo-v3 and MAE kept, scales with the width.
 SHAPE = {"img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 12, "num_heads": 6, "weight_init": "jax"}
-"""What timm is told beside it. Its own initialisation suits networks eight times as wide; the one of the first vision
-transformers, which MoCo-v3 and MAE kept, goes by the width."""
 
+# Base of the sine and cosine positions; with 20, every frequency varies on an 8 x 8 grid.
 POSITION_BASE = 20
-"""Of the sines and cosines that the positions start as: on an 8 x 8 grid every frequency then matters."""
 
 INFO = ModelInfo(
     arch="ViT-mini/8",
@@ -30,6 +30,7 @@ INFO = ModelInfo(
     std=(0.5, 0.5, 0.5),
 )
 
+# Supervision by method of 'tm train --method'.
 SUPERVISIONS = {
     "supervised": "labels",
     "clip": "image-text contrast",
@@ -38,11 +39,10 @@ SUPERVISIONS = {
     "mae": "masked reconstruction",
     "beit": "masked token prediction",
 }
-"""By method, as 'tm train --method' calls it, how it is supervised."""
 
 
 def mini_specs() -> list[ModelSpec]:
-    """The six trained models and the untrained one.
+    """Return the specs of the six trained models and the untrained one.
 
     >>> [spec.name for spec in mini_specs()][:2]
     ['mini-supervised', 'mini-clip']

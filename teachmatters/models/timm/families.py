@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmFamily:
-    """What the members of a family have in common.
+    """The common properties of a family's members.
 
     Attributes:
         name: ``dinov2``; alone it means its B, or its smallest model where it has no B.

@@ -1,4 +1,4 @@
-"""Report what a file leaves open and what changes numbers: the activation, and the number of heads."""
+"""Report choices that a file leaves open and that change numbers: the activation and the number of heads."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from teachmatters.models.weights.matching import Match
 from teachmatters.models.weights.recognise import family_of, is_openai
 
 QUICK = "QuickGELU"
+# Heads of both networks of MoCo-v3; timm's small network has 6, with the same parameters.
 HEADS = 12
-"""Of both of MoCo-v3's networks; timm's small one has 6, and the same parameters."""
 
 
 def remarks(path: Path, match: Match, network: Any, architecture: str) -> tuple[str, ...]:
-    """Say which choices were made for a network that could as well compute otherwise.
+    """Return remarks about choices for which the same file would also fit another network.
 
     Args:
         path: of the file.
-        match: what was taken from it.
-        network: that it fills.
+        match: the parameters taken from it.
+        network: the network to fill.
         architecture: timm's name of it.
     """
     found = (_activation(path, match, network, architecture), _heads(path, match, network))
@@ -27,7 +27,7 @@ def remarks(path: Path, match: Match, network: Any, architecture: str) -> tuple[
 
 
 def _activation(path: Path, match: Match, network: Any, architecture: str) -> str:
-    """Contrastive networks are trained with one of two activations, which have no parameters."""
+    """Return a remark on the activation: contrastive networks use one of two, neither with parameters."""
     if "_clip_" not in architecture:
         return ""
     ours = type(network.blocks[0].mlp.act).__name__

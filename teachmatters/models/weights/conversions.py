@@ -1,4 +1,4 @@
-"""From each official naming of a vision transformer's parameters to timm's; nothing is dropped that must be seen."""
+"""Rename the parameters of each official layout to timm's names."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ AUGREG: Renaming = (
 
 
 def from_augreg(state: Mapping[str, Any]) -> StateDict:
-    """Turn Google's arrays: kernels are (in, out), attention has its heads apart, convolutions are (y, x, in, out)."""
+    """Convert Google's arrays: kernels are (in, out), attention is split by head, convolutions are (y, x, in, out)."""
     renamed: StateDict = {}
     for key, value in _renamed(state, AUGREG).items():
         if isinstance(value, Tensor):
@@ -88,7 +88,7 @@ def from_augreg(state: Mapping[str, Any]) -> StateDict:
 def _kernel(key: str, value: Tensor) -> Tensor:
     if value.ndim == 4:
         return value.permute(3, 2, 0, 1)
-    if value.ndim == 3:  # (in, heads, size), or (heads, size, out) behind them
+    if value.ndim == 3:  # (in, heads, size), or (heads, size, out) for the projection after them
         value = value.reshape(-1, value.shape[-1]) if "attn.proj" in key else value.reshape(len(value), -1)
     return value.T
 

@@ -1,4 +1,4 @@
-"""Find the networks in what a checkpoint holds: under which wrapper and prefix their parameters lie."""
+"""Find the networks in a checkpoint: the wrapper and prefix of their parameters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 StateDict: TypeAlias = "dict[str, Any]"
 
+# NVIDIA's C-RADIO has one position table for images of every size.
 RADIO = "patch_generator.embedder.weight"
-"""NVIDIA's C-RADIO, whose one table of positions is made for images of every size."""
 
-# The patch embedding's kernel, as each layout calls it: every vision transformer has one.
+# The name of the patch embedding's kernel in each layout; every vision transformer has one.
 KERNELS = (
     "patch_embed.proj.weight",  # timm, and most authors
     "embeds.proj.weight",  # timm's NaFlex
@@ -30,11 +30,11 @@ KERNELS = (
     RADIO,
 )
 
-# What PyTorch's wrappers put into names, wherever they wrapped a module.
+# What PyTorch's wrappers insert into names.
 INFIXES = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 CHUNKED = re.compile(r"blocks\.(\d+)\.(\d+)\.")
-DEPTH = 4  # mappings within mappings that are looked into
+DEPTH = 4  # levels of nested mappings that are searched
 
 AVERAGE = re.compile(r"(^|_)(ema|swa|averaged?|shadow)(_|$)")
 SLOW = re.compile(r"(^|_)(momentum|target)(_|$)|_k$")
@@ -42,14 +42,14 @@ SLOW = re.compile(r"(^|_)(momentum|target)(_|$)|_k$")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file has a network.
+    """The location of a network in a file.
 
     Attributes:
-        words: the names on the way to it, wrapper by wrapper and module by module: ("teacher", "backbone").
-        prefix: in front of its parameters' names, within the mapping that holds them.
-        kernel: what its patch embedding's kernel is called, empty for a mapping without one.
+        words: the names of the wrappers and modules around it, from the outside: ("teacher", "backbone").
+        prefix: of its parameters' names, within the mapping that holds them.
+        kernel: the name of its patch embedding's kernel, empty for a mapping without one.
         state: its parameters, without the prefix.
-        beside: everything in the mapping that holds it, by its whole name.
+        beside: everything in the mapping that holds it, by full name.
     """
 
     words: tuple[str, ...]
@@ -60,12 +60,12 @@ class Place:
 
     @property
     def path(self) -> str:
-        """``teacher.backbone``, as ``--weights FILE#NAME`` takes it; empty where there is neither."""
+        """``teacher.backbone``, as ``--weights FILE#NAME`` takes it; empty without wrapper and prefix."""
         return ".".join(self.words)
 
     @property
     def rank(self) -> tuple[bool, bool, bool]:
-        """Sort the teacher before the student, an average before what it averages, an encoder before its slow copy."""
+        """Sort key: the teacher before the student, an average before its source, an encoder before its slow copy."""
         return (
             "student" in self.words,
             not any(AVERAGE.search(word) for word in self.words),
@@ -73,7 +73,7 @@ class Place:
         )
 
     def named(self, name: str) -> bool:
-        """Tell whether a name chooses this place: some of its words that follow each other.
+        """Return whether a name selects this place: it must be a run of consecutive words.
 
         >>> Place(("state_dict", "backbone"), "", "", {}, {}).named("state_dict")
         True
@@ -84,13 +84,13 @@ class Place:
 
 
 def places(content: Mapping[Any, Any]) -> list[Place]:
-    """List where a checkpoint may have a vision transformer.
+    """List the places in a checkpoint that may hold a vision transformer.
 
     Args:
         content: as read by checkpoints.read.
 
     Returns:
-        one place for each patch embedding, and each mapping of tensors as a whole.
+        one place for each patch embedding and one for each whole mapping of tensors.
     """
     found: list[Place] = []
     for wrapper, state in _mappings(content, (), DEPTH):
@@ -114,12 +114,12 @@ def _mappings(
 
 
 def _tensor(value: Any) -> Any:
-    """An array of numbers as a tensor; anything else as it is."""
+    """Convert an array of numbers to a tensor; return anything else unchanged."""
     if not isinstance(value, np.ndarray):
         return value
     try:
         return torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape))
-    except TypeError:  # of another type than numbers
+    except TypeError:  # not numbers
         return value
 
 
@@ -133,12 +133,12 @@ def _prefixes(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is_resnet(state: Mapping[str, Any], prefix: str, kernel: str) -> bool:
-    """CLIP calls its kernel as ResNet does, and has positions too."""
+    """Return True for a ResNet: CLIP's kernel has the same name, but CLIP also has positions."""
     return kernel == "conv1.weight" and f"{prefix}positional_embedding" not in state
 
 
 def _unchunked(state: StateDict) -> StateDict:
-    """Number blocks through that were kept in chunks, as sharded training does: ``blocks.0.3.`` is ``blocks.3.``."""
+    """Number the blocks of sharded training consecutively: ``blocks.0.3.`` becomes ``blocks.3.``."""
     pairs = sorted({(int(found[1]), int(found[2])) for name in state if (found := CHUNKED.match(name))})
     numbers = {pair: number for number, pair in enumerate(pairs)}
 

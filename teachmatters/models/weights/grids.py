@@ -1,4 +1,4 @@
-"""Tell from a file's positions for which size of image its network was trained."""
+"""Read from a file's positions the image size that its network was trained for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-# Not C-RADIO's, which is cut to every network's own size.
+# Excludes C-RADIO's table, which is cropped to the size of each network.
 TABLE = re.compile(
     r"(?<!patch_generator)(^|[./_])(pos_embed|pos(ition|itional)?_embeddings?|pos_embedding)(\.weight)?$"
 )
@@ -17,23 +17,23 @@ RELATIVE = re.compile(r"relative_position_bias_table$")
 
 
 def grid_side(state: Mapping[str, Any], network: Any) -> int:
-    """Return the rows of patches that a file has positions for.
+    """Return the number of rows of patches in a file's position table.
 
     Args:
         state: parameters in any layout, from one network.
-        network: of that architecture, at any size; tells which tokens before the patches have positions.
+        network: of that architecture, at any size; shows which tokens before the patches have positions.
 
     Returns:
-        0 where there is no table, as with rotary positions, or where it is not a square's.
+        0 if there is no table, as with rotary positions, or if its grid is not square.
     """
     own: dict[str, Tensor] = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     table = next((value for name, value in own.items() if TABLE.search(name)), None)
     if table is not None and table.ndim in (2, 3):
         before = _positions_before(network)
-        # DINOv2 with registers keeps a place for the class token, which timm adds to that token
+        # DINOv2 with registers has a position for the class token, which timm adds to that token.
         return next((side for n in (before, before + 1) if (side := _root(table.shape[-2] - n))), 0)
     relative = next((value for name, value in own.items() if RELATIVE.search(name)), None)
-    # 2 x side - 1 offsets each way, and three for the class token
+    # 2 x side - 1 offsets in each direction, and three for the class token
     return (_root(len(relative) - 3) + 1) // 2 if relative is not None else 0
 
 
@@ -45,6 +45,6 @@ def _positions_before(network: Any) -> int:
 
 
 def _root(number: int) -> int:
-    """The whole square root, or 0."""
+    """Return the exact square root, or 0."""
     side = math.isqrt(max(number, 0))
     return side if side * side == number else 0

@@ -1,4 +1,4 @@
-"""Hold what a checkpoint has against a network: every parameter must be there, with its shape."""
+"""Compare a checkpoint with a network: every parameter must be present with its shape."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ LAYOUTS: dict[Layout, str] = {
     "augreg": "the names of Google's arrays",
 }
 
+# Errors of timm's conversions for a file in an unexpected layout.
 FAULTS = (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-"""What timm's conversions raise for a file that is not what they take it for."""
 
-# The networks of C-RADIO whose positions timm resamples from corner to corner.
+# The networks of C-RADIO whose positions timm resamples with aligned corners.
 RADIO_CORNERS = ("vit_base_patch16_radio_v3", "vit_huge_patch16_radio_v3")
 
-# Parts of a vision transformer: what is left of these, the network would lack.
+# Parts of a vision transformer: if one of these is left over, the network lacks it.
 INSIDE = re.compile(
     r"(blocks|layers|patch_embed|norm_pre|ln_pre|pos_embed|cls_token|dist_token|reg_token|register_tokens|"
     r"storage_tokens|rel_pos_bias|prompt\w*|adapter\w*|\w*lora\w*)(\.|$)"
 )
-# Of these, what says nothing or only training needed: counters, masks, indices and fixed frequencies.
+# Exceptions, which do not change the output: counters, masks, indices and fixed frequencies.
 UNREAD = re.compile(r"(total_ops|total_params|num_batches_tracked|bias_mask|relative_position_index|periods|freqs)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A network's parameters as a file has them.
+    """A network's parameters in a file.
 
     Attributes:
-        place: where.
-        layout: in whose names.
-        given: all that is there, in those names turned to timm's.
-        state: the network's parameters among it.
-        missing: names of parameters that are not there.
-        misshapen: what has another shape: name, found, expected.
-        extra: parts of a vision transformer that the network has no place for.
+        place: their location.
+        layout: of their names.
+        given: everything at that place, renamed from the layout to timm's names.
+        state: the parameters of the network in it.
+        missing: names of absent parameters.
+        misshapen: parameters of another shape: name, found, expected.
+        extra: parts of a vision transformer that the network does not have.
     """
 
     place: Place
@@ -69,17 +69,17 @@ class Match:
 
     @property
     def fits(self) -> bool:
-        """Whether the file is exactly what the network needs, with or without a head."""
+        """True if the file holds exactly the parameters of the network; a head does not matter."""
         return not (self.missing or self.misshapen or self.extra)
 
     @property
     def kernel_differs(self) -> bool:
-        """Whether its patches are of another size, or it is of another width."""
+        """True if the patch size or the width differs."""
         return any(name == "patch_embed.proj.weight" for name, _, _ in self.misshapen)
 
     @property
     def faults(self) -> int:
-        """How far off it is."""
+        """The number of missing, misshapen and extra parameters."""
         return len(self.missing) + len(self.misshapen) + len(self.extra)
 
 
@@ -87,11 +87,11 @@ def matches(place: Place, network: nn.Module) -> list[Match]:
     """Read a place in every layout that it may have.
 
     Args:
-        place: where parameters lie.
-        network: to be filled; it may be on the meta device.
+        place: location of the parameters.
+        network: the network to fill; it may be on the meta device.
 
     Returns:
-        the one that fits, alone; else all.
+        only the match that fits; if none fits, all of them.
     """
     tried: list[Match] = []
     for layout, state in _readings(place, network):
@@ -111,13 +111,13 @@ def _match(place: Place, layout: Layout, given: Mapping[str, Any], wanted: Mappi
         if state[name].shape != wanted[name].shape
     ]
     extra = [name for name in state if name not in wanted and INSIDE.match(name) and not UNREAD.search(name)]
-    wrong.sort(key=lambda each: each[0] != "patch_embed.proj.weight")  # it tells most
+    wrong.sort(key=lambda each: each[0] != "patch_embed.proj.weight")  # the most informative first
     own = {name: state[name] for name in there}
     return Match(place, layout, state, own, [name for name in wanted if name not in own], wrong, extra)
 
 
 def _with_final_norm(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Fine-tuning on pooled tokens moves the last norm to ``fc_norm``; nothing here reads what comes after it."""
+    """Rename the last norm, which fine-tuning on pooled tokens moves to ``fc_norm`` (or back)."""
     moved = {}
     for ours, theirs in (("norm", "fc_norm"), ("fc_norm", "norm")):
         for part in ("weight", "bias"):
@@ -144,16 +144,16 @@ def _readings(place: Place, network: nn.Module) -> Iterator[tuple[Layout, StateD
 
 
 def _norm_beside(place: Place) -> StateDict:
-    """The last norm of transformers' BEiT, which lies beside the network, not in it."""
+    """Return the last norm of transformers' BEiT, which is next to the network, not inside it."""
     outer = place.prefix.rpartition(".")[0].rpartition(".")[0]
     norm = f"{outer}.layernorm." if outer else "layernorm."
     return {name.removeprefix(outer).lstrip("."): v for name, v in place.beside.items() if name.startswith(norm)}
 
 
 def _by_timm(place: Place, state: StateDict, network: Any) -> StateDict | None:
-    """Timm's own conversion of a family, where it takes no other kernel for this network's.
+    """Apply timm's own conversion of a family; None where the kernel or the positions have another size.
 
-    It would resample a kernel or a table of positions of another size without a word.
+    Timm would resample a kernel or a position table of another size without a warning.
     """
     convert = getattr(importlib.import_module(type(network).__module__), "checkpoint_filter_fn", None)
     kernel = place.state.get(place.kernel)
@@ -169,7 +169,7 @@ def _by_timm(place: Place, state: StateDict, network: Any) -> StateDict | None:
         corners = network.pretrained_cfg["architecture"] in RADIO_CORNERS
         more |= {"interpolation": "bilinear", "antialias": False, "align_corners": corners}
     try:
-        with redirect_stdout(StringIO()):  # it prints what it leaves out
+        with redirect_stdout(StringIO()):  # timm prints the names that it drops
             converted: StateDict = convert(_as_timm_expects(state, network), network, **more)
     except FAULTS:
         return None
@@ -177,7 +177,7 @@ def _by_timm(place: Place, state: StateDict, network: Any) -> StateDict | None:
 
 
 def _as_timm_expects(state: StateDict, network: nn.Module) -> StateDict:
-    """Timm tells DINOv2 by a mask token and DINOv3 by the name of its registers, which some files lack."""
+    """Add the names by which timm recognises DINOv2 (a mask token) and DINOv3 (its registers); some files lack them."""
     if type(network).__module__ == "timm.models.eva" and "register_tokens" in state:
         return {name.replace("register_tokens", "storage_tokens"): value for name, value in state.items()}
     if RADIO in state:
@@ -187,9 +187,9 @@ def _as_timm_expects(state: StateDict, network: nn.Module) -> StateDict:
 
 
 def _dropped(state: StateDict, converted: StateDict) -> StateDict:
-    """Biases that a conversion left out though they are not zero: the network would have to have them.
+    """Return nonzero biases that a conversion dropped although they change the output.
 
-    A key's bias is none of them: it adds the same to a whole row of attention, which softmax takes away again.
+    A key's bias does not count: it adds a constant to a whole row of attention, and softmax cancels it.
     """
     biases = {name: value for name, value in state.items() if name.endswith(".attn.qkv.bias")}
     split = {name: name.replace("qkv.bias", "q_bias") for name in biases}

@@ -1,4 +1,4 @@
-"""Resampling a file's position tables to the grid of a network, as the network's own code does."""
+"""Resample a file's position tables to the grid of a network, as the network's own code does."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from teachmatters.api import Size
 TABLE = "pos_embed"
 BIASES = "relative_position_bias_table"
 
+# Increased whenever the resampled numbers change; part of a model's identity at any size but its native one.
 REVISION = 2
-"""Raised whenever a resampled table gets other numbers; part of a model's identity at another size than its own."""
 
+# Added by DINOv2's authors to the target grid; their features at 224 depend on it.
 OFFSET = 0.1
-"""What DINOv2's authors add to the grid that they ask for; their features at 224 come from this very scale."""
 
 
 def identity(weights: str, size: Size | None, native: Size) -> str:
-    """Return what identifies weights in a network of some size: other positions make other numbers.
+    """Return the identity of weights at an image size, because resampled positions change the numbers.
 
     Args:
-        weights: what identifies the weights themselves, in hex.
-        size: rows and columns of pixels that the network was built for; None for its own.
-        native: its own.
+        weights: the identity of the weights themselves, in hex.
+        size: rows and columns of pixels that the network was built for; None for the native size.
+        native: rows and columns of pixels of the native size.
 
     Returns:
-        the same at its own size, else a sha256 in hex of weights, size and REVISION.
+        ``weights`` at the native size, else a sha256 in hex of weights, size and REVISION.
 
     >>> identity("ab", (224, 224), (224, 224)), len(identity("ab", (384, 384), (224, 224)))
     ('ab', 64)
@@ -57,15 +57,15 @@ def depends_on_size(key: str) -> bool:
 def fit(network: Any, state: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Resample the position tables of a state dict to the grid of a network.
 
-    A table of absolute positions is taken for a square grid, behind as many rows as the network has for its class
-    token; where that is impossible, one row more or less. What cannot be a square is left alone.
+    A table of absolute positions is read as a square grid after as many rows as the network has for its class token;
+    if that is impossible, after one row or none. A table without a square grid is left unchanged.
 
     Args:
-        network: built by timm for the size that was asked for.
+        network: built by timm for the requested size.
         state: parameters in timm's naming.
 
     Returns:
-        the state with its tables resampled, and what was done in a few words; empty when nothing was.
+        the state with its tables resampled, and a short description of the change; empty without a change.
     """
     fitted, done = dict(state), ""
     for key, table in state.items():
@@ -85,9 +85,10 @@ def resample(table: Tensor, grid: tuple[int, int], prefix: int, *, authors: bool
     Args:
         table: (1, prefix + M * M, D).
         grid: rows and columns of patches.
-        prefix: rows before the grid; they stay as they are.
-        authors: interpolate as DINOv2's authors do for their networks without registers: bicubic, no antialiasing,
-            scaled by (rows + 0.1) / M and (columns + 0.1) / M. Else as timm does: bicubic, antialiased, to the size.
+        prefix: rows before the grid; they are copied.
+        authors: interpolate as DINOv2's authors do for their networks without registers: bicubic, not antialiased,
+            scaled by (rows + 0.1) / M and (columns + 0.1) / M. Otherwise as timm does: bicubic, antialiased, to the
+            exact size.
 
     Returns:
         (1, prefix + rows * columns, D), of the table's dtype.
@@ -108,7 +109,7 @@ def resample(table: Tensor, grid: tuple[int, int], prefix: int, *, authors: bool
 
 
 def interpolates_as_dinov2(architecture: str) -> bool:
-    """Return whether a network of timm is a DINOv2 without registers; with registers its authors do as timm does.
+    """Return whether a network of timm is a DINOv2 without registers; with registers, its authors interpolate as timm.
 
     >>> interpolates_as_dinov2("vit_small_patch14_dinov2"), interpolates_as_dinov2("vit_small_patch14_reg4_dinov2")
     (True, False)
@@ -147,7 +148,7 @@ def _relative(network: nn.Module, key: str, table: Tensor) -> tuple[Tensor, str]
     if (side, side) == tuple(window):
         return table, ""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch, about the speed of what timm does: nothing the user could act on
+        warnings.simplefilter("ignore")  # PyTorch's, about the speed of timm's call; the user cannot change it
         resampled = resize_rel_pos_bias_table(table, new_window_size=window, new_bias_shape=own.shape)
     said = f"relative positions of {side} x {side} patches resampled to {window[0]} x {window[1]}"
     return resampled, said

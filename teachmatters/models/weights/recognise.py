@@ -1,4 +1,4 @@
-"""Say what a file's network is, from its names and shapes, and which model is like it."""
+"""Recognise a file's network from its names and shapes, and find similar models."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from teachmatters.models.weights.finding import Place
 
 TITLES = {"mae": "MAE", "moco": "MoCo-v3", "clip": "CLIP", "supervised": "Google's supervised"}
 
+# The word for a width in timm's ids.
 WORDS = {192: "tiny", 384: "small", 768: "base", 1024: "large", 1152: "so400m", 1280: "huge", 1536: "giant"}
-"""What timm's ids call a width."""
 
+# Entries next to the weights by which OpenAI's own files differ from others in CLIP's names.
 OPENAI = {"input_resolution", "context_length", "vocab_size"}
-"""What OpenAI's own files hold beside the weights, and no other that is in CLIP's names."""
 
 
+# One table for all blocks, which only BEiT's pre-training uses.
 SHARED_BIASES = r"(encoder\.relative_position_bias|shared_position_bias|rel_pos_bias)\.relative_position_bias_table$"
-"""One table for all blocks: only BEiT's pre-training has that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A vision transformer's size, as far as its parameters tell it; 0 where they do not.
+    """The size of a vision transformer, read from its parameters; 0 for what they do not show.
 
     >>> str(Shape(width=384, depth=12, patch=16, side=24))
     'ViT-S/16 for 384 x 384 pixels'
@@ -42,12 +42,12 @@ class Shape:
 
     @property
     def pixels(self) -> int:
-        """The side of the images that it has positions for."""
+        """The image side that its position table is made for."""
         return self.side * self.patch
 
     @property
     def arch(self) -> str:
-        """``ViT-S/16``, with its number of layers where that is not the usual one."""
+        """``ViT-S/16``, followed by an unusual number of layers."""
         usual = self.depth == next((shape.depth for shape in SHAPES.values() if shape.width == self.width), 12)
         name = f"ViT-{LETTERS.get(self.width, self.width)}/{self.patch}"
         return name if usual else f"{name} of {self.depth} layer{'s' if self.depth != 1 else ''}"
@@ -57,7 +57,7 @@ class Shape:
 
 
 def shape_of(state: Mapping[str, Any]) -> Shape | None:
-    """Read a size off parameters in timm's names; None where there is no patch embedding."""
+    """Read the size from parameters in timm's names; None without a patch embedding."""
     kernel = state.get("patch_embed.proj.weight")
     if not isinstance(kernel, Tensor) or kernel.ndim != 4:
         return None
@@ -68,9 +68,9 @@ def shape_of(state: Mapping[str, Any]) -> Shape | None:
 
 
 def family_of(place: Place, layout: str) -> str:
-    """Tell whose a network is where something in the file says so; empty where nothing does.
+    """Return the family of a network where the file shows it, else an empty text.
 
-    A wrapper, a missing head or a mask token say nothing: many scripts write them.
+    A wrapper, a missing head or a mask token is no evidence: many scripts write them.
     """
     if layout == "augreg":
         return "supervised"
@@ -85,18 +85,18 @@ def family_of(place: Place, layout: str) -> str:
 
 
 def is_openai(place: Place) -> bool:
-    """Tell OpenAI's own file of CLIP."""
+    """Return True for OpenAI's own file of CLIP."""
     return {name.rpartition(".")[2] for name in place.beside} >= OPENAI
 
 
 def named_like(family: str, shape: Shape) -> str:
-    """Name the model of a family that has a shape, or nothing."""
+    """Return the name of a family's model with that shape, or an empty text."""
     wanted = family, shape.arch, shape.pixels or 224
     return next((r.name for r in RECIPES.values() if (r.family, r.arch, r.pixels) == wanted), "")
 
 
 def ids_like(shape: Shape) -> Iterator[str]:
-    """Name those of timm's architectures that a network of a shape may be, the plainest first."""
+    """Yield timm's architectures that a network of that shape may be, the plainest first."""
     word, patch, pixels = WORDS.get(shape.width, str(shape.width)), shape.patch, shape.pixels or 224
     for size in dict.fromkeys((pixels, 224)):
         yield f"vit_{word}_patch{patch}_{size}"

@@ -1,4 +1,4 @@
-"""Say why no network in a file is the one that was asked for: what was found, what was expected, what would work."""
+"""Build the errors for a file without the requested network: what it holds, what was expected, what would work."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ANY = "name the model that it belongs to ('tm models' lists them), or timm/<id>"
 
 
 def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted: Wanted) -> TeachMattersError:
-    """Make the error for a file without the network that was asked for.
+    """Return the error for a file without the requested network.
 
     Args:
         path: of the file.
-        there: the places that were looked at.
-        near: what was read there, in every layout.
+        there: the places that were searched.
+        near: the matches there, in every layout.
         wanted: the network.
     """
     parts = [match for match in near if match.place.kernel]
@@ -41,7 +41,7 @@ def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted:
 
 
 def other_family(path: Path, match: Match, family: str, wanted: Wanted) -> TeachMattersError:
-    """Make the error for a file that fits, and says that another family trained it."""
+    """Return the error for a file that fits but belongs to another family."""
     shape = shape_of(match.given)
     named = named_like(family, shape) if shape else ""
     where = f"for these weights use --model {named} with the same --weights" if named else ANY
@@ -61,7 +61,7 @@ def _no_network(path: Path, there: Sequence[Place], wanted: Wanted) -> TeachMatt
 
 
 def _why(match: Match) -> str:
-    """What is wrong first: a shape tells most, then what is missing, then what is too much."""
+    """Describe the first fault: a shape tells most, then missing, then extra parameters."""
     if match.misshapen:
         shapes = [f"{name} is {found} instead of {expected}" for name, found, expected in match.misshapen]
         return listing(shapes, 2)
@@ -71,7 +71,7 @@ def _why(match: Match) -> str:
 
 
 def _advice(match: Match, shape: Shape | None, wanted: Wanted) -> str:
-    """Name the nearest thing that would work; it is tried before it is named."""
+    """Return advice that would work: the suggested model is matched against the file first."""
     if shape is None:
         return ANY
     pixels = shape.pixels, shape.pixels
@@ -85,7 +85,7 @@ def _advice(match: Match, shape: Shape | None, wanted: Wanted) -> str:
 
 
 def _fitting(place: Place, architecture: str, shape: Shape) -> str:
-    """The id, with the size that the file is for where that is another; empty where it does not fit."""
+    """Return the id, with the file's size if that differs from the native one; empty if the file does not fit."""
     import timm
 
     from teachmatters.models.networks import hollow

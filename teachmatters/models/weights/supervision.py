@@ -1,4 +1,4 @@
-"""How a file's weights were trained, as far as its layout tells."""
+"""Read the supervision of a file's weights from its layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from teachmatters.models.weights.matching import Match
 from teachmatters.models.weights.recognise import family_of
 
-# Families that one kind of training alone leaves behind.
+# Families with a single kind of training.
 TRAINED: Mapping[str, str] = {
     "moco": "contrast",
     "clip": "image-text contrast",
@@ -24,23 +24,23 @@ CLASSIFIERS = ("head.", "classifier.")
 
 
 def supervision_told(match: Match) -> str:
-    """Return how the weights were trained, or nothing where the file does not tell.
+    """Return the supervision of the weights, or an empty text if the file does not show it.
 
     Args:
-        match: the network that was found in the file.
+        match: the network found in the file.
     """
     family = family_of(match.place, match.layout)
     if family == "beit" and any(name.rpartition("beit.")[2].startswith(CLASSIFIERS) for name in match.place.beside):
         return ""  # fine-tuned with labels
     if not family and match.layout == "timm" and _has_mae_positions(match.state.get("pos_embed")):
-        return TRAINED["mae"]  # anybody's file may look like this; only MAE's positions tell
+        return TRAINED["mae"]  # many files have this layout; only MAE's positions are evidence
     return TRAINED.get(family, "")
 
 
 def _has_mae_positions(positions: object) -> bool:
-    """Return whether a table (1, 1 + n x n, D) of positions is MAE's, which its training does not change.
+    """Return whether a table (1, 1 + n x n, D) of positions is MAE's, which training does not change.
 
-    Sines and cosines, first of the column, then of the row; zeros for the class token.
+    It holds sines and cosines of the column, then of the row, and zeros for the class token.
     """
     if not isinstance(positions, Tensor) or positions.ndim != 3:
         return False

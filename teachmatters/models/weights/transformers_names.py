@@ -1,4 +1,4 @@
-"""From transformers' names of a vision transformer's parameters to those of its authors or of timm."""
+"""Rename the parameters of transformers' vision transformers to the names of timm or of the authors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from teachmatters.models.weights.finding import StateDict
 
 QKV = ("query", "key", "value")
 
-# Applied in this order to each name; what none of them knows stays as it is.
+# Applied in this order to each name; a name that none of them matches stays unchanged.
 NAMES: tuple[tuple[str, str], ...] = (
     (r"^vision_model\.", ""),
     (r"^embeddings\.(cls|class|mask|register|distillation)_(token|tokens|embedding)$", r"\1_\2"),
@@ -54,10 +54,10 @@ def from_transformers(state: Mapping[str, Any]) -> StateDict:
     ViT, DeiT, MAE, BEiT, Data2Vec, MSN, DINOv2, DINOv3, I-JEPA, CLIP and SigLIP.
 
     Args:
-        state: without what precedes ``embeddings.``.
+        state: names start at ``embeddings.``, without a prefix.
 
     Returns:
-        in timm's names; register tokens in their authors', for timm's own conversion.
+        the parameters in timm's names; register tokens in the authors' names, for timm's own conversion.
     """
     renamed = {_renamed(name, NAMES): value for name, value in state.items()}
     table = renamed.get("pos_embed")
@@ -72,7 +72,7 @@ def from_transformers(state: Mapping[str, Any]) -> StateDict:
 
 
 def _part_pooling(state: StateDict) -> None:
-    """SigLIP's attention pooling: timm keeps the query apart from key and value."""
+    """Split SigLIP's attention pooling: timm keeps the query separate from key and value."""
     for part in ("weight", "bias"):
         joined = state.pop(f"attn_pool.attention.in_proj_{part}", None)
         if isinstance(joined, Tensor):
@@ -93,7 +93,7 @@ def _join_attention(state: StateDict, prefix: str) -> None:
 
 
 def join(state: StateDict, prefix: str, parts: Sequence[str], name: str) -> None:
-    """Stack parameters that timm keeps in one; where a part is missing nothing is joined."""
+    """Concatenate parameters that timm keeps in one; do nothing if a part is missing."""
     found = [state[prefix + part] for part in parts if isinstance(state.get(prefix + part), Tensor)]
     if len(found) == len(parts) and len({each.shape[1:] for each in found}) == 1:
         state[prefix + name] = torch.cat(found)

@@ -1,4 +1,4 @@
-"""The network that a checkpoint file is to fill."""
+"""Describe the network that a checkpoint file should fill."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Make: TypeAlias = "Callable[[Size | None], nn.Module]"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The network that a file is to fill.
+    """The network that a file should fill.
 
     Attributes:
-        name: the model's, for messages.
+        name: of the model, for messages.
         arch: ``ViT-S/16``.
         architecture: timm's name of the network.
         make: see Make.
-        size: of the images, where one was asked for: then a file of any size will do, and is resampled.
+        size: requested image size; then a file of any size fits, and its positions are resampled.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Find the network that was asked for in a file that the user gives, and say what was taken."""
+"""Find the requested network in the user's file and load it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from teachmatters.models.weights.wanted import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The parameters of one network.
+    """The parameters of one network, found in a file.
 
     Attributes:
-        state: all of the network's, in its names and shapes.
-        match: where they were, and in whose names.
-        size: of the images that they were trained for, where it is not the network's own.
-        remarks: sentences about what was taken where there was a choice.
+        state: all parameters, in the network's names and shapes.
+        match: their place and layout.
+        size: of the training images, if it is not the native one.
+        remarks: sentences about choices among several networks.
     """
 
     state: StateDict
@@ -46,7 +46,8 @@ def find(given: Path, wanted: Wanted) -> Found:
         wanted: the network.
 
     Raises:
-        TeachMattersError: no such file, no checkpoint, none that fits, or several that fit equally well.
+        TeachMattersError: the file does not exist or is no checkpoint, no network in it fits, or several fit equally
+            well.
     """
     path, name = checkpoints.split(given)
     there = places(checkpoints.read(path))
@@ -64,7 +65,7 @@ def find(given: Path, wanted: Wanted) -> Found:
 
 
 def _pixels(network: Any) -> Size | None:
-    """The size of the images that a network has positions for; none where it needs no table of them."""
+    """Return the image size of a network's position table; None for a network without one."""
     if not grid_side(network.state_dict(), network):
         return None
     rows, columns = network.patch_embed.img_size
@@ -90,13 +91,13 @@ def _check_fractions(path: Path, match: Match, network: nn.Module) -> None:
 
 
 def source(found: Found, network: str, size: Size, native: Size, build: Callable[[], ModelAdapter]) -> ModelSource:
-    """Make the source of a model from a file.
+    """Return the source of a model from a file.
 
     Args:
-        found: what was found in it.
-        network: what computes with it, as ``networks.described`` tells.
-        size: of the images that the network is built for.
-        native: of those that the network is for by itself.
+        found: the parameters found in it.
+        network: description of the computation, from ``networks.described``.
+        size: image size that the network is built for.
+        native: the network's native image size.
         build: makes the adapter.
     """
     weights = positions.identity(identity(found.state, network), size, found.size or native)
@@ -104,10 +105,10 @@ def source(found: Found, network: str, size: Size, native: Size, build: Callable
 
 
 def fill(network: nn.Module, found: Found) -> str:
-    """Load the parameters into a network; positions for another size are resampled as its own code does.
+    """Load the parameters into a network; resample positions of another size as the network's own code does.
 
     Returns:
-        how they were resampled, in a few words; empty where they were not.
+        a short description of the resampling; empty if there was none.
     """
     state, resampled = positions.fit(network, found.state)
     network.load_state_dict(state)
@@ -115,7 +116,7 @@ def fill(network: nn.Module, found: Found) -> str:
 
 
 def _matches(place: Place, network: Any, wanted: Wanted) -> list[tuple[Match, Size | None]]:
-    """Read a place; a network of any size is that of the place first, and is resampled when it is filled."""
+    """Match a place; if a size was requested, match at the place's own size (``fill`` resamples later)."""
     if place.kernel == RADIO and wanted.size is not None:  # timm cuts its table to the network's size
         return [(match, wanted.size) for match in matches(place, wanted.make(wanted.size))]
     side = grid_side(place.state, network)
@@ -126,18 +127,18 @@ def _matches(place: Place, network: Any, wanted: Wanted) -> list[tuple[Match, Si
 
 
 def choose(path: Path, name: str, fits: list[Match]) -> tuple[Match, str]:
-    """Take the one that comes first by teacher, average and encoder.
+    """Choose one network: the teacher, an average and the encoder come first.
 
     Args:
         path: for messages.
-        name: what the user chose, or nothing.
-        fits: every network that would do.
+        name: the user's choice, or empty.
+        fits: every network that fits.
 
     Returns:
-        the one that is taken, and a sentence about it where there was a choice.
+        the chosen match, and a sentence about it if there were several.
 
     Raises:
-        TeachMattersError: none has that name, or several with other numbers come first.
+        TeachMattersError: no network has that name, or several with different numbers rank first.
     """
     named = [match for match in fits if match.place.named(name)] if name else fits
     paths = [f"{path}#{match.place.path}" for match in fits]
@@ -164,11 +165,11 @@ def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 
 
 def identity(state: Mapping[str, Tensor], network: str = "") -> str:
-    """Return a sha256 of parameters, in hex: the same for every file, wrapper and layout that they come in.
+    """Return a sha256 of parameters, in hex; it does not depend on the file, wrapper or layout.
 
     Args:
-        state: in the network's names; fractions count as the float32 that the network computes with.
-        network: what computes with them, where that is not told by the state.
+        state: in the network's names; fractions are hashed as float32, the dtype of the network.
+        network: description of the computation, as far as the state does not determine it.
     """
     digest = hashlib.sha256(network.encode())
     for name in sorted(state):
