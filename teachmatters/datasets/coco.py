@@ -1,4 +1,4 @@
-"""COCO val2017: everyday scenes whose objects are outlined."""
+"""COCO val2017: everyday scenes with the outlines of their objects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PART = "val2017"
 class Coco(Dataset):
     """The images of val2017 by ascending id, each with the masks of its objects, crowds included.
 
-    Keys are ``val2017/<file>`` wherever the images lie, so that both layouts give the same numbers the same cell.
+    Keys are ``val2017/<file>`` in both layouts, so both share the same cells in the store.
 
     Args:
-        root: holds annotations/, and val2017/ beside it or in images/.
-        images: only so many of the first ids; None for all.
+        root: holds annotations/ and, next to it or in images/, val2017/.
+        images: number of images, the first by id; None for all.
 
     Raises:
         TeachMattersError: the annotation file cannot be read.
@@ -67,10 +67,10 @@ class Coco(Dataset):
 
 
 def open_coco(request: DatasetRequest) -> Coco:
-    """COCO val2017, the first ``images`` ids of it.
+    """Open the first ``images`` ids of COCO val2017.
 
     Raises:
-        TeachMattersError: no root, or a damaged annotation file.
+        TeachMattersError: there is no root, or the annotation file is damaged.
     """
     if request.root is None:
         raise TeachMattersError("coco needs COCO's folder, which holds annotations/; name it with --data-root DIR")

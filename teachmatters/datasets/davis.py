@@ -1,4 +1,4 @@
-"""DAVIS 2017 val at 480p: videos with a mask of every object in every frame."""
+"""DAVIS 2017 val at 480p: videos with masks of all objects in each frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VOID = 255
 
 
 class Davis(Dataset):
-    """The videos in val.txt's order, each one's frames by name.
+    """The videos in the order of val.txt, their frames by name.
 
     Args:
         root: holds JPEGImages/480p, Annotations/480p and ImageSets/2017/val.txt.
@@ -43,10 +43,10 @@ class Davis(Dataset):
         self._items = [item for number, name in enumerate(dict.fromkeys(names)) for item in self._frames(number, name)]
 
     def _frames(self, number: int, video: str) -> list[Item]:
-        """A video's frames by name; one that only its mask shows is there without a byte, and will not be read."""
+        """List a video's frames by name; a frame with a mask but no image has size 0 and cannot be read."""
         folder, masks = f"{FRAMES}/{video}", self.root / MASKS / video
         names = sorted((entry.name for entry in entries(self.root / folder) if is_image(entry.name)), reverse=True)
-        found = {Path(name).stem: name for name in names}  # of one frame twice the first by name
+        found = {Path(name).stem: name for name in names}  # of duplicates, the first by name
         if not found:
             raise TeachMattersError(f"{self.root / folder} holds no frames; unpack DAVIS 2017 TrainVal 480p again")
         marked = {Path(entry.name).stem for entry in entries(masks) if _is_mask(entry.name)} if masks.is_dir() else ()
@@ -98,7 +98,7 @@ def _is_mask(name: str) -> bool:
 
 
 def _gaps(items: Sequence[Item]) -> list[str]:
-    """Frames whose image is lost, or whose number is left out between the first, 0, and the last."""
+    """List frames without an image and numbers that are missing between 0 and the last frame."""
     lost = [item.key for item in items if not item.size]
     for video, frames in groupby(items, key=lambda item: item.group):
         names = [Path(item.key).stem for item in frames]
@@ -109,10 +109,10 @@ def _gaps(items: Sequence[Item]) -> list[str]:
 
 
 def read_index_mask(path: Path) -> Any:
-    """An indexed PNG as uint8 (height, width): the number of the object at each pixel, 255 where it is void.
+    """Read an indexed PNG as uint8 (height, width): the number of the object at each pixel, 255 for void.
 
     Raises:
-        OSError, ValueError, SyntaxError: it cannot be read, has no indices, or numbers above 255.
+        OSError, ValueError, SyntaxError: the file cannot be read, is not indexed, or has numbers above 255.
     """
     import numpy as np
     from PIL import Image
@@ -134,10 +134,10 @@ def _read(path: Path) -> str:
 
 
 def open_davis(request: DatasetRequest) -> Davis:
-    """The videos of val.
+    """Open the videos of val.
 
     Raises:
-        TeachMattersError: no root, or a video is missing.
+        TeachMattersError: there is no root, or a video is missing.
     """
     if request.root is None:
         raise TeachMattersError("davis needs the folder DAVIS, which holds JPEGImages/480p; name it with --data-root")

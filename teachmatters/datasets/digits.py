@@ -10,7 +10,7 @@ from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# The largest value in the data; it becomes 255.
+# The largest value in the data; it is mapped to 255.
 DARKEST = 16
 
 
@@ -39,7 +39,7 @@ class Digits(Dataset):
 
 
 def open_digits(request: DatasetRequest) -> Digits:
-    """The digits.
+    """Open the digits.
 
     >>> digits = open_digits(None)
     >>> item = digits.items("labels", "all")[0]

@@ -1,4 +1,4 @@
-"""ImageNet-1k as it unpacks: train/ in a folder per class, val/ in such folders or flat with the official list."""
+"""ImageNet-1k as unpacked: train/ in class folders, val/ in class folders or flat with the official list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CSV = "LOC_val_solution.csv"
 DEVKIT = ("ILSVRC2012_devkit_t12/data", "data", "devkit/data", "")
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
-# Leaves of the devkit's tree of synsets, which it numbers first.
+# Leaves of the devkit's synset tree; they have the lowest numbers.
 CLASSES = 1000
 NEEDED = (
     f"the devkit's {TRUTH} and {META} (ILSVRC2012_devkit_t12.tar.gz, unpacked beside val/), or {CSV} of Kaggle beside "
@@ -30,7 +30,7 @@ NEEDED = (
 
 
 class FlatImageNet(ImageFolder):
-    """ImageNet whose val/ is flat: keys, order and labels are those of one that is sorted into classes.
+    """ImageNet with a flat val/; keys, order and labels equal those of class folders.
 
     Args:
         root: holds train/<wnid>/ and val/*.JPEG.
@@ -72,10 +72,10 @@ class FlatImageNet(ImageFolder):
 
 
 def open_imagenet(request: DatasetRequest) -> Images:
-    """Open ImageNet, which must be divided and labelled.
+    """Open ImageNet, which needs splits and labels.
 
     Raises:
-        TeachMattersError: train/ or val/ has neither a folder per class nor, for val/, the official list beside it.
+        TeachMattersError: train/ or val/ has no class folders, and val/ has no official list next to it.
     """
     dataset = opened(request, upright=False)
     if isinstance(dataset, ImageFolder) and _is_raw(dataset):
@@ -89,7 +89,7 @@ def open_imagenet(request: DatasetRequest) -> Images:
 
 
 def _is_raw(dataset: ImageFolder) -> bool:
-    """Whether train/ is in a folder per class and val/ is not."""
+    """Return True if train/ has class folders and val/ has not."""
     folders, tree = dataset.layout.folders, dataset.tree
     if not {"train", "val"} <= set(folders):
         return False
@@ -103,7 +103,7 @@ def val_classes(root: Path) -> dict[str, str]:
         root: the folder that holds val/.
 
     Raises:
-        TeachMattersError: there is no list, or it is not what such files hold.
+        TeachMattersError: there is no list, or it is damaged.
     """
     devkits = (root / folder for folder in DEVKIT)
     readers: list[tuple[Callable[[Path], dict[str, str]], Path]] = [
@@ -123,13 +123,13 @@ def val_classes(root: Path) -> dict[str, str]:
 
 
 def _of_csv(path: Path) -> dict[str, str]:
-    """Lines like ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``: the class, then boxes."""
+    """Read lines like ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``: the class, then boxes."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
 
 
 def _of_devkit(path: Path) -> dict[str, str]:
-    """Line n is the number of the class of image n; meta.mat says which WordNet id has the number."""
+    """Read the class number of image n from line n, and its WordNet id from meta.mat."""
     from scipy.io import loadmat
 
     with path.with_name(META).open("rb") as file:

@@ -20,7 +20,7 @@ LIST = Path(__file__).with_suffix(".txt")
 
 @cache
 def fifty_classes() -> dict[str, str]:
-    """The classes: names by WordNet id, in the list's order.
+    """Return the names of the classes by WordNet id, in the list's order.
 
     >>> list(fifty_classes().items())[0], len(fifty_classes())
     (('n01601694', 'Dipper'), 50)
@@ -30,14 +30,14 @@ def fifty_classes() -> dict[str, str]:
 
 
 class ImageNet50(Dataset):
-    """The first images by name of each of the fifty classes below train/; no other folder is looked into.
+    """The first images by name of each of the fifty classes in train/; other folders are not read.
 
     Args:
         root: holds train/<wnid>/*.JPEG.
         per_class: images of each class.
 
     Raises:
-        TeachMattersError: a class is missing or without images; names the first ones.
+        TeachMattersError: classes are missing or have no images; the message names the first ones.
     """
 
     kinds = frozenset({"images", "labels"})
@@ -71,10 +71,10 @@ class ImageNet50(Dataset):
 
 
 def open_imagenet50(request: DatasetRequest) -> ImageNet50:
-    """ImageNet-50 with ``per_class`` images of each class.
+    """Open ImageNet-50 with ``per_class`` images of each class.
 
     Raises:
-        TeachMattersError: no root, or a class is missing.
+        TeachMattersError: there is no root, or a class is missing.
     """
     if request.root is None:
         raise TeachMattersError("imagenet50 needs ImageNet's folder, which holds train/; name it with --data-root")

@@ -1,4 +1,4 @@
-"""Reading one image file as RGB."""
+"""Read one image file as RGB."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
-# Such an image is refused below, with its name. Filters belong to the whole process and images are read by many
-# threads, so this one is set once, here, and not around each reading.
+# read_image rejects such an image and names it. Warning filters apply to the whole process and many threads read
+# images, so this one is set once, here, and not around each read.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 # Pillow only identifies these formats (BUFR, GRIB, HDF5, MPEG), reads them on Windows only (WMF), or reads them by
 # running another program (EPS).
 NOT_READ = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
-# The size from which Pillow itself refuses an image: twice Image.MAX_IMAGE_PIXELS, as Pillow ships it.
+# The size above which Pillow itself rejects an image: twice Pillow's default Image.MAX_IMAGE_PIXELS.
 MOST_PIXELS = 178_956_970
 
-# ImageOps.exif_transpose does the same and then writes the other tags anew, which fails if one of them is damaged.
+# ImageOps.exif_transpose does the same, but also rewrites the other tags, which fails if one of them is damaged.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,7 +35,7 @@ TURNS = {
 
 @cache
 def formats() -> dict[str, str]:
-    """Return the formats that are read: Pillow's name of each by file name suffix, as this Pillow was built.
+    """Return the formats that are read: Pillow's names by suffix, depending on how this Pillow was built.
 
     >>> formats()[".jfif"], formats()[".pgm"], ".eps" in formats()
     ('JPEG', 'PPM', False)
@@ -55,7 +55,7 @@ def suffix_of(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file name is that of an image.
+    """Return whether a file name has the suffix of an image and is not hidden.
 
     >>> [is_image(name) for name in ("a.JPEG", "b.png", ".DS_Store", "._c.jpg", "notes.txt")]
     [True, True, False, False, False]
@@ -66,17 +66,17 @@ def is_image(name: str) -> bool:
 def read_image(file: Path | BinaryIO, name: str = "", *, upright: bool = False) -> Image.Image:
     """Read a whole image as RGB.
 
-    Transparent images are put on white, 16-bit grey is scaled to 8 bits, and of several frames the first is read.
+    Transparent images are put on white, 16-bit grey is scaled to 8 bits, and only the first of several frames is read.
 
     Args:
         file: a path, or an open file.
-        name: for messages; known if ``file`` is a path.
-        upright: apply the EXIF orientation, as image viewers do. Annotations of the official data sets are in the
+        name: for messages; not needed for a path.
+        upright: apply the EXIF orientation, as image viewers do. Annotations of the official data sets refer to the
             stored pixels, so their images are read without it.
 
     Raises:
-        OSError: no such file, or it is truncated.
-        ValueError, SyntaxError: damaged, too large, or of a kind that has no RGB form.
+        OSError: the file does not exist or is truncated.
+        ValueError, SyntaxError: the image is damaged, too large, or has no RGB form.
     """
     name = name or str(file)
     try:
@@ -91,16 +91,16 @@ def read_image(file: Path | BinaryIO, name: str = "", *, upright: bool = False) 
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """Return an image as its EXIF orientation asks for; unchanged if the tag is missing, 1 or damaged."""
+    """Apply the EXIF orientation; return the image unchanged if the tag is missing, 1 or damaged."""
     image.load()  # a PNG may hold its tags after its pixels
     orientation = 1
-    with contextlib.suppress(Exception):  # image viewers show an image whose tags are damaged as it is stored
+    with contextlib.suppress(Exception):  # with damaged tags, image viewers show the stored pixels
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB.
+    """Convert an image of any mode to RGB.
 
     >>> to_rgb(Image.new("I;16", (1, 1), 65535)).getpixel((0, 0)), to_rgb(Image.new("LA", (1, 1))).getpixel((0, 0))
     ((255, 255, 255), (255, 255, 255))

@@ -18,7 +18,7 @@ from teachmatters.errors import TeachMattersError, listing
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One image of an annotation file; ``path`` is its name as the file gives it, ``name`` the last part of that."""
+    """One image of an annotation file; ``path`` is the name in the file, ``name`` its last part."""
 
     path: str
     width: int
@@ -32,7 +32,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What an outline may be of; ``above`` is its super-category."""
+    """A category of outlines; ``above`` is its super-category."""
 
     name: str
     above: str
@@ -51,7 +51,7 @@ class Instances:
     """The content of an annotation file; images and categories by id, segments by the image's id.
 
     Attributes:
-        astray: how many annotations are of an image that the file does not list, by the id they give.
+        astray: number of annotations by image id, for images that the file does not list.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class Instances:
     astray: Mapping[object, int]
 
     def keys(self, key_of: Callable[[Photo], str]) -> dict[str, int]:
-        """The id of each image by its item's key, in the file's order.
+        """Return the id of each image by its item's key, in the file's order.
 
-        Two images of one file are two items, as they are two images to the annotations.
+        Two image entries for one file are two items, each with its own annotations.
 
         Raises:
-            TeachMattersError: two files in different folders would have one key.
+            TeachMattersError: two files in different folders have the same key.
         """
         found: dict[str, int] = {}
         for number, photo in self.photos.items():
@@ -81,7 +81,7 @@ class Instances:
         return found
 
     def remarks(self) -> list[str]:
-        """Sentences about what does not fit together."""
+        """Return sentences about inconsistencies in the file."""
         told = []
         twice = [name for name, count in Counter(photo.name for photo in self.photos.values()).items() if count > 1]
         if twice:
@@ -95,7 +95,7 @@ class Instances:
         return told
 
     def masks(self, photo: int, labels: Mapping[int, int]) -> tuple[Mask, ...]:
-        """An image's masks in the file's order, crowds included; ``labels`` by category id.
+        """Draw an image's masks in the file's order, crowds included; ``labels`` are by category id.
 
         Raises:
             TeachMattersError: an outline cannot be drawn.
@@ -109,10 +109,10 @@ class Instances:
 
 
 def read_instances(path: Path) -> Instances:
-    """Read an annotation file; several analyses of one command read it once.
+    """Read an annotation file; several analyses of one command share the result.
 
     Raises:
-        TeachMattersError: it cannot be read, or is not in COCO's format.
+        TeachMattersError: the file cannot be read or is not in COCO's format.
     """
     try:
         status = path.stat()
@@ -143,7 +143,7 @@ def _read(path: Path, modified: int, size: int) -> Instances:
 
 
 def _listed(content: Any, name: str) -> list[Any]:
-    """One of the lists that a file is made of."""
+    """Return one of the lists in a file."""
     found = content.get(name) if isinstance(content, dict) else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ValueError(f"it has no list of {name}")
@@ -151,7 +151,7 @@ def _listed(content: Any, name: str) -> list[Any]:
 
 
 def _by_id(content: Any, name: str) -> list[tuple[int, Mapping[str, Any]]]:
-    """The members of a list, each with its id."""
+    """Return the members of a list, each with its id."""
     found = [(_of(each, "id", f"one of its {name}"), each) for each in _listed(content, name)]
     twice = [number for number, count in Counter(number for number, _ in found).items() if count > 1]
     if twice:

@@ -1,4 +1,4 @@
-"""Outlines in COCO's format, and the masks drawn of them."""
+"""Outlines in COCO's format, and the masks drawn from them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 # Polygons as x, y, x, y, ... or run lengths, as pycocotools takes them.
 Outline: TypeAlias = "list[NDArray[np.float64]] | dict[str, Any]"
 
-# Pixels from the corner to a polygon's farthest point; beyond that the file is damaged, and drawing would not end.
+# Largest coordinate of a polygon, in pixels; beyond it the file is damaged, and drawing would not end.
 FARTHEST = 1e5
 
 
 def outline_of(segmentation: Any) -> Outline:
-    """Return an annotation's outline. Polygons of four numbers or fewer are no areas (PartImageNet has such).
+    """Return an annotation's outline; ignore polygons of four numbers or fewer, which PartImageNet contains.
 
     Raises:
-        ValueError, TypeError: it is no outline.
+        ValueError, TypeError: the annotation is not an outline.
     """
     if isinstance(segmentation, dict):
         return segmentation
@@ -40,7 +40,7 @@ def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
         uint8 (height, width), 0 or 255; all 0 for no polygon.
 
     Raises:
-        ValueError, TypeError, OverflowError: run lengths that do not fit.
+        ValueError, TypeError, OverflowError: the run lengths do not fit the image.
 
     >>> draw([np.array([1.0, 1, 3, 1, 3, 3, 1, 3])], 4, 4)[1].tolist()
     [0, 255, 255, 0]
@@ -56,7 +56,7 @@ def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
     else:
         runs = mask.merge(mask.frPyObjects(outline, height, width))
     pixels = np.ascontiguousarray(mask.decode(runs))
-    if pixels.sum(dtype=np.int64) != mask.area(runs):  # what runs leave open is whatever lay in memory
+    if pixels.sum(dtype=np.int64) != mask.area(runs):  # pixels after the last run are uninitialised
         raise ValueError("its run lengths end before the image does")
     return pixels * np.uint8(255)
 

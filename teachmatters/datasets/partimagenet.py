@@ -1,4 +1,4 @@
-"""PartImageNet, the original release: images of ImageNet classes whose objects' parts are outlined."""
+"""PartImageNet, the original release: images of ImageNet classes with outlines of their objects' parts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PARTS = ("train", "val", "test")
 
 
 class PartImageNet(Dataset):
-    """The images of train, val and test together by class and name, each with the masks of its object's parts.
+    """The images of train, val and test by class and name, each with the masks of its object's parts.
 
-    The release divides classes, not images, so its three parts are one data set here.
+    The release splits classes, not images, so its three parts are one data set here.
 
     Args:
         root: holds {train,val,test}.json and {train,val,test}/<wnid>/<file>.
-        per_supercategory: images of each super-category, taken in turn from its classes; None for all.
+        per_supercategory: images of each super-category, round-robin over its classes; None for all.
 
     Raises:
         TeachMattersError: an annotation file cannot be read.
@@ -54,11 +54,11 @@ class PartImageNet(Dataset):
         return self.root / _path(part, self.instances[part].photos[number])
 
     def _labels_of(self, one: Instances) -> dict[int, int]:
-        """The files may number their categories differently; names tell them apart."""
+        """Map category ids to labels by name, because the three files may number categories differently."""
         return {number: self._names.index(category.name) for number, category in one.categories.items()}
 
     def _by_class(self) -> dict[str, dict[str, list[str]]]:
-        """Keys by super-category and class. A class is of the super-category of its first annotation."""
+        """Group keys by super-category and class; a class belongs to the super-category of its first annotation."""
         above: dict[str, str] = {}
         classes: dict[str, list[str]] = {}
         for key in sorted(self._places, key=_name):
@@ -99,7 +99,7 @@ def _path(part: str, photo: Photo) -> str:
 
 
 def class_of(name: str) -> str:
-    """The WordNet id that an image's name begins with.
+    """Return the WordNet id at the start of an image's name.
 
     >>> class_of("n01440764_10029.JPEG")
     'n01440764'
@@ -112,11 +112,11 @@ def _name(key: str) -> str:
 
 
 def sampled(supercategories: Mapping[str, Mapping[str, Sequence[str]]], most: int | None) -> list[str]:
-    """At most so many images of each super-category, from its classes in turn; sorted by class and name.
+    """Sample images of each super-category round-robin over its classes; return them sorted by class and name.
 
     Args:
         supercategories: the keys of each class of each super-category; classes and keys sorted.
-        most: None for all.
+        most: images of a super-category; None for all.
 
     >>> fish = {"n1": ["val/n1/n1_a", "val/n1/n1_b"], "n2": ["val/n2/n2_a"], "n3": ["val/n3/n3_a", "val/n3/n3_b"]}
     >>> sampled({"Fish": fish}, 4)
@@ -130,10 +130,10 @@ def sampled(supercategories: Mapping[str, Mapping[str, Sequence[str]]], most: in
 
 
 def open_partimagenet(request: DatasetRequest) -> PartImageNet:
-    """PartImageNet, ``per_supercategory`` images of each super-category.
+    """Open PartImageNet with ``per_supercategory`` images of each super-category.
 
     Raises:
-        TeachMattersError: no root, or a damaged annotation file.
+        TeachMattersError: there is no root, or an annotation file is damaged.
     """
     if request.root is None:
         raise TeachMattersError("partimagenet needs its folder, which holds train.json; name it with --data-root DIR")

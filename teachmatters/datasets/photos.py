@@ -1,4 +1,4 @@
-"""The photographs that ship inside scikit-image and scikit-learn: real images on every machine, no download."""
+"""The photographs inside scikit-image and scikit-learn: real images without a download."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# only what the wheels themselves hold, and only photographs: no masks, charts, text or medical images; of the
-# stereo pair of motorcycles one
+# Only photographs that the wheels contain: no masks, charts, text or medical images, and one of the stereo pair of
+# motorcycles.
 FOLDERS = {
     ("skimage", "data"): (
         "astronaut.png",
@@ -39,7 +39,7 @@ class Photos(Dataset):
     """The photographs, by file name.
 
     Raises:
-        TeachMattersError: the packages hold none of them.
+        TeachMattersError: the packages contain none of them.
     """
 
     kinds = frozenset({"images"})
@@ -62,13 +62,13 @@ class Photos(Dataset):
 
 
 def _package(name: str) -> Path:
-    """A package's folder, without importing it."""
+    """Return a package's folder without importing it."""
     spec = find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else Path(name)
 
 
 def open_photos(request: DatasetRequest) -> Photos:
-    """The photographs.
+    """Open the photographs.
 
     >>> len(open_photos(None).items("images", "all"))
     13

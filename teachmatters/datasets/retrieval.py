@@ -1,4 +1,4 @@
-"""Revisited Oxford and Paris: buildings to be found again, with easy, hard and junk images for each query."""
+"""Revisited Oxford and Paris: retrieval of buildings, with easy, hard and junk images for each query."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MOST_WORDS = 200  # characters of what is wrong with a file
 
 
 class Landmarks(Dataset):
-    """The images of ``imlist`` as gallery and those of ``qimlist`` as queries, in the order of these lists.
+    """The images of ``imlist`` as gallery and those of ``qimlist`` as queries, in the order of the lists.
 
     Args:
         root: holds jpg/ and the ground truth.
-        truth: the ground truth's file.
+        truth: the file with the ground truth.
 
     Raises:
-        TeachMattersError: the ground truth cannot be read, or is not what such files hold.
+        TeachMattersError: the ground truth cannot be read or has another structure.
     """
 
     kinds = frozenset({"images", "retrieval"})
@@ -45,7 +45,7 @@ class Landmarks(Dataset):
             ) from None
         self._gallery = [self._item(name) for name in names]
         twice = set(names)
-        # A query that is to be cropped is another input than the same image in the gallery.
+        # A query is cropped, so it is another input than the same image in the gallery.
         self._queries = [self._item(name, " as query" if name in twice else "") for name in asked]
         self._known = {item.key: facts for item, facts in zip(self._queries, known, strict=True)}
 
@@ -69,7 +69,7 @@ class Landmarks(Dataset):
 
 
 def _read(path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
-    """Names of the gallery, names of the queries, and for each query its box and positions in the gallery."""
+    """Return the names of the gallery and of the queries, and each query's box and positions in the gallery."""
     content = read_plain_pickle(path)
     names, asked = [_name(name) for name in content["imlist"]], [_name(name) for name in content["qimlist"]]
     known = [
@@ -91,7 +91,7 @@ def _box(given: Sequence[float]) -> Box:
 
 
 def _name(name: object) -> str:
-    """Read as part of a path, so it may not lead out of the folder."""
+    """Check an image's name: it becomes part of a path and must not leave the folder."""
     if not isinstance(name, str) or not name or ".." in name.split("/") or name.startswith("/") or "\\" in name:
         raise ValueError(f"{name!r} is no image's name")
     return name
@@ -105,10 +105,10 @@ def _positions(given: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def open_landmarks(request: DatasetRequest) -> Landmarks:
-    """``roxford5k`` or ``rparis6k``, by the spec's name.
+    """Open ``roxford5k`` or ``rparis6k``, by the spec's name.
 
     Raises:
-        TeachMattersError: no root, or the ground truth cannot be read.
+        TeachMattersError: there is no root, or the ground truth cannot be read.
     """
     name = request.spec.name
     if request.root is None:

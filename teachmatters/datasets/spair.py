@@ -24,13 +24,13 @@ DIFFICULTY = {
     "occlusion": "occlusion",
 }
 
-# Which keypoint, and where.
+# Id of a keypoint, x and y.
 Point: TypeAlias = tuple[str, float, float]
 
 
 @dataclass(slots=True)
 class _Image:
-    """An image and all of its points that some pair names."""
+    """An image and its keypoints in all pairs."""
 
     category: str
     name: str
@@ -50,13 +50,13 @@ class _Image:
 
 
 class SPair(Dataset):
-    """The images that stand in test pairs, by category and name; the pairs by the names of their files.
+    """The images of the test pairs, by category and name; the pairs by the names of their files.
 
     Args:
         root: holds JPEGImages/ and PairAnnotation/test/.
 
     Raises:
-        TeachMattersError: no pair there, or a file that describes none.
+        TeachMattersError: there is no pair, or a file does not describe one.
     """
 
     kinds = frozenset({"images", "pairs"})
@@ -71,7 +71,7 @@ class SPair(Dataset):
         self._pairs = [replace(pair, source=place[id(a)], target=place[id(b)]) for pair, a, b in drafts]
         self._items = self._listed(images)
         self._known = dict(zip((item.key for item in self._items), images, strict=True))
-        # one image may have two boxes and so be two items of kind pairs, but is one image
+        # An image with two boxes is two items of kind pairs, but only one image.
         self._images = [Item(path, size_of(root / path) or 0) for path in dict.fromkeys(p.path for p in images)]
 
     def _listed(self, images: Sequence[_Image]) -> list[Item]:
@@ -119,7 +119,7 @@ class SPair(Dataset):
 
 
 def _pair_files(folder: Path) -> list[Path]:
-    """The files of pairs; a colon before the category, which some systems cannot write, may be an underscore."""
+    """List the pair files; an underscore may replace the colon, which some file systems do not allow."""
     found = sorted((entry.name for entry in entries(folder) if _is_pair(entry.name)), key=lambda n: (_plain(n), n))
     files = {_plain(name): folder / name for name in reversed(found)}
     if not files:
@@ -132,7 +132,7 @@ def _is_pair(name: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A pair's name, however its file system wrote it.
+    """Return a pair's name with an underscore instead of the colon.
 
     >>> _plain("000001-2008_000001-2008_000002:cat.json")
     '000001-2008_000001-2008_000002_cat.json'
@@ -141,7 +141,7 @@ def _plain(name: str) -> str:
 
 
 def _read(path: Path, known: dict[tuple[str, str, Box], _Image]) -> tuple[Pair, _Image, _Image]:
-    """One pair, its images found or put among the known ones; positions are filled in when all are known."""
+    """Read one pair and add its images to the known ones; the caller fills in the image positions."""
     try:
         content = json.loads(path.read_bytes())
         category, ids = _name(content["category"]), [str(each) for each in content["kps_ids"]]
@@ -170,7 +170,7 @@ def _read(path: Path, known: dict[tuple[str, str, Box], _Image]) -> tuple[Pair, 
 
 
 def _size(given: Any) -> tuple[int, int] | None:
-    """Width and height, where a pair tells them."""
+    """Return width and height, if the pair has them."""
     if given is None:
         return None
     width, height, *_ = (int(each) for each in given)
@@ -178,17 +178,17 @@ def _size(given: Any) -> tuple[int, int] | None:
 
 
 def _name(given: object) -> str:
-    """Read as part of a path, so it may not lead anywhere else."""
+    """Check a name: it becomes part of a path and must not leave the folder."""
     if not isinstance(given, str) or not given or given.startswith(".") or set(given) & set("/\\"):
         raise ValueError(f"{given!r} is no name")
     return given
 
 
 def open_spair(request: DatasetRequest) -> SPair:
-    """The test pairs.
+    """Open the test pairs.
 
     Raises:
-        TeachMattersError: no root, or no pairs in it.
+        TeachMattersError: there is no root, or it has no pairs.
     """
     if request.root is None:
         raise TeachMattersError("spair needs the folder SPair-71k, which holds JPEGImages/; name it with --data-root")

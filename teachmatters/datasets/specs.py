@@ -1,4 +1,4 @@
-"""The data sets that come with teachmatters, as cheap specs."""
+"""The specs of the data sets that come with teachmatters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGENET_CITATION = "Russakovsky et al., ImageNet Large Scale Visual Recognition
 
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
-    """Every data set of this package."""
+    """Return the specs of all built-in data sets."""
     return [SCENES, PHOTOS, DIGITS, FOLDER, IMAGENET, IMAGENET50, COCO, PARTIMAGENET, *TASK_DATASETS]
 
 

@@ -1,4 +1,4 @@
-"""The data sets of the tasks, as cheap specs: retrieval, videos and keypoints."""
+"""The specs of the task data sets: retrieval, videos and keypoints."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters_hf.images import PROCESSORS
 from teachmatters_hf.places import CONFIG, near, weights_in
 
-# Seconds to wait for an answer: whoever has no network should learn it at once.
+# Seconds to wait for an answer; short, so that a missing network is reported at once.
 TIMEOUT = 5.0
 
 SAFE = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
@@ -64,7 +64,7 @@ def _complete(folder: Path, *, weights: bool) -> bool:
 def _download(repository: str, *, weights: bool) -> Path:
     import huggingface_hub
 
-    # asked once and first: the download itself would retry for half a minute without a network
+    # One request first: without a network, the download itself would retry for half a minute.
     huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, CONFIG), timeout=TIMEOUT)
 
     def snapshot(names: Sequence[str]) -> Path:
@@ -78,7 +78,7 @@ def _download(repository: str, *, weights: bool) -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Warnings of the hub's client stay out of our one line; its progress bar, on standard error, is welcome."""
+    """Silence the warnings of the hub's client, but not its progress bar on standard error."""
     from huggingface_hub.utils import logging
 
     before = logging.get_verbosity()

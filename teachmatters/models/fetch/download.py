@@ -1,4 +1,4 @@
-"""Downloading one file by its address: resumed where it broke off, whole or not there, and the same ever after."""
+"""Download one file: resume a broken transfer, replace the file atomically, and check its hash on later use."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
-# Seconds to wait for an answer: whoever has no network should learn it at once.
+# Seconds to wait for an answer; short, so that a missing network is reported at once.
 TIMEOUT = 5.0
 
-# How often a transfer that breaks off is taken up again before it is left to the next command.
+# Attempts for a transfer that breaks off; the next command can continue it.
 ATTEMPTS = 5
 
 CHUNK = 1 << 20
 
-# Told how many bytes are there, and of how many (0 when the server does not say).
+# Called with the bytes so far and the total (0 if the server does not report it).
 Progress: TypeAlias = Callable[[int, int], None]
 
 
 class DownloadError(Exception):
-    """An address that gives no file; ``str`` is the reason."""
+    """A failed download; ``str`` is the reason."""
 
 
 def download(address: str, target: Path, progress: Progress) -> None:
-    """Fetch a file; whoever finds ``target`` finds all of it.
+    """Download a file; ``target`` only ever exists complete.
 
-    What has arrived waits beside it as ``<name>.part`` and is taken up again, after a cut or by a later command, as
-    long as the server still has the same file.
+    Received bytes are kept next to it as ``<name>.part``. The transfer resumes from them, also in a later command, as
+    long as the server has the same version of the file.
 
     Args:
         address: http or https.
-        target: the file to make.
+        target: the file to create.
         progress: see Progress.
 
     Raises:
-        DownloadError: the address does not answer, answers with something else, or breaks off again and again.
-        OSError: the disk is full, or the folder cannot be written.
+        DownloadError: the server does not answer, answers with a web page, or the transfer keeps breaking off.
+        OSError: the disk is full, or the folder is not writable.
     """
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # documented, not in __all__
 
@@ -61,7 +61,7 @@ def download(address: str, target: Path, progress: Progress) -> None:
 
 
 def _transfer(address: str, target: Path, progress: Progress) -> Path:
-    """One connection's worth: the rest of the file, or all of it when the server has another one by now."""
+    """Transfer over one connection: the rest of the file, or all of it if the server's version has changed."""
     part, validator = target.with_name(f"{target.name}.part"), _validator(target)
     done = part.stat().st_size if part.is_file() and validator.is_file() else 0
     request = urllib.request.Request(address)  # noqa: S310  (from our own table, never from a user)
@@ -86,12 +86,12 @@ def _transfer(address: str, target: Path, progress: Progress) -> Path:
 
 
 def _validator(target: Path) -> Path:
-    """Where the server's word for this version of the file is kept while it is fetched."""
+    """Return the file that holds the server's version tag during a download."""
     return target.with_name(f"{target.name}.part.etag")
 
 
 def _remember(validator: Path, word: str) -> None:
-    """A server that names no version cannot be asked for the rest of it."""
+    """Save the server's version tag; without one, a transfer cannot be resumed."""
     if word and not word.startswith("W/"):
         validator.write_text(word, "ascii")
     else:
@@ -103,7 +103,7 @@ def _is_network(error: Exception) -> bool:
 
 
 def _explained(error: Exception) -> Exception:
-    """Trouble with the network as a DownloadError; trouble with the disk as it is."""
+    """Convert a network error to a DownloadError; return a disk error unchanged."""
     if isinstance(error, urllib.error.HTTPError):
         return DownloadError(f"the server answers {error.code} {error.reason}")
     if isinstance(error, urllib.error.URLError):
@@ -114,21 +114,21 @@ def _explained(error: Exception) -> Exception:
 
 
 def check_unchanged(path: Path, digest: str) -> None:
-    """Compare a downloaded file with the sha256 recorded beside it; at first use, record it.
+    """Compare a downloaded file with the sha256 recorded next to it; record it at first use.
 
     Args:
         path: the file.
         digest: its sha256 in hex, now.
 
     Raises:
-        TeachMattersError: it is not the file that it was.
+        TeachMattersError: the file has changed.
     """
     record = path.with_name(f"{path.name}.sha256")
     try:
         if not record.is_file():
             record.write_text(f"{digest}  {path.name}\n", "utf-8")  # the form that sha256sum --check reads
         recorded = record.read_text("utf-8").split()[:1]
-    except OSError:  # a cache that others fill and we may only read
+    except OSError:  # a shared, read-only cache
         return
     if recorded != [digest]:
         raise TeachMattersError(

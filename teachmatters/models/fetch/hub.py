@@ -1,4 +1,4 @@
-"""Finding published weights: the caches first, then the network, and one sentence when there is none."""
+"""Find published weights: search the caches, then download; report a failure in one sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.models.fetch.download import TIMEOUT, DownloadError, Progress, check_unchanged, download
 from teachmatters.models.recipes import shown
 
-# What a repository's weights are called, best first.
+# File names of weights in a repository, best first.
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 LOG = logging.getLogger(__name__)
 
 
 def find(places: Sequence[str], name: str) -> tuple[Path, str]:
-    """The weights of a model: from a cache, or downloaded from the first place that gives them.
+    """Return the weights of a model, from a cache or else from the first place that has them.
 
     Args:
         places: best first: Hugging Face repositories (``timm/<id>``) and https addresses.
@@ -31,8 +31,8 @@ def find(places: Sequence[str], name: str) -> tuple[Path, str]:
         the file and its sha256 in hex.
 
     Raises:
-        TeachMattersError: in no cache, and every place failed (says why each did, and names three ways out); or the
-            file is not the one that was fetched.
+        TeachMattersError: the weights are in no cache and every place failed (the message gives each reason and three
+            ways out), or the file has changed since it was fetched.
     """
     from teachmatters.models.files import checkpoints
 
@@ -46,7 +46,7 @@ def find(places: Sequence[str], name: str) -> tuple[Path, str]:
 
 
 def cached(place: str) -> Path | None:
-    """The weights of one place, if they are here; asks no network and imports nothing heavy."""
+    """Return the cached weights of one place, or None; uses no network and imports nothing heavy."""
     if "://" in place:
         target = cache_file(place)
         return target if target.is_file() else None
@@ -60,7 +60,7 @@ def cached(place: str) -> Path | None:
 
 
 def cache_file(address: str) -> Path:
-    """Where PyTorch, and so we, keep a file by address: torch.hub.get_dir() without torch."""
+    """Return the path of a file in PyTorch's cache: torch.hub.get_dir() without importing torch."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = Path(os.environ.get("TORCH_HOME") or Path(cache, "torch")).expanduser()
     return home / "hub" / "checkpoints" / address.rpartition("/")[2]
@@ -95,7 +95,7 @@ def _from_repository(repository: str) -> Path:
     with _quiet():
         for file in FILES:
             try:
-                # asked once and first: the download itself would retry for half a minute without a network
+                # One request first: without a network, the download itself would retry for half a minute.
                 huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(repository, file), timeout=TIMEOUT)
                 return Path(huggingface_hub.hf_hub_download(repository, file, etag_timeout=TIMEOUT))
             except EntryNotFoundError:
@@ -107,7 +107,7 @@ def _from_repository(repository: str) -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Warnings of the hub's client stay out of our one line; its progress bar, on standard error, is welcome."""
+    """Silence the warnings of the hub's client, but not its progress bar on standard error."""
     from huggingface_hub.utils import logging as hub_logging
 
     before = hub_logging.get_verbosity()
@@ -136,7 +136,7 @@ def _from_address(address: str, name: str) -> Path:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Progress]:
-    """The bar that the hub's own downloads show, on standard error where that is a terminal."""
+    """Show the progress bar of the hub's own downloads, on standard error if that is a terminal."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]  # documented, not in __all__
 
     with tqdm(desc=name, unit="B", unit_scale=True, disable=None) as bar:  # type: ignore[no-untyped-call]
@@ -149,7 +149,7 @@ def _bar(name: str) -> Iterator[Progress]:
 
 
 def _check_blob(path: Path, digest: str) -> None:
-    """The hub's cache keeps a large file under its sha256."""
+    """Compare a file with its name in the hub's cache, which is the sha256 of a large file."""
     blob = path.resolve().name
     if re.fullmatch("[0-9a-f]{64}", blob) and blob != digest:
         raise TeachMattersError(

@@ -1,4 +1,4 @@
-"""Whether a model's weights are already on this machine, told without a network and without torch."""
+"""Check whether a model's weights are on this machine, without a network and without torch."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from teachmatters.models.recipes import RECIPES
 
 HUB = "huggingface.co/"
 
-# What the licence of a model without weights says.
+# The licence of a model without weights.
 NOTHING = "none needed"
 
 
 def weights_here(spec: ModelSpec) -> str:
-    """``yes``, ``no``, ``part of the package``, ``none needed``, or nothing where the source does not tell.
+    """Return ``yes``, ``no``, ``part of the package``, ``none needed``, or an empty text if it is unknown.
 
-    Of a model that is not built in, the source is read: addresses and ``huggingface.co/<repository>``, joined by
-    " or ".
+    For a model that is not built in, the places are read from its source: addresses and
+    ``huggingface.co/<repository>``, joined by " or ".
 
     >>> from teachmatters.models.specs import register_models
     >>> {spec.name: weights_here(spec) for spec in register_models()}["noise-b16"]
@@ -34,5 +34,5 @@ def weights_here(spec: ModelSpec) -> str:
 
 
 def _places(source: str) -> list[str]:
-    """The addresses and repositories that a spec's source names."""
+    """Return the addresses and repositories in a spec's source."""
     return [part.removeprefix(HUB) for part in source.split(" or ") if "://" in part or part.startswith(HUB)]

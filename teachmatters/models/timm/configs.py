@@ -1,4 +1,4 @@
-"""timm's own record of the weights that it publishes for a vision transformer."""
+"""Read timm's record of the weights that it publishes for a vision transformer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from teachmatters.errors import TeachMattersError
 
-MODULES = {"beit", "deit", "eva"}  # of timm, with plain vision transformers whose name does not say so
+MODULES = {"beit", "deit", "eva"}  # modules of timm with plain vision transformers under another name
 
 
 def vit_config(given: str) -> Any:
     """Return timm's PretrainedCfg of an id that timm knows.
 
     Raises:
-        TeachMattersError: it is not a plain vision transformer.
+        TeachMattersError: the id is not a plain vision transformer.
     """
     import timm
     from timm.models import get_pretrained_cfg

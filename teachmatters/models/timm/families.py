@@ -1,4 +1,4 @@
-"""The families of named models that timm publishes: a line a model, its name behind the family's and timm's id."""
+"""The families of named models that timm publishes, one line a model: the member's name and timm's id."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class TimmFamily:
     """The common properties of a family's members.
 
     Attributes:
-        name: ``dinov2``; alone it means its B, or its smallest model where it has no B.
-        title: begins each member's summary.
-        supervision: how its members were trained.
+        name: ``dinov2``; alone it means its B, or its smallest model without a B.
+        title: start of each member's summary.
+        supervision: of its members' training.
         licence: of the weights, as timm writes it.
         citation: of the weights.
-        members: by what follows the family's name, timm's id.
-        pixels: side of the images, where the ids do not say it.
-        heads: by timm's word for a size, blocks and heads where they are not the usual ones.
+        members: timm's ids, by the part of the model's name after the family.
+        pixels: side of the images, if the ids do not contain it.
+        heads: unusual numbers of blocks and heads, by timm's word for a size.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The named models that timm publishes, as cheap specs: what a name and timm's id tell without importing timm.
+"""The specs of the named models that timm publishes, derived from name and id without importing timm.
 
-Mean and deviation of the channels and the native size are timm's own, read when a model is opened.
+Mean and standard deviation and the native size are read from timm when a model is opened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from teachmatters.api import ModelSpec
 from teachmatters.models.recipes import PUBLIC, shown
 from teachmatters.models.timm.families import FAMILIES, TimmFamily
 
-# By timm's word for a size: the field's letter, blocks, and heads of a block.
+# By timm's word for a size: the usual letter, blocks, and heads of a block.
 SIZES = {
     "tiny": ("Ti", 12, 3),
     "small": ("S", 12, 6),
@@ -29,7 +29,7 @@ SIZES = {
     "7b": ("7B", 40, 32),
 }
 
-# The files of I-JEPA lie with its authors alone.
+# Only its authors publish the files of I-JEPA.
 AUTHORS = {
     "vit_huge_patch14_gap_224.in1k_ijepa": f"{PUBLIC}/ijepa/IN1K-vit.h.14-300e.pth.tar",
     "vit_huge_patch16_gap_448.in1k_ijepa": f"{PUBLIC}/ijepa/IN1K-vit.h.16-448px-300e.pth.tar",
@@ -56,7 +56,7 @@ class TimmNamed:
 
     @property
     def timm_id(self) -> str:
-        """Timm's name of network and weights."""
+        """Timm's id of the network and its weights."""
         return self.family.members[self.member]
 
     @property
@@ -67,12 +67,12 @@ class TimmNamed:
 
     @property
     def patch(self) -> int:
-        """Pixels of a patch."""
+        """Side of a patch in pixels."""
         return int(re.sub(r".*_patch(\d+)_.*", r"\1", self.timm_id))
 
     @property
     def pixels(self) -> int:
-        """Side of the images that it takes unless another size is asked for."""
+        """Side of the input images, unless another size is requested."""
         told = re.search(r"_(\d{3})\.", self.timm_id)
         return int(told[1]) if told else self.family.pixels
 
@@ -93,14 +93,14 @@ class TimmNamed:
 
     @property
     def origin(self) -> str:
-        """Where its weights are: a repository of the Hugging Face hub, or an address.
+        """Origin of the weights: a repository of the Hugging Face hub, or an address.
 
-        Networks with QuickGELU share the file of those with GELU.
+        A network with QuickGELU uses the same file as the one with GELU.
         """
         return AUTHORS.get(self.timm_id, f"timm/{self.timm_id.replace('_quickgelu', '')}")
 
     def spec(self, aliases: tuple[str, ...]) -> ModelSpec:
-        """What the registry holds of it."""
+        """Return the spec for the registry."""
         registers = " with registers" if self.member.endswith("-reg") else ""
         satellite = " on satellite images" if self.member.endswith("-sat") else ""
         return ModelSpec(
@@ -126,7 +126,7 @@ NAMED = {model.name: model for family in FAMILIES for model in (TimmNamed(family
 
 
 def timm_specs() -> list[ModelSpec]:
-    """Every named model that timm publishes; a family alone means its B, else its first.
+    """Return the specs of all named models that timm publishes; a bare family name means its B, else its first.
 
     >>> [spec.name for spec in timm_specs() if "ijepa" in spec.aliases]
     ['ijepa-h14']

@@ -1,4 +1,4 @@
-"""How the published weights of timm were trained, told by their tags."""
+"""The supervision of timm's published weights, by their tags."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TRAINED: Mapping[str, tuple[str, ...]] = {
 
 
 def supervision_of(timm_id: str) -> str:
-    """Return the supervision of published weights, or nothing where the tag does not tell.
+    """Return the supervision of published weights, or an empty text for other tags.
 
     Args:
         timm_id: ``<architecture>.<tag>``.

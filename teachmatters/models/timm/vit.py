@@ -17,17 +17,17 @@ from teachmatters.models.taps import Layer, attach, attach_capture
 
 
 class TimmViT(ModelAdapter):
-    """A timm network that tells what happens inside it.
+    """Adapter of a timm network.
 
     Args:
         network: built by timm, weights loaded.
         name: for messages.
         arch: ``ViT-B/16``, or empty to derive it.
-        mean_std: mean and deviation of the three channels, in 0..1.
-        supervision: how the weights were trained, where a file of weights tells; else empty.
+        mean_std: mean and standard deviation of the three channels, in 0..1.
+        supervision: of the weights, if their file shows it; else empty.
 
     Raises:
-        TeachMattersError: the network is not built of blocks that can be read.
+        TeachMattersError: the blocks of the network cannot be read.
 
     >>> import timm
     >>> network = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, num_classes=0)
@@ -81,7 +81,7 @@ class TimmViT(ModelAdapter):
 
     def _run(self, pixels: Tensor) -> None:
         self._check_size(pixels)
-        # the final norm comes along: too cheap to be worth a way of its own through every family's forward
+        # Also runs the final norm: it is too cheap to need a separate forward for every family.
         with torch.inference_mode():
             self.network.forward_features(pixels.to(self._like))  # type: ignore[operator]  # every timm ViT has it
 
