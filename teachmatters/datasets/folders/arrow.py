@@ -1,4 +1,4 @@
-"""Images in a table of Hugging Face ``datasets``: what ``save_to_disk`` wrote, or Parquet files of the hub."""
+"""Images in a table of Hugging Face ``datasets``: a folder of ``save_to_disk``, or Parquet files of the hub."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ PARQUET = ("*.parquet", "data/*.parquet")
 
 
 def is_saved(root: Path) -> bool:
-    """Whether ``save_to_disk`` of ``datasets`` wrote a folder."""
+    """Return whether ``save_to_disk`` of ``datasets`` wrote a folder."""
     return any((root / name).is_file() for name in SAVED)
 
 
 def has_parquet(root: Path) -> bool:
-    """Whether Parquet files lie in a folder as in a repository of the hub."""
+    """Return whether a folder has Parquet files in the layout of the hub."""
     return any(any(root.glob(pattern)) for pattern in PARQUET)
 
 
 class ArrowFolder(Dataset):
-    """The rows of a table with a column of images, in their order.
+    """The rows of a table with a column of images, in order.
 
-    The splits ``train`` and ``validation`` (or ``val``, else ``test``) are gallery and queries; of others there may be
-    one, which then is all. A column of class labels makes them labelled. A key is the path in a folder that the table
-    was made of, as far as the table tells it: part, class and file name; else part and number of the row. Opening reads
-    no image: their sizes are those that the table keeps, or those of the files that it names.
+    The splits ``train`` and ``validation`` (or ``val``, else ``test``) are gallery and queries; a single split may have
+    any name. A column of class labels gives labels. A key is the path that the image had in a folder (part, class and
+    file name), or else part and row number if the table has no file names. Opening reads no image: the sizes come from
+    the table, or from the files that it names.
 
     Args:
         root: the folder.
         upright: apply the EXIF orientation.
 
     Raises:
-        TeachMattersError: it cannot be read, no column holds images, or the package is not installed.
+        TeachMattersError: the table cannot be read or has no images, or the package is not installed.
     """
 
     def __init__(self, root: Path, *, upright: bool = False) -> None:
@@ -97,7 +97,7 @@ class ArrowFolder(Dataset):
         return [Item(*each) for each in zip(keys, sizes, labels, strict=True)]
 
     def _keys(self, part: str, names: Sequence[str], labels: Sequence[int | None]) -> list[str]:
-        """Paths as in a folder; numbers where a row's file or class is not known, or two have one path."""
+        """Return paths as in a folder, or row numbers if a file or class is unknown or two paths are equal."""
         folders = ["" if label is None else self.classes[label] for label in labels]
         keys = ["/".join(filter(None, (part, *each))) for each in zip(folders, names, strict=True)]
         if all(names) and (all(folders) or not self._label) and len(set(keys)) == len(keys):
@@ -105,7 +105,7 @@ class ArrowFolder(Dataset):
         return [f"{part}/{number:08d}".lstrip("/") for number in range(len(keys))]
 
     def _sizes(self, column: Any) -> list[int]:
-        """In bytes: of images in the table, or of the files that it names."""
+        """Return sizes in bytes, of images in the table or of the files that it names."""
         import pyarrow.compute as pc
 
         sizes = pc.binary_length(pc.struct_field(column, "bytes")).to_pylist()
@@ -119,12 +119,12 @@ class ArrowFolder(Dataset):
 
 
 def _known(label: int | None) -> int | None:
-    """The hub marks a hidden label by -1."""
+    """Return None for a hidden label, which the hub marks by -1."""
     return None if label is None or label < 0 else label
 
 
 def _file_names(column: Any) -> list[str]:
-    """What the images were called as files, "" where that is not known."""
+    """Return the file names of the images, "" if unknown."""
     import pyarrow.compute as pc
 
     paths = pc.struct_field(column, "path").to_pylist()
@@ -132,7 +132,7 @@ def _file_names(column: Any) -> list[str]:
 
 
 def _splits(root: Path) -> tuple[dict[str, Any], list[str]]:
-    """Each split with its images left undecoded, and names of those not read; the only one may have any name."""
+    """Return the splits, with images not decoded, and the names of unused splits; a single split may have any name."""
     try:
         import datasets
     except ImportError:
@@ -152,12 +152,12 @@ def _splits(root: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _by_part(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """The split that is each part: the one called so, else the only one with the word in its name."""
+    """Return the split of each part: the one of that name, else the only one with that word in its name."""
     able: dict[str, list[str]] = {}
     for name in names:
         able.setdefault(part_named(name), []).append(name)
     if len(able) > 1:
-        able.pop("", None)  # what is neither
+        able.pop("", None)  # splits of other names
     chosen = {part: [name for name in some if name in WORDS] or some for part, some in able.items()}
     for some in chosen.values():
         if len(some) > 1:
@@ -178,7 +178,7 @@ def _undecoded(rows: Any) -> Any:
 
 
 def _column(root: Path, features: Mapping[str, Any], kind: str, usual: Sequence[str]) -> str:
-    """The column of a kind: the one with a usual name, else the first."""
+    """Return the column of a kind: the one with a usual name, else the first."""
     able = [name for name, feature in features.items() if type(feature).__name__ == kind]
     if not able:
         raise TeachMattersError(
@@ -189,7 +189,7 @@ def _column(root: Path, features: Mapping[str, Any], kind: str, usual: Sequence[
 
 
 def _labels(features: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The column of classes and their names; nothing where there is none."""
+    """Return the column of class labels and the class names; empty without such a column."""
     able = [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"]
     if not able:
         return "", []

@@ -1,4 +1,4 @@
-"""Folders of images, with or without classes, whole or divided into splits."""
+"""Folders of images, with or without classes and splits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class ImageFolder(Dataset):
-    """Images below a folder, divided as layout.py says, sorted by relative path. Only parts asked for are listed.
+    """Images in a folder, sorted by relative path, with the splits and classes of layout.py. Parts are listed lazily.
 
-    A key is the path, with the split's folder called by its part: ``Validation/cats/1.jpg`` is ``val/cats/1.jpg``.
+    A key is the path, with the part in place of the split's folder: ``Validation/cats/1.jpg`` is ``val/cats/1.jpg``.
 
     Args:
         root: the folder.
@@ -71,7 +71,7 @@ class ImageFolder(Dataset):
         return [*told, *self._empty(parts), *file_remarks(passed)] if items else told
 
     def _about_classes(self) -> list[str]:
-        """Classes that are likely a mistake, or folders that are none because images are next to them."""
+        """Return remarks on classes that are likely a mistake, or on missing labels."""
         folders = self.layout.folders.values()
         if len(self.classes) == 1:
             inside = {name for folder in folders for name in self.tree.folders(_below(folder, self.classes[0]))}
@@ -85,7 +85,7 @@ class ImageFolder(Dataset):
         return class_remarks(self.classes)
 
     def _empty(self, parts: set[str]) -> list[str]:
-        """Folders that look like classes or splits and hold no image."""
+        """Return a remark on class or split folders without images."""
         folders = {self.layout.folders[part] for part in parts}
         missing = {folder: set(self.tree.every_folder(folder)) - set(self.tree.folders(folder)) for folder in folders}
         if "" not in folders:
@@ -118,26 +118,26 @@ Images: TypeAlias = ImageFolder | Shards | ArrowFolder
 
 
 def open_folder(request: DatasetRequest) -> Images:
-    """Open any folder of images, each shown as its EXIF orientation asks for.
+    """Open any folder of images and apply their EXIF orientation.
 
     Raises:
-        TeachMattersError: there is none, or it holds no image.
+        TeachMattersError: there is no folder, or it has no image.
     """
     return opened(request, upright=True)
 
 
 def opened(request: DatasetRequest, *, upright: bool) -> Images:
-    """Open a folder of images: what ``datasets`` saved, else files, else Parquet of ``datasets``, else tar files.
+    """Open a folder of images: a table that ``datasets`` saved, else image files, else Parquet files, else tar files.
 
     Raises:
-        TeachMattersError: there is none, or it holds no image.
+        TeachMattersError: there is no folder, or it has no image.
     """
     root = request.root
     if root is None:
         raise TeachMattersError(f"{request.spec.name} needs a folder of images; name it with --data-root DIR")
     if is_saved(root):
         return ArrowFolder(root, upright=upright)
-    if has_images(root):  # stops at the first; what follows looks at every file
+    if has_images(root):  # stops at the first image; the next checks look at every file
         return ImageFolder(root, upright=upright)
     if has_parquet(root):
         return ArrowFolder(root, upright=upright)

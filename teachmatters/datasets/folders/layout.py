@@ -1,4 +1,4 @@
-"""The one rule for images in a folder, in tar files of it and in a table: splits, classes, and files left out."""
+"""Splits, classes and ignored files: one rule for folders, tar files and tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SYSTEM = frozenset(
 
 
 def is_left_out(name: str) -> bool:
-    """Return whether a file or folder is never looked at: hidden, or added by a system.
+    """Return whether a file or folder is ignored: hidden, or added by an operating system.
 
     >>> [is_left_out(name) for name in (".git", "@eaDir", "#recycle", "__MACOSX", "Thumbs.db", "cats")]
     [True, True, True, True, True, False]
@@ -37,7 +37,7 @@ def is_left_out(name: str) -> bool:
 
 
 def part_named(*names: str) -> str:
-    """Return ``train``, ``val`` or ``test`` if a word of the names says so, else nothing.
+    """Return ``train``, ``val`` or ``test`` if a word of the names means one of them, else an empty text.
 
     >>> part_named("imagenet1k-train-0007"), part_named("", "validation_00"), part_named("trainer")
     ('train', 'val', '')
@@ -49,7 +49,7 @@ def part_named(*names: str) -> str:
 def roles_of(parts: Collection[str]) -> Mapping[Role, str]:
     """Return the part of each role; "" is the part without a name.
 
-    Train is the gallery and val, else test, holds the queries. Without such a pair there is one part.
+    Train is the gallery; val, else test, holds the queries. Without such a pair there is one part.
 
     >>> roles_of({"train", "val", ""})["queries"], roles_of({"train", "test"})["queries"]
     ('val', 'test')
@@ -63,7 +63,7 @@ def roles_of(parts: Collection[str]) -> Mapping[Role, str]:
 
 
 class Tree(Protocol):
-    """The images below a folder, wherever they are stored; paths are relative, "" is the folder itself."""
+    """The images below a folder, in any storage; paths are relative, "" is the folder itself."""
 
     def folders(self, at: str) -> Sequence[str]:
         """Return the names of the folders directly in ``at`` that hold images at any depth, sorted."""
@@ -74,13 +74,13 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a tree is divided.
+    """The splits and classes of a tree.
 
     Attributes:
         parts: the part of each role: ``train``, ``val`` or ``test``, or "" for the whole tree.
         folders: the folder of each part that a role reads.
         unused: folders with images that no role reads.
-        classes: the folders in those, sorted; empty if images are directly in one of them.
+        classes: the class folders in ``folders``, sorted; empty if images are directly in one of ``folders``.
     """
 
     parts: Mapping[Role, str]
@@ -92,8 +92,8 @@ class Layout:
 def split_folders(tree: Tree) -> dict[str, str]:
     """Return the folders that are splits, each with its part.
 
-    A folder named like a split (any case) is one, unless images are directly in the root, or unless images are
-    directly in such a folder and there are other folders: then it is a class.
+    A folder named like a split (any case) is a split, unless images are directly in the root, or images are directly in
+    such a folder and there are other folders: then it is a class.
 
     Raises:
         TeachMattersError: two folders are the same part.
@@ -129,7 +129,7 @@ def layout_of(tree: Tree) -> Layout:
 
 
 def class_order(names: Iterable[str]) -> list[str]:
-    """Return names of classes in order: of numbers every one from 0 to the largest, so that a number is its own place.
+    """Return class names in order; if all are numbers, return every number from 0 to the largest as the index.
 
     >>> class_order(["dog", "cat"]), class_order(["2", "0"])
     (['cat', 'dog'], ['0', '1', '2'])
@@ -140,7 +140,7 @@ def class_order(names: Iterable[str]) -> list[str]:
     return [str(number) for number in range(max(map(int, names), default=-1) + 1)]
 
 
-# --- what is worth a remark
+# --- remarks
 
 
 def unused_remarks(unused: Sequence[str], parts: Mapping[Role, str]) -> list[str]:
@@ -173,10 +173,10 @@ def class_remarks(classes: Sequence[str], inside: Sequence[str] = ()) -> list[st
 
 
 def file_remarks(passed: Mapping[str, int]) -> list[str]:
-    """Return sentences about what is there and was not read.
+    """Return sentences about files and folders that were not read.
 
     Args:
-        passed: how often, by suffix; names of folders end with a slash.
+        passed: counts by suffix; names of folders end with a slash.
 
     >>> file_remarks({".txt": 2, "@eaDir/": 1, "": 1})
     ['files not read: 2 .txt, 1 without a suffix', 'folders left out: 1 @eaDir']

@@ -1,4 +1,4 @@
-"""Listing files below a folder: fast for millions of them, one stat each."""
+"""List the files below a folder, fast enough for millions: one stat a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from teachmatters.errors import TeachMattersError
 
 
 class ImageTree:
-    """The images below a folder on disk, as the rule of layout.py looks at them."""
+    """The images below a folder on disk, as layout.py needs them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,7 +36,7 @@ class ImageTree:
 
 
 def has_images(folder: Path) -> bool:
-    """Return whether images are anywhere below; stops at the first."""
+    """Return whether there is an image at any depth; stops at the first."""
     return next(files_below(folder), None) is not None
 
 
@@ -48,16 +48,16 @@ def files_below(
     prefix: str = "",
     above: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the relative paths of files below, with forward slashes, and their entries, in no order.
+    """Yield the relative paths of files at any depth, with forward slashes, and their entries, in no order.
 
-    Symbolic links are followed, except to a folder on the way down.
+    Symbolic links are followed, except to a parent folder.
 
     Args:
-        folder: where to look.
-        wanted: told a file's name.
-        passed: counts what is there and not yielded: files by suffix, system folders by name and slash.
+        folder: the folder to search.
+        wanted: filter on a file's name.
+        passed: counts skipped files by suffix, and skipped system folders by name and slash.
         prefix: put before each path.
-        above: the folders on the way down.
+        above: the parent folders.
     """
     passed = Counter() if passed is None else passed
     here = _identity(folder)
@@ -76,7 +76,7 @@ def files_below(
 
 
 def passed_directly(folder: Path) -> Counter[str]:
-    """Count what ``files_below`` would pass directly in a folder, without looking into the folders there."""
+    """Count the files and folders directly in a folder that ``files_below`` would skip."""
     passed: Counter[str] = Counter()
     for entry in entries(folder):
         if is_left_out(entry.name) or not (is_image(entry.name) or entry.is_dir()):
@@ -85,7 +85,7 @@ def passed_directly(folder: Path) -> Counter[str]:
 
 
 def _pass(entry: os.DirEntry[str], passed: Counter[str]) -> None:
-    """Count a file by its suffix, a system's folder by its name; hidden ones, and a system's files, are not counted."""
+    """Count a skipped file by suffix or system folder by name; hidden names and system files are not counted."""
     if not is_left_out(entry.name):
         passed[suffix_of(entry.name)] += 1
     elif entry.is_dir() and not entry.name.startswith("."):
@@ -93,7 +93,7 @@ def _pass(entry: os.DirEntry[str], passed: Counter[str]) -> None:
 
 
 def size_of(file: Path | os.DirEntry[str]) -> int | None:
-    """Return the bytes on disk; 0 for a file that is gone (reading it will say so), None for no regular file."""
+    """Return the bytes on disk; 0 for a missing file (reading it will fail), None if it is not a regular file."""
     try:
         found = file.stat()
     except OSError:
@@ -102,10 +102,10 @@ def size_of(file: Path | os.DirEntry[str]) -> int | None:
 
 
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield what a folder holds.
+    """Yield the entries of a folder.
 
     Raises:
-        TeachMattersError: it cannot be listed.
+        TeachMattersError: the folder cannot be listed.
     """
     try:
         with os.scandir(folder) as found:

@@ -1,4 +1,4 @@
-"""Images in tar files, read where they lie: shards of the package webdataset, or tars of a folder of images."""
+"""Images in tar files, read without unpacking: shards of webdataset, or tars of an image folder."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Beside the shards: the name of each class that a ``.cls`` numbers, one a line.
+# File next to the shards with the class names, one a line, in the order of the numbers in ``.cls``.
 NAMES = "classnames.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """An image, its part, and the path below the root that it would have if the tar were unpacked where it lies."""
+    """An image, its part, and its path below the root after unpacking the tar in place."""
 
     member: Member
     part: str
@@ -41,16 +41,16 @@ class _Placed:
 
     @property
     def folders(self) -> list[str]:
-        """The folders that it lies in below its part."""
+        """The folders of the path below its part."""
         return self.path.split("/")[bool(self.part) : -1]
 
     @property
     def label(self) -> str | None:
-        """The class: told beside the image, else the folder that it lies in below its part."""
+        """The class: from the ``.cls`` of the sample, else the first folder below its part."""
         return self.member.label if self.member.label is not None else next(iter(self.folders), None)
 
     def unit(self, root: Path) -> str:
-        """What it is a part of, for a message: a folder in a tar, or the tar."""
+        """Return the folder in the tar, or the tar itself, for messages."""
         folder = self.path.partition("/")[0]
         return f"{folder}/" if "/" in self.path else self.member.shard.relative_to(root).as_posix()
 
@@ -58,17 +58,17 @@ class _Placed:
 class Shards(Dataset):
     """The images of every ``.tar`` below a folder, sorted by key.
 
-    A key is the path that the image would have if each tar were unpacked where it lies, with the split's folder called
-    by its part, so that a folder and a tar of it are the same data set: one order, one fingerprint. ``train`` and
-    ``val`` (or ``validation``, else ``test``) in the name of a tar or of its folder divide gallery and queries, as such
-    folders in them do. A sample's class is its ``.cls``, else its folder. Opening reads the tars' headers, no image.
+    A key is the path of the image after unpacking each tar in place, with the part in place of the split's folder. A
+    folder and a tar of it are therefore the same data set, with one order and one fingerprint. ``train`` and ``val``
+    (or ``validation``, else ``test``) in the name of a tar or of its folder mark gallery and queries, as do folders of
+    these names in the tars. A sample's class is its ``.cls``, else its folder. Opening reads only the tars' headers.
 
     Args:
         root: the folder.
         upright: apply the EXIF orientation.
 
     Raises:
-        TeachMattersError: a tar is damaged or compressed, there is no image, or webdataset is not installed.
+        TeachMattersError: a tar is damaged or compressed, no tar has an image, or webdataset is not installed.
     """
 
     def __init__(self, root: Path, *, upright: bool = False) -> None:
@@ -78,7 +78,7 @@ class Shards(Dataset):
             raise TeachMattersError(f"no images in the tar files below {root}; name another folder with --data-root")
         placed = _parted(root, members)
         self.parts = roles_of({each.part for each in placed})
-        if not self.parts["all"]:  # one that is not divided, whatever some of its names seem to say
+        if not self.parts["all"]:  # not split, although some names look like splits
             placed = [replace(each, part="") for each in placed]
         used = [_headed(each, root) for each in placed if each.part in self.parts.values()]
         self._unused = {each.unit(root) for each in placed if each.part not in self.parts.values()}
@@ -118,7 +118,7 @@ class Shards(Dataset):
         return self.parts["all"] or "all"
 
     def _classes(self, names: list[str], numbered: bool) -> list[str]:
-        """In order; folders that are called by numbers are no numbers, as they are none outside of a tar."""
+        """Return the classes in order; numbers count as indices only in ``.cls``, not as names of folders."""
         if not numbered or not all(name.isdecimal() for name in names):
             return names
         file = self.root / NAMES
@@ -142,7 +142,7 @@ class Shards(Dataset):
 
 
 def _parted(root: Path, members: Iterable[Member]) -> list[_Placed]:
-    """Every image with its part: told by the tar's path, else by the folders in it as by those of a folder."""
+    """Return every image with its part, from the tar's path or else from the folders inside it."""
     placed = []
     for member in members:
         place = member.shard.parent.relative_to(root).as_posix().removeprefix(".")
@@ -153,7 +153,7 @@ def _parted(root: Path, members: Iterable[Member]) -> list[_Placed]:
 
 
 def _headed(each: _Placed, root: Path) -> _Placed:
-    """With a path that begins with the part, in place of the folder that tells it."""
+    """Replace the split's folder at the start of the path by the part."""
     if not each.part:
         return each
     folders = each.path.split("/")
@@ -165,7 +165,7 @@ def _headed(each: _Placed, root: Path) -> _Placed:
 
 
 def _keyed(used: Sequence[_Placed]) -> Iterator[tuple[str, _Placed]]:
-    """By path; where two tars have one of the same path, all by path and tar."""
+    """Yield images by path; if two tars have the same path, by path and tar."""
     apart = max(Counter(each.path for each in used).values()) == 1
     for each in used:
         folder, _, name = each.path.rpartition("/")

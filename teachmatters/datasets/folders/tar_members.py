@@ -1,4 +1,4 @@
-"""What a tar file holds: its images, where each lies in it, and the classes that are told beside them."""
+"""List the images in a tar file, their offsets, and their classes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from teachmatters.datasets.folders.listing import files_below
 from teachmatters.datasets.images import is_image, suffix_of
 from teachmatters.errors import TeachMattersError
 
-# From one member to the next, until a chain of them is taken for a circle.
+# Links followed in a row before they count as a cycle.
 MOST_LINKS = 8
 
-# The suffix of a file that says a sample's class.
+# The suffix of a file with a sample's class.
 CLASS = ".cls"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where one image lies: ``name`` is its path in the tar, ``label`` what a ``.cls`` says of it."""
+    """One image in a tar: ``name`` is its path in the tar, ``label`` the content of its ``.cls``."""
 
     shard: Path
     name: str
@@ -35,7 +35,7 @@ class Member:
 
 
 class PathTree:
-    """Images by their paths, as the rule of layout.py looks at them."""
+    """Images by their paths, as layout.py needs them."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._inside: dict[str, set[str]] = {}
@@ -56,20 +56,20 @@ class PathTree:
 
 
 def tars_below(root: Path) -> list[Path]:
-    """Return every ``.tar`` below, hidden and systems' files and folders left out, sorted."""
+    """Return every ``.tar`` at any depth, sorted, without hidden and system files and folders."""
     found = files_below(root, lambda name: name.lower().endswith(".tar"))
     return sorted(root / name for name, entry in found if entry.is_file())
 
 
 def members_of(shard: Path, passed: Counter[str]) -> Iterator[Member]:
-    """Yield the images of a tar, read from its headers, in its order. A link is what it points to, as if unpacked.
+    """Yield the images of a tar in its order, read from its headers. Links are followed.
 
     Args:
         shard: the tar.
-        passed: counts what is there and not read, as ``files_below`` does.
+        passed: counts skipped files, as ``files_below`` does.
 
     Raises:
-        TeachMattersError: it is damaged or compressed, or webdataset is not installed.
+        TeachMattersError: the tar is damaged or compressed, or webdataset is not installed.
     """
     try:
         from webdataset.tariterators import group_by_keys
@@ -97,7 +97,7 @@ def members_of(shard: Path, passed: Counter[str]) -> Iterator[Member]:
 
 
 def _held(tar: tarfile.TarFile, passed: Counter[str]) -> Mapping[str, tarfile.TarInfo | None]:
-    """What unpacking would leave, by path: of one that is there twice the last; None for a link to nothing."""
+    """Return the files after unpacking, by path: the last of duplicates; None for a broken link."""
     every = {posixpath.normpath(member.name).lstrip("/"): member for member in tar}
     left_out = {folder for name in every if (folder := _left_out(name, every))}
     passed.update(f"{posixpath.basename(folder)}/" for folder in left_out if not _hidden(folder))
@@ -107,7 +107,7 @@ def _held(tar: tarfile.TarFile, passed: Counter[str]) -> Mapping[str, tarfile.Ta
 
 
 def _left_out(name: str, every: Mapping[str, tarfile.TarInfo]) -> str:
-    """The outermost folder in a path that is never looked into, if any."""
+    """Return the outermost ignored folder of a path, if any."""
     parts = name.split("/")
     folders = parts if every[name].isdir() else parts[:-1]
     place = next((place for place, part in enumerate(folders, start=1) if is_left_out(part)), 0)
@@ -119,7 +119,9 @@ def _followed(every: Mapping[str, tarfile.TarInfo], name: str) -> tarfile.TarInf
         member = every.get(name)
         if member is None or not (member.issym() or member.islnk()):
             return member
-        above = posixpath.dirname(name) if member.issym() else ""  # a hard link is told from the top
+        above = (
+            posixpath.dirname(name) if member.issym() else ""
+        )  # the target of a hard link is relative to the archive's root
         name = posixpath.normpath(posixpath.join(above, member.linkname)).lstrip("/" if member.islnk() else "")
     return None
 
@@ -137,7 +139,7 @@ def _read(name: str) -> bool:
 
 
 def _told(tar: tarfile.TarFile, held: Mapping[str, Any], names: list[str]) -> str | None:
-    """What a sample's ``.cls`` says, where it has one."""
+    """Return the content of a sample's ``.cls``, if it has one."""
     member = next((held[name] for name in names if name.lower().endswith(CLASS)), None)
     file = tar.extractfile(member) if member else None
     return None if file is None else re.sub(r"\s+", " ", file.read(1000).decode("utf-8-sig", "replace")).strip()

@@ -1,4 +1,4 @@
-"""The few names by which NumPy pickles itself, old and new: what they stand for when ground truth is read."""
+"""Stand-ins for the few functions and types in the pickles of NumPy arrays, old and new."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ MOST_WORDS = 80  # characters of what a file holds, in a message
 
 
 class Budget:
-    """Bytes that may still be made of what a file holds: a file may name the same bytes again and again."""
+    """Limit on the bytes created from a file, which may refer to the same bytes again and again."""
 
     def __init__(self, left: int) -> None:
         self.left = left
 
     def spend(self, size: int) -> None:
-        """Take so many.
+        """Subtract ``size`` bytes.
 
         Raises:
-            UnpicklingError: there are fewer left.
+            UnpicklingError: fewer bytes are left.
         """
         self.left -= size
         if self.left < 0:
             refuse("arrays that are larger than the file")
 
 
-# What a name stands for: takes the budget, then what the file hands to it.
+# The stand-in for a name; called with the budget and the arguments in the file.
 Call: TypeAlias = Callable[..., Any]
 
 
 def refuse(what: str) -> NoReturn:
-    """Say what a file holds that it should not.
+    """Reject the content of a file.
 
     Raises:
         UnpicklingError: always.
@@ -44,7 +44,7 @@ def refuse(what: str) -> NoReturn:
 
 
 class Type:
-    """In place of numpy.dtype: a kind and a size that can be told from a few letters."""
+    """Stand-in for numpy.dtype: kind, size and byte order of a type of numbers."""
 
     __slots__ = ("code", "order")
 
@@ -55,13 +55,13 @@ class Type:
         self.code, self.order = code, "="
 
     def build(self, _: Budget, state: tuple[Any, ...]) -> None:
-        """Take the byte order, all that a type of numbers has beside its letters."""
+        """Set the byte order, the only other state of a type of numbers."""
         if state[1] not in ("<", ">", "|", "="):
             refuse(f"a byte order {state[1]!r}")
         self.order = state[1]
 
     def read(self, budget: Budget, raw: bytes | str, shape: tuple[int, ...], order: str) -> Any:
-        """Return the entries as lists in lists, those of an array without axes as a number."""
+        """Return the entries as nested lists; a number for an array without axes."""
         raw = raw.encode("latin1") if isinstance(raw, str) else raw
         dtype = np.dtype(self.code).newbyteorder(self.order)  # type: ignore[arg-type]
         budget.spend(len(raw) + math.prod(max(axis, 1) for axis in shape))  # a list for each row, also an empty one
@@ -71,12 +71,12 @@ class Type:
 
 
 class Array(list[Any]):
-    """In place of an array: the list of its entries, filled when its state comes."""
+    """Stand-in for an array: the list of its entries, filled by ``build``."""
 
     __slots__ = ()
 
     def build(self, budget: Budget, state: tuple[Any, ...]) -> None:
-        """Take what an array is made of."""
+        """Fill the list from the state of an array."""
         _, shape, dtype, fortran, raw = state
         self[:] = _known(dtype).read(budget, raw, shape, "F" if fortran else "C")
 
@@ -100,7 +100,7 @@ def _scalar(budget: Budget, dtype: object, raw: bytes | str) -> Any:
 
 
 def _encode(budget: Budget, text: str, encoding: str) -> bytes:
-    """How protocol 2 writes bytes."""
+    """Encode a text to bytes, which is how protocol 2 writes bytes."""
     if encoding != "latin1":
         refuse(f"text in {encoding!r}")
     budget.spend(len(text))
@@ -108,7 +108,7 @@ def _encode(budget: Budget, text: str, encoding: str) -> bytes:
 
 
 def _nothing(_: Budget) -> bytes:
-    """How protocols up to 2 write no bytes."""
+    """Return empty bytes, which protocols up to 2 write as a call without arguments."""
     return b""
 
 
@@ -117,7 +117,7 @@ def _no_call(*_: object) -> NoReturn:
 
 
 CALLS: Mapping[tuple[str, str], Call] = {
-    ("numpy", "ndarray"): _no_call,  # only ever handed to _reconstruct, which needs it not
+    ("numpy", "ndarray"): _no_call,  # an unused argument of _reconstruct, never called
     ("numpy", "dtype"): Type,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _scalar,

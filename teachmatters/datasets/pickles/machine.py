@@ -1,7 +1,7 @@
-"""The stack machine that a pickle is a program for, with the instructions alone that plain values are made by.
+"""The stack machine of pickles, restricted to the instructions that create plain values.
 
-Every instruction takes time and memory in proportion to its own bytes; where a file may name the same bytes again and
-again, a budget is spent.
+Every instruction takes time and memory in proportion to its own bytes. A budget limits instructions that can refer to
+the same bytes repeatedly.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from teachmatters.datasets.pickles.arrays import CALLS, MOST_WORDS, Array, Budget, Call, Type, refuse
 
-MOST_STEPS = 2**21  # the official files take fifty thousand, a second is enough for a million
+MOST_STEPS = 2**21  # the official files need fifty thousand; a million takes a second
 MOST_TIMES = 4  # an array's bytes are text first, then bytes, then a list
-MOST_KEY = 2**31  # dicts of larger numbers can be made such that they take for ever
+MOST_KEY = 2**31  # hash collisions of larger numbers can make a dict very slow
 
 
 class Name(NamedTuple):
@@ -25,7 +25,7 @@ class Name(NamedTuple):
 
 
 class Machine:
-    """Runs one pickle.
+    """Interpreter of one pickle.
 
     Args:
         data: the pickle, of any protocol.
@@ -39,11 +39,11 @@ class Machine:
         self.budget = Budget(MOST_TIMES * len(data))
 
     def run(self) -> Any:
-        """Return what it makes.
+        """Run the pickle and return its value.
 
         Raises:
-            UnpicklingError: it wants to do something else, or more than its size allows.
-            Exception: it is no pickle.
+            UnpicklingError: an instruction is not allowed, or the result is too large for the file's size.
+            Exception: the data are not a pickle.
         """
         for _ in range(MOST_STEPS):
             code = self.take(1)
@@ -55,27 +55,27 @@ class Machine:
         raise pickle.UnpicklingError(f"more than {MOST_STEPS:,} instructions")
 
     def take(self, count: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         start, self.at = self.at, self.at + count
         if self.at > len(self.data):
             raise pickle.UnpicklingError("it ends too early")
         return self.data[start : self.at]
 
     def number(self, form: str) -> Any:
-        """The next number, as ``struct`` writes it."""
+        """Return the next number, in a format of ``struct``."""
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def line(self) -> bytes:
-        """The rest of the line."""
+        """Return the rest of the line."""
         return self.take(self.data.index(b"\n", self.at) + 1 - self.at)[:-1]
 
     def marked(self) -> list[Any]:
-        """What was pushed since the last mark."""
+        """Pop and return the values since the last mark."""
         found, self.stack = self.stack, self.below.pop()
         return found
 
     def remember(self, place: int) -> None:
-        """Keep what is on top of the stack."""
+        """Store the top of the stack in the memo."""
         if not 0 <= place < len(self.data):
             refuse(f"a memo of {place} entries")
         self.memo[place] = self.stack[-1]
@@ -86,19 +86,19 @@ Step: TypeAlias = Callable[[Machine], object]
 
 def _push(read: Callable[[Machine], Any]) -> Step:
     def step(machine: Machine) -> None:
-        value = read(machine)  # first: it may put another stack in place
+        value = read(machine)  # first, because it may replace the stack
         machine.stack.append(value)
 
     return step
 
 
 def _sized(form: str, made: Callable[[bytes], Any]) -> Step:
-    """Bytes with their number before them."""
+    """Make an instruction that reads bytes after their count."""
     return _push(lambda machine: made(machine.take(machine.number(form))))
 
 
 def _top(count: int) -> Step:
-    """A tuple of so many values."""
+    """Make an instruction that replaces the top values by a tuple."""
 
     def step(machine: Machine) -> None:
         made = tuple(machine.stack[-count:])

@@ -1,4 +1,4 @@
-"""Ground truth that is published as pickles, read without running what they say, within bounds of their size."""
+"""Read ground truth from pickles without running code, within bounds given by their size."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_LEVELS = 100  # of lists in lists
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """Return what a pickle holds, if that is dicts, lists, tuples, texts, numbers and NumPy arrays of numbers.
+    """Read a pickle of dicts, lists, tuples, texts, numbers and NumPy arrays of numbers.
 
-    Arrays come as lists, NumPy's numbers as Python's. Nothing that the file names is imported or called. Memory and
-    time are bounded by the size of the file, and so is what is returned: whoever walks through it meets no more values
-    than the file has bytes.
+    Arrays are returned as lists, NumPy's numbers as Python's. Nothing that the file names is imported or called. Memory
+    and time are bounded by the size of the file; a walk through the result meets at most as many values as the file has
+    bytes.
 
     Raises:
-        TeachMattersError: no such file, a damaged one, one of more than 16 MiB, or one that holds anything else.
+        TeachMattersError: the file does not exist, is damaged, has more than 16 MiB, or holds anything else.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -32,7 +32,7 @@ def read_plain_pickle(path: Path) -> Any:
         return content
     except OSError as error:
         raise TeachMattersError(f"cannot read {path}: {error.strerror}; check its path and permissions") from None
-    except Exception as error:  # noqa: BLE001  bytes that are no pickle raise whatever they stumble over
+    except Exception as error:  # noqa: BLE001  other bytes than a pickle raise many kinds of errors
         raise TeachMattersError(
             f"{path} is not read: {str(error)[:200] or type(error).__name__}. Ground truth is a pickle of plain lists, "
             "dicts, texts, numbers and NumPy arrays; fetch the file again from its source"
@@ -40,7 +40,7 @@ def read_plain_pickle(path: Path) -> Any:
 
 
 def _check(content: object, most: int) -> None:
-    """Refuse what is not plain, and what is larger than it looks: lists that contain each other, or themselves."""
+    """Reject values that are not plain, and lists that contain each other or themselves."""
     met, waiting = 0, [(content, 0)]
     while waiting:
         value, level = waiting.pop()

@@ -1,1 +1,1 @@
-"""The bundled world: images of jointed things, drawn by code, with everything known about them."""
+"""The bundled data set ``scenes``: generated images of articulated objects, with complete annotations."""

@@ -1,8 +1,7 @@
-"""The twelve kinds of things: each a skeleton of named parts that swing about joints.
+"""The twelve categories: each is a skeleton of named parts that rotate about joints.
 
-Lengths are in units of the thing itself. Things look to the right; angles are in degrees from the parent's axis,
-turning from right to down; ``at`` is the joint in the parent, along its length (0..1) and across its half width
-(-1..1).
+Lengths are in units of the object. Objects face right; angles are in degrees from the parent's axis, from right to
+down; ``at`` is the joint in the parent, along its length (0..1) and across its half width (-1..1).
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ class Part:
     Attributes:
         name: unique in its category; its keypoints are called after it.
         shape: of shapes.OUTLINES.
-        length, width: before an individual's own proportions.
-        parent: the part it is jointed to; empty for the root.
-        at: where the joint is in the parent.
-        angle, swing: at rest, and how far it turns either way.
-        label: the annotated part it belongs to; its name when None, none at all when empty.
-        depth: parts of a smaller depth are drawn first; those below 0 lie on the far side, in shade.
-        colour: of looks.COLOURS, what parts of this name usually have whatever the individual's own colour is.
+        length, width: before the proportions of an individual.
+        parent: the part that it is attached to; empty for the root.
+        at: position of the joint in the parent.
+        angle, swing: at rest, and the largest rotation in either direction.
+        label: the annotated part that it belongs to; None for its own name, empty for no part.
+        depth: parts of a smaller depth are drawn first; those below 0 are on the far side, in shade.
+        colour: of looks.COLOURS; the usual colour of this part, independent of the individual's.
     """
 
     name: str
@@ -40,19 +39,19 @@ class Part:
 
     @property
     def annotated(self) -> str:
-        """The name of the annotated part, without its category."""
+        """The name of the annotated part, without the category."""
         return self.name if self.label is None else self.label
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A kind of thing.
+    """A category of objects.
 
     Attributes:
-        colours, coats: its usual ones, of looks.COLOURS and textures.PATTERNS; an individual may have any other.
-        verbs: what it does, in captions.
-        grounds: what it is usually seen against, of grounds.MATERIALS.
-        sided: whether left and right differ to the eye.
+        colours, coats: the usual ones, of looks.COLOURS and textures.PATTERNS; an individual may have others.
+        verbs: for captions.
+        grounds: the usual backgrounds, of grounds.MATERIALS.
+        sided: True if the object looks different from left and right.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The data set ``scenes``: which images there are, and what is known of each."""
+"""The data set ``scenes``: its items and their annotations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CACHE_BYTES = 64 * 2**20
 
 
 class Drawn:
-    """The images drawn last, so that many models in one process draw each scene once."""
+    """A cache of recent images, so that several models in one process draw each scene once."""
 
     def __init__(self, most: int = CACHE_BYTES) -> None:
         self._most, self._bytes = most, 0
@@ -31,14 +31,14 @@ class Drawn:
         self._lock = Lock()
 
     def get(self, name: tuple[int, int, str]) -> bytes | None:
-        """The pixels, if they are still held."""
+        """Return the pixels, if they are in the cache."""
         with self._lock:
             if name in self._held:
                 self._held.move_to_end(name)
             return self._held.get(name)
 
     def put(self, name: tuple[int, int, str], pixels: bytes) -> None:
-        """Hold these, and let the oldest go."""
+        """Store pixels and drop the oldest."""
         with self._lock:
             self._bytes += len(pixels) - len(self._held.pop(name, b""))
             self._held[name] = pixels
@@ -48,7 +48,7 @@ class Drawn:
 
 _DRAWN = Drawn()
 
-# What the middle of an item's key names; with the world and the number after it, it makes a scene.
+# By the middle of an item's key: a function of the world and the item's number that makes the scene.
 STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
     "train": lambda world, number: labelled(world, "train", number),
     "val": lambda world, number: labelled(world, "val", number),
@@ -60,12 +60,12 @@ STREAMS: Mapping[str, Callable[[int, int], Scene]] = {
 
 
 class Scenes(Dataset):
-    """Images of jointed things, drawn when asked for.
+    """Images of articulated objects, drawn on request.
 
     Args:
-        size: of the images, in pixels; the same scenes at every size.
-        world: the seed of everything.
-        train, val: images of each split.
+        size: of the images, in pixels; the scenes are the same at every size.
+        world: seed of the data set.
+        train, val: number of images of each split.
     """
 
     kinds = frozenset({"images", "labels", "masks", "parts", "semantic", "retrieval", "videos", "pairs"})
@@ -119,7 +119,7 @@ class Scenes(Dataset):
         return pairs.all_pairs(self._world)
 
     def caption(self, item: Item) -> str:
-        """What the image shows.
+        """Describe the image in words.
 
         >>> scenes = Scenes()
         >>> scenes.caption(scenes.items("labels", "all")[0])
@@ -143,12 +143,12 @@ class Scenes(Dataset):
 
 
 def _labelled(split: str, count: int) -> list[Item]:
-    """Items of a split; the categories take turns, so every one has as many images."""
+    """List the items of a split; the categories alternate, so all have the same number of images."""
     return [_item(split, number, label=number % len(CLASSES)) for number in range(count)]
 
 
 def _frames(world: int) -> list[Item]:
-    """All frames of all videos, in order."""
+    """List all frames of all videos, in order."""
     return [
         _item("video", video * videos.MOST + frame, group=f"video-{video + 1}", units=(video,))
         for video in range(videos.VIDEOS)
@@ -163,11 +163,11 @@ def _item(
 
 
 def _place(item: Item) -> tuple[str, int]:
-    """The stream of an item, and its number there."""
+    """Return the stream of an item, and its number in it."""
     _, stream, number = item.key.split("/")
     return stream, int(number)
 
 
 def open_scenes(request: DatasetRequest) -> Scenes:
-    """The scenes, at the size and of the world that the parameters ask for."""
+    """Open the scenes with the size and world of the parameters."""
     return Scenes(**request.parameters)

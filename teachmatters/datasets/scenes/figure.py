@@ -1,4 +1,4 @@
-"""Posing: from a skeleton and its swings to flat pieces that can be drawn."""
+"""Pose a skeleton: turn it into flat pieces that can be drawn."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from teachmatters.datasets.scenes.shapes import MIDDLE, OUTLINES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# By name: the place, and the part that it lies on.
+# By name: the position, and the part that holds it.
 Keypoints = dict[str, tuple[complex, int]]
 
-# The owner of clutter and of what stands in front: no object of the image.
+# The owner of clutter and occluders: none of the image's objects.
 NOTHING = -1
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How an object is seen.
+    """The view of an object.
 
     Attributes:
-        middle: of the object's bounding box, in the image's width (x + iy).
+        middle: centre of the object's bounding box, in units of the image's width (x + iy).
         extent: the longer side of that box.
-        turn: in the image's plane, radians.
-        yaw: how much of its length is left by looking at it from an angle, 0..1; negative when it looks to the left.
+        turn: rotation in the image plane, radians.
+        yaw: the fraction of its length after foreshortening, 0..1; negative if it faces left.
     """
 
     middle: complex
@@ -46,12 +46,12 @@ class Piece:
 
     Attributes:
         outline: complex (corners,).
-        inverse: (a, b, c, d, e, f): a x + b y + c is how far along the part a place is, d x + e y + f how far across.
+        inverse: (a, b, c, d, e, f): a x + b y + c is the coordinate along the part, d x + e y + f the one across.
         breadth: half its width.
         paint: of its surface.
-        owner: number of the object it belongs to, or NOTHING.
+        owner: number of the object that it belongs to, or NOTHING.
         part: index into the category's parts.
-        shade: of its light that reaches it.
+        shade: fraction of the light that reaches it.
     """
 
     outline: NDArray[np.complex128]
@@ -64,20 +64,20 @@ class Piece:
 
 
 def swings(rng: np.random.Generator, category: int) -> NDArray[np.float64]:
-    """The turn of every joint, -1..1."""
+    """Draw a random rotation for every joint, -1..1."""
     return rng.uniform(-1, 1, len(CATEGORIES[category].parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One object, posed and seen.
+    """One posed object in an image.
 
     Attributes:
-        who: which individual.
+        who: the individual.
         turns: of its joints, -1..1.
-        view: how it is seen.
+        view: its view.
         pieces: in drawing order.
-        keypoints: where they are, seen or not.
+        keypoints: their positions, visible or not.
     """
 
     who: Individual
@@ -88,12 +88,12 @@ class Figure:
 
     @property
     def outline(self) -> NDArray[np.complex128]:
-        """The corners of all its pieces."""
+        """Return the corners of all its pieces."""
         return np.concatenate([piece.outline for piece in self.pieces])
 
     @property
     def cut_off(self) -> bool:
-        """Whether more than a trifle of it lies outside the image."""
+        """True if a noticeable part of it is outside the image."""
         beyond = np.abs(self.outline.view(np.float64) - 0.5) - 0.5
         return bool(beyond.max() > 0.02)
 
@@ -104,7 +104,7 @@ def pose(who: Individual, turns: NDArray[np.float64], view: View, owner: int = 0
     Args:
         who: the individual.
         turns: (parts,) from ``swings``.
-        view: how it is seen.
+        view: its view.
         owner: the object's number in the image.
     """
     parts = CATEGORIES[who.category].parts
@@ -135,7 +135,7 @@ def _stretch(outline: NDArray[np.complex128], length: float, half_width: float) 
 
 
 def _joints(who: Individual, turns: NDArray[np.float64]) -> list[tuple[complex, complex]]:
-    """Of each part the place of its joint and the direction of its axis, in the object's own plane."""
+    """Return the joint and the axis direction of each part, in the object's plane."""
     parts = CATEGORIES[who.category].parts
     numbers = {part.name: number for number, part in enumerate(parts)}
     found: dict[int, tuple[complex, complex]] = {}
@@ -157,7 +157,7 @@ def _joints(who: Individual, turns: NDArray[np.float64]) -> list[tuple[complex, 
 
 
 class _Camera:
-    """From the object's plane to the image: turned, foreshortened, and fitted into the view's place."""
+    """Map the object's plane to the image: rotate, foreshorten, scale and shift it to the view."""
 
     def __init__(self, points: NDArray[np.complex128], view: View) -> None:
         self._yaw, self._turn = view.yaw, exp(1j * view.turn)
@@ -182,7 +182,7 @@ class _Camera:
 
 
 def _keypoints(who: Individual, joints: list[tuple[complex, complex]], camera: _Camera) -> Keypoints:
-    """The tip of every part (the middle of what is fixed by its middle), and the joint of every jointed one."""
+    """Return the tip of every part (or its middle, if it is fixed there), and the joint of every attached part."""
     found: Keypoints = {}
     for number, part in enumerate(CATEGORIES[who.category].parts):
         joint, axis = joints[number]

@@ -1,4 +1,4 @@
-"""What things are seen against: materials, light, clutter, and what stands in front."""
+"""The surroundings of objects: materials, light, clutter and occluders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A surface: its pattern, its two colours, and the range of how often the pattern repeats across the image."""
+    """A surface: its pattern, its two colours, and the range of the pattern's repetitions across the image."""
 
     pattern: str
     first: Colour
@@ -28,8 +28,8 @@ class Material:
     scale: tuple[float, float]
 
 
-# Few, and each the usual ground of several categories: a ground tells something of what stands before it, and never
-# which image it is. If every image had a ground of its own, two views of one could be matched by that alone.
+# Few, and each is usual for several categories: the ground is a hint at the category, but does not identify the image.
+# If every image had its own ground, two views of one object could be matched by the ground alone.
 MATERIALS = {
     "clouds": Material("clouds", (0.45, 0.65, 0.90), (0.95, 0.96, 0.98), (0.6, 0.8)),
     "water": Material("ripples", (0.20, 0.42, 0.62), (0.55, 0.74, 0.84), (0.9, 1.2)),
@@ -39,16 +39,16 @@ MATERIALS = {
     "tiles": Material("tiles", (0.78, 0.80, 0.80), (0.45, 0.48, 0.52), (1.1, 1.5)),
 }
 
-# How often a ground is one that is usual for the category; otherwise it is any.
+# Probability of a ground that is usual for the category; otherwise any.
 USUAL = 0.85
 
-# Of the grounds, beside what their materials have: objects stand out, as they do to an eye that can focus.
+# Fades the grounds, so that objects stand out as if in focus.
 SATURATION, CONTRAST = 0.55, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A material as it lies in one image; ``turn`` in radians."""
+    """A material in one image; ``turn`` is in radians."""
 
     paint: Paint
     turn: float
@@ -61,8 +61,8 @@ class Ground:
     Attributes:
         name: its material, in words.
         near, far: below and above the horizon.
-        horizon: (offset, slope) of the line below which ``near`` lies; None when there is only ``near``.
-        mottle: float32 (rows, columns), slow changes of brightness, -1..1.
+        horizon: (offset, slope) of the line between ``far`` and ``near``; None without ``far``.
+        mottle: float32 (rows, columns), smooth changes of brightness, -1..1.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Light:
     """The light of one image.
 
     Attributes:
-        direction: where it comes from, x + iy, of length 1.
-        strength: of the shading that it makes, 0..1.
+        direction: towards the source, x + iy, of length 1.
+        strength: of the shading, 0..1.
         tint: factor of red, green and blue.
-        vignette: how much darker the corners are, 0..1.
-        shadow: how dark the shadow on the ground is, 0..1.
+        vignette: darkening of the corners, 0..1.
+        shadow: darkness of the shadow on the ground, 0..1.
     """
 
     direction: complex
@@ -92,7 +92,7 @@ class Light:
 
 
 def ground(rng: np.random.Generator, category: int) -> Ground:
-    """Draw a background for an image about a thing of ``category``."""
+    """Choose a random background for an image of ``category``."""
     name = _material(rng, category)
     far = _surface(rng, _material(rng, category)) if rng.random() < 0.3 else None
     cells = int(rng.integers(2, 4))
@@ -115,7 +115,7 @@ def _surface(rng: np.random.Generator, name: str) -> Surface:
 
 
 def _muted(colour: Colour, beside: Colour | None = None) -> Colour:
-    """A ground's colour is duller than an object's, and lies nearer to the one beside it."""
+    """Make a ground's colours duller than an object's and closer to each other."""
     grey = sum(colour) / 3
     red, green, blue = (grey + SATURATION * (each - grey) for each in colour)
     if beside is None:
@@ -125,7 +125,7 @@ def _muted(colour: Colour, beside: Colour | None = None) -> Colour:
 
 
 def light(rng: np.random.Generator) -> Light:
-    """From above, more or less; warm or cold; bright or dim."""
+    """Choose a random light: roughly from above, warm or cold, bright or dim."""
     angle = rng.uniform(-pi, 0)
     warmth, exposure = rng.uniform(-0.3, 0.3), rng.uniform(0.55, 1.25)
     tint = (float(exposure * (1 + warmth)), float(exposure), float(exposure * (1 - warmth)))
@@ -137,7 +137,7 @@ CLUTTER = ("disc", "box", "leaf", "cone", "limb", "petal", "claw", "fan")
 
 
 def clutter(rng: np.random.Generator, most: int = 2) -> tuple[Piece, ...]:
-    """Small shapes on the ground that are no objects."""
+    """Make small shapes on the ground that are not objects."""
     return tuple(
         piece(
             one_of(rng, CLUTTER),
@@ -151,7 +151,7 @@ def clutter(rng: np.random.Generator, most: int = 2) -> tuple[Piece, ...]:
 
 
 def front(rng: np.random.Generator, middle: complex, extent: float) -> tuple[str, tuple[Piece, ...]]:
-    """Something that hides a part of an object of that place and size, and what it is called."""
+    """Make an occluder for an object of that position and size; return its name and its pieces."""
     name = one_of(rng, tuple(FRONTS))
     angle = float(rng.uniform(-pi, pi))
     return name, FRONTS[name](rng, middle + extent * 0.36 * complex(cos(angle), sin(angle)), extent)
@@ -188,7 +188,7 @@ def _bush(rng: np.random.Generator, at: complex, extent: float) -> tuple[Piece, 
     return tuple(_leaf(rng, at, 0.1, (0.24, 0.1)) for _ in range(7))
 
 
-# What may stand in front of an object.
+# The occluders.
 FRONTS = {"branch": _branch, "post": _post, "fence": _fence, "ball": _ball, "bush": _bush}
 
 
@@ -198,19 +198,19 @@ def _leaf(rng: np.random.Generator, at: complex, spread: float, size: tuple[floa
 
 
 def tones(rng: np.random.Generator, colour: str) -> Paint:
-    """Mottled, in tones of one colour."""
+    """Make a mottled paint in tones of one colour."""
     first = near(rng, COLOURS[colour], 0.1)
     return Paint(first, near(rng, first, 0.25), "mottled", float(rng.uniform(2, 6)))
 
 
 def coat(rng: np.random.Generator) -> Paint:
-    """Any paint."""
+    """Choose a random paint."""
     first, second = (near(rng, COLOURS[one_of(rng, tuple(COLOURS))], 0.1) for _ in range(2))
     return Paint(first, second, one_of(rng, COATS), float(rng.uniform(2, 6)))
 
 
 def piece(shape: str, joint: complex, turn: float, size: tuple[float, float], paint: Paint) -> Piece:
-    """A shape put straight into the image; size is its length and width."""
+    """Put a shape directly into the image; ``size`` is its length and width."""
     axis = complex(cos(turn), sin(turn))
     outline = OUTLINES[shape]
     placed = joint + axis * (outline.real * size[0] + 1j * outline.imag * size[1] / 2)

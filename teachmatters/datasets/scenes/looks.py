@@ -1,4 +1,4 @@
-"""What an individual looks like: the proportions of its parts, its colours and its coat."""
+"""The appearance of an individual: the proportions of its parts, its colours and its coat."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ COLOURS = {
     "white": (0.93, 0.92, 0.88),
 }
 
-# Of an individual, by the names of textures.PATTERNS.
+# The coats of individuals: names of textures.PATTERNS.
 COATS = ("plain", "plain", "striped", "banded", "spotted", "checked", "scaly", "mottled")
 
-# How often a coat, and a colour, is one that is usual for the category. As in nature it is a hint and no more:
-# categories share colours and coats, and the light knows nothing of them.
+# Probabilities of a coat and of a colour that are usual for the category. Both are only hints: categories share colours
+# and coats, and the light is independent of them.
 USUAL, USUAL_COLOUR = 0.9, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """How a surface looks; colours are RGB, 0..1. ``scale`` is how often the pattern repeats per unit of length."""
+    """The look of a surface; colours are RGB, 0..1. ``scale`` is the pattern's repetitions per unit of length."""
 
     first: Colour
     second: Colour
@@ -49,7 +49,7 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Individual:
-    """One thing of the world.
+    """One individual.
 
     Attributes:
         category: index into CATEGORIES.
@@ -66,7 +66,7 @@ class Individual:
 
 
 def individual(world: int, category: int, number: int) -> Individual:
-    """The individual of that number: wherever it is seen it has the same proportions, colours and coat."""
+    """Return the individual of that number; its proportions, colours and coat are the same in every image."""
     rng = generator(world, "individual", category, number)
     kind = CATEGORIES[category]
     colour = one_of(rng, kind.colours if rng.random() < USUAL_COLOUR else tuple(COLOURS))
@@ -96,14 +96,14 @@ def individual(world: int, category: int, number: int) -> Individual:
 
 
 def near(rng: np.random.Generator, colour: Colour, spread: float = 0.07) -> Colour:
-    """A colour near the given one."""
+    """Return a random colour near the given one."""
     red, green, blue = np.clip(np.asarray(colour) + rng.uniform(-spread, spread, 3), 0.03, 0.97).tolist()
     return red, green, blue
 
 
 @cache
 def _largest(category: int) -> str:
-    """The annotated part that shows most; the caption's colour and coat are its own."""
+    """Return the largest annotated part; captions name its colour and coat."""
     areas: dict[str, float] = defaultdict(float)
     for part in CATEGORIES[category].parts:
         areas[part.annotated] += abs(part.length * part.width) if part.annotated else 0
@@ -111,12 +111,12 @@ def _largest(category: int) -> str:
 
 
 def _coat(rng: np.random.Generator, first: Colour, second: Colour, pattern: str) -> Paint:
-    """One part's paint, in a tone of its own."""
+    """Return the paint of one part, in a slightly different tone."""
     shift = rng.random(2).tolist()
     return Paint(near(rng, first, 0.09), second, pattern, float(rng.uniform(1.8, 4.0)), (shift[0], shift[1]))
 
 
 def _detail(accent: Colour) -> Paint:
-    """Eyes, windows, hubs: dark, or light on what is dark."""
+    """Return the paint of eyes, windows and hubs: dark, or light on a dark object."""
     shade = 0.1 if sum(accent) > 1.2 else 0.9
     return Paint((shade, shade, shade), (shade, shade, shade))

@@ -1,4 +1,4 @@
-"""What can be seen of a scene's objects: their masks, boxes and keypoints."""
+"""The visible masks, boxes and keypoints of a scene's objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class VisibleMask:
-    """Which piece shows at each drawn pixel of a scene at one size."""
+    """The visible piece at each drawn pixel of a scene at one size."""
 
     def __init__(self, scene: Scene, size: int) -> None:
         self._scene, self._size, self._times = scene, size, finer(size)
@@ -27,12 +27,12 @@ class VisibleMask:
         self._part = np.array([-1, *(piece.part for piece in scene.pieces)])
 
     def objects(self) -> tuple[Mask, ...]:
-        """Of each object that can be seen, in the scene's order."""
+        """Return the mask of each visible object, in the scene's order."""
         masks = ((figure, self._mask(self._owner == number)) for number, figure in enumerate(self._scene.figures))
         return tuple(Mask(mask, figure.who.category) for figure, mask in masks if mask.any())
 
     def parts(self) -> tuple[Mask, ...]:
-        """Of each annotated part of the main object that can be seen; all its legs are one part."""
+        """Return the mask of each visible annotated part of the main object; all legs are one part."""
         category = CATEGORIES[self._scene.figures[0].who.category]
         pieces = self._scene.pieces
         named = [category.parts[piece.part].annotated if piece.owner == 0 else "" for piece in pieces]
@@ -45,14 +45,14 @@ class VisibleMask:
         return tuple(found)
 
     def numbers(self) -> NDArray[np.uint8]:
-        """Which object each pixel shows, from 1; 0 for none."""
+        """Return the number of the object at each pixel, from 1; 0 for none."""
         shown = np.zeros((self._size, self._size), np.uint8)
         for number in range(len(self._scene.figures)):
             shown[self._mask(self._owner == number) > 0] = number + 1
         return shown
 
     def categories(self) -> NDArray[np.uint8]:
-        """Return the category that each pixel shows most of, from 1; 0 for the ground, clutter and what is in front."""
+        """Return the main category of each pixel, from 1; 0 for the ground, clutter and occluders."""
         figures = self._scene.figures
         shown = np.array([0, *(1 + figure.who.category for figure in figures)], np.uint8)[1 + self._owner][self._rows]
         found = np.unique(shown)
@@ -62,7 +62,7 @@ class VisibleMask:
         return most
 
     def keypoints(self, number: int = 0) -> dict[str, complex]:
-        """The keypoints of an object that lie on what can be seen of their part, in units of the image's width."""
+        """Return the keypoints of an object on visible parts, in units of the image's width."""
         edge = self._size * self._times
         found = {}
         for name, (place, part) in self._scene.figures[number].keypoints.items():
@@ -74,13 +74,13 @@ class VisibleMask:
         return found
 
     def _mask(self, pieces: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Pixels of the image at least half of which show one of these pieces: 255."""
+        """Return a mask with 255 at pixels that at least half consist of these pieces."""
         fine = Image.fromarray(np.where(pieces[self._rows], np.uint8(255), np.uint8(0)))
         return np.where(np.asarray(fine.reduce(self._times)) >= 128, np.uint8(255), np.uint8(0))
 
 
 def box(figure: Figure, size: int) -> Box:
-    """Around all of an object, hidden or not, cut off at the image's edges."""
+    """Return the box around a whole object, hidden parts included, clipped to the image."""
     corners = figure.outline * size
     x, y = np.clip(corners.real, 0, size), np.clip(corners.imag, 0, size)
     return Box(float(x.min()), float(y.min()), float(x.max()), float(y.max()))

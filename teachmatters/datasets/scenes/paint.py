@@ -1,6 +1,6 @@
-"""Drawing a scene: outlines into a map of pieces, colours by looking up, then the reduction to the wanted size.
+"""Draw a scene: rasterise outlines to a map of pieces, look up their colours, reduce to the requested size.
 
-Red, green and blue are planes, (3, height, width), which is faster than three numbers to a pixel.
+Images are planes, (3, height, width), which is faster than three numbers a pixel.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# How far from an object its shadow on the ground lies, in the image's width.
+# Offset of an object's shadow on the ground, in units of the image's width.
 SHADOW = 0.035
 
 
 def finer(size: int) -> int:
-    """How many drawn pixels make one of the image, in each direction."""
+    """Return the number of drawn pixels for one pixel of the image, in each direction."""
     return 3 if size <= 96 else 2
 
 
 def draw(scene: Scene, size: int) -> Image.Image:
-    """The image, RGB, ``size`` pixels wide and high."""
+    """Draw the image, RGB, ``size`` pixels wide and high."""
     times = finer(size)
     edge = size * times
     rows = outlines(scene.pieces, edge)
@@ -50,18 +50,18 @@ def draw(scene: Scene, size: int) -> Image.Image:
 
 
 def outlines(pieces: Sequence[Piece], edge: int) -> NDArray[np.uint8]:
-    """Which piece each drawn pixel shows: uint8 (edge, edge), 0 the ground, piece i as i + 1."""
+    """Return the piece at each drawn pixel: uint8 (edge, edge), 0 for the ground, i + 1 for piece i."""
     canvas = Image.new("L", (edge, edge))
     pen = ImageDraw.Draw(canvas)
     for number, piece in enumerate(pieces):
-        # a drawn pixel's middle has whole coordinates for PIL, and ours lie at halves
+        # PIL puts pixel centres at whole coordinates, this code at halves.
         corners = (piece.outline * edge - (0.5 + 0.5j)).view(np.float64)
         pen.polygon(corners.tolist(), fill=number + 1)
     return np.asarray(canvas)
 
 
 def _shadow(scene: Scene, edge: int) -> NDArray[np.float32]:
-    """Where the light of the ground is taken by the objects, 0 or 1, float32 (edge, edge)."""
+    """Return the shadow of the objects on the ground, 0 or 1, float32 (edge, edge)."""
     canvas = Image.new("L", (edge, edge))
     pen = ImageDraw.Draw(canvas)
     move = -SHADOW * scene.light.direction
@@ -72,7 +72,7 @@ def _shadow(scene: Scene, edge: int) -> NDArray[np.float32]:
 
 
 def _ground(ground: Ground, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours of the background, float32 (3, edge, edge)."""
+    """Return the colours of the background, float32 (3, edge, edge)."""
     colours = _surface(ground.near, x, y)
     if ground.far is not None:
         above = y < np.float32(ground.horizon[0]) + np.float32(ground.horizon[1]) * (x - np.float32(0.5))
@@ -103,7 +103,7 @@ def _look_up(pattern: int | NDArray[np.intp], u: NDArray[np.float32], v: NDArray
 def _surfaces(
     pieces: Sequence[Piece], which: NDArray[np.uint8], where: NDArray[np.intp], edge: int, light: Light
 ) -> NDArray[np.float32]:
-    """Colours of drawn pixels that show a piece: float32 (3, pixels)."""
+    """Return the colours of the drawn pixels of pieces: float32 (3, pixels)."""
     x = ((where % edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
     y = ((where // edge).astype(np.float32) + np.float32(0.5)) / np.float32(edge)
     a, b, c, d, e, f = np.array([piece.inverse for piece in pieces], dtype=np.float32).T[:, which]
@@ -121,7 +121,7 @@ def _surfaces(
 
 
 def _shading(pieces: Sequence[Piece], light: Light) -> NDArray[np.float32]:
-    """Of each piece: its light, how that changes across it, and how its edges darken. Parts are taken as rods."""
+    """Return the light of each piece, its change across the piece, and the darkening at its edges, as for a rod."""
     rows = []
     for piece in pieces:
         side = complex(piece.inverse[3], piece.inverse[4])
@@ -132,7 +132,7 @@ def _shading(pieces: Sequence[Piece], light: Light) -> NDArray[np.float32]:
 
 
 def _glow(light: Light, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What all colours are multiplied by: float32 (3, edge, edge)."""
+    """Return the factor of all colours: float32 (3, edge, edge)."""
     half = np.float32(0.5)
     far = (x - half) ** 2 + (y - half) ** 2
     slant = (x - half) * np.float32(light.direction.real) + (y - half) * np.float32(light.direction.imag)

@@ -1,4 +1,4 @@
-"""Two individuals of one category whose joints and tips correspond."""
+"""Pairs of individuals of one category with corresponding keypoints."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from teachmatters.datasets.scenes.masks import VisibleMask
 from teachmatters.datasets.scenes.scene import STEP, Scene
 from teachmatters.datasets.scenes.seeds import generator
 
-# Of each category; each stands in pairs with the five others.
+# Images of each category; each forms pairs with the five others.
 IMAGES = 6
 
 # Keypoints that both images of a pair must show.
 FEWEST = 3
 
 FIRST = 5 * STEP
-# At which it is decided what can be seen, so that the points are the same at every size.
+# Visibility is computed at this size, so that the points are the same at every size.
 SIZE = 64
 
 
 @lru_cache(maxsize=2 * IMAGES * len(CATEGORIES))
 def pair_scene(world: int, number: int) -> Scene:
-    """Image ``number % PICTURES`` of category ``number // PICTURES``; some are cut off, some partly hidden."""
+    """Return image ``number % IMAGES`` of category ``number // IMAGES``; some are cut off, some partly hidden."""
     category = number // IMAGES
     rng = generator(world, "pairs", number)
     size = float(rng.uniform(0.5, 0.95))
     room = (1 - size) / 2 + (0.15 if rng.random() < 0.3 else 0.0)
     middle = 0.5 + 0.5j + complex(*rng.uniform(-room, room, 2))
-    # the mirror image of what looks the same from both sides would swap its left and its right
+    # Mirroring an object that looks the same from both sides would swap its left and right keypoints.
     side = -1 if rng.random() < 0.4 and CATEGORIES[category].sided else 1
     view = View(middle, size, float(rng.uniform(-pi / 6, pi / 6)), side * float(rng.uniform(0.7, 1)))
     figure = pose(individual(world, category, FIRST + number), swings(rng, category), view)
@@ -44,13 +44,13 @@ def pair_scene(world: int, number: int) -> Scene:
 
 @cache
 def keypoints(world: int, number: int) -> dict[str, complex]:
-    """The keypoints of an image that can be seen, in units of its width."""
+    """Return the visible keypoints of an image, in units of its width."""
     return VisibleMask(pair_scene(world, number), SIZE).keypoints()
 
 
 @cache
 def all_pairs(world: int) -> tuple[Pair, ...]:
-    """Every two images of a category that share keypoints enough; every other pair is turned round."""
+    """Return all pairs of a category's images with enough shared keypoints; every other pair is reversed."""
     found: list[Pair] = []
     for category, name in enumerate(CLASSES):
         first = category * IMAGES
@@ -73,14 +73,14 @@ def all_pairs(world: int) -> tuple[Pair, ...]:
 
 
 def units(world: int) -> list[tuple[int, ...]]:
-    """Of each image the numbers of the pairs that it stands in."""
+    """Return the numbers of the pairs of each image."""
     pairs = list(enumerate(all_pairs(world)))
     images = range(len(CATEGORIES) * IMAGES)
     return [tuple(n for n, pair in pairs if image in (pair.source, pair.target)) for image in images]
 
 
 def _difficulty(world: int, source: int, target: int) -> dict[str, int]:
-    """0, 1 or 2 each: how different the views and sizes are, and how many of both are cut off or partly hidden."""
+    """Return difficulties from 0 to 2: the differences of view and size, and how many are cut off or hidden."""
     scenes = pair_scene(world, source), pair_scene(world, target)
     one, other = (scene.figures[0] for scene in scenes)
     ratio = max(one.view.extent, other.view.extent) / min(one.view.extent, other.view.extent)

@@ -1,4 +1,4 @@
-"""The same individual again: queries, and a gallery that shows them from other sides among others of their kind."""
+"""Retrieval: queries, and a gallery with other views of them and with other individuals of their category."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from teachmatters.datasets.scenes.seeds import generator
 
 QUERIES = 36
 DISTRACTORS = 60
-# How far an easy image's pose is from its query's, of the whole swing of each joint.
+# Difference between the poses of an easy image and its query, as a fraction of each joint's swing.
 LIKENESS = 0.45
 
 # The number of the first individual.
@@ -30,7 +30,7 @@ Grade = Literal["easy", "hard", "junk", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """An image of the gallery: of query ``number``'s individual, or of distractor ``number`` if the grade is other."""
+    """An image of the gallery: the individual of query ``number``, or distractor ``number`` for grade ``other``."""
 
     grade: Grade
     number: int
@@ -38,7 +38,7 @@ class Shot:
 
 @cache
 def gallery(world: int) -> tuple[Shot, ...]:
-    """What each image of the gallery is, in its order, which tells nothing."""
+    """Return the content of each gallery image, in a random order."""
     rng = generator(world, "gallery plan")
     shots = [Shot("other", number) for number in range(DISTRACTORS)]
     for query in range(QUERIES):
@@ -53,14 +53,14 @@ def gallery(world: int) -> tuple[Shot, ...]:
 
 
 def found(world: int, query: int) -> dict[str, tuple[int, ...]]:
-    """Places in the gallery of a query's easy, hard and junk images."""
+    """Return the positions of a query's easy, hard and junk images in the gallery."""
     shots = list(enumerate(gallery(world)))
     grades: tuple[Grade, ...] = ("easy", "hard", "junk")
     return {grade: tuple(place for place, shot in shots if shot == Shot(grade, query)) for grade in grades}
 
 
 def query_scene(world: int, number: int) -> Scene:
-    """A clear image of individual ``number``."""
+    """Return a clear view of individual ``number``."""
     rng = generator(world, "query", number)
     category = number % len(CATEGORIES)
     figure = pose(individual(world, category, FIRST + number), swings(rng, category), any_view(rng))
@@ -68,7 +68,7 @@ def query_scene(world: int, number: int) -> Scene:
 
 
 def gallery_scene(world: int, place: int) -> Scene:
-    """What the gallery holds at a place; its ground and light are never the query's."""
+    """Return the scene at a position of the gallery; its ground and light differ from the query's."""
     shot = gallery(world)[place]
     rng = generator(world, "gallery", place)
     category = shot.number % len(CATEGORIES)
@@ -79,7 +79,7 @@ def gallery_scene(world: int, place: int) -> Scene:
         asked = query_scene(world, shot.number).figures[0]
         turns = asked.turns + LIKENESS * (turns - asked.turns)
         view = replace(view, turn=asked.view.turn + float(rng.uniform(-0.3, 0.3)), yaw=asked.view.yaw)
-    elif shot.grade != "other" or rng.random() < 0.4:  # so that being hidden tells nothing of who it is
+    elif shot.grade != "other" or rng.random() < 0.4:  # so that occlusion does not reveal the individual
         view = _far(rng) if shot.grade == "junk" else _smaller(rng)
         front = grounds.front(rng, view.middle, view.extent)[1]
     return Scene(
@@ -88,7 +88,7 @@ def gallery_scene(world: int, place: int) -> Scene:
 
 
 def _smaller(rng: np.random.Generator) -> View:
-    """Half the image or so, turned further, from either side."""
+    """Choose a view that fills about half the image, rotated further, from either side."""
     side = 1 if rng.random() < 0.5 else -1
     middle = 0.5 + 0.5j + complex(*rng.uniform(-0.2, 0.2, 2))
     size, turn = float(rng.uniform(0.42, 0.62)), float(rng.uniform(-pi / 4, pi / 4))
@@ -96,6 +96,6 @@ def _smaller(rng: np.random.Generator) -> View:
 
 
 def _far(rng: np.random.Generator) -> View:
-    """Small, and half outside the image."""
+    """Choose a small view, half outside the image."""
     corner = complex(*np.where(rng.random(2) < 0.5, 0.06, 0.94))
     return View(corner, float(rng.uniform(0.22, 0.3)), float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.6, 1)))

@@ -1,4 +1,4 @@
-"""A scene: everything in an image, before it is drawn at any size."""
+"""A scene: the content of an image, independent of the image size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from teachmatters.datasets.scenes.figure import Figure, Piece, View, pose, swing
 from teachmatters.datasets.scenes.looks import individual
 from teachmatters.datasets.scenes.seeds import generator
 
-# Where a stream's individuals start, in steps of STEP: no individual of one split is seen in another.
+# First individual of each stream, in multiples of STEP; no individual appears in two splits.
 SPLITS = {"train": 0, "val": 1}
 
 STEP = 100_000_000
@@ -22,15 +22,15 @@ STEP = 100_000_000
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in an image, from back to front.
+    """The content of an image, from back to front.
 
     Attributes:
         ground, clutter: the background.
-        figures: the objects; the first is the one the image is about.
+        figures: the objects; the first is the main object.
         order: their drawing order.
-        front: what stands before them.
-        light: on all of it.
-        front_name: in words, or empty.
+        front: occluders in front of them.
+        light: of the whole image.
+        front_name: the occluder in words, or empty.
     """
 
     ground: grounds.Ground
@@ -43,14 +43,14 @@ class Scene:
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
-        """Everything but the ground, in drawing order."""
+        """Return everything but the ground, in drawing order."""
         order = self.order or tuple(reversed(range(len(self.figures))))
         things = (piece for number in order for piece in self.figures[number].pieces)
         return (*self.clutter, *things, *self.front)
 
 
 def labelled(world: int, split: str, number: int) -> Scene:
-    """One image of the train or val split: about one object, of category ``number`` modulo their count."""
+    """Return a scene of train or val: one main object, of category ``number`` modulo the number of categories."""
     rng = generator(world, split, number)
     category = number % len(CATEGORIES)
     who = individual(world, category, SPLITS[split] * STEP + number // len(CATEGORIES))
@@ -63,7 +63,7 @@ def labelled(world: int, split: str, number: int) -> Scene:
 
 
 def any_view(rng: np.random.Generator, extent: tuple[float, float] = (0.82, 1.25)) -> View:
-    """Draw a view of a large object: a third to half of the image is its own, and a tip may be cut off."""
+    """Choose a view of a large object: it fills a third to half of the image, and a tip may be cut off."""
     size = float(rng.uniform(*extent))
     middle = 0.5 + 0.5j + complex(*rng.uniform(-0.12, 0.12, 2))
     side = 1 if rng.random() < 0.5 else -1
@@ -71,7 +71,7 @@ def any_view(rng: np.random.Generator, extent: tuple[float, float] = (0.82, 1.25
 
 
 def bystander(rng: np.random.Generator, world: int, view: View, other: int) -> Figure:
-    """A smaller object of another category, towards a corner, behind the first."""
+    """Return a smaller object of another category, near a corner and behind the first."""
     category = int((other + rng.integers(1, len(CATEGORIES))) % len(CATEGORIES))
     who = individual(world, category, 2 * STEP + int(rng.integers(STEP)))
     away = 0.5 + 0.5j - view.middle

@@ -1,4 +1,4 @@
-"""Where all chance comes from: one generator for each thing that is drawn, named by what it is."""
+"""Random numbers: one named generator for each scene and individual."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from zlib import crc32
 
 import numpy as np
 
-# Of the drawing, and part of every item's key: a change of any image changes it, and with it the fingerprint.
+# Version of the drawing code and part of every item's key; increased when any image changes, which also changes the
+# fingerprint.
 VERSION = 3
 
 
 def generator(world: int, stream: str, *numbers: int) -> np.random.Generator:
-    """The generator of one scene, individual, ...; the same in every process.
+    """Return the generator of one scene or individual; it is the same in every process.
 
     >>> generator(0, "val", 3).integers(1000) == generator(0, "val", 3).integers(1000)
     np.True_
@@ -20,5 +21,5 @@ def generator(world: int, stream: str, *numbers: int) -> np.random.Generator:
 
 
 def one_of(rng: np.random.Generator, options: tuple[str, ...]) -> str:
-    """One of them; much faster than ``rng.choice``."""
+    """Return a random element; much faster than ``rng.choice``."""
     return options[int(rng.integers(len(options)))]

@@ -1,7 +1,7 @@
-"""Outlines of the primitive shapes that parts are made of.
+"""Outlines of the primitive shapes of parts.
 
-An outline is complex, x + iy, in a frame of its own: x runs from the joint (0) along the part to its tip (1), y across
-it from -1 to 1. A wheel or a head is fixed by its middle instead, so x runs from -0.5 to 0.5.
+An outline is complex, x + iy, in the part's frame: x runs from the joint (0) along the part to its tip (1), y across it
+from -1 to 1. A wheel or a head is attached at its middle instead, so x runs from -0.5 to 0.5.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 # Corners of a round outline; at 224 pixels an edge is then about seven pixels long.
 STEPS = 24
 
-# Shapes that are fixed by their middle; a keypoint lies there instead of at a tip.
+# Shapes attached at their middle; their keypoint is there instead of at a tip.
 MIDDLE = frozenset({"disc", "shell"})
 
 
 def _round(power: float, middle: float = 0.5) -> NDArray[np.complex128]:
-    """A superellipse: power 2 is an ellipse, more is a box with rounded corners."""
+    """Make a superellipse: power 2 is an ellipse, a larger power a box with rounded corners."""
     turn = np.exp(2j * np.pi * np.arange(STEPS) / STEPS)
     x, y = turn.real, turn.imag
     bulge = 2 / power
@@ -30,7 +30,7 @@ def _round(power: float, middle: float = 0.5) -> NDArray[np.complex128]:
 
 
 def _profile(*half_widths: float) -> NDArray[np.complex128]:
-    """Symmetric about the axis, with the given half widths at even steps from joint to tip."""
+    """Make an outline that is symmetric about the axis, with the half widths at even steps from joint to tip."""
     x = np.linspace(0, 1, len(half_widths))
     half = np.asarray(half_widths)
     return np.concatenate([x - 1j * half, (x + 1j * half)[::-1]])

@@ -1,4 +1,4 @@
-"""Patterns that repeat: each one tile of numbers between 0 (first colour) and 1 (second colour)."""
+"""Periodic patterns: each is one tile of numbers between 0 (first colour) and 1 (second colour)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from teachmatters.datasets.scenes.seeds import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Of a tile; a power of two, so that wrapping around is a mask of bits.
+# Side of a tile; a power of two, so that wrapping around is a bit mask.
 EDGE = 256
 
 
 def _wave(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A triangle wave from 0 to 1 of period 1: unlike a sine the same to the last bit on every machine."""
+    """Return a triangle wave from 0 to 1 of period 1; unlike a sine, it is bit-identical on every machine."""
     return np.abs(2 * (x % 1) - 1)
 
 
 def _soft(x: NDArray[np.float64], edge: float = 0.1) -> NDArray[np.float64]:
-    """0 below 0, 1 above ``edge``."""
+    """Return 0 below 0, 1 above ``edge``, and a ramp between them."""
     return np.clip(x / edge, 0, 1)
 
 
 def _noise(x: NDArray[np.float64], y: NDArray[np.float64], cells: tuple[int, int], octaves: int) -> NDArray[np.float64]:
-    """Smooth noise that wraps around, of several sizes of cells."""
+    """Return smooth periodic noise with cells of several sizes."""
     total = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     for octave in range(octaves):
         wide, high = cells[0] << octave, cells[1] << octave
@@ -79,7 +79,7 @@ NUMBER = {name: number for number, name in enumerate(PATTERNS)}
 
 @cache
 def tiles() -> NDArray[np.float32]:
-    """All patterns, float32 (patterns, EDGE, EDGE)."""
+    """Return all patterns, float32 (patterns, EDGE, EDGE)."""
     at = (np.arange(EDGE) + 0.5) / EDGE
     x, y = at[None, :] + 0 * at[:, None], at[:, None] + 0 * at[None, :]
     return np.stack([pattern(x, y) for pattern in PATTERNS.values()]).astype(np.float32)

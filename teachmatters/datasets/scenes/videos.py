@@ -1,4 +1,4 @@
-"""Moving scenes: objects that swing, turn and pass each other, before a camera that moves too."""
+"""Videos: objects that swing, rotate and pass each other in front of a moving camera."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from teachmatters.datasets.scenes.scene import STEP, Scene
 from teachmatters.datasets.scenes.seeds import generator
 
 VIDEOS = 8
-# The fewest and the most of a video.
+# The smallest and largest number of frames of a video.
 FRAMES = (8, 12)
 
-# Frames have the numbers video x MOST + frame.
+# A frame's number is video x MOST + frame.
 MOST = 100
 
 FIRST = 4 * STEP
@@ -28,12 +28,12 @@ FIRST = 4 * STEP
 
 @cache
 def length(world: int, video: int) -> int:
-    """How many frames a video has."""
+    """Return the number of frames of a video."""
     return int(generator(world, "video length", video).integers(FRAMES[0], FRAMES[1] + 1))
 
 
 def frame(world: int, number: int) -> Scene:
-    """One frame; everything in it is a smooth function of time."""
+    """Return the scene of one frame, a smooth function of time."""
     video, frame_number = divmod(number, MOST)
     time = frame_number / (length(world, video) - 1)
     rng = generator(world, "video", video)
@@ -49,7 +49,7 @@ def frame(world: int, number: int) -> Scene:
 
 
 def _actor(world: int, video: int, number: int, count: int, time: float) -> Figure:
-    """One object at a time: where several are, each crosses the image's middle from a side of its own."""
+    """Return one object at a point in time; several objects cross the image's middle from different sides."""
     rng = generator(world, "actor", video, number)
     category = _category(video, number)
     who = individual(world, category, FIRST + 10 * video + number)
@@ -74,7 +74,7 @@ def _category(video: int, actor: int) -> int:
 
 
 def _panned(ground: grounds.Ground, pan: complex) -> grounds.Ground:
-    """The ground, moved by so much of the image's width."""
+    """Shift the ground, in units of the image's width."""
     offset, slope = ground.horizon
     return replace(
         ground,

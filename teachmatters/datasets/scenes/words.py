@@ -1,4 +1,4 @@
-"""Captions: a scene in words, in varied ones."""
+"""Captions of scenes, with varied wording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIM, BRIGHT = 0.8, 1.07
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """What the image is about, how it looks, where it is and what else can be seen."""
+    """Describe the main object, its look and place, and what else is visible."""
     figure = scene.figures[0]
     words = {
         "thing": thing(figure),
@@ -36,7 +36,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def thing(figure: Figure) -> str:
-    """An individual in words.
+    """Describe an individual.
 
     >>> from teachmatters.datasets.scenes.scene import labelled
     >>> thing(labelled(0, "val", 0).figures[0])
@@ -49,7 +49,7 @@ def thing(figure: Figure) -> str:
 
 
 def _side(figure: Figure, rng: np.random.Generator) -> str:
-    """Where it looks; nothing for what has no sides, and now and then nothing at all."""
+    """Describe the direction it faces; sometimes omitted, and always for objects without sides."""
     if not CATEGORIES[figure.who.category].sided or rng.random() < 0.25:
         return ""
     side = "left" if figure.view.yaw < 0 else "right"
@@ -57,7 +57,7 @@ def _side(figure: Figure, rng: np.random.Generator) -> str:
 
 
 def _rest(scene: Scene, rng: np.random.Generator) -> str:
-    """What stands before it, what else is there, and the light, each mentioned most of the time."""
+    """Describe the occluder, the other objects and the light, each with high probability."""
     said = ""
     if scene.front_name and rng.random() < 0.9:
         said += f", behind a {scene.front_name}"
@@ -70,7 +70,7 @@ def _rest(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def _beside(main: Figure, other: Figure) -> str:
-    """Where the smaller object is, seen from the larger one."""
+    """Describe the position of the smaller object relative to the larger one."""
     way = other.view.middle - main.view.middle
     level = "above" if way.imag < 0 else "below"
     side = "left" if way.real < 0 else "right"
