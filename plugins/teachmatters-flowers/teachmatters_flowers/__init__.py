@@ -1,4 +1,4 @@
-"""What this package adds to teachmatters: one spec, since every ``tm --help`` imports it."""
+"""Register the data set ``flowers``; every ``tm --help`` imports this module, so it holds only the spec."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FLOWERS = DatasetSpec(
 
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
-    """The data set ``flowers``."""
+    """Return the spec of the data set ``flowers``."""
     return [FLOWERS]
 
 

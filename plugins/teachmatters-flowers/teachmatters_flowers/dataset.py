@@ -16,19 +16,19 @@ from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 from teachmatters.errors import TeachMattersError
 
 # --8<-- [start:dataset]
-# By split, the part of setid.mat that the numbers are about, and those that make the gallery.
+# By split: the part of setid.mat with the queries, and the parts of the gallery.
 PARTS = {"test": ("tstid", ("trnid", "valid")), "val": ("valid", ("trnid",))}
 
 
 class Flowers(Dataset):
-    """The images of a split as queries and ``all``, those that it may learn from as the gallery.
+    """The images of a split as queries and ``all``; the images that it may learn from are the gallery.
 
     Args:
         root: holds jpg/, imagelabels.mat and setid.mat.
         split: ``test`` or ``val``.
 
     Raises:
-        TeachMattersError: a .mat file is missing, damaged, or is not what this data set's hold.
+        TeachMattersError: a .mat file is missing, damaged, or not of this data set.
     """
 
     kinds = frozenset({"images", "labels"})
@@ -47,7 +47,7 @@ class Flowers(Dataset):
         self._gallery = [self._item(number, labels) for part in gallery for number in parts[part]]
 
     def _item(self, number: int, labels: Sequence[int]) -> Item:
-        """The image of a number from 1; of size 0 when it is not there, as the runner expects."""
+        """Return the item of an image, counted from 1; the size is 0 if the file is missing, as the runner expects."""
         key = f"jpg/image_{number:05}.jpg"
         path = self.root / key
         return Item(key, path.stat().st_size if path.is_file() else 0, label=labels[number - 1] - 1)
@@ -68,10 +68,10 @@ class Flowers(Dataset):
 
 # --8<-- [start:read]
 def read(path: Path, *names: str) -> list[list[int]]:
-    """The named rows of numbers from 1 in a .mat file.
+    """Read rows of numbers from 1 in a .mat file, by name.
 
     Raises:
-        TeachMattersError: there is no such file, it is damaged, or a row is missing or holds something else.
+        TeachMattersError: the file does not exist or is damaged, or a row is missing or holds something else.
     """
     try:
         content = loadmat(path, variable_names=names)
@@ -94,10 +94,10 @@ def _numbers(row: NDArray[np.generic]) -> list[int]:
 
 
 def open_flowers(request: DatasetRequest) -> Flowers:
-    """The data set below ``request.root``, which teachmatters has found by the spec's ``folder`` and ``requires``.
+    """Open the data set in ``request.root``, which teachmatters has found by the spec's ``folder`` and ``requires``.
 
     Raises:
-        TeachMattersError: as Flowers.
+        TeachMattersError: see Flowers.
     """
     assert request.root is not None, "only a bundled data set has none"
     return Flowers(request.root, request.parameters["split"])

@@ -1,4 +1,4 @@
-"""What this package adds to teachmatters: specs alone, since every ``tm --help`` imports them."""
+"""Register an analysis and a report; every ``tm --help`` imports this module, so it holds only specs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METRIC = MetricSpec(
     summary="Jensen-Shannon divergence among the heads' attention; of a head, its KL divergence to the mean of all.",
     unit="nats",
     higher_is_better=None,
-    bounds=(0.0, None),  # at most ln H, which is another number for every model
+    bounds=(0.0, None),  # the upper bound, ln H, depends on the model
     level="head",
     source="Lin 1991, Divergence measures based on the Shannon entropy",
 )
@@ -26,7 +26,7 @@ METRIC = MetricSpec(
 # --8<-- [start:analysis]
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
-    """The analysis ``head-specialisation``."""
+    """Return the spec of the analysis ``head-specialisation``."""
     return [
         AnalysisSpec(
             name="head-specialisation",
@@ -43,7 +43,7 @@ def register_analyses() -> list[AnalysisSpec]:
 # --8<-- [start:report]
 @hookimpl
 def register_reports() -> list[ReportSpec]:
-    """The report ``head-specialisation``."""
+    """Return the spec of the report ``head-specialisation``."""
     return [
         ReportSpec(
             name="head-specialisation",

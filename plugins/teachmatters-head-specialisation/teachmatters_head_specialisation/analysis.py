@@ -1,4 +1,4 @@
-"""How differently the heads of a layer look at an image, from the divergences of their attention."""
+"""Measure how differently the heads of a layer attend, by the divergences of their attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Re
 
 # --8<-- [start:measure]
 def divergences(attention: Tensor) -> Tensor:
-    """KL divergence of each head's attention to the mean of all heads, averaged over the queries.
+    """Compute the KL divergence of each head's attention to the mean of all heads, averaged over the queries.
 
     The mean over heads is their generalised Jensen-Shannon divergence (Lin 1991).
 
@@ -21,13 +21,13 @@ def divergences(attention: Tensor) -> Tensor:
         attention: (B, H, T, T), rows are queries and sum to 1.
 
     Returns:
-        (B, H) in nats, between 0 (this head looks like the average head) and ln H.
+        (B, H) in nats, between 0 (the head equals the average head) and ln H.
 
     >>> one_token_each = torch.eye(2).view(1, 2, 1, 2)  # two heads, one query, two keys
     >>> divergences(one_token_each)
     tensor([[0.6931, 0.6931]])
     """
-    # Where no head looks, 0 log 0 is 0; the smallest normal float keeps 0 / 0 from becoming NaN.
+    # If all heads are 0, 0 log 0 counts as 0; the smallest normal float prevents the NaN of 0 / 0.
     mean = attention.mean(dim=1, keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
     each: Tensor = torch.special.xlogy(attention, attention / mean).sum(dim=-1)
     return each.clamp_min(0).mean(dim=-1)  # rounding makes equal heads differ by -1e-8
@@ -38,7 +38,7 @@ def divergences(attention: Tensor) -> Tensor:
 
 # --8<-- [start:totals]
 class HeadSpecialisation(Analysis):
-    """Sums over images: memory grows neither with their number nor with the depth's attention maps.
+    """Sums over images, in memory that does not grow with the number of images.
 
     The state holds ``count``, and ``sum`` and ``squares`` (depth, 1 + H): column 0 is the layer, the others its heads.
     """

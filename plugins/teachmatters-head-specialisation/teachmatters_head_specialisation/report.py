@@ -1,4 +1,4 @@
-"""The report: a table of layers by models, and a panel for each model with its heads beside the mean of the layer."""
+"""The report: a table of layers by models, and a panel for each model with its heads and the layer's mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # --8<-- [start:table]
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """The layers by models; with ``--heads`` these heads' rows beside the layer's own."""
+    """Make a table of layers by models; ``--heads`` adds rows for these heads."""
     index = ["layer", "head"] if options.heads else ["layer"]
     shown = rows if options.heads else rows[rows["head"].isna()]
     texts = shown.assign(
@@ -29,7 +29,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def _names(rows: pd.DataFrame) -> pd.Series[str]:
-    """The model, and on which data where there are several."""
+    """Return the names of the models, with the data set if there are several."""
     return rows["model"] if rows["dataset"].nunique() == 1 else rows["model"] + " on " + rows["dataset"]
 
 
@@ -38,7 +38,7 @@ def _names(rows: pd.DataFrame) -> pd.Series[str]:
 
 # --8<-- [start:draw]
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each model, all on the same axes."""
+    """Draw a panel for each model, with shared axes."""
     groups = list(rows.groupby(_names(rows), sort=False))
     columns = min(4, len(groups))
     lines = math.ceil(len(groups) / columns)
@@ -47,13 +47,13 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     for axes, (name, model) in zip(panels, groups, strict=False):
         _panel(axes, model)
         axes.set_title(name)
-    panels[0].set_ylim(0, 1.05 * rows["value"].max() or 1)  # all share it; heads that are all alike give 0
-    for axes in panels[len(groups) - columns : len(groups)]:  # nothing stands below them
+    panels[0].set_ylim(0, 1.05 * rows["value"].max() or 1)  # shared by all panels; identical heads give 0
+    for axes in panels[len(groups) - columns : len(groups)]:  # the lowest panel of each column
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("layer")
     for empty in panels[len(groups) :]:
         empty.remove()
-    facts = options.of("head-specialisation")  # what the spec said of the metric, read from the store
+    facts = options.of("head-specialisation")  # title and unit of the metric, from the store
     figure.supylabel(f"{facts.title} [{facts.unit}]", fontsize="medium")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

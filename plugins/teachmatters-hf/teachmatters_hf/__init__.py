@@ -1,4 +1,4 @@
-"""What this package adds to teachmatters: one prefix, since every ``tm --help`` imports it."""
+"""Register the prefix ``hf/``; every ``tm --help`` imports this module, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ HF = ModelSpec(
 
 @hookimpl
 def register_models() -> list[ModelSpec]:
-    """The prefix ``hf/``."""
+    """Return the spec of the prefix ``hf/``."""
     return [HF]

@@ -1,4 +1,4 @@
-"""The adapter: one forward pass of a network of transformers that hands over what happens inside."""
+"""The adapter of networks of transformers: it hands over the taps of a forward pass."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from teachmatters.models.taps import Layer
 from teachmatters_hf.families import Family
 from teachmatters_hf.shape import native_size
 
-# Where a tower keeps its blocks.
+# Attributes of a tower that may hold its blocks.
 LISTS = ("layers", "encoder.layers", "encoder.layer", "model.layer")
 
 
 class TransformersViT(ModelAdapter):
-    """A vision transformer of transformers that tells what happens inside it.
+    """Adapter of a vision transformer of transformers.
 
     Args:
         network: the tower, weights loaded, with attention through ``scaled_dot_product_attention``.
-        family: what its parts are called.
+        family: the names of its parts.
         info: see shape.describe.
         name: for messages.
 
     Raises:
-        TeachMattersError: its blocks are not made of the parts that the family names.
+        TeachMattersError: its blocks lack a part that the family names.
     """
 
     def __init__(self, network: nn.Module, family: Family, info: ModelInfo, name: str) -> None:
@@ -70,7 +70,7 @@ class TransformersViT(ModelAdapter):
         height, width = pixels.shape[-2:]
         if self._family.asks and (height, width) != self._native:
             told["interpolate_pos_encoding"] = True
-        if self._family.shuffles:  # patches are sorted by this "noise": in order, then
+        if self._family.shuffles:  # patches are sorted by this "noise"; increasing noise keeps their order
             patches = (height // self.info.patch_size) * (width // self.info.patch_size)
             told["noise"] = torch.arange(patches, device=self._like.device).expand(len(pixels), -1)
         given = pixels.to(self._like)
@@ -86,7 +86,7 @@ class TransformersViT(ModelAdapter):
 
 
 def flattened(pixels: Tensor, patch: int) -> Tensor:
-    """Images cut into patches, row by row: (B, 3, height, width) to (B, patches, patch * patch * 3), channels last.
+    """Cut images into patches, row by row: (B, 3, height, width) to (B, patches, patch * patch * 3), channels last.
 
     >>> flattened(torch.zeros(2, 3, 32, 16), 8).shape
     torch.Size([2, 8, 192])
@@ -98,12 +98,12 @@ def flattened(pixels: Tensor, patch: int) -> Tensor:
 
 # --8<-- [start:attach]
 def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> None:
-    """Offer a layer all that its block shows beside attention; the layer takes what it was asked for.
+    """Offer a layer all taps of its block except attention; the layer keeps the requested ones.
 
     Args:
         layer: receives the tensors.
         block: one of blocks_of.
-        family: what the parts are called.
+        family: the names of the parts.
         hooks: closing it removes every hook.
     """
     norm1, norm2 = (getattr(block, norm) for norm in family.norms)
@@ -111,7 +111,7 @@ def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> 
     _after(norm1, lambda value: layer.offer("norm1", value), hooks)
     _before(norm2, lambda value: layer.offer("mlp_skip", value), hooks)
     _after(norm2, lambda value: layer.offer("norm2", value), hooks)
-    branches: list[Tap] = ["attn_branch", "mlp_branch"]  # they come to exist in this order, whoever makes them
+    branches: list[Tap] = ["attn_branch", "mlp_branch"]  # computed in this order by every family
     for part in dict.fromkeys(family.branches):
         _after(getattr(block, part), lambda value: layer.offer(branches.pop(0), value), hooks)
     _after(block, layer.leave, hooks)
@@ -121,10 +121,10 @@ def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> 
 
 
 def blocks_of(network: nn.Module, family: Family, name: str) -> list[nn.Module]:
-    """The blocks of a tower, each with the parts that are read.
+    """Return the blocks of a tower; each has the parts that the family names.
 
     Raises:
-        TeachMattersError: it has none, or they lack a part.
+        TeachMattersError: the tower has no blocks, or they lack a part.
     """
     blocks: list[nn.Module] = []
     for path in LISTS:
@@ -142,7 +142,7 @@ def blocks_of(network: nn.Module, family: Family, name: str) -> list[nn.Module]:
 
 
 def _before(module: nn.Module, then: Callable[[Tensor], None], hooks: ExitStack) -> None:
-    """Before the module runs, with its first argument, however it was passed."""
+    """Call ``then`` with the module's first argument before it runs."""
 
     def hook(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         then(given[0] if given else named["hidden_states"])
@@ -151,7 +151,7 @@ def _before(module: nn.Module, then: Callable[[Tensor], None], hooks: ExitStack)
 
 
 def _after(module: nn.Module, then: Callable[[Tensor], None], hooks: ExitStack) -> None:
-    """After it has run, with its output; attention returns its weights too, as the second."""
+    """Call ``then`` with the module's output after it has run; attention also returns its weights, second."""
 
     def hook(_: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         then(output[0] if isinstance(output, tuple) else output)

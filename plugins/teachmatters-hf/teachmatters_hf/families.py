@@ -1,4 +1,4 @@
-"""The networks that can be read: how transformers calls their parts, and how such networks are trained."""
+"""The supported networks: transformers' names of their parts, and their supervision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 
-# Mean and deviation of the three channels, in 0..1.
+# Mean and standard deviation of the three channels, for values in 0..1.
 MeanStd: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 HALF: MeanStd = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -18,24 +18,23 @@ OPENAI: MeanStd = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One kind of vision transformer as transformers lays it out.
+    """One kind of vision transformer in transformers.
 
     Attributes:
-        name: what reports group by.
-        tower: transformers' class of the network that makes the tokens.
-        options: what that class is told, so that it leaves out what it would build behind the last block.
-        settings: what replaces the config's own values.
+        name: for groups in reports.
+        tower: transformers' class of the network.
+        options: arguments of that class that leave out modules after the last block.
+        settings: replacements for values of the config.
         norms: the two norms of a block.
         attention: its attention.
-        branches: the modules whose outputs are added to what came before; a module called twice is named twice.
-        mean_std: of images, where no image processor's config tells.
-        trained: by the class that the config names, how its weights were trained; a class that leaves it open is not
-            in here.
-        asks: whether it takes images of another size only when it is told to interpolate its positions.
-        shuffles: whether it shuffles its patches unless it is given their order.
-        flattens: whether it takes images that were cut into patches, beside a mask and the grid.
-        offset: whether its positions are resampled with the offset of DINOv2's authors, as transformers no longer does.
-        fixed: whether it takes images of its own size alone.
+        branches: the modules whose outputs are added to the skip; a module called twice is named twice.
+        mean_std: of images, without an image processor's config.
+        trained: the supervision by the class in the config; classes that do not determine it are absent.
+        asks: True if interpolation of positions must be requested for images of another size.
+        shuffles: True if it shuffles its patches unless their order is given.
+        flattens: True if it takes images cut into patches, with a mask and the grid.
+        offset: True if positions are resampled with the offset of DINOv2's authors, which transformers has dropped.
+        fixed: True if it only takes images of its native size.
     """
 
     name: str
@@ -152,7 +151,7 @@ DATA2VEC = Family(
     asks=True,
 )
 
-# By ``model_type`` of the config.
+# Families by the config's ``model_type``.
 FAMILIES = {
     "vit": VIT,
     "dinov2": _dinov2("Dinov2Model"),
@@ -176,10 +175,10 @@ FAMILIES = {
 
 
 def family_of(config: Mapping[str, Any], name: str) -> Family:
-    """The family of a config.
+    """Return the family of a config.
 
     Raises:
-        TeachMattersError: another kind of model; says which kinds are read.
+        TeachMattersError: the model is of another kind; the message lists the supported ones.
 
     >>> family_of({"model_type": "vit_mae"}, "hf/mine").tower
     'ViTMAEModel'
@@ -195,7 +194,7 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
 
 
 def tower_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a config that is about the vision tower: of CLIP and SigLIP the ``vision_config``.
+    """Return the part of a config for the vision tower: the ``vision_config`` of CLIP and SigLIP.
 
     >>> tower_config({"model_type": "clip", "vision_config": {"patch_size": 32}})
     {'patch_size': 32}

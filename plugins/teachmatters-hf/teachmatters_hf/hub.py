@@ -1,4 +1,4 @@
-"""Getting a model's files from the Hugging Face hub: from the cache, else fetched, else a sentence."""
+"""Get a model's files from the Hugging Face hub: from the cache, or else by download."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OLD = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin
 
 
 def fetch(repository: str, *, weights: bool) -> Path:
-    """The folder of a repository's files in the hub's cache; what is missing there is downloaded.
+    """Return the folder of a repository in the hub's cache; download missing files.
 
     Args:
         repository: ``facebook/dinov2-base``.
-        weights: whether the weights are wanted too, beside the two configs.
+        weights: also get the weights, not only the two configs.
 
     Raises:
-        TeachMattersError: they are not in the cache and cannot be had; says why, and what else can be done.
+        TeachMattersError: the files are not in the cache and cannot be downloaded; the message says why.
     """
     here = cached(repository)
     usable = here is not None and _complete(here, weights=weights)
@@ -47,7 +47,7 @@ def fetch(repository: str, *, weights: bool) -> Path:
 
 
 def cached(repository: str) -> Path | None:
-    """The folder of what the cache has of a repository; asks no network."""
+    """Return the folder of a repository in the cache, or None; uses no network."""
     import huggingface_hub
 
     found = huggingface_hub.try_to_load_from_cache(repository, CONFIG)

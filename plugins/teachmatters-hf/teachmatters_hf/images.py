@@ -1,4 +1,4 @@
-"""What an image processor's config says of a model's images: their colours and their size."""
+"""Read mean, standard deviation and size of a model's images from the image processor's config."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from teachmatters.errors import TeachMattersError
 from teachmatters_hf.families import Family, MeanStd
 from teachmatters_hf.places import read_json
 
-# Newer models may keep it inside the first; the second holds nothing else.
+# Newer models may have it inside the first file; the second contains nothing else.
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """How a model wants its images.
+    """The input images of a model.
 
     Attributes:
-        mean_std: mean and deviation of the channels, of values in 0..1.
-        size: rows and columns of pixels; None: as the network's config says.
-        file: where that is written; None where it is written nowhere.
-        asked: whether the size is the one that the model's name asks for.
+        mean_std: mean and standard deviation of the channels, for values in 0..1.
+        size: rows and columns of pixels; None for the size in the network's config.
+        file: the config with these values; None without such a file.
+        asked: True if the size comes from the model's name.
     """
 
     mean_std: MeanStd
@@ -33,15 +33,15 @@ class Images:
 
 
 def read_images(folder: Path, family: Family, asked: tuple[int, int] | None = None) -> Images:
-    """What the image processor's config in a folder says; without one, the colours that are usual for the family.
+    """Read the image processor's config in a folder; without one, return the family's usual mean and std.
 
     Args:
         folder: of the model.
         family: of the network.
-        asked: rows and columns of pixels, where the model's name asks for them.
+        asked: rows and columns of pixels, if the model's name requests them.
 
     Raises:
-        TeachMattersError: a file that cannot be read, or that says something impossible.
+        TeachMattersError: the file cannot be read or has invalid values.
     """
     for file in PROCESSORS:
         path = folder / file
@@ -56,10 +56,10 @@ def read_images(folder: Path, family: Family, asked: tuple[int, int] | None = No
 
 
 def _mean_std(said: Mapping[str, Any], family: Family) -> MeanStd:
-    """Mean and deviation for values in 0..1, whatever the config would multiply an image's 0..255 with.
+    """Return mean and std for values in 0..1, independent of the config's rescale factor.
 
     Raises:
-        TypeError, ValueError: not three numbers, or a deviation of 0.
+        TypeError, ValueError: the config has other than three numbers, or a std of 0.
     """
     if not said.get("do_normalize", True):
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -87,7 +87,7 @@ def _three(said: Mapping[str, Any], key: str, usual: tuple[float, float, float])
 
 
 def _size(said: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Of the crop if one is cut, else of the resized image; None where neither gives one.
+    """Return the size of the crop, or else of the resized image; None if neither has one.
 
     >>> _size({"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}})
     (224, 224)

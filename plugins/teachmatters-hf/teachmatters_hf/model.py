@@ -1,4 +1,4 @@
-"""From a name to a spec, and from a request to weights that are found and identified."""
+"""Resolve names to specs, and open models: find and identify their weights."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ LOG = logging.getLogger(__name__)
 
 
 def resolve(name: str) -> ModelSpec:
-    """The spec of ``hf/<id>`` or ``hf/<folder>``: what its config says, as far as it is here. Asks no network.
+    """Return the spec of ``hf/<id>`` or ``hf/<folder>``, from its config if that is on this machine; uses no network.
 
     Raises:
-        TeachMattersError: no such folder and no id; a folder without a config; a model that cannot be read.
+        TeachMattersError: the name is neither a folder nor an id, the folder has no config, or the model cannot be
+            read.
 
     >>> resolve("hf/nobody/has-this").source
     'huggingface.co/nobody/has-this'
@@ -55,7 +56,7 @@ def resolve(name: str) -> ModelSpec:
 
 
 def supervision(config: Mapping[str, Any], family: Family) -> str:
-    """How a model was trained, as far as the class that its config names tells.
+    """Return the supervision of the class in a model's config; empty if the class does not determine it.
 
     >>> from teachmatters_hf.families import CLIP, VIT
     >>> supervision({"architectures": ["CLIPModel"]}, CLIP), supervision({"architectures": ["ViTModel"]}, VIT)
@@ -67,10 +68,10 @@ def supervision(config: Mapping[str, Any], family: Family) -> str:
 
 
 def open_model(request: ModelRequest) -> ModelSource:
-    """The weights of a folder or of the hub, or a file of weights for that network.
+    """Open the weights of a folder or of the hub, or a file of weights for that network.
 
     Raises:
-        TeachMattersError: they are not here and cannot be had, or are for another kind of network.
+        TeachMattersError: the weights cannot be found or downloaded, or belong to another kind of network.
     """
     from teachmatters.models.files import checkpoints
     from teachmatters_hf.weights import find
@@ -99,7 +100,7 @@ def open_model(request: ModelRequest) -> ModelSource:
 
 
 def _at_size(identity: str, family: Family, config: Mapping[str, Any], images: Images) -> str:
-    """The identity at a size that is asked for, or at which positions are resampled in another way than they were."""
+    """Return the identity at a requested size, or at a size with resampled positions."""
     from teachmatters.models.weights import positions
 
     if not (images.asked or family.offset):
@@ -109,11 +110,11 @@ def _at_size(identity: str, family: Family, config: Mapping[str, Any], images: I
 
 
 def identify(digests: Iterable[str]) -> str:
-    """Return one sha256 for all that decides the numbers: weights, config, and the image processor's config.
+    """Return one sha256 of everything that determines the numbers: weights, config and image processor's config.
 
-    The same weights under another config are another network, so the sha256 of each are sorted, written one a line, and
-    hashed: ``sha256sum FILE... | cut -c1-64 | sort | sha256sum``. Of a file that the user gives in place of the weights
-    it is that of the parameters in it.
+    The same weights under another config are another network. The sha256 of each file are therefore sorted, written one
+    a line, and hashed: ``sha256sum FILE... | cut -c1-64 | sort | sha256sum``. For a file given with ``--weights``, the
+    sha256 of its parameters takes the place of the file's.
     """
     return hashlib.sha256("".join(f"{digest}\n" for digest in sorted(digests)).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Building a network from a config and weights. Every number in it comes from the file, or it is refused."""
+"""Build a network from a config and weights; reject files that lack any of its numbers."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from teachmatters_hf.families import Family, tower_config
 
 WHERE = f"transformers {transformers.__version__}"
 
-# Entries of a config that name other people's code, or that would change how the network computes.
+# Entries of a config that name other code or change how the network computes.
 NOT_OURS = ("auto_map", "fusion_config", "attn_implementation", "_attn_implementation", "dtype", "torch_dtype")
 
-# What transformers raises for a config that makes no network; running out of memory is not among them.
+# Errors of transformers for an invalid config; running out of memory is not one of them.
 WRONG = (
     ArithmeticError, AttributeError, ImportError, LookupError, OSError, StrictDataclassError, TypeError, ValueError,
 )  # fmt: skip
 
-# A weight in front of the last block's output.
+# Weights that affect the output of the last block.
 INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers?)\.")
 
-# Weights of that kind that a tower does not have: another network's, or nothing that a whole image meets.
+# Exceptions that a tower may lack: weights of another network, or unused for a whole image.
 UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|relative_position_index)$")
 
 
 def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor], told: tuple[str, Path]) -> nn.Module:
-    """The network in float32 and eval mode.
+    """Build the network in float32 and eval mode.
 
     Args:
-        family: whose.
+        family: of the network.
         config: the content of config.json.
         state: the weights, in any naming that transformers knows for this class.
-        told: for messages, the model's name and where the weights lie.
+        told: for messages: the model's name and the path of the weights.
 
     Raises:
-        TeachMattersError: a config that makes no network, or weights that are not exactly this network's.
+        TeachMattersError: the config is invalid, or the weights are not exactly those of the network.
     """
     name, origin = told
     if "quantization_config" in config:
@@ -58,9 +58,9 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
                 None,
                 config=tower.config_class.from_dict(settings),
                 state_dict=dict(state),
-                attn_implementation="sdpa",  # what teachmatters reads attention from; the default may be another
+                attn_implementation="sdpa",  # the call that teachmatters captures; not always the default
                 dtype=torch.float32,
-                ignore_mismatched_sizes=True,  # they are refused below, all of them by name
+                ignore_mismatched_sizes=True,  # rejected below, with all names
                 output_loading_info=True,
                 **family.options,
             )
@@ -77,7 +77,7 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
 
 
 def _resample_as_the_authors_do(embeddings: Any) -> None:
-    """Make a DINOv2 resample its positions as its authors' code does: with the offset that their features come from."""
+    """Make a DINOv2 resample its positions with the offset of its authors' code, which their features depend on."""
     from teachmatters.models.weights.positions import resample
 
     def interpolate(_: Tensor, height: int, width: int) -> Tensor:
@@ -89,7 +89,7 @@ def _resample_as_the_authors_do(embeddings: Any) -> None:
 
 
 def _check(report: Mapping[str, Collection[Any]], wanted: str, origin: Path) -> None:
-    """Refuse what transformers would fill with random numbers, and what it would leave out."""
+    """Reject weights that transformers would fill with random numbers or drop."""
     missing = sorted(report["missing_keys"])
     if missing:
         raise TeachMattersError(
@@ -116,7 +116,7 @@ def _shape(shape: Any) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Transformers' table of what did not fit stays out of our one line."""
+    """Silence transformers' table of mismatched weights and its progress bar."""
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(CRITICAL)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Where a model lies: a folder here, or a repository of the Hugging Face hub; and the JSON files in it."""
+"""Locate a model, in a folder or a repository of the Hugging Face hub, and read its JSON files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ PREFIX = "hf/"
 
 CONFIG = "config.json"
 
-# What a folder's weights are called, best first; an index names the files that they were cut into.
+# File names of weights, best first; an index lists the parts of large weights.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What follows ``hf/``.
+    """The part of a name after ``hf/``.
 
     Attributes:
-        given: the id or the folder as it was written.
-        folder: None for an id.
+        given: the id or folder as written.
+        folder: the path; None for an id.
     """
 
     given: str
@@ -38,10 +38,10 @@ class Place:
 
 
 def locate(name: str) -> Place:
-    """What a name means: a folder if there is one, else an id of the hub.
+    """Parse a name: a folder if it exists, else an id of the hub.
 
     Raises:
-        TeachMattersError: no folder, and nothing that could be an id; or a folder whose name no model can have.
+        TeachMattersError: the name is neither a folder nor a valid id, or has characters that no model name can have.
 
     >>> locate("hf/facebook/dinov2-base")
     Place(given='facebook/dinov2-base', folder=None)
@@ -67,7 +67,7 @@ def locate(name: str) -> Place:
 
 
 def near(given: str) -> str:
-    """``"Did you mean 'hf/my-vit'? "`` for a folder with a model whose name is like the one given, or nothing."""
+    """Return ``"Did you mean 'hf/my-vit'? "`` for a model folder of a similar name, or an empty text."""
     wanted = Path(given).expanduser()
     try:
         folders = [each.name for each in wanted.parent.iterdir() if (each / CONFIG).is_file()]
@@ -78,10 +78,10 @@ def near(given: str) -> str:
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
-    """The model's config.
+    """Read the model's config.
 
     Raises:
-        TeachMattersError: there is none, or it cannot be read.
+        TeachMattersError: there is no config, or it cannot be read.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -92,10 +92,10 @@ def read_config(folder: Path) -> Mapping[str, Any]:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """The object that a JSON file holds.
+    """Read the object in a JSON file.
 
     Raises:
-        TeachMattersError: it holds something else, or cannot be read.
+        TeachMattersError: the file cannot be read or holds something else.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -107,10 +107,10 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 
 def weights_in(folder: Path) -> list[Path]:
-    """The files of a folder's weights: one, or the parts that an index names.
+    """Return the weight files in a folder: one, or the parts in an index.
 
     Raises:
-        TeachMattersError: there are none, or a part is missing.
+        TeachMattersError: there are no weights, or a part is missing.
     """
     found = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""The shape of a network: told from its config before it is built, and read off its parameters afterwards."""
+"""The shape of a network: from its config before it is built, from its parameters afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LETTERS = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H"}
 
 
 def arch(width: int, patch: int) -> str:
-    """The field's name of a shape.
+    """Return the usual name of a shape.
 
     >>> arch(768, 16), arch(1152, 14)
     ('ViT-B/16', 'ViT-1152/14')
@@ -24,7 +24,7 @@ def arch(width: int, patch: int) -> str:
 
 
 def expected(config: Mapping[str, Any], images: Images) -> dict[str, Any]:
-    """What a config tells of a model's shape, as fields of a ModelSpec; what it does not tell is left out.
+    """Return the shape in a config as fields of a ModelSpec, without unknown fields.
 
     >>> from teachmatters_hf.families import IMAGENET
     >>> expected({"hidden_size": 384, "patch_size": 14, "num_hidden_layers": 12}, Images(IMAGENET))
@@ -35,7 +35,7 @@ def expected(config: Mapping[str, Any], images: Images) -> dict[str, Any]:
     told = {names[key]: value for key, value in config.items() if key in names and isinstance(value, int) and value > 0}
     width = told.pop("width", 0)
     native = config.get("image_size")
-    if isinstance(native, list) and len(set(native)) > 1:  # a rectangle, which stays what it is
+    if isinstance(native, list) and len(set(native)) > 1:  # a rectangle, which keeps its size
         told["image_size"] = min(map(int, native))
     elif images.size is not None:
         told["image_size"] = min(images.size)
@@ -43,7 +43,7 @@ def expected(config: Mapping[str, Any], images: Images) -> dict[str, Any]:
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """Rows and columns, from one number for both or from the two.
+    """Return rows and columns, from one number for both or from two.
 
     >>> pair(224), pair([224, 112])
     ((224, 224), (224, 112))
@@ -53,7 +53,7 @@ def pair(value: Any) -> tuple[int, int]:
 
 
 def native_size(config: Any) -> tuple[int, int]:
-    """Rows and columns of pixels that a network's positions were learned for.
+    """Return the rows and columns of pixels of the images that a network's positions were trained for.
 
     >>> from types import SimpleNamespace
     >>> native_size(SimpleNamespace(image_size=224)), native_size(SimpleNamespace(num_patches=256, patch_size=16))
@@ -64,17 +64,17 @@ def native_size(config: Any) -> tuple[int, int]:
 
 
 def describe(network: Any, images: Images, name: str, *, fixed: bool = False) -> ModelInfo:
-    """The shape of a built tower.
+    """Return the shape of a built tower.
 
     Args:
         network: a tower of transformers.
-        images: how it wants its images.
+        images: its input images.
         name: for messages.
-        fixed: whether it takes images of its own size alone.
+        fixed: True if it only takes images of its native size.
 
     Raises:
-        TeachMattersError: patches that are no squares, images of other than three channels, or another size asked of
-            a network that has one.
+        TeachMattersError: the patches are not square, the images have other than three channels, or the name requests
+            another size of a network with a fixed one.
     """
     config, embeddings = network.config, network.embeddings
     (patch, other), native = pair(config.patch_size), native_size(config)
@@ -83,7 +83,7 @@ def describe(network: Any, images: Images, name: str, *, fixed: bool = False) ->
             f"{name} has patches of {patch} x {other} pixels of {config.num_channels} channels; square patches of "
             "images in colour are needed"
         )
-    # positions of a rectangle cannot be interpolated: transformers takes them for a square
+    # transformers interpolates all positions as a square, so those of a rectangle keep their size
     size = images.size if images.size is not None and native[0] == native[1] and not fixed else native
     if images.asked and size != images.size:
         raise TeachMattersError(f"{name}: this network takes one size only; leave what follows the '@' out")

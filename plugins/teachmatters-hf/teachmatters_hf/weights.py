@@ -1,4 +1,4 @@
-"""Find the network in files of weights, whatever a training script wrapped it in."""
+"""Find the network in files of weights, behind any wrapper of a training script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from teachmatters.models.weights.matching import Match
 from teachmatters.models.weights.transformers_names import from_transformers
 from teachmatters.models.weights.weight_files import choose, identity
 
-# What transformers puts in front of a tower's names itself; it takes this off again.
+# Prefixes that transformers itself adds to a tower's names, and removes.
 OWN = {"beit", "clip", "data2vec_vision", "deit", "dinov2", "ijepa", "siglip", "vision_model", "vit"}
 
 
@@ -23,9 +23,9 @@ class Weights:
     """The parameters of one network.
 
     Attributes:
-        state: with the names that transformers knows, also of what is beside the tower.
+        state: under the names that transformers knows, including parameters outside the tower.
         identity: a sha256 of the tower's parameters, in hex.
-        remarks: what was taken where there was a choice.
+        remarks: sentences about a choice among several networks.
     """
 
     state: dict[str, Tensor]
@@ -40,18 +40,18 @@ def find(files: Sequence[Path]) -> Weights:
         files: as checkpoints.read takes them.
 
     Raises:
-        TeachMattersError: not a checkpoint, or several networks that nothing tells apart.
+        TeachMattersError: a file is not a checkpoint, or has several networks of equal rank.
     """
     path, name = checkpoints.split(files[0])
     content = {key: value for file in (path, *files[1:]) for key, value in checkpoints.read(file).items()}
     found = places(content)
     towers = [place for place in found if place.kernel.startswith("embeddings.")]
-    if not towers:  # of another layout, which transformers will refuse by its names
+    if not towers:  # another layout, which transformers will reject by its names
         towers = sorted((place for place in found if not place.kernel), key=lambda place: -len(place.state))[:1]
     if not towers:
         return Weights({}, identity({}), ())
     match, remark = choose(path, name, [_match(place) for place in towers])
-    # transformers names the same parameters in one way in memory and in another on disk
+    # transformers uses different names for the same parameters in memory and on disk.
     told = identity(from_transformers(match.state))
     return Weights(_with_what_is_beside(match.place), told, (remark,) if remark else ())
 
@@ -62,7 +62,7 @@ def _match(place: Place) -> Match:
 
 
 def _with_what_is_beside(place: Place) -> dict[str, Tensor]:
-    """Take off what a script put in front, and leave what transformers did."""
+    """Remove the prefix of a training script, but not that of transformers."""
     words = place.prefix.split(".")[:-1]
     while words and words[-1] in OWN:
         words.pop()

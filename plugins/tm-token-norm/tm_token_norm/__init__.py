@@ -1,4 +1,4 @@
-"""Every hook at its smallest: specs alone, since every ``tm --help`` imports them."""
+"""A minimal example of every hook; every ``tm --help`` imports this module, so it holds only specs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEACHMATTERS_API = 2
 # --8<-- [start:models]
 @hookimpl
 def register_models() -> list[ModelSpec]:
-    """A model, and a prefix for all its seeds."""
+    """Return the specs of a model and of a prefix for all its seeds."""
     return [
         ModelSpec(
             name="tiny-ti16",
@@ -40,7 +40,7 @@ def register_models() -> list[ModelSpec]:
 # --8<-- [start:datasets]
 @hookimpl
 def register_datasets() -> list[DatasetSpec]:
-    """Drawn boards."""
+    """Return the spec of the data set ``checkers``."""
     return [
         DatasetSpec(
             name="checkers",
@@ -62,7 +62,7 @@ def register_datasets() -> list[DatasetSpec]:
 # --8<-- [start:analyses]
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
-    """One analysis of one metric."""
+    """Return the spec of an analysis with one metric."""
     metric = MetricSpec(
         name="token-norm",
         title="token norm",
@@ -87,7 +87,7 @@ def register_analyses() -> list[AnalysisSpec]:
 # --8<-- [start:reports]
 @hookimpl
 def register_reports() -> list[ReportSpec]:
-    """One report, drawn."""
+    """Return the spec of a report with a figure."""
     return [
         ReportSpec(
             name="token-growth",
@@ -105,7 +105,7 @@ def register_reports() -> list[ReportSpec]:
 # --8<-- [start:commands]
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """One command."""
+    """Return the spec of a command."""
     return [CommandSpec(name="norms", summary="Say where tokens are longest.", app="tm_token_norm.command:app")]
 
 

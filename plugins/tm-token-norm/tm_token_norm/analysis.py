@@ -1,4 +1,4 @@
-"""How long the tokens of each layer are."""
+"""Measure the mean norm of the tokens of each layer."""
 
 from __future__ import annotations
 

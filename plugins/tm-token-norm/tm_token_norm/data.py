@@ -12,10 +12,10 @@ from teachmatters.api import Dataset, DatasetRequest, Item, Kind, Role
 
 # --8<-- [start:dataset]
 class Checkers(Dataset):
-    """Boards of 2, 4, 6 ... squares a side.
+    """Checkerboards of 2, 4, 6 ... squares a side.
 
     Args:
-        boards: how many.
+        boards: number of images.
     """
 
     kinds = frozenset({"images"})
@@ -33,7 +33,7 @@ class Checkers(Dataset):
 
 
 def open_checkers(request: DatasetRequest) -> Checkers:
-    """As many boards as ``--param boards`` says."""
+    """Open the number of boards that ``--param boards`` gives."""
     return Checkers(request.parameters["boards"])
 
 

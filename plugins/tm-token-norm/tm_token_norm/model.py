@@ -17,7 +17,7 @@ ARCHITECTURE = "vit_tiny_patch16_224"
 
 # --8<-- [start:source]
 def open_tiny(request: ModelRequest) -> ModelSource:
-    """The network of the request's seed, or of the seed in its name.
+    """Open the network with the request's seed, or the seed in its name.
 
     Raises:
         TeachMattersError: a file of weights was given.
@@ -42,10 +42,10 @@ def open_tiny(request: ModelRequest) -> ModelSource:
 
 # --8<-- [start:prefix]
 def resolve(name: str) -> ModelSpec:
-    """The spec of one seed.
+    """Return the spec of one seed.
 
     Raises:
-        TeachMattersError: what follows ``tiny/`` is no seed.
+        TeachMattersError: the text after ``tiny/`` is not a seed.
     """
     seed = name.removeprefix("tiny/")
     if not (seed.isascii() and seed.isdecimal()):

@@ -1,4 +1,4 @@
-"""The report's drawing."""
+"""Draw the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # --8<-- [start:draw]
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A bar for each model and data set."""
+    """Draw a bar for each model and data set."""
     figure = Figure(figsize=(5, 1 + 0.4 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.barh(rows["model"] + " on " + rows["dataset"], rows["growth"])
