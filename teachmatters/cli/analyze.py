@@ -1,4 +1,4 @@
-"""``tm analyze``: models x data -> store."""
+"""``tm analyze``: measure models on data and store the numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.cli.report import report_text
 from teachmatters.errors import NothingToShowError, listing
 
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
     from teachmatters.api import MetricSpec
     from teachmatters.runner.requests import Outcome
     from teachmatters.store.location import StoreLocation
+    from teachmatters.store.reader import Rows
 
-SAID = ("skipped", "data", "weights")
-"""Notes that are said elsewhere: the images that were left out, what the data set and the weights have to say."""
+# Notes that are printed elsewhere: unreadable images, remarks about the data set and about the weights.
+PRINTED_ELSEWHERE = ("skipped", "data", "weights")
 
 HELP = """Measure models on data and record every number in the store.
 
-Only what the store lacks is measured; --force measures anew. Without --data it is done on the bundled 'scenes', a
-drawn world. 'tm models', 'tm metrics' and 'tm datasets' list the names.
+Numbers that the store already holds are reused; --force measures them again. The default data set is the bundled
+'scenes', a set of synthetic images. 'tm models', 'tm metrics' and 'tm datasets' list the names.
 
 Examples:
 
@@ -45,15 +45,15 @@ def analyze(
     metric: Annotated[
         list[str], typer.Option("--metric", metavar="NAME", help="An analysis, a metric or a suite; repeat for more.")
     ],
-    data: given.DataOption = None,
-    data_root: given.DataRootOption = None,
+    data: options.DataOption = None,
+    data_root: options.DataRootOption = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint for a model, instead of its own; #NAME behind it chooses a network in it.",
+            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks.",
         ),
     ] = None,
     supervision: Annotated[
@@ -61,14 +61,15 @@ def analyze(
         typer.Option(
             "--supervision",
             metavar="[LABEL=]TEXT",
-            help="How a checkpoint was trained, such as 'labels'. Default: as its layout tells, else blank.",
+            help="How a checkpoint was trained, such as 'labels'. Default: inferred from its layout, else blank.",
         ),
     ] = None,
-    db: given.DbOption = None,
+    db: options.DbOption = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Inputs a forward pass. Default: by model.")
+        int | None,
+        typer.Option("--batch-size", "-b", metavar="N", help="Inputs per forward pass. Default: depends on the model."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Only the first N images (queries, pairs, videos).")
@@ -77,12 +78,12 @@ def analyze(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of an analysis or a data set."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="For whatever is random.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Measure again what the store already holds.")] = False,
-    engine: given.EngineOption = "local",
-    address: given.AddressOption = None,
-    shards: given.ShardsOption = None,
-    style: given.ListFormatOption = "table",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Measure again even if the store has the numbers.")] = False,
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    shards: options.ShardsOption = None,
+    style: options.ListFormatOption = "table",
 ) -> None:
     """Measure models on data and record every number in the store."""
     from teachmatters.runner.requests import AnalyzeRequest, EngineRequest
@@ -99,7 +100,7 @@ def analyze(
         weights=weights or (),
         supervision=supervision or (),
         device=device,
-        dtype=dtype,  # type: ignore[arg-type]  # the runner says which ones there are
+        dtype=dtype,  # type: ignore[arg-type]  # the runner checks the name
         batch_size=batch_size,
         limit=limit,
         parameters=param or (),
@@ -119,7 +120,7 @@ def analyze(
 
 
 def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
-    """How everything ended, and where the rows went, on standard error."""
+    """Print each outcome, and where the rows went, to standard error."""
     for outcome in outcomes:
         output.say(outcome_line(outcome))
         if outcome.error is not None and os.environ.get("TM_DEBUG") == "1":
@@ -129,7 +130,7 @@ def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """How one of them ended."""
+    """Return one line that describes an outcome."""
     pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
     return f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
 
@@ -139,46 +140,51 @@ def _detail(outcome: Outcome) -> str:
         return f": {outcome.reason}"
     setting = f" [{outcome.setting}]" if outcome.setting else ""
     if outcome.status == "reused":
-        return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures anew)"
-    notes = [f"{name}: {_words(value)}" for name, value in outcome.notes.items() if name not in SAID]
+        return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures again)"
+    notes = [f"{name}: {_text(value)}" for name, value in outcome.notes.items() if name not in PRINTED_ELSEWHERE]
     if outcome.skipped:
         skipped = outcome.notes["skipped"]
         assert isinstance(skipped, dict)
         notes.insert(0, f"{outcome.skipped} could not be read and were left out ({listing(skipped, most=3)})")
-    said = "".join(f"; {note}" for note in notes)
-    return f"{setting}: {outcome.items:,} images in {outcome.seconds:.1f} s{said}"
+    suffix = "".join(f"; {note}" for note in notes)
+    return f"{setting}: {outcome.items:,} images in {outcome.seconds:.1f} s{suffix}"
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def show_numbers(path: StoreLocation, outcomes: Sequence[Outcome], style: given.ListFormat) -> None:
-    """The numbers that were asked for: all rows as JSON, or a table of each metric."""
-    told = [outcome for outcome in outcomes if outcome.status != "failed"]
+def show_numbers(path: StoreLocation, outcomes: Sequence[Outcome], style: options.ListFormat) -> None:
+    """Print the numbers of the outcomes: all rows as JSON, or one table per metric."""
+    successful = [outcome for outcome in outcomes if outcome.status != "failed"]
     if style == "json":
-        answers = [_rows(path, outcome) for outcome in told]
-        columns = answers[0][0] if answers else ["model", "metric", "layer", "value"]
-        output.emit_table(columns, [row for _, rows in answers for row in rows], "json")
+        tables = [_rows(path, outcome) for outcome in successful]
+        columns = tables[0].columns if tables else ["model", "metric", "layer", "value"]
+        output.emit_table(columns, [row for table in tables for row in table.rows], "json")
         return
-    for dataset, setting, analysis, metric in _shown(told):
-        models = {label for o in told if metric in o.metrics for label in (o.model, o.other) if label}
+    for dataset, setting, analysis, metric in _tables(successful):
+        models = {label for o in successful if metric in o.metrics for label in (o.model, o.other) if label}
         output.emit(_table(path, f"{analysis}:{metric}", dataset, setting, tuple(sorted(models))))
 
 
-def _shown(told: Sequence[Outcome]) -> list[tuple[str, str, str, str]]:
-    """Data set, setting, analysis and metric of each table; metrics without a layer's own number only by themselves."""
+def _tables(outcomes: Sequence[Outcome]) -> list[tuple[str, str, str, str]]:
+    """Return the data set, setting, analysis and metric of each table.
+
+    A metric with several values per layer gets a table only if no other metric was measured.
+    """
     from teachmatters.registry import load
 
-    about = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in told for metric in sorted(o.metrics))
-    finer = {metric.name for spec in load().analyses.values() for metric in spec.metrics if _finer(metric)}
-    shown = [each for each in about if each[-1] not in finer]
-    if left := sorted({each[-1] for each in about} & finer if shown else ()):
-        output.say(f"not shown, having many numbers a layer: {listing(left)} (tm report metric --metric {left[0]})")
-    return shown or list(about)
+    keys = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in outcomes for metric in sorted(o.metrics))
+    detailed = {metric.name for spec in load().analyses.values() for metric in spec.metrics if _is_detailed(metric)}
+    shown = [key for key in keys if key[-1] not in detailed]
+    if omitted := sorted({key[-1] for key in keys} & detailed if shown else ()):
+        output.say(
+            f"omitted (several values per layer): {listing(omitted)}; see 'tm report metric --metric {omitted[0]}'"
+        )
+    return shown or list(keys)
 
 
-def _finer(metric: MetricSpec) -> bool:
+def _is_detailed(metric: MetricSpec) -> bool:
     return not metric.headline and metric.level != "map"
 
 
@@ -187,30 +193,18 @@ def _table(path: StoreLocation, metric: str, dataset: str, setting: str, models:
     from teachmatters.reports.options import Options
     from teachmatters.reports.run import run_report
 
-    asked = Options(metrics=(metric,), models=models, data=(dataset,), setting=setting)
+    chosen = Options(metrics=(metric,), models=models, data=(dataset,), setting=setting)
     try:
-        return report_text(run_report(load().report("metric"), path, asked), "table")
-    except NothingToShowError:  # the metric does not apply to these models, which their notes tell
+        return report_text(run_report(load().report("metric"), path, chosen), "table")
+    except NothingToShowError:  # the metric does not apply to these models; their notes say so
         return ""
 
 
-_ORDER = """metric, protocol NULLS FIRST, layer NULLS FIRST, head NULLS FIRST, other_layer NULLS FIRST,
-    category NULLS FIRST"""
+def _rows(path: StoreLocation, outcome: Outcome) -> Rows:
+    from teachmatters.reports.cell_rows import Cell, read_cell
+
+    cell = Cell(outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
+    return read_cell(path, cell, outcome.metrics)
 
 
-def _rows(path: StoreLocation, outcome: Outcome) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Columns and rows of ``results`` for one outcome."""
-    from teachmatters.reports.binding import literal
-    from teachmatters.reports.catalog import TIMEOUT
-    from teachmatters.store.public import storable
-    from teachmatters.store.reader import query
-
-    about = {"model": outcome.model, "coalesce(other_model, '')": outcome.other, "dataset": outcome.dataset}
-    about |= {"analysis": outcome.analysis, "setting": outcome.setting}
-    terms = [f"{column} = {literal(storable(value))}" for column, value in about.items()]
-    terms.append(f"metric IN ({literal(tuple(sorted(outcome.metrics)))})")
-    found = query(path, f"SELECT * FROM results WHERE {' AND '.join(terms)} ORDER BY {_ORDER}", timeout=TIMEOUT)
-    return found.columns, found.rows
-
-
-app = given.single(analyze, HELP)
+app = options.single(analyze, HELP)

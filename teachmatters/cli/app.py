@@ -1,4 +1,4 @@
-"""The command ``tm``: its commands, those of plugins, and what becomes of an error."""
+"""The command ``tm``: built-in commands, plugin commands and error handling."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from teachmatters.api import CommandSpec
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
 
-# A disk that is full, or fails, beneath standard output.
+# Standard output is on a disk that is full or fails.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 HELP = """What did this way of training teach this vision transformer?
 
-Measure with 'analyze', read with 'report' and 'query'; 'demo' shows all of it on bundled data.
+Measure with 'analyze', read the numbers with 'report' and 'query'. 'demo' shows all of it on bundled data.
 
 Examples:
 
@@ -36,17 +36,17 @@ Examples:
 
 
 class LazyCommand(TyperCommand):
-    """A command of which only the spec is known: that is all ``tm --help`` needs. Its module is imported to run it."""
+    """A command whose module is imported only when it runs; ``tm --help`` needs no more than its spec."""
 
     def __init__(self, spec: CommandSpec) -> None:
         super().__init__(spec.name, help=spec.summary, callback=lambda: None)
         self.spec = spec
 
     def real(self) -> click.Command:
-        """The command itself.
+        """Import the command and return it.
 
         Raises:
-            TeachMattersError: its module cannot be imported, or names no Typer app with a command.
+            TeachMattersError: the module cannot be imported, or the name is not a Typer app with a command.
         """
         from teachmatters.registry import load_object
 
@@ -54,11 +54,13 @@ class LazyCommand(TyperCommand):
             command = typer.main.get_command(load_object(self.spec.app))
         except (AttributeError, RuntimeError) as error:
             raise TeachMattersError(
-                f"{self.spec.app!r} is no Typer app with a command: {error}; "
-                f"'tm plugins' says who offers {self.spec.name!r}"
+                f"{self.spec.app!r} is not a Typer app with a command: {error}; "
+                f"'tm plugins' shows which plugin offers {self.spec.name!r}"
             ) from error
         command.name = self.spec.name
-        command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
+        command.params = [
+            param for param in command.params if param.name not in ("install_completion", "show_completion")
+        ]
         return command
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
@@ -66,17 +68,17 @@ class LazyCommand(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """The commands of the registry; a TeachMattersError is one line and exit 1."""
+    """The commands of the registry. A TeachMattersError becomes one line on standard error and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        self._look_up()
+        self._load_commands()
         return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        self._look_up()
+        self._load_commands()
         return super().get_command(ctx, cmd_name)
 
-    def _look_up(self) -> None:
+    def _load_commands(self) -> None:
         from teachmatters.registry import load
 
         self.commands = {name: LazyCommand(spec) for name, spec in load().commands.items()}
@@ -92,22 +94,22 @@ class Commands(TyperGroup):
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """Turn what a user can put right into one line on standard error, and exit with 1."""
+    """Print an error that the user can fix as one line on standard error, and exit with 1."""
     try:
         yield
     except TeachMattersError as error:
-        _tell(str(error), error)
-    except BrokenPipeError:  # Click writes help itself; the reader went away
+        _fail(str(error), error)
+    except BrokenPipeError:  # Click writes help itself, and the reader closed the pipe
         output.leave_quietly()
     except OSError as error:
-        if error.filename is not None:  # a path that nothing of ours has looked at: too long, no permission
-            _tell(f"{str(error.filename)!r}: {error.strerror}", error)
+        if error.filename is not None:  # a path that no code of ours checked: too long, no permission
+            _fail(f"{str(error.filename)!r}: {error.strerror}", error)
         if error.errno not in UNWRITABLE:
             raise
-        _tell(f"cannot write the output: {error.strerror}; make room, or send it elsewhere", error)
+        _fail(f"cannot write the output: {error.strerror}; free some space, or write it elsewhere", error)
 
 
-def _tell(text: str, error: Exception) -> NoReturn:
+def _fail(text: str, error: Exception) -> NoReturn:
     if os.environ.get("TM_DEBUG") == "1":
         traceback.print_exc()
     output.say(f"Error: {text}")
@@ -137,12 +139,12 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options of ``tm`` itself."""
+    """Handle the options of ``tm`` itself."""
 
 
 def main() -> None:
     """Run ``tm``."""
-    # Drawings go into files alone. What a notebook's kernel left here may be a backend that this Python lacks, and then
-    # matplotlib could not even be imported.
+    # Figures go only into files. A notebook's kernel may have set a backend that this Python lacks, and importing
+    # matplotlib would fail.
     os.environ["MPLBACKEND"] = "agg"
     app(prog_name="tm")

@@ -1,4 +1,4 @@
-"""``tm browse``: the store in a browser, through Datasette."""
+"""``tm browse``: open the store in a browser, through Datasette."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     from teachmatters.reports import datasette_site
 
-HELP = """Open the store in Datasette, for reading: look through the views, filter, ask in SQL. Ctrl-C stops it.
+HELP = """Browse the store in Datasette, read-only: views, filters and SQL. Ctrl-C stops the server.
 
-Only this machine can reach it, and it answers to 127.0.0.1 and localhost alone, unless --host-name allows another name,
-such as that of a proxy before it. A query is guarded as in 'tm query' and has 30 seconds.
+The server listens on this machine only and accepts requests for 127.0.0.1 and localhost. --host-name accepts another
+name, such as that of a proxy. Queries are restricted as in 'tm query' and stop after 30 seconds.
 
 Examples:
 
@@ -36,14 +35,15 @@ HOST = "127.0.0.1"
 
 
 def browse(
-    db: given.DbOption = None,
-    port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 takes a free one.")] = 0,
+    db: options.DbOption = None,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 picks a free one.")] = 0,
     host_name: Annotated[
-        list[str] | None, typer.Option("--host-name", metavar="NAME", help="Another name to answer to; repeatable.")
+        list[str] | None,
+        typer.Option("--host-name", metavar="NAME", help="Another host name to accept; repeat for more."),
     ] = None,
-    show: Annotated[bool, typer.Option("--open/--no-open", help="Whether to open a browser.")] = True,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")] = True,
 ) -> None:
-    """Open the store in Datasette."""
+    """Browse the store in Datasette."""
     from teachmatters.reports import datasette_site
     from teachmatters.store import location
     from teachmatters.store.sqlite import guard
@@ -53,12 +53,12 @@ def browse(
         output.say(remark)
     guard.limit_memory()
     site = datasette_site.Site(path, _give_up)
-    with _listen(port) as listening:
-        address = f"http://{HOST}:{listening.getsockname()[1]}/{datasette_site.NAME}"
+    with _listen(port) as listener:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/{datasette_site.NAME}"
         output.say(f"Browse {path} at {address}   (Ctrl-C stops)")
         if show:
             _open(address)
-        _serve(site, listening, [HOST, "localhost", *(host_name or ())])
+        _serve(site, listener, [HOST, "localhost", *(host_name or ())])
 
 
 def _listen(port: int) -> socket.socket:
@@ -73,26 +73,26 @@ def _listen(port: int) -> socket.socket:
 
 
 def _open(address: str) -> None:
-    """Show it, unless the only browser would take over the terminal."""
+    """Open the address, unless the only browser runs in the terminal."""
     try:
-        found = webbrowser.get()
+        browser = webbrowser.get()
     except webbrowser.Error:
         return
-    if type(found) is not webbrowser.GenericBrowser:
-        found.open(address)
+    if type(browser) is not webbrowser.GenericBrowser:
+        browser.open(address)
 
 
-def _serve(site: datasette_site.Site, listening: socket.socket, names: Sequence[str]) -> None:
+def _serve(site: datasette_site.Site, listener: socket.socket, names: Sequence[str]) -> None:
     import uvicorn
 
     from teachmatters.reports.hosts import only_for
 
-    # The server passes its signals on when it is done; SIGTERM would end all before anything is tidied.
+    # uvicorn raises its signals again when it has stopped; SIGTERM would then end the process before site.close().
     signal.signal(signal.SIGTERM, lambda *_: _end())
     app = only_for(site.datasette.app(), names)
     config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listener])
     finally:
         site.close()
 
@@ -106,4 +106,4 @@ def _end() -> None:
     raise SystemExit(128 + signal.SIGTERM)
 
 
-app = given.single(browse, HELP)
+app = options.single(browse, HELP)

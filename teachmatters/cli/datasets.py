@@ -1,12 +1,11 @@
-"""``tm datasets``: which data sets there are, where to get them, what a folder holds of one, and how that looks."""
+"""``tm datasets``: list the data sets, check a folder, draw a preview."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing, output
-from teachmatters.cli import options as given
+from teachmatters.cli import listing, options, output
 from teachmatters.errors import TeachMattersError
 from teachmatters.errors import listing as listed
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from teachmatters.api import DatasetSpec, Kind
     from teachmatters.runner.plan.datasets import OpenDataset
 
-HELP = """List the data sets, or show one: where to get it, the layout expected, and what a folder holds of it.
+HELP = """List the data sets, or show one: its source, the expected layout and the contents of a folder.
 
 Examples:
 
@@ -29,19 +28,21 @@ Examples:
 
 
 def datasets(
-    name: given.NameArgument = None,
-    data_root: given.DataRootOption = None,
-    preview: given.PreviewOption = None,
-    style: given.ListFormatOption = "table",
+    name: options.NameArgument = None,
+    data_root: options.DataRootOption = None,
+    preview: options.PreviewOption = None,
+    style: options.ListFormatOption = "table",
 ) -> None:
     """List the data sets, or show one."""
     from teachmatters.registry import load
 
-    given.check_target(preview, "--preview", (".png",))
+    options.check_target(preview, "--preview", (".png",))
     registry = load()
     if name is None:
         if preview is not None:
-            raise TeachMattersError(f"--preview {str(preview)!r}: of which data set? 'tm datasets' lists them.")
+            raise TeachMattersError(
+                f"--preview {str(preview)!r} needs the name of a data set; 'tm datasets' lists them."
+            )
         rows = [_dataset(spec) for spec in registry.datasets.values()]
         listing.emit_list(rows, style, ("name", "bundled", "kinds", "summary"))
         return
@@ -78,47 +79,47 @@ def _open(spec: DatasetSpec, data_root: Path | None) -> OpenDataset:
 
 
 def _found(opened: OpenDataset) -> str:
-    """What a folder holds, in words."""
+    """Describe what a folder holds."""
     counts = [_count(opened, kind) for kind in sorted(opened.dataset.kinds)]
     count = len(opened.dataset.classes)
     return "; ".join(counts) + (f"; {count} {'class' if count == 1 else 'classes'}" if count else "")
 
 
 def _count(opened: OpenDataset, kind: Kind) -> str:
-    """The images of a kind; how many videos or pairs they are of; how a gallery and its queries divide them."""
+    """Describe the images of a kind: their number, and the videos, pairs, queries or gallery images among them."""
     from teachmatters.runner.plan.datasets import items_of
 
-    every = items_of(opened, kind, ("all",), None)["all"]
-    if units := {unit for item in every for unit in item.units or ()}:
-        return f"{len(every):,} for {kind} ({len(units):,} {kind if len(units) > 1 else kind.removesuffix('s')})"
+    items = items_of(opened, kind, ("all",), None)["all"]
+    if units := {unit for item in items for unit in item.units or ()}:
+        return f"{len(items):,} for {kind} ({len(units):,} {kind if len(units) > 1 else kind.removesuffix('s')})"
     queries, gallery = (opened.dataset.items(kind, role) for role in ("queries", "gallery"))
     if kind == "images" or not queries or not gallery or queries == gallery:
-        return f"{len(every):,} for {kind}"
-    whole = f"{len(queries) + len(gallery):,} for {kind}"
-    return f"{whole} ({len(queries):,} queries, {len(gallery):,} in the gallery)"
+        return f"{len(items):,} for {kind}"
+    total = f"{len(queries) + len(gallery):,} for {kind}"
+    return f"{total} ({len(queries):,} queries, {len(gallery):,} in the gallery)"
 
 
 def _missing(opened: OpenDataset) -> str | None:
-    """Images and annotations that the data set names and a folder lacks, in words."""
+    """Describe the images and annotations that the data set lists and a folder lacks."""
     dataset = opened.dataset
     if opened.spec.bundled:
         return None
     kinds = sorted(dataset.kinds)
     images = [item.key for kind in kinds for item in dataset.items(kind, "all") or () if not item.size]
     names = list(dict.fromkeys([*images, *(name for kind in kinds for name in dataset.missing(kind))]))
-    return f"{len(names):,} (not there, or empty): {listed(names, 3)}" if names else "nothing"
+    return f"{len(names):,} (absent or empty): {listed(names, 3)}" if names else "nothing"
 
 
 def _remarks(opened: OpenDataset) -> list[str] | None:
-    """What the data set has to say about itself, whole."""
+    """Return the data set's remarks, each once."""
     from teachmatters.runner.plan.datasets import items_of
 
-    told = [
+    remarks = [
         remark
         for kind in sorted(opened.dataset.kinds)
         for remark in opened.dataset.remarks(kind, items_of(opened, kind, ("all",), None))
     ]
-    return list(dict.fromkeys(told)) or None
+    return list(dict.fromkeys(remarks)) or None
 
 
 def _draw(opened: OpenDataset, path: Path) -> None:
@@ -128,4 +129,4 @@ def _draw(opened: OpenDataset, path: Path) -> None:
     output.say(f"Wrote {path}")
 
 
-app = given.single(datasets, HELP)
+app = options.single(datasets, HELP)

@@ -1,4 +1,4 @@
-"""``tm db``: the results store itself."""
+"""``tm db``: inspect, migrate, compact and merge results stores."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 
-PATH_HELP = """Print the file, or the server's database, that reports and queries read.
+PATH_HELP = """Print the path, or the server address, of the store that reports and queries read.
 
 Examples:
 
@@ -19,7 +18,7 @@ Examples:
 
   sqlite3 "$(tm db path)" "SELECT count(*) FROM results"
 """
-INFO_HELP = """Print how much a store holds and whether it is up to date.
+INFO_HELP = """Print the size of a store and whether it needs a migration.
 
 Examples:
 
@@ -27,7 +26,7 @@ Examples:
 
   tm db info --db results.db --format json
 """
-MIGRATE_HELP = """Bring an older store up to date, in one transaction.
+MIGRATE_HELP = """Migrate an older store to the current revision, in one transaction.
 
 Examples:
 
@@ -35,9 +34,9 @@ Examples:
 
   tm db migrate --db results.db
 """
-COMPACT_HELP = """Make a store one file with nothing beside it, as small as it gets, to be copied or shipped.
+COMPACT_HELP = """Compact a store into one file of minimal size, ready to copy or ship.
 
-A store that another program has open is refused. The numbers stay as they are.
+The numbers do not change. The command fails if another program has the store open.
 
 Examples:
 
@@ -45,11 +44,11 @@ Examples:
 
   tm db compact --db results.db
 """
-MERGE_HELP = """Join stores of several machines: every run once, with its origin, all of them or none.
+MERGE_HELP = """Merge the stores of several machines: each run once, with its origin, in one transaction.
 
-The sources are only read; the target is made if there is none, else added to. Runs that are there already are left as
-they are. Where two stores differ about the same thing both numbers stay, results shows those of the run that finished
-later, and it is said.
+The sources are only read. The target is created if it does not exist; runs that it already has stay as they are. Where
+two stores disagree, both numbers are kept, the view results shows the run that finished later, and the command reports
+a conflict.
 
 Examples:
 
@@ -60,11 +59,10 @@ Examples:
   tm db merge second.db --into results.db --format json
 """
 
-MOST_CONFLICTS = 20
-"""That are told as sentences."""
+MOST_CONFLICTS = 20  # printed as sentences
 
 app = typer.Typer(
-    help="Where the results store is, what it holds, bring it up to date, make it small, join several.",
+    help="Locate, inspect, migrate, compact or merge results stores.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -72,8 +70,8 @@ app = typer.Typer(
 
 
 @app.command(help=PATH_HELP)
-def path(db: given.DbOption = None) -> None:
-    """Print the file that reports and queries read."""
+def path(db: options.DbOption = None) -> None:
+    """Print the store that reports and queries read."""
     from teachmatters.store import location
 
     found, remark = location.reading_path(db)
@@ -83,8 +81,8 @@ def path(db: given.DbOption = None) -> None:
 
 
 @app.command(help=INFO_HELP)
-def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> None:
-    """Print how much a store holds and whether it is up to date."""
+def info(db: options.DbOption = None, style: options.ListFormatOption = "table") -> None:
+    """Print the size of a store and whether it needs a migration."""
     from teachmatters.store import location, migrate
 
     found, remark = location.reading_path(db)
@@ -98,8 +96,8 @@ def info(db: given.DbOption = None, style: given.ListFormatOption = "table") -> 
 
 
 @app.command(help=MIGRATE_HELP)
-def migrate(db: given.DbOption = None) -> None:
-    """Bring an older store up to date, in one transaction."""
+def migrate(db: options.DbOption = None) -> None:
+    """Migrate an older store to the current revision."""
     from teachmatters.store import head, location
     from teachmatters.store.migrate import migrate as run
 
@@ -111,8 +109,8 @@ def migrate(db: given.DbOption = None) -> None:
 
 
 @app.command(help=COMPACT_HELP)
-def compact(db: given.DbOption = None) -> None:
-    """Make a store one file, as small as it gets."""
+def compact(db: options.DbOption = None) -> None:
+    """Compact a store into one file."""
     from teachmatters.cache.sizes import in_words
     from teachmatters.store import backend_of, location
 
@@ -124,23 +122,23 @@ def compact(db: given.DbOption = None) -> None:
 @app.command(help=MERGE_HELP)
 def merge(
     paths: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="The stores to join, files or URLs.", show_default=False)
+        list[str], typer.Argument(metavar="FILE", help="The stores to merge, files or URLs.", show_default=False)
     ],
-    into: Annotated[str, typer.Option("--into", metavar="FILE", help="The store that they go into, a file or a URL.")],
-    style: given.ListFormatOption = "table",
+    into: Annotated[str, typer.Option("--into", metavar="FILE", help="The target store, a file or a URL.")],
+    style: options.ListFormatOption = "table",
 ) -> None:
-    """Join stores of several machines."""
+    """Merge the stores of several machines."""
     from teachmatters.store.location import plain_path
     from teachmatters.store.merge.merge import merge
 
     target = plain_path(into)
     with output.progress() as display:
         merged = merge([plain_path(path) for path in paths], target, display)
-    conflicts = [conflict for one in merged for conflict in one.conflicts]
+    conflicts = [conflict for source in merged for conflict in source.conflicts]
     rows = []
-    for one in merged:
-        told = [asdict(conflict) for conflict in one.conflicts] if style == "json" else len(one.conflicts)
-        rows.append((str(one.path), one.runs, one.added, one.runs - one.added, told))
+    for source in merged:
+        found = [asdict(conflict) for conflict in source.conflicts] if style == "json" else len(source.conflicts)
+        rows.append((str(source.path), source.runs, source.added, source.runs - source.added, found))
     output.emit_table(("file", "runs", "added", "already_there", "conflicts"), rows, style)
     for conflict in conflicts[:MOST_CONFLICTS]:
         output.say(f"conflict: {conflict.what}: {conflict.why}")

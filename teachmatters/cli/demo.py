@@ -1,4 +1,4 @@
-"""``tm demo``: the whole walk on bundled data, offline."""
+"""``tm demo``: every analysis and every report on bundled data, offline."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.cli.analyze import show_outcomes
 from teachmatters.cli.report import report_text
 from teachmatters.errors import TeachMattersError
 
-HELP = """The paper in miniature: seven models that differ in supervision alone, every analysis, every report.
+HELP = """Run the paper in miniature: seven models that differ only in supervision, every analysis, every report.
 
-Bundled models on the bundled data set, offline, in two to three minutes on two cores. What is there already is not
-measured again.
+The models and the data set are bundled, so the demo runs offline; it takes two to three minutes on two cores. Numbers
+that are already in the demo's store are reused.
 
 Examples:
 
@@ -28,14 +27,14 @@ Examples:
 
 MODELS = "mini-*"
 SUITES = ("how", "what", "why")
+# Images, queries, pairs and videos: enough for the curves to differ, few enough to wait for.
 LIMIT = 120
-"""Of images, queries, pairs and videos: enough for the curves to differ, few enough to wait for."""
 GALLERY = 240
 PRINTED = "best-layers"
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the store and the drawings go.")] = Path(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the store and the figures.")] = Path(
         "build/demo"
     ),
 ) -> None:
@@ -56,9 +55,9 @@ def demo(
     show_outcomes(outcomes, path)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
-    drawings = _draw(path, out, {metric for outcome in outcomes for metric in outcome.metrics})
+    figures = _draw(path, out, {metric for outcome in outcomes for metric in outcome.metrics})
     output.say(f"\nThe store:     {path}")
-    output.say("The drawings:  " + "\n               ".join(str(drawing) for drawing in drawings))
+    output.say("The figures:   " + "\n               ".join(str(figure) for figure in figures))
     output.say(
         "\nTry next:\n"
         f"  tm report knn --db {path}\n"
@@ -70,13 +69,13 @@ def demo(
 
 
 def _draw(path: Path, out: Path, measured: Set[str]) -> list[Path]:
-    """Draw every report that has metrics of its own among those measured, and print one of them."""
+    """Draw every report whose own metrics include a measured one, print one report, and return the files."""
     from teachmatters.registry import load
     from teachmatters.reports.figures import plots
     from teachmatters.reports.options import Options
     from teachmatters.reports.run import run_report
 
-    drawings: list[Path] = []
+    figures: list[Path] = []
     printed = ""
     specs = [spec for spec in load().reports.values() if measured & set(spec.metrics)]
     with output.progress() as display:
@@ -85,13 +84,13 @@ def _draw(path: Path, out: Path, measured: Set[str]) -> list[Path]:
             report = run_report(spec, path, Options())
             if spec.name == PRINTED:
                 printed = report_text(report, "table")
-            drawing = out / f"{spec.name}.png"
-            plots.save(report.figure(), drawing)
-            drawings.append(drawing)
+            figure = out / f"{spec.name}.png"
+            plots.save(report.figure(), figure)
+            figures.append(figure)
             display.advance(1)
         display.finish()
     output.emit(f"\n{PRINTED}\n\n{printed}")
-    return drawings
+    return figures
 
 
-app = given.single(demo, HELP)
+app = options.single(demo, HELP)

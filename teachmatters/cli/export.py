@@ -1,4 +1,4 @@
-"""``tm export``: results, or the rows of any query, as a file for other programs."""
+"""``tm export``: write results, or the rows of a query, to a file for other programs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 
 HELP = """Write the view results, or the rows of a query, to a CSV, JSON or Parquet file.
 
-The file is whole or not there. As in 'tm query', the query can only read.
+The file appears only when it is complete. As in 'tm query', the query can only read.
 
 Examples:
 
@@ -29,16 +28,16 @@ def export(
     sql: Annotated[
         str, typer.Option("--query", metavar="SQL", help="One SELECT on the views. Default: all of results.")
     ] = "",
-    db: given.DbOption = None,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 3600.0,
+    db: options.DbOption = None,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Time limit in seconds.")] = 3600.0,
 ) -> None:
     """Write results, or the rows of a query, to a file."""
     from teachmatters.reports.tables import export
     from teachmatters.store import location
     from teachmatters.store.sqlite import guard
 
-    given.above(timeout, 0, "--timeout")
-    given.check_target(out, "--out", SUFFIXES)
+    options.above(timeout, 0, "--timeout")
+    options.check_target(out, "--out", SUFFIXES)
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
@@ -47,4 +46,4 @@ def export(
     output.say(f"Wrote {count:,} {'row' if count == 1 else 'rows'} to {out}")
 
 
-app = given.single(export, HELP)
+app = options.single(export, HELP)

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     from teachmatters.api import ModelSpec
 
-HELP = """Fetch the weights of models beforehand, for machines without a network or runs that should not wait.
+HELP = """Download the weights of models in advance, for offline machines or runs that should not wait.
 
-What is here already is checked and left alone; a download that broke off goes on where it ended. Of several models one
-that fails does not stop the rest.
+Weights that are already here are only checked; an interrupted download resumes. If one of several models fails, the
+others are still fetched.
 
 Examples:
 
@@ -30,8 +29,8 @@ NamesArgument = Annotated[
 ]
 
 
-def fetch(names: NamesArgument, style: given.ListFormatOption = "table") -> None:
-    """Fetch the weights of models."""
+def fetch(names: NamesArgument, style: options.ListFormatOption = "table") -> None:
+    """Download the weights of models."""
     from teachmatters.registry import load
 
     registry = load()
@@ -39,14 +38,18 @@ def fetch(names: NamesArgument, style: given.ListFormatOption = "table") -> None
     rows = [_fetched(spec, alone=len(specs) == 1) for spec in specs]
     if style == "json":
         output.emit_table(("name", "status", "weights", "reason"), rows, "json")
-    else:  # reasons were said in full on standard error, and the beginning of a sha256 will do
+    else:  # standard error has the reasons in full, and the first digits of a sha256 are enough
         output.emit_table(("name", "status", "weights"), [(row[0], row[1], row[2] and row[2][:12]) for row in rows])
     if any(status == "failed" for _, status, _, _ in rows):
         raise typer.Exit(1)
 
 
 def _fetched(spec: ModelSpec, *, alone: bool) -> tuple[str, str, str | None, str | None]:
-    """Name, what became of it, the weights' sha256, and why it failed. The only one of a command speaks for itself."""
+    """Fetch one model; return its name, the status, the weights' sha256 and the reason of a failure.
+
+    Raises:
+        TeachMattersError: the fetch failed and the model is ``alone`` in the command.
+    """
     from teachmatters.api import ModelRequest
     from teachmatters.models.fetch.presence import weights_here
     from teachmatters.registry import call
@@ -63,4 +66,4 @@ def _fetched(spec: ModelSpec, *, alone: bool) -> tuple[str, str, str | None, str
     return spec.name, status, source.weights if here != "none needed" else None, None
 
 
-app = given.single(fetch, HELP)
+app = options.single(fetch, HELP)

@@ -1,12 +1,11 @@
-"""What the commands share that list what there is, or show one."""
+"""Output of the commands that list specs or show one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.reports.tables import formats
 
 if TYPE_CHECKING:
@@ -14,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def parameters(declared: Sequence[Parameter]) -> list[str]:
-    """What ``--param`` may set, a line each."""
+    """Return one line for each parameter that ``--param`` may set."""
     from teachmatters.runner.plan.parameters import text_of
 
     return [f"{each.name}={text_of(each.default) or 'auto'}: {each.summary}" for each in declared]
 
 
-def emit_list(rows: Sequence[Mapping[str, object]], style: given.ListFormat, columns: Sequence[str]) -> None:
-    """All fields as JSON, the chosen columns as a table."""
+def emit_list(rows: Sequence[Mapping[str, object]], style: options.ListFormat, columns: Sequence[str]) -> None:
+    """Print all fields as JSON, or the chosen columns as a table."""
     if style == "json":
         keys = list(rows[0]) if rows else list(columns)
         output.emit_table(keys, [[row[key] for key in keys] for row in rows], "json")
@@ -29,8 +28,8 @@ def emit_list(rows: Sequence[Mapping[str, object]], style: given.ListFormat, col
         output.emit_table(columns, [[_text(row[column]) for column in columns] for row in rows])
 
 
-def emit_one(fields: Mapping[str, object], style: given.ListFormat) -> None:
-    """All fields of one, those that hold nothing left out of the text."""
+def emit_one(fields: Mapping[str, object], style: options.ListFormat) -> None:
+    """Print all fields of one spec; the text omits empty ones."""
     if style == "json":
         output.emit_table(list(fields), [list(fields.values())], "json")
         return

@@ -1,17 +1,16 @@
-"""``tm metrics``: what can be measured."""
+"""``tm metrics``: list the metrics, or show one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing
-from teachmatters.cli import options as given
+from teachmatters.cli import listing, options
 from teachmatters.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from teachmatters.api import AnalysisSpec, MetricSpec
 
-HELP = """List the metrics, or show one, or an analysis with all it measures.
+HELP = """List the metrics, or show one metric or all metrics of an analysis.
 
 Examples:
 
@@ -23,7 +22,7 @@ Examples:
 """
 
 
-def metrics(name: given.NameArgument = None, style: given.ListFormatOption = "table") -> None:
+def metrics(name: options.NameArgument = None, style: options.ListFormatOption = "table") -> None:
     """List the metrics, or show one."""
     from teachmatters.registry import load
 
@@ -33,9 +32,9 @@ def metrics(name: given.NameArgument = None, style: given.ListFormatOption = "ta
     if name is None:
         listing.emit_list(rows, style, columns)
         return
-    chosen = [row for row in rows if name in (row["name"], f"{row['analysis']}:{row['name']}")]
-    if len(chosen) == 1:
-        listing.emit_one(chosen[0], style)
+    matches = [row for row in rows if name in (row["name"], f"{row['analysis']}:{row['name']}")]
+    if len(matches) == 1:
+        listing.emit_one(matches[0], style)
         return
     members = [row for row in rows if name == row["analysis"]]
     if not members:
@@ -64,4 +63,4 @@ def _metric(spec: AnalysisSpec, metric: MetricSpec) -> dict[str, object]:
     }
 
 
-app = given.single(metrics, HELP)
+app = options.single(metrics, HELP)

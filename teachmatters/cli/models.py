@@ -1,12 +1,11 @@
-"""``tm models``: which models there are."""
+"""``tm models``: list the models, or show one."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing, output
-from teachmatters.cli import options as given
+from teachmatters.cli import listing, options, output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 HELP = """List the models, or show one.
 
-Without NAME, the families. NAME may be a family, a pattern, or a model, with a size if need be (NAME@SIZE).
+Without NAME it lists the families. NAME is a family, a pattern or a model; NAME@SIZE sets the size of its inputs.
 
 Examples:
 
@@ -46,13 +45,15 @@ COLUMNS = (
 )
 
 
-def models(name: given.NameArgument = None, style: given.ListFormatOption = "table") -> None:
+def models(name: options.NameArgument = None, style: options.ListFormatOption = "table") -> None:
     """List the models, or show one."""
     from teachmatters.registry import load
 
     registry = load()
     members = [spec for spec in registry.models.values() if name in (None, spec.family)]
-    alone = [spec for spec in members if name in (spec.name, *spec.aliases)]  # what a family's name alone means
+    alone = [
+        spec for spec in members if name in (spec.name, *spec.aliases)
+    ]  # the model that a family's bare name means
     if name is None and style == "table":
         listing.emit_list(_families(members), style, FAMILY_COLUMNS)
     elif name is None or members != alone:
@@ -60,28 +61,28 @@ def models(name: given.NameArgument = None, style: given.ListFormatOption = "tab
         for spec in alone if style == "table" else []:
             output.emit("")
             _show(spec, style)
-    elif any(sign in name for sign in "*?["):
+    elif any(char in name for char in "*?["):
         _list(registry.match_models(name), style)
     else:
         _show(registry.model(name), style)
 
 
-def _show(spec: ModelSpec, style: given.ListFormat) -> None:
+def _show(spec: ModelSpec, style: options.ListFormat) -> None:
     from teachmatters.models.mini.cards import training
 
     shown = _model(spec)
     listing.emit_one(shown | {"training": training(str(shown["name"])) or None}, style)
 
 
-def _list(specs: Sequence[ModelSpec], style: given.ListFormat) -> None:
+def _list(specs: Sequence[ModelSpec], style: options.ListFormat) -> None:
     rows = [_model(spec) for spec in specs]
-    if style == "table":  # where else a model's weights are is told by 'tm models NAME'
+    if style == "table":  # 'tm models NAME' shows the other sources
         rows = [row | {"source": str(row["source"] or "").partition(" or ")[0]} for row in rows]
     listing.emit_list(rows, style, COLUMNS)
 
 
 def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
-    """A row for each family: what its name alone means, what else is in it, and how much of it is here."""
+    """Return one row per family: the model that its bare name means, the others, and how many weights are here."""
     from teachmatters.models.fetch.presence import weights_here
 
     families: dict[str, list[ModelSpec]] = {}
@@ -128,4 +129,4 @@ def _model(spec: ModelSpec) -> dict[str, object]:
     }
 
 
-app = given.single(models, HELP)
+app = options.single(models, HELP)

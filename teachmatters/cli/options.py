@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ModelOption = Annotated[
 ]
 MetricOption = Annotated[
     list[str] | None,
-    typer.Option("--metric", metavar="NAME", help="A metric, or an analysis with all it measures; repeat for more."),
+    typer.Option("--metric", metavar="NAME", help="A metric, or an analysis for all its metrics; repeat for more."),
 ]
 DataOption = Annotated[
     list[str] | None,
@@ -33,40 +33,44 @@ DataOption = Annotated[
 ]
 DataRootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", metavar="DIR", help="Folder of the data set, or of all of them. Default: TM_DATA."),
+    typer.Option("--data-root", metavar="DIR", help="Folder of the data set, or its parent folder. Default: TM_DATA."),
 ]
 PreviewOption = Annotated[
     Path | None,
-    typer.Option("--preview", metavar="FILE.png", help="Draw a contact sheet of what the data set holds."),
+    typer.Option("--preview", metavar="FILE.png", help="Draw a contact sheet of the data set."),
 ]
 SettingOption = Annotated[
     str,
     typer.Option(
-        "--setting", metavar="TEXT", help="Prefer numbers of this setting, such as 'limit=2', to the defaults'."
+        "--setting", metavar="TEXT", help="Prefer numbers of this setting, such as 'limit=2', to those of the defaults."
     ),
 ]
 LayersOption = Annotated[
     str | None, typer.Option("--layers", metavar="LIST", help="Only these layers, from 1: '1,6,12' or '1-3'.")
 ]
 HeadsOption = Annotated[
-    str | None, typer.Option("--heads", metavar="LIST", help="These heads as well, from 1: '1,6,12' or '1-3'.")
+    str | None, typer.Option("--heads", metavar="LIST", help="Also show these heads, from 1: '1,6,12' or '1-3'.")
 ]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
-NameArgument = Annotated[str | None, typer.Argument(help="Show this one; leave it out for a list.", show_default=False)]
+NameArgument = Annotated[str | None, typer.Argument(help="The one to show. Default: list all.", show_default=False)]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Who makes the forward passes: local or ray.")
+    str, typer.Option("--engine", metavar="NAME", help="What runs the forward passes: local or ray.")
 ]
 AddressOption = Annotated[
     str | None,
     typer.Option(
-        "--address", metavar="ADDRESS", help="A running Ray cluster: auto or HOST:PORT. Default: one of its own, here."
+        "--address",
+        metavar="ADDRESS",
+        help="A running Ray cluster: auto or HOST:PORT. Default: start Ray on this machine.",
     ),
 ]
 ShardsOption = Annotated[
     int | None,
-    typer.Option("--shards", metavar="N", help="Parts that Ray cuts each pass into. Default: as many as run at once."),
+    typer.Option(
+        "--shards", metavar="N", help="Number of parts of each pass on Ray. Default: as many as can run at once."
+    ),
 ]
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
@@ -75,22 +79,21 @@ ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to p
 QueryFormatOption = Annotated[QueryFormat, typer.Option("--format", help="How to print it.")]
 ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="How to print it.")]
 
-MOST = 1000
-"""No network has more layers or heads."""
+MAX_NUMBER = 1000  # no model has more layers or heads
 
 
 def single(command: Callable[..., None], text: str) -> typer.Typer:
-    """One function as the app that a CommandSpec names; ``text`` is what ``--help`` shows."""
+    """Make a Typer app of one function; ``text`` is its ``--help``."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(help=text)(command)
     return app
 
 
 def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
-    """The numbers that ``1,6,12`` or ``1-3`` stands for, in order, each once.
+    """Parse a list of numbers such as ``1,6,12`` or ``1-3``; return them sorted, each once.
 
     Raises:
-        typer.BadParameter: it is no such list.
+        typer.BadParameter: the text is not such a list.
         TeachMattersError: a number is out of range.
 
     >>> parse_numbers("1-3,12,2", "--layers"), parse_numbers(None, "--layers")
@@ -101,27 +104,27 @@ def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
     found: set[int] = set()
     for part in text.split(","):
         first, _, last = (piece.strip() for piece in part.partition("-"))
-        if not (_whole(first) and (_whole(last) if "-" in part else True)):
-            raise typer.BadParameter(f"{text!r} is no list of numbers like '1,6,12' or '1-3'.", param_hint=option)
+        if not (_is_number(first) and (_is_number(last) if "-" in part else True)):
+            raise typer.BadParameter(f"{text!r} is not a list of numbers such as '1,6,12' or '1-3'.", param_hint=option)
         low, high = int(first), int(last or first)
-        if not 1 <= low <= high <= MOST:
-            raise TeachMattersError(f"{option} {text}: numbers count from 1 to at most {MOST}, the smaller one first.")
+        if not 1 <= low <= high <= MAX_NUMBER:
+            raise TeachMattersError(f"{option} {text}: numbers must be from 1 to {MAX_NUMBER}, the smaller one first.")
         found.update(range(low, high + 1))
     return tuple(sorted(found))
 
 
 def at_least(value: float, least: float, option: str) -> None:
-    """Refuse a number that is too small.
+    """Check that a number is at least ``least``.
 
     Raises:
-        TeachMattersError: it is below ``least``, or no number.
+        TeachMattersError: it is smaller, or NaN.
     """
     if not value >= least:
         raise TeachMattersError(f"{option} {value:g} is out of range; it must be at least {least:g}.")
 
 
 def above(value: float, floor: float, option: str) -> None:
-    """Refuse a number that is not above ``floor``.
+    """Check that a number is finite and above ``floor``.
 
     Raises:
         TeachMattersError: it is not.
@@ -131,10 +134,10 @@ def above(value: float, floor: float, option: str) -> None:
 
 
 def check_target(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
-    """See before anything is computed that a file can be written.
+    """Check, before anything is computed, that a file can be written.
 
     Raises:
-        TeachMattersError: it is a folder or a database, its folder does not exist, or it ends in none of ``suffixes``.
+        TeachMattersError: it is a folder or a database, its folder does not exist, or its suffix is not allowed.
     """
     if path is None:
         return
@@ -156,5 +159,5 @@ def _is_database(path: Path) -> bool:
         return False
 
 
-def _whole(text: str) -> bool:
+def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10

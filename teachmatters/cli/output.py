@@ -1,4 +1,4 @@
-"""The only place that prints: data on standard output, talk and progress on standard error."""
+"""The only module that prints: data to standard output, messages and progress to standard error."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 def emit(text: str) -> None:
-    """Put data on standard output. A reader that went away (``tm query ... | head``) ends the program in silence.
+    """Write data to standard output. If the reader closed the pipe (``tm query ... | head``), exit silently.
 
     Raises:
-        TeachMattersError: it cannot be written, the disk being full or the stream closed.
+        TeachMattersError: it cannot be written: the disk is full or the stream is closed.
     """
     with _standard_output() as out:
         out.write(text if text.endswith("\n") or not text else text + "\n")
 
 
 def leave_quietly() -> NoReturn:
-    """Exit with 0 and without a word: whoever read standard output has seen enough."""
+    """Exit silently with 0: the reader of standard output closed the pipe."""
     _close_quietly(sys.stdout)
     raise SystemExit(0) from None
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal something, on standard error; where it cannot be written, nobody."""
+    """Print a message to standard error; ignore a failure to write it."""
     try:
         _write(sys.stderr, "".join(formats.visible(line) + "\n" for line in text.rstrip("\n").split("\n")))
     except OSError:
@@ -52,14 +52,14 @@ def emit_table(
     bold: Bold = (),
     labels: int = 1,
 ) -> None:
-    """Put a table on standard output, in any format.
+    """Print a table to standard output, in any format.
 
     Args:
         columns: names.
-        rows: one value for each column; None is nothing.
+        rows: one value per column; None is an empty cell.
         style: the format.
-        bold: positions (row, column), from 0, of cells to stress.
-        labels: how many leading columns name the rows; they are repeated where a table is too wide for the terminal.
+        bold: positions (row, column), from 0, of the cells to print bold.
+        labels: number of leading columns that name the rows; they repeat where a table is too wide for the terminal.
     """
     if style == "csv":
         with _standard_output() as out:
@@ -80,7 +80,7 @@ def render(
     *,
     to_file: bool = False,
 ) -> str:
-    """The text of a table as ``emit_table`` would print it; for a file without regard to the terminal."""
+    """Return a table as ``emit_table`` prints it; with ``to_file``, ignore the terminal's width and style."""
     match style:
         case "csv":
             return data_formats.to_csv(columns, rows, terminal=not to_file and _on_terminal())
@@ -95,7 +95,7 @@ def render(
 
 
 def paragraphs(lines: Iterable[str], *, to_file: bool = False) -> str:
-    """Lines of prose, folded between words where a terminal is narrower than they are."""
+    """Join lines of prose, each wrapped between words to the width of the terminal."""
     width = None if to_file else _terminal()[0]
     return "\n".join(
         line if width is None else textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
@@ -104,7 +104,7 @@ def paragraphs(lines: Iterable[str], *, to_file: bool = False) -> str:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that was asked for, whole or not at all, and say so.
+    """Write a file atomically and report it.
 
     Raises:
         TeachMattersError: it cannot be written.
@@ -115,35 +115,35 @@ def write_file(path: Path, text: str) -> None:
 
 
 class Bar:
-    """One bar at a time on standard error."""
+    """A progress bar on standard error, one at a time."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
 
     def say(self, text: str) -> None:
-        """Say a sentence above the bar."""
+        """Print a message above the bar."""
         self._progress.console.print(formats.visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, label: str, total: int) -> None:
-        """Start a bar of ``total`` steps in place of the last one."""
+        """Replace the current bar by one of ``total`` steps."""
         self.finish()
         self._task = self._progress.add_task(formats.visible(label), total=total)
 
     def advance(self, n: int) -> None:
-        """Go ``n`` steps on."""
+        """Advance by ``n`` steps."""
         if self._task is not None:
             self._progress.advance(self._task, n)
 
     def finish(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
 
 
 class Log:
-    """What a log file gets in place of a bar: a line now and then, none for what is soon over."""
+    """Progress for a log file: a line every 30 seconds, none for short work."""
 
     EVERY = 30.0  # seconds
 
@@ -151,20 +151,20 @@ class Log:
         self.begin("", 0)
 
     def say(self, text: str) -> None:
-        """Say a sentence."""
+        """Print a message."""
         say(text)
 
     def begin(self, label: str, total: int) -> None:
-        """Start to count ``total`` steps."""
+        """Start counting ``total`` steps."""
         self._label, self._total, self._done = label, total, 0
-        self._start = self._said = time.monotonic()
+        self._start = self._last_print = time.monotonic()
 
     def advance(self, n: int) -> None:
-        """Go ``n`` steps on."""
+        """Advance by ``n`` steps."""
         self._done += n
         now = time.monotonic()
-        if now - self._said >= self.EVERY and self._done < self._total:
-            self._said = now
+        if now - self._last_print >= self.EVERY and self._done < self._total:
+            self._last_print = now
             left = (now - self._start) / self._done * (self._total - self._done)
             say(f"{self._label}: {self._done:,} of {self._total:,}, about {left:,.0f} s left")
 
@@ -173,23 +173,23 @@ class Log:
 
 
 class Pulse:
-    """A line now and then about work whose end is not known; none about what is soon over."""
+    """Progress of work of unknown length: a line every 5 seconds, none for short work."""
 
     EVERY = 5.0  # seconds
 
     def __init__(self) -> None:
-        self._said = time.monotonic()
+        self._last_print = time.monotonic()
 
     def beat(self, label: str, count: int) -> None:
-        """Say how far it is, if it is time to."""
-        if time.monotonic() - self._said >= self.EVERY:
-            self._said = time.monotonic()
+        """Print the count if the last line is old enough."""
+        if time.monotonic() - self._last_print >= self.EVERY:
+            self._last_print = time.monotonic()
             say(f"{label}: {count:,} rows so far")
 
 
 @contextmanager
 def progress() -> Iterator[Bar | Log]:
-    """A display of progress with an estimate of the time left: a bar on a terminal, lines elsewhere."""
+    """Show progress with an estimate of the time left: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -212,13 +212,13 @@ def progress() -> Iterator[Bar | Log]:
 
 
 class _Escaping:
-    """A stream on which what its encoding does not know is escaped rather than lost."""
+    """A stream that escapes the characters that its encoding lacks."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str, /) -> None:
-        """Write."""
+        """Write text."""
         try:
             self._stream.write(text)
         except UnicodeEncodeError:
@@ -228,7 +228,7 @@ class _Escaping:
 
 @contextmanager
 def _standard_output() -> Iterator[_Escaping]:
-    """Standard output, for a while; see emit."""
+    """Yield standard output and handle its errors as ``emit`` documents."""
     if sys.stdout is None:
         raise TeachMattersError("cannot write to standard output: it is closed.")
     try:
@@ -242,7 +242,7 @@ def _standard_output() -> Iterator[_Escaping]:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    """Write at once."""
+    """Write and flush."""
     if stream is None:  # closed before the program began
         return
     _Escaping(stream).write(text)
@@ -254,7 +254,7 @@ def _on_terminal() -> bool:
 
 
 def _terminal() -> tuple[int | None, tuple[str, str]]:
-    """Width and codes for bold where standard output is a terminal; no limit and none where it is not."""
+    """Return the terminal's width and codes for bold; None and empty codes if standard output is no terminal."""
     if not _on_terminal():
         return None, ("", "")
     strong = ("", "") if os.environ.get("TERM") == "dumb" else ("\x1b[1m", "\x1b[0m")
@@ -262,7 +262,7 @@ def _terminal() -> tuple[int | None, tuple[str, str]]:
 
 
 def _close_quietly(stream: TextIO) -> None:
-    """Point the stream at nothing, so that the interpreter's last flush does not complain either."""
+    """Redirect the stream to the null device, so that the interpreter's last flush does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

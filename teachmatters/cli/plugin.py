@@ -1,4 +1,4 @@
-"""``tm plugin``: write a plugin, and check one."""
+"""``tm plugin``: create a plugin, check a plugin."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.plugin.new import Kind, write_package
 
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
     from teachmatters.plugin.findings import Finding
     from teachmatters.registry import Plugin
 
-NEW_HELP = """Write a plugin: a package that installs, is found, and passes its own tests, from the first minute.
+NEW_HELP = """Create a plugin: an installable package with a working example and passing tests.
 
-NAME is what it is called everywhere: the folder and the package, and the model, data set, analysis or command that it
-brings. A folder that holds something is left as it is.
+NAME becomes the name of the folder, of the package and of the model, data set, analysis or command. The command does
+not write into a folder that is not empty.
 
 Examples:
 
@@ -29,11 +28,11 @@ Examples:
 
   tm plugin new my-images --kind dataset --out work/my-images
 """
-CHECK_HELP = """Run the contract of plugins: what is wrong, in plain words, and where.
+CHECK_HELP = """Check plugins against the plugin contract; report each fault and where it is.
 
-NAME is a plugin or a distribution, as 'tm plugins' lists them; without NAME, every installed one that is not built in.
-Nothing is fetched: what cannot be checked without a network, or without data that is not here, is said. The exit code
-is 1 if anything is wrong.
+NAME is a plugin or a distribution that 'tm plugins' lists. Without NAME it checks every installed plugin except the
+built-in ones. Nothing is downloaded: the report names the checks that need weights or data that are not here. The exit
+code is 1 if a check finds a fault.
 
 Examples:
 
@@ -65,35 +64,37 @@ NEXT: dict[Kind, tuple[str, ...]] = {
 }
 
 app = typer.Typer(
-    help="Write a plugin that works from the first minute, and check what installed ones promise.",
+    help="Create a plugin, or check installed ones.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 NameArgument = Annotated[
-    str | None, typer.Argument(help="A plugin or a distribution; leave it out for all.", show_default=False)
+    str | None, typer.Argument(help="A plugin or a distribution. Default: all.", show_default=False)
 ]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", metavar="NAME", help="A model to check as well, such as one of a prefix (hf/...)."),
+    typer.Option("--model", "-m", metavar="NAME", help="Also check this model, such as one with a prefix (hf/...)."),
 ]
 
 
 @app.command(help=NEW_HELP)
 def new(
-    name: Annotated[str, typer.Argument(help="Small letters, digits and '-', such as my-vit.", show_default=False)],
-    kind: Annotated[Kind, typer.Option("--kind", help="What it brings.")],
+    name: Annotated[
+        str, typer.Argument(help="Lower-case letters, digits and '-', such as my-vit.", show_default=False)
+    ],
+    kind: Annotated[Kind, typer.Option("--kind", help="What the plugin adds.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The folder to write. Default: NAME.")
     ] = None,
 ) -> None:
-    """Write a plugin."""
+    """Create a plugin."""
     folder = write_package(name, kind, out)
     lines = [
         line.format(name=name, module=name.replace("-", "_"), folder=shlex.quote(str(folder))) for line in NEXT[kind]
     ]
-    output.say(f"wrote {folder}; its README tells what is in which file. Next:\n" + "\n".join(f"  {x}" for x in lines))
+    output.say(f"wrote {folder}; its README describes the files. Next:\n" + "\n".join(f"  {x}" for x in lines))
     output.emit(str(folder))
 
 
@@ -101,10 +102,10 @@ def new(
 def check(
     name: NameArgument = None,
     model: ModelOption = None,
-    data_root: given.DataRootOption = None,
-    style: given.ListFormatOption = "table",
+    data_root: options.DataRootOption = None,
+    style: options.ListFormatOption = "table",
 ) -> None:
-    """Run the contract of plugins."""
+    """Check plugins against the plugin contract."""
     from teachmatters.plugin.check import check
     from teachmatters.registry import load
 
@@ -113,7 +114,7 @@ def check(
     chosen = _chosen(load().plugins, name)
     further = [load().model(each) for each in model or ()]
     if not chosen:
-        output.say("no plugin is installed beside the built-in ones; 'tm plugin check teachmatters' checks these")
+        output.say("only built-in plugins are installed; 'tm plugin check teachmatters' checks them")
     with output.progress() as display:
         findings = check(chosen, data_root=data_root, models=further, progress=display)
     _emit(findings, style)
@@ -127,12 +128,12 @@ def _chosen(plugins: Sequence[Plugin], name: str | None) -> list[Plugin]:
     chosen = [plugin for plugin in plugins if name in (plugin.name, plugin.distribution)]
     if not chosen:
         known = [label for plugin in plugins for label in (plugin.name, plugin.distribution)]
-        advice = f"'tm plugins' lists all {len(plugins)}; one that is not there is not installed here."
+        advice = f"'tm plugins' lists all {len(plugins)}; other plugins are not installed here."
         raise UnknownNameError("plugin", name, known, advice)
     return chosen
 
 
-def _emit(findings: Sequence[Finding], style: given.ListFormat) -> None:
+def _emit(findings: Sequence[Finding], style: options.ListFormat) -> None:
     import dataclasses
 
     if style == "json":
@@ -140,9 +141,9 @@ def _emit(findings: Sequence[Finding], style: given.ListFormat) -> None:
         output.emit_table(keys, [list(dataclasses.asdict(each).values()) for each in findings], "json")
         return
     parts = dict.fromkeys((each.plugin, each.about) for each in findings)
-    rows = [(*part, _sound([f for f in findings if (f.plugin, f.about) == part])) for part in parts]
+    rows = [(*part, _passed([f for f in findings if (f.plugin, f.about) == part])) for part in parts]
     if rows:
-        output.emit_table(("plugin", "part", "in order"), rows, labels=2)
+        output.emit_table(("plugin", "part", "ok"), rows, labels=2)
     for status in ("not checked", "wrong"):
         for each in findings:
             if each.status == status:
@@ -151,5 +152,5 @@ def _emit(findings: Sequence[Finding], style: given.ListFormat) -> None:
                     output.emit(f"  {each.where}")
 
 
-def _sound(findings: Sequence[Finding]) -> str:
+def _passed(findings: Sequence[Finding]) -> str:
     return ", ".join(dict.fromkeys(each.check for each in findings if each.status == "ok")) or "nothing"

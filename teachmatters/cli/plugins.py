@@ -1,19 +1,18 @@
-"""``tm plugins``: who offers what, and what is wrong with it."""
+"""``tm plugins``: list the plugins with their specs and problems."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import listing, output
-from teachmatters.cli import options as given
+from teachmatters.cli import listing, options, output
 from teachmatters.errors import UnknownNameError
 from teachmatters.errors import listing as enumeration
 
 if TYPE_CHECKING:
     from teachmatters.registry import Plugin
 
-HELP = """List the plugins, what they offer and what is wrong with them.
+HELP = """List the plugins, their contents and their problems.
 
 Examples:
 
@@ -24,11 +23,10 @@ Examples:
   tm plugins --format json
 """
 
-SHOWN = 6
-"""Names of each kind that are shown of one plugin; JSON has all."""
+SHOWN = 6  # names of each kind in the text; JSON has all
 
 
-def plugins(name: given.NameArgument = None, style: given.ListFormatOption = "table") -> None:
+def plugins(name: options.NameArgument = None, style: options.ListFormatOption = "table") -> None:
     """List the plugins, or show one."""
     from teachmatters.registry import load
 
@@ -47,7 +45,7 @@ def plugins(name: given.NameArgument = None, style: given.ListFormatOption = "ta
 
 
 def _overview(plugins: Sequence[Plugin]) -> None:
-    """A narrow table; what is wrong stands below, where there is room for sentences."""
+    """Print a narrow table, and the problems below it, where there is room for sentences."""
     rows = [(plugin.name, plugin.distribution, plugin.version, _counts(plugin) or "nothing") for plugin in plugins]
     output.emit_table(("name", "distribution", "version", "offers"), rows)
     wrong = [(plugin.name, plugin.distribution, problem) for plugin in plugins for problem in plugin.problems]
@@ -60,7 +58,7 @@ def _counts(plugin: Plugin) -> str:
 
 
 def _count(hook: str, specs: Sequence[object]) -> str:
-    """``37 models``, ``1 analysis``."""
+    """Return a count with its noun: ``37 models``, ``1 analysis``."""
     kinds = hook.removeprefix("register_")
     kind = {"analyses": "analysis"}.get(kinds, kinds.removesuffix("s"))
     return f"{len(specs)} {kind if len(specs) == 1 else kinds}"
@@ -83,4 +81,4 @@ def _plugin(plugin: Plugin, most: int) -> dict[str, object]:
     }
 
 
-app = given.single(plugins, HELP)
+app = options.single(plugins, HELP)

@@ -1,4 +1,4 @@
-"""``tm query``: SQL of one's own on the store, for reading only."""
+"""``tm query``: run SQL on the store, read-only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 
-HELP = """Ask the store in SQL, of the views results, all_results, runs and maps.
+HELP = """Run a SQL query on the views results, all_results, runs and maps.
 
-The query can read, but neither write nor attach nor explain, and not take longer than --timeout.
+The query is read-only: it cannot write, attach a file or explain. It stops after --timeout seconds.
 
 Examples:
 
@@ -25,17 +24,17 @@ Examples:
 
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT on the views results, all_results, runs and maps.")],
-    db: given.DbOption = None,
-    style: given.QueryFormatOption = "table",
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="The most rows to print.")] = 1000,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Stop after so many seconds.")] = 30.0,
+    db: options.DbOption = None,
+    style: options.QueryFormatOption = "table",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="Maximum number of rows.")] = 1000,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Time limit in seconds.")] = 30.0,
 ) -> None:
-    """Ask the store in SQL."""
+    """Run a SQL query on the store."""
     from teachmatters.store import location, reader
     from teachmatters.store.sqlite import guard
 
-    given.at_least(limit, 1, "--limit")
-    given.above(timeout, 0, "--timeout")
+    options.at_least(limit, 1, "--limit")
+    options.above(timeout, 0, "--timeout")
     path, remark = location.reading_path(db)
     if remark:
         output.say(remark)
@@ -47,4 +46,4 @@ def query(
         output.say(f"Only the first {shown} shown; --limit N shows more.")
 
 
-app = given.single(query, HELP)
+app = options.single(query, HELP)

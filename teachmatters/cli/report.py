@@ -1,4 +1,4 @@
-"""``tm report``: tables and drawings from the store."""
+"""``tm report``: show results from the store as tables or figures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.cli.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.tables import formats
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from teachmatters.reports.options import Options
     from teachmatters.reports.run import Report
 
-HELP = """Show results from the store, as a table or a drawing. Without NAME: list the reports.
+HELP = """Show results from the store as a table or a figure. Without NAME: list the reports.
 
 Examples:
 
@@ -32,27 +31,29 @@ Examples:
   tm report page --out report.html
 """
 
-DRAWINGS = (".png", ".pdf", ".svg")
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(help="The report; leave it out for a list.", show_default=False)] = None,
-    db: given.DbOption = None,
-    metric: given.MetricOption = None,
-    model: given.ModelOption = None,
-    data: given.DataOption = None,
-    setting: given.SettingOption = "",
-    layers: given.LayersOption = None,
-    heads: given.HeadsOption = None,
+    name: Annotated[str | None, typer.Argument(help="The report. Default: list all.", show_default=False)] = None,
+    db: options.DbOption = None,
+    metric: options.MetricOption = None,
+    model: options.ModelOption = None,
+    data: options.DataOption = None,
+    setting: options.SettingOption = "",
+    layers: options.LayersOption = None,
+    heads: options.HeadsOption = None,
     by: Annotated[
-        Literal["supervision"] | None, typer.Option("--by", help="Draw a panel for each way of training, on one scale.")
+        Literal["supervision"] | None, typer.Option("--by", help="Draw one panel per supervision, all on one scale.")
     ] = None,
-    style: given.ReportFormatOption = "table",
-    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .pdf or .svg.")] = None,
-    out: given.OutOption = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the query that is run instead of its table.")] = False,
+    style: options.ReportFormatOption = "table",
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure into a .png, .pdf or .svg file.")
+    ] = None,
+    out: options.OutOption = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL query instead of the table.")] = False,
 ) -> None:
-    """Show results from the store, as a table or a drawing."""
+    """Show results from the store as a table or a figure."""
     from teachmatters import registry
 
     known = registry.load()
@@ -70,8 +71,8 @@ def report(
         )
         return
     spec = known.report(name)
-    given.check_target(plot, "--plot", DRAWINGS)
-    given.check_target(out, "--out")
+    options.check_target(plot, "--plot", FIGURE_SUFFIXES)
+    options.check_target(out, "--out")
     found = _run(spec, db, asked)
     text = found.sql if sql else report_text(found, style, to_file=out is not None)
     if out is not None:
@@ -99,8 +100,8 @@ def _options(
         models=tuple(model or ()),
         data=tuple(data or ()),
         setting=setting,
-        layers=given.parse_numbers(numbers[0], "--layers"),
-        heads=given.parse_numbers(numbers[1], "--heads"),
+        layers=options.parse_numbers(numbers[0], "--layers"),
+        heads=options.parse_numbers(numbers[1], "--heads"),
     )
 
 
@@ -114,8 +115,8 @@ def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
     return run_report(spec, path, asked)
 
 
-def report_text(found: Report, style: given.ReportFormat, *, to_file: bool = False) -> str:
-    """The report in a format. Programs get the rows as they are, people a rounded table with its notes and caption."""
+def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = False) -> str:
+    """Return a report as text: CSV and JSON have the raw rows, the others a rounded table with notes and caption."""
     if style in ("csv", "json"):
         for line in found.caption:
             output.say(line)
@@ -129,33 +130,33 @@ def report_text(found: Report, style: given.ReportFormat, *, to_file: bool = Fal
         table.attrs.get("labels", 1),
         to_file=to_file,
     )
-    beneath = [*table.attrs.get("notes", ()), *found.caption]
+    footer = [*table.attrs.get("notes", ()), *found.caption]
     if style == "table":
-        return f"{text}\n{output.paragraphs(beneath, to_file=to_file)}\n"
+        return f"{text}\n{output.paragraphs(footer, to_file=to_file)}\n"
     mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
-    return text + "\n" + gap.join(mark + formats.visible(line) for line in beneath) + "\n"
+    return text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
 
 
 def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
-    """Refuse options that mean nothing to the list of reports.
+    """Reject options that the list of reports does not use.
 
     Raises:
-        TeachMattersError: there is one.
+        TeachMattersError: such an option was given.
     """
-    options: dict[str, object] = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data}
-    options |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
-    if given_ones := [option for option, value in {**options, **others}.items() if value]:
+    chosen: dict[str, object] = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data}
+    chosen |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
+    if used := [option for option, value in {**chosen, **others}.items() if value]:
         raise TeachMattersError(
-            f"{listing(given_ones)} without the name of a report: write 'tm report NAME {given_ones[0]} ...'; "
+            f"{listing(used)} without the name of a report: write 'tm report NAME {used[0]} ...'; "
             "'tm report' alone lists the names"
         )
 
 
-def _list(specs: list[ReportSpec], style: given.ReportFormat) -> None:
+def _list(specs: list[ReportSpec], style: options.ReportFormat) -> None:
     from teachmatters.reports.page.build import NAME, SUMMARY
 
     rows = [[spec.name, spec.summary] for spec in specs] + [[NAME, SUMMARY]]
     output.emit_table(["report", "what it shows"], rows, style)
 
 
-app = given.single(report, HELP)
+app = options.single(report, HELP)

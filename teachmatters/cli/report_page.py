@@ -1,12 +1,11 @@
-"""``tm report page``: what its options mean, and the file that it writes."""
+"""``tm report page``: check the options and write the file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -16,28 +15,28 @@ DEFAULT = Path("report.html")
 
 
 def write_page(db: str | None, asked: Options, out: Path | None, others: dict[str, bool]) -> None:
-    """Write the page.
+    """Write all reports as one HTML page.
 
     Args:
         db: the store.
         asked: models, data sets and setting.
         out: the file.
-        others: options that a page does not take, and whether they were given.
+        others: options that a page does not take; True for those on the command line.
 
     Raises:
-        TeachMattersError: an option that it does not take, nothing to show, or a file that cannot be written.
+        TeachMattersError: an option does not apply, there is nothing to show, or the file cannot be written.
     """
     from teachmatters import registry
     from teachmatters.reports.page.build import NAME, build, count
     from teachmatters.store.location import reading_path
 
     refused = [f"--{name}" for name in ("metrics", "layers", "heads") if getattr(asked, name)]
-    refused += [option for option, was_given in others.items() if was_given]
+    refused += [option for option, used in others.items() if used]
     if refused:
         name = listing("--metric" if option == "--metrics" else option for option in refused)
         raise TeachMattersError(f"report {NAME!r} takes no {name}; it takes --model, --data, --setting and --out.")
     target = out or DEFAULT
-    given.check_target(target, "--out", (".html", ".htm"))
+    options.check_target(target, "--out", (".html", ".htm"))
     path, remark = reading_path(db)
     if remark:
         output.say(remark)

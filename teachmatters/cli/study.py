@@ -1,4 +1,4 @@
-"""``tm study``: many models, data sets and analyses, from one file."""
+"""``tm study``: measure many models, data sets and analyses from one file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.cli.analyze import outcome_line
 from teachmatters.errors import TeachMattersError, listing
 
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from teachmatters.runner.study.model import Study
     from teachmatters.store.location import StoreLocation
 
-HELP = """Carry out a study: a YAML file that names models, data sets and analyses.
+HELP = """Run a study: a YAML file that names models, data sets and analyses.
 
-Only what the store lacks is measured; one pass serves all that shares a model, a data set and a transform. Stopped at
-any moment, the same command goes on with what is missing. --plan measures nothing and says what that is, and how long
-it would take here.
+The command measures only what the store lacks. Analyses that share a model, a data set and a transform share one
+forward pass. If it is interrupted, run the same command again to continue. --plan measures nothing: it lists what is
+missing and estimates the time on this machine.
 
 Examples:
 
@@ -45,68 +44,70 @@ DbOption = Annotated[
     typer.Option(
         "--db",
         metavar="FILE-OR-URL",
-        help="The results store. Default: the one that the study names, else TM_DB, else ./results.db.",
+        help="The results store. Default: the study's own, else TM_DB, else ./results.db.",
         show_default=False,
     ),
 ]
-PlanOption = Annotated[bool, typer.Option("--plan", help="Measure nothing; say what is missing and what it takes.")]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Measure nothing; list what is missing and estimate its cost.")
+]
 
 
 def study(
     file: FileArgument,
     plan: PlanOption = False,
     db: DbOption = None,
-    engine: given.EngineOption = "local",
-    address: given.AddressOption = None,
-    shards: given.ShardsOption = None,
-    style: given.ListFormatOption = "table",
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    shards: options.ShardsOption = None,
+    style: options.ListFormatOption = "table",
 ) -> None:
-    """Carry out a study."""
+    """Run a study."""
     from teachmatters.registry import load
     from teachmatters.runner.requests import EngineRequest
     from teachmatters.runner.study.resolve import open_study
     from teachmatters.store.location import writing_path
 
-    asked = open_study(load(), file)
-    path = writing_path(db if db is not None else asked.db)
+    opened = open_study(load(), file)
+    path = writing_path(db if db is not None else opened.db)
     if plan:
-        _plan(asked, path, style)
+        _plan(opened, path, style)
     else:
-        _run(asked, path, EngineRequest(name=engine, address=address, shards=shards), style)
+        _run(opened, path, EngineRequest(name=engine, address=address, shards=shards), style)
 
 
-def _plan(asked: Study, path: StoreLocation, style: given.ListFormat) -> None:
-    from teachmatters.cli.study_plan import show_forecast
+def _plan(opened: Study, path: StoreLocation, style: options.ListFormat) -> None:
+    from teachmatters.cli.study_plan import show_estimate
     from teachmatters.runner.estimate.estimate import estimate_study
 
     with output.progress() as display:
-        found = estimate_study(asked, path, display)
-    show_forecast(found, path, style)
+        estimate = estimate_study(opened, path, display)
+    show_estimate(estimate, path, style)
 
 
-def _run(asked: Study, path: StoreLocation, engine: EngineRequest, style: given.ListFormat) -> None:
+def _run(opened: Study, path: StoreLocation, engine: EngineRequest, style: options.ListFormat) -> None:
     try:
-        from teachmatters.runner.study.run import run_study  # torch: there is time to think better of it
+        from teachmatters.runner.study.run import run_study  # imports torch; Ctrl-C may come here
 
         with output.progress() as display:
-            outcomes = run_study(asked, path, display, lambda outcome: _tell(display, outcome), engine)
+            outcomes = run_study(opened, path, display, lambda outcome: _report(display, outcome), engine)
     except KeyboardInterrupt:
-        kept = f"what was done is in {path}; " if _there(path) else ""
-        output.say(f"stopped; {kept}the same command goes on with what is missing")
+        kept = f"finished cells are in {path}; " if _exists(path) else ""
+        output.say(f"stopped; {kept}run the same command again to continue")
         raise
     _show(outcomes, path, style)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
 
-def _tell(display: output.Bar | output.Log, outcome: Outcome) -> None:
-    """What was measured is said when it is; what was reused, or failed for reasons told below, is only counted."""
+def _report(display: output.Bar | output.Log, outcome: Outcome) -> None:
+    """Report a measured cell at once; the closing table counts reused and failed ones."""
     if outcome.status == "done":
         display.say(outcome_line(outcome))
 
 
-def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: given.ListFormat) -> None:
-    """The closing table: what became of everything, and why what failed did."""
+def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: options.ListFormat) -> None:
+    """Print the closing table, and the reason of each failure."""
     if style == "json":
         output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
     else:
@@ -117,17 +118,17 @@ def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: given.ListFor
         rows = [(*group, *(counts[status] for status in COLUMNS[3:])) for group, counts in groups.items()]
         output.emit_table(COLUMNS, rows)
     for reason, failed in _reasons(outcomes).items():
-        output.say(f"failed {_named(failed)}: {reason}")
+        output.say(f"failed {_summary(failed)}: {reason}")
         error = failed[0].error
         if error is not None and os.environ.get("TM_DEBUG") == "1":
             output.say("".join(traceback.format_exception(error)))
     totals = Counter(outcome.status for outcome in outcomes)
-    where = f"; the results are in {path}" if _there(path) else ""
+    where = f"; the results are in {path}" if _exists(path) else ""
     output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")
 
 
-def _there(path: StoreLocation) -> bool:
-    """Return whether there is a store; a server that does not answer has none to look at."""
+def _exists(path: StoreLocation) -> bool:
+    """Return whether the store exists; False for a server that does not answer."""
     from teachmatters.store import backend_of
 
     try:
@@ -160,8 +161,8 @@ def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     return reasons
 
 
-def _named(failed: Sequence[Outcome]) -> str:
-    """``12 cells (attention, cka on coco; dino-b16, mae-b16)``."""
+def _summary(failed: Sequence[Outcome]) -> str:
+    """Summarise failed cells: ``12 cells (attention, cka on coco; dino-b16, mae-b16)``."""
     analyses = listing(dict.fromkeys(outcome.analysis for outcome in failed), 3)
     data = listing(dict.fromkeys(outcome.dataset for outcome in failed), 3)
     models = listing(dict.fromkeys(label for o in failed for label in (o.model, o.other) if label), 3)
@@ -169,4 +170,4 @@ def _named(failed: Sequence[Outcome]) -> str:
     return f"{count} ({analyses} on {data}; {models})"
 
 
-app = given.single(study, HELP)
+app = options.single(study, HELP)

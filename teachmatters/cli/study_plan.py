@@ -1,4 +1,4 @@
-"""What ``tm study --plan`` prints."""
+"""The output of ``tm study --plan``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
+from teachmatters.cli import options, output
 from teachmatters.errors import listing
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ COLUMNS = (
 )
 
 
-def show_forecast(found: Estimate, path: StoreLocation, style: given.ListFormat) -> None:
-    """A line for each data set and transform, or with JSON for each model as well; beneath it what is not there."""
+def show_estimate(found: Estimate, path: StoreLocation, style: options.ListFormat) -> None:
+    """Print one row per data set and transform (JSON: per model too), then speeds, problems and totals."""
     if style == "json":
         _emit_json(found)
     elif found.passes:
@@ -43,7 +42,7 @@ def show_forecast(found: Estimate, path: StoreLocation, style: given.ListFormat)
 
 
 def _emit_json(found: Estimate) -> None:
-    """An object for each pass, one that counts comparisons if there are any, and one for each problem that says it."""
+    """Print one object per pass, one with the number of comparisons if there are any, and one per problem."""
     from teachmatters.runner.estimate.result import EstimatedPass
 
     names = [*(field.name for field in fields(EstimatedPass)), "seconds", "comparisons", "problem"]
@@ -76,7 +75,7 @@ def _row(group: Sequence[EstimatedPass]) -> tuple[object, ...]:
 
 
 def _say_speeds(found: Estimate) -> None:
-    """Forward passes a second, by architecture."""
+    """Print the forward passes per second of each architecture."""
     from teachmatters.runner.estimate.result import rate_of
 
     groups: dict[str, dict[str, list[EstimatedPass]]] = {}
@@ -97,8 +96,8 @@ def _say_problems(found: Estimate) -> None:
         match kind:
             case "weights":
                 output.say(
-                    f"weights of {names} are {reason}; what is known without them is counted as if the store held "
-                    "nothing, and timed with untrained networks"
+                    f"weights of {names} are {reason}; the estimate assumes that the store has none of their "
+                    "numbers, and times untrained models"
                 )
             case "data":
                 output.say(f"not counted, {cells:,} cells on {names}: {reason}")
@@ -115,18 +114,14 @@ def _say_total(found: Estimate, path: StoreLocation) -> None:
             f"{found.forward_passes:,} forward passes over {len(found.keys):,} images, about "
             f"{duration(found.seconds)} on this {found.device}; features: {in_words(found.feature_bytes)}"
         )
-        after = "what is computed after a pass"
-        output.say(
-            f"{found.comparisons:,} comparisons of models, and {after}, come on top"
-            if found.comparisons
-            else f"{after} comes on top"
-        )
+        pairs = f"{found.comparisons:,} comparisons of models and " if found.comparisons else ""
+        output.say(f"not in this time: {pairs}the computations after each pass")
     if found.remark:
         output.say(found.remark)
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it.
+    """Format a time in its natural unit.
 
     >>> duration(0.2), duration(47), duration(400), duration(9000), duration(400000)
     ('1 s', '47 s', '7 min', '2.5 h', '4.6 days')

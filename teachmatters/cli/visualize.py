@@ -1,4 +1,4 @@
-"""``tm visualize``: attention laid over images."""
+"""``tm visualize``: draw attention over images."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from teachmatters.cli import options as given
-from teachmatters.cli import output
-from teachmatters.cli.figures import Drawings, figures_of
+from teachmatters.cli import options, output
+from teachmatters.cli.figures import FigureWriter, image_files
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     from teachmatters.runner.visualize.visualize import FailedImage
 
-HELP = """Lay a model's attention over images: grids of layers, heads and the positions that look.
+HELP = """Draw a model's attention over images, in grids of layers, heads and query positions.
 
-Three drawings of each image: layers x heads (of the first position), heads x positions (of the last layer), and
-layers x positions (the mean over heads).
+Each image gets three figures: layers x heads (for the first position), heads x positions (in the last layer) and
+layers x positions (averaged over heads).
 
 Examples:
 
@@ -32,7 +31,7 @@ Examples:
 
 GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]
 ImagesArgument = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE...", help="Files; a folder stands for its images.", show_default=False)
+    list[Path], typer.Argument(metavar="IMAGE...", help="Files, or folders of images.", show_default=False)
 ]
 
 
@@ -42,7 +41,7 @@ def visualize(
         list[str],
         typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
     ],
-    layers: given.LayersOption = None,
+    layers: options.LayersOption = None,
     heads: Annotated[
         str | None, typer.Option("--heads", metavar="LIST", help="Only these heads, from 1: '1,6,12' or '1-3'.")
     ] = None,
@@ -51,26 +50,26 @@ def visualize(
         typer.Option(
             "--positions",
             metavar="LIST",
-            help="Who looks: cls, top, left, center, right, bottom, spatial (the mean over patches), self (every patch "
-            "at itself), ROW:COLUMN, diagonal (a patch of every row). Default: the first eight.",
+            help="Query positions: cls, top, left, center, right, bottom, spatial (the mean over patches), self (each "
+            "patch to itself), ROW:COLUMN, diagonal (one patch per row). Default: the first eight.",
         ),
     ] = None,
-    grid: Annotated[GridChoice, typer.Option("--grid", help="Which drawing.")] = "all",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the drawings go.")] = Path("attention"),
+    grid: Annotated[GridChoice, typer.Option("--grid", help="The figure to draw.")] = "all",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the figures.")] = Path("attention"),
     weights: Annotated[
         list[str] | None,
         typer.Option(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint for a model, instead of its own; #NAME behind it chooses a network in it.",
+            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks.",
         ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="For untrained models.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed, for untrained models.")] = 0,
 ) -> None:
-    """Lay a model's attention over images."""
+    """Draw a model's attention over images."""
     from teachmatters.measures.attention_views import KINDS
     from teachmatters.runner.visualize.visualize import FailedImage, VisualizeRequest
     from teachmatters.runner.visualize.visualize import visualize as run
@@ -78,40 +77,40 @@ def visualize(
     if out.exists() and not out.is_dir():
         raise TeachMattersError(f"--out {str(out)!r} is a file; name a folder")
     request = VisualizeRequest(
-        images=figures_of(images),
+        images=image_files(images),
         models=model,
         weights=weights or (),
-        layers=given.parse_numbers(layers, "--layers"),
-        heads=given.parse_numbers(heads, "--heads"),
+        layers=options.parse_numbers(layers, "--layers"),
+        heads=options.parse_numbers(heads, "--heads"),
         positions=tuple(word.strip() for word in positions.split(",")) if positions is not None else (),
         device=device,
-        dtype=dtype,  # type: ignore[arg-type]  # the runner says which ones there are
+        dtype=dtype,  # type: ignore[arg-type]  # the runner checks the name
         seed=seed,
     )
-    drawings = Drawings(out, request.images, KINDS if grid == "all" else (grid,))
-    missed: list[FailedImage] = []
+    writer = FigureWriter(out, request.images, KINDS if grid == "all" else (grid,))
+    failed: list[FailedImage] = []
     with output.progress() as display:
-        for seen in run(request, display):
-            if isinstance(seen, FailedImage):
-                missed.append(seen)
+        for views in run(request, display):
+            if isinstance(views, FailedImage):
+                failed.append(views)
                 continue
             try:
-                for path in drawings.draw(seen):
+                for path in writer.draw(views):
                     display.say(f"Drew {path}")
             except TeachMattersError as error:
-                missed.append(FailedImage(what=f"{seen.image} in {seen.model}", error=error))
-    _close(missed, drawings)
+                failed.append(FailedImage(what=f"{views.image} in {views.model}", error=error))
+    _report_failures(failed, writer)
 
 
-def _close(missed: Sequence[FailedImage], drawings: Drawings) -> None:
-    """Say what failed; where there is nothing else to say, it is the command's own error."""
-    if not missed:
+def _report_failures(failed: Sequence[FailedImage], writer: FigureWriter) -> None:
+    """Print the failures and exit with 1; a single reason without any figure is the command's own error."""
+    if not failed:
         return
-    if not drawings.written and len({each.reason for each in missed}) == 1:
-        raise missed[0].error
-    for each in missed:
-        output.say(f"failed {each.what}: {each.reason}")
+    if not writer.written and len({image.reason for image in failed}) == 1:
+        raise failed[0].error
+    for image in failed:
+        output.say(f"failed {image.what}: {image.reason}")
     raise typer.Exit(1)
 
 
-app = given.single(visualize, HELP)
+app = options.single(visualize, HELP)

@@ -97,10 +97,13 @@ def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None
     among_others = tm(*asked, "attention")
     assert "Metric: attn-distance " in among_others.stdout
     assert "attn-head-type" not in among_others.stdout
-    assert "attn-head-type (tm report metric --metric attn-head-type)" in among_others.stderr
+    assert (
+        "omitted (several values per layer): attn-head-type; see 'tm report metric --metric attn-head-type'"
+        in among_others.stderr
+    )
     alone = tm(*asked, "attn-head-type")
     assert "Metric: attn-head-type " in alone.stdout
-    assert "not shown" not in alone.stderr
+    assert "omitted" not in alone.stderr
 
 
 @pytest.mark.usefixtures("toys")
@@ -264,7 +267,7 @@ def test_a_folder_is_checked_against_the_layout(here: Path) -> None:
     for name in ("cats", "dogs"):
         (here / "pets" / name).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(here / "pets" / name / "1.png")
-    assert "2 for images; 2 classes" in tm("datasets", "folder", "--data-root", "pets").stdout
+    assert "found       2 for images; 2 for labels; 2 classes" in tm("datasets", "folder", "--data-root", "pets").stdout
 
 
 PLUGIN = """
@@ -330,8 +333,8 @@ def test_a_plugins_command_is_a_command_of_ours() -> None:
         ("import no_such_module", "'tmt_greet_app:app', named by a plugin, cannot be loaded: ModuleNotFoundError"),
         ("1 / 0", "'tmt_greet_app:app', named by a plugin, cannot be loaded: ZeroDivisionError: division by zero"),
         ("", "cannot be loaded: tmt_greet_app has no 'app'"),
-        ("app = print", "'tmt_greet_app:app' is no Typer app with a command"),
-        ("import typer\napp = typer.Typer()", "'tmt_greet_app:app' is no Typer app with a command"),
+        ("app = print", "'tmt_greet_app:app' is not a Typer app with a command"),
+        ("import typer\napp = typer.Typer()", "'tmt_greet_app:app' is not a Typer app with a command"),
     ],
 )
 def test_a_command_that_cannot_be_loaded_is_one_line_and_harms_no_other(here: Path, body: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""``tm cache``: what is there, and what is dropped."""
+"""``tm cache``: what is there, and what is removed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_of_no_cache_nothing_is_told_and_none_is_made(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     assert "nothing is cached in" in result.stderr
     assert json.loads(cache("info", "--db", tmp_path / "none.db", "--format", "json").stdout) == []
-    assert "nothing to drop" in cache("prune", "--all", "--db", tmp_path / "none.db").stderr
+    assert "nothing to remove" in cache("prune", "--all", "--db", tmp_path / "none.db").stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -57,7 +57,7 @@ def test_prune_says_what_it_freed_and_leaves_the_rest(store: Path) -> None:
     result = cache("prune", "toy-a", "--db", store)
     assert (result.exit_code, result.stdout) == (0, "")
     first, last = result.stderr.splitlines()
-    assert first.startswith("dropped features-")
+    assert first.startswith("removed features-")
     assert "(toy-a on toys): " in first
     assert last.startswith("freed ")
     assert [path.name.split("-")[0] for path in sorted(folder.iterdir())] == ["notes.txt", "toy"]
@@ -68,7 +68,7 @@ def test_prune_says_what_it_freed_and_leaves_the_rest(store: Path) -> None:
 
 def test_prune_by_age(store: Path) -> None:
     (about,) = store.with_name("store.db.cache").glob("features-*/about.json")
-    assert "nothing to drop" in cache("prune", "--older-than", 1, "--db", store).stderr
+    assert "nothing to remove" in cache("prune", "--older-than", 1, "--db", store).stderr
     os.utime(about, (0, 0))
     assert "(toy-a on toys)" in cache("prune", "--older-than", 1, "--db", store).stderr
 
@@ -76,13 +76,13 @@ def test_prune_by_age(store: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing said what to drop"),
-        (("dino-b16", "--all"), "give one of the two"),
+        ((), "no entries chosen"),
+        (("dino-b16", "--all"), "exclude each other; give one of them"),
         (("--older-than", "-1"), "at least 0"),
         (("features-z",), "unknown cache entry 'features-z'. Did you mean 'features"),
     ],
 )
-def test_what_cannot_be_dropped_is_one_line(store: Path, words: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_removed_is_one_line(store: Path, words: tuple[str, ...], said: str) -> None:
     result = cache("prune", *words, "--db", store)
     assert result.exit_code == 1
     assert said in result.stderr

@@ -44,7 +44,7 @@ def test_a_sheet_of_a_folder(here: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--preview sheet.png", "of which data set? 'tm datasets' lists them"),
+        ("--preview sheet.png", "needs the name of a data set; 'tm datasets' lists them"),
         ("digits --preview sheet.jpg", "must end in .png"),
         ("digits --preview no/sheet.png", "there is no folder 'no'"),
         ("digts --preview sheet.png", "Did you mean 'digits'?"),
@@ -83,13 +83,13 @@ def tasks(here: Path) -> Path:
 def test_the_gallery_is_counted_too() -> None:
     shown = tm("scenes").stdout
     assert "; 600 for masks; " in shown
-    assert "found       1,800 for labels (600 queries, 1,200 in the gallery); " in shown
+    assert "; 1,800 for labels (600 queries, 1,200 in the gallery); " in shown
 
 
 HOLDS = {
     "roxford5k": "12 for images; 14 for retrieval (2 queries, 12 in the gallery)",
     "davis": "3 for images; 3 for videos (1 video)",
-    "spair": "3 for pairs (2 pairs); 3 for images",
+    "spair": "3 for images; 3 for pairs (2 pairs)",
 }
 
 
@@ -113,7 +113,7 @@ def test_lost_and_empty_files_are_named(name: str, folder: str, lost: list[str],
         # frames are listed from their folder: one that is not there is not known to be missing
         (tasks / folder / path).write_bytes(b"") if path.startswith("JPEG") else (tasks / folder / path).unlink()
     shown = tm(f"{name} --data-root .").stdout
-    assert f"missing     {len(lost)} (not there, or empty): " in shown
+    assert f"missing     {len(lost)} (absent or empty): " in shown
     assert all(path in shown for path in lost)
 
 

@@ -18,6 +18,6 @@ def test_reports_of_metrics_that_were_not_measured_are_passed_over(
     """Plugins bring reports too, and the demo measures the built-in suites alone."""
     saved: list[Path] = []
     monkeypatch.setattr(plots, "save", lambda figure, path: saved.append(path))
-    drawings = demo._draw(SHIPPED, tmp_path, {"davis-jf"})
-    assert drawings == saved == [tmp_path / f"{name}.png" for name in ("best-layers", "scatter", "video")]
+    figures = demo._draw(SHIPPED, tmp_path, {"davis-jf"})
+    assert figures == saved == [tmp_path / f"{name}.png" for name in ("best-layers", "scatter", "video")]
     assert "mini-supervised" in capsys.readouterr().out

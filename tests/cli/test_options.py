@@ -20,13 +20,13 @@ def test_lists_of_numbers(text: str | None, numbers: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "1,", "1-", "-1", "1-2-3", "1.5", "²", "٣", "1;2", "9" * 30])
 def test_what_is_no_list(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no list of numbers like '1,6,12' or '1-3'"):
+    with pytest.raises(typer.BadParameter, match="is not a list of numbers such as '1,6,12' or '1-3'"):
         options.parse_numbers(text, "--layers")
 
 
 @pytest.mark.parametrize("text", ["0", "0-3", "3-1", "1-1001", "999999999"])
 def test_numbers_out_of_range(text: str) -> None:
-    with pytest.raises(TeachMattersError, match=f"--layers {text}: numbers count from 1 to at most 1000"):
+    with pytest.raises(TeachMattersError, match=f"--layers {text}: numbers must be from 1 to 1000"):
         options.parse_numbers(text, "--layers")
 
 

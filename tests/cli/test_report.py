@@ -130,7 +130,7 @@ def test_files_instead_of_standard_output(store: Path, tmp_path: Path) -> None:
         (["metric", "--out", "."], "is a folder"),
         (["metric", "--out", "x" * 300], "File name too long"),
         (["metric", "--out", "results.db"], "is a database and would be lost"),
-        (["metric", "--layers", "0"], "numbers count from 1"),
+        (["metric", "--layers", "0"], "numbers must be from 1"),
         (["metric", "--setting", "limit=9"], "no run in results.db has the setting 'limit=9'"),
         (["best-layers", "--heads", "1"], "takes no --heads"),
         (["metric", "--model", "dino-s61"], "Did you mean 'dino-s16'?"),

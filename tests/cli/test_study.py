@@ -42,7 +42,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
         "42",
     ]
     assert "5 of 5 cells are missing from results.db\n42 forward passes over 21 images, about 1 s" in planned.stderr
-    assert "3 comparisons of models, and what is computed after a pass, come on top\n" in planned.stderr
+    assert "not in this time: 3 comparisons of models and the computations after each pass\n" in planned.stderr
     assert "forward passes a second on this cpu: ViT-24/8: crop " in planned.stderr
     assert [path.name for path in Path().iterdir()] == ["study.yaml"]
     done = tm("study.yaml")
@@ -57,7 +57,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
     assert again.stderr == "done 0, reused 5, failed 0; the results are in results.db\n"
     assert tm("study.yaml", "--plan").output == "0 of 5 cells are missing from results.db\n"
     Path("alone.yaml").write_text("models: toy-a\nmeasure: [{metrics: knn, data: toys}]\n", encoding="utf-8")
-    assert tm("alone.yaml", "--plan").stderr.endswith("\nwhat is computed after a pass comes on top\n")
+    assert tm("alone.yaml", "--plan").stderr.endswith("\nnot in this time: the computations after each pass\n")
 
 
 def test_json_is_a_list_of_objects_and_nothing_else() -> None:
@@ -115,11 +115,13 @@ def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.toys.toy_source", stopped)
     answer = tm("study.yaml")
     assert answer.exit_code == 130
-    assert "stopped; the same command goes on with what is missing" in answer.stderr
+    assert "stopped; run the same command again to continue" in answer.stderr
     monkeypatch.setattr("tests.toys.toy_source", toy_source)
     assert tm("study.yaml").exit_code == 0
     monkeypatch.setattr("tests.toys.toy_source", stopped)
-    assert "stopped; what was done is in results.db; the same command goes on" in tm("study.yaml").stderr
+    assert (
+        "stopped; finished cells are in results.db; run the same command again to continue" in tm("study.yaml").stderr
+    )
 
 
 # ---------------------------------------------------------------- docs/studies/

@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_three_drawings_of_a_image(here: Path) -> None:
+def test_three_figures_of_an_image(here: Path) -> None:
     answer = tm("cat.png", "--model", "toy-a")
     assert answer.exit_code == 0, answer.output
     assert answer.stdout == ""
@@ -85,7 +85,7 @@ def test_several_images_and_models_one_of_each_bad(here: Path) -> None:
     assert failed[1:] == ["failed toy-broken: toy-broken is broken"]
 
 
-def test_a_folder_stands_for_its_images_but_not_for_our_drawings(here: Path) -> None:
+def test_a_folder_stands_for_its_images_but_not_for_our_figures(here: Path) -> None:
     for name in ("pets/dog.png", "pets/.hidden.png", "pets/below/deep.png"):
         photo(here / name)
     (here / "pets" / "notes.txt").write_text("notes")
@@ -93,7 +93,7 @@ def test_a_folder_stands_for_its_images_but_not_for_our_drawings(here: Path) -> 
         answer = tm("pets", "pets/dog.png", "--model", "toy-a", "--grid", "layers-positions", "--out", "pets")
         assert answer.stderr == "Drew pets/dog.toy-a.layers-positions.png\n"
     (here / "empty").mkdir()
-    refused(tm("empty", "--model", "toy-a"), "folder 'empty' holds no image itself")
+    refused(tm("empty", "--model", "toy-a"), "folder 'empty' has no image directly in it")
 
 
 def test_images_of_one_name_are_told_apart(here: Path) -> None:
@@ -107,7 +107,7 @@ def test_nothing_else_is_overwritten(here: Path) -> None:
     target = photo(here / "attention" / "cat.toy-a.layers-positions.png")
     before = target.read_bytes()
     answer = tm("cat.png", "--model", "toy-a", "--grid", "layers-positions")
-    refused(answer, "is none of this command's drawings and would be lost; choose another --out")
+    refused(answer, "is not a figure of this command and would be overwritten; use another --out")
     assert target.read_bytes() == before
     assert tm("cat.png", "--model", "toy-a", "--grid", "layers-heads").exit_code == 0
     again = tm("cat.png", "--model", "toy-a", "--grid", "layers-heads")
@@ -118,7 +118,7 @@ def test_two_models_that_make_one_file_name_are_told(here: Path) -> None:
     answer = tm("cat.png", "-m", "a/b=toy-a", "-m", "a-b=toy-b", "--grid", "layers-positions")
     assert answer.exit_code == 1
     assert "Drew attention/cat.a-b.layers-positions.png\nfailed cat.png in a-b: " in answer.stderr
-    assert "was drawn by this command already" in answer.stderr
+    assert "was just written and would be overwritten" in answer.stderr
 
 
 def test_one_line_for_what_cannot_be_done(here: Path) -> None:
@@ -127,7 +127,7 @@ def test_one_line_for_what_cannot_be_done(here: Path) -> None:
     refused(tm("cat.png", "--model", "toy-z"), "unknown model 'toy-z'")
     refused(tm("cat.png", "--model", "toy-a", "--layers", "13"), "--layers 13: toy-a has layers 1 to 3")
     refused(tm("cat.png", "--model", "toy-a", "--heads", "2-4"), "--heads 4: toy-a has heads 1 to 3")
-    refused(tm("cat.png", "--model", "toy-a", "--layers", "0"), "--layers 0: numbers count from 1")
+    refused(tm("cat.png", "--model", "toy-a", "--layers", "0"), "--layers 0: numbers must be from 1")
     refused(tm("cat.png", "--model", "toy-a", "--positions", "centre"), "Did you mean 'center'?")
     refused(tm("cat.png", "--model", "toy-bare", "--positions", "cls"), "unknown position 'cls'")
     refused(tm("cat.png", "--model", "toy-a", "--out", "taken"), "--out 'taken' is a file; name a folder")

@@ -89,7 +89,7 @@ def overlay(pixels: Pixels, values: NDArray[np.float32]) -> Pixels:
     return (OPACITY * heat + (1 - OPACITY) * grey[..., None]).astype(np.float32)
 
 
-def is_drawing(path: Path) -> bool:
+def is_our_figure(path: Path) -> bool:
     """Whether a file is a drawing of this package, which may be drawn anew."""
     try:
         with Image.open(path) as image:

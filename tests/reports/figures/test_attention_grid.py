@@ -11,7 +11,7 @@ from PIL import Image
 
 from teachmatters.measures.attention_views import Views
 from teachmatters.reports.figures import plots
-from teachmatters.reports.figures.attention_grid import draw, is_drawing, overlay
+from teachmatters.reports.figures.attention_grid import draw, is_our_figure, overlay
 
 
 def views(layers: int, heads: int, positions: tuple[str, ...], size: tuple[int, int] = (4, 4)) -> Views:
@@ -112,7 +112,7 @@ def test_our_drawings_are_known(tmp_path: Path) -> None:
     drawn(draw("a", "b", image(), views(1, 1, ("cls",)).grid("layers-heads"), tokens=17), tmp_path / "ours.png")
     Image.fromarray(image()).save(tmp_path / "photo.png")
     (tmp_path / "text.png").write_text("no image")
-    assert [is_drawing(tmp_path / f"{name}.png") for name in ("ours", "photo", "text", "nowhere")] == [
+    assert [is_our_figure(tmp_path / f"{name}.png") for name in ("ours", "photo", "text", "nowhere")] == [
         True, False, False, False,
     ]  # fmt: skip
 
