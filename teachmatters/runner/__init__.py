@@ -1,1 +1,1 @@
-"""Model x data -> store."""
+"""Runs models over data and records the results in the store."""

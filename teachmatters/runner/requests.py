@@ -1,4 +1,4 @@
-"""What the user asked ``tm analyze`` for, and how it ended."""
+"""Requests to ``tm analyze`` and their outcomes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
-    """Who is to make the forward passes.
+    """The engine that runs the forward passes.
 
     Attributes:
         name: ``local``, this process, or ``ray``, the workers of a Ray cluster.
-        address: of a running cluster, ``auto`` or ``HOST:PORT``; None: a Ray of its own on this machine.
-        shards: into how many parts the images of a pass are cut; None: as many as can be worked on at once.
+        address: of a running cluster, ``auto`` or ``HOST:PORT``; None: start Ray on this machine.
+        shards: number of shards of a pass; None: as many as can run at once.
     """
 
     name: str = "local"
@@ -30,24 +30,24 @@ class EngineRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyzeRequest:
-    """One analyze command.
+    """The arguments of one analyze command.
 
     Attributes:
         models: ``[LABEL=]NAME`` or a pattern, at least one.
         metrics: analyses, metrics or suites, at least one.
         data: data sets; empty: the default of each analysis; ``paper``: the paper's.
-        data_root: where the data sets lie, or the data set itself; None: TM_DATA.
+        data_root: folder of the data sets, or of the data set itself; None: TM_DATA.
         weights: ``[LABEL=]FILE``.
         supervision: ``[LABEL=]TEXT``, how a model was trained.
         db: the store to write.
         device: ``auto``, ``cpu``, ``cuda``, ``mps``.
         dtype: of the forward pass.
-        batch_size: inputs a forward pass; None: chosen by the model's size.
+        batch_size: inputs per forward pass; None: chosen by the size of the model.
         limit: the first N units of each data set.
         parameters: ``NAME=VALUE``.
-        seed: for whatever is random.
+        seed: for everything random.
         force: measure again what the store already holds.
-        engine: who makes the forward passes.
+        engine: runs the forward passes.
     """
 
     models: Sequence[str]
@@ -69,16 +69,16 @@ class AnalyzeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one analysis of one model (or pair) on one data set ended.
+    """The outcome of one analysis of one model (or pair) on one data set.
 
     Attributes:
         model, other: labels; other only for a pair.
         dataset, analysis, setting, metrics: of the cell.
         status: ``done``, ``reused`` or ``failed``.
-        error: why it failed.
-        items, skipped: images that were used, and that could not be read.
-        seconds: that the measurement took.
-        notes: what is to be said once about it.
+        error: the reason of a failure.
+        items, skipped: number of images that were used, and that could not be read.
+        seconds: duration of the measurement.
+        notes: remarks of the analysis, which are shown once.
     """
 
     model: str
@@ -96,35 +96,35 @@ class Outcome:
 
     @property
     def ended(self) -> bool:
-        """Whether this was the task's end, not what was there before it."""
+        """Whether the task is complete: a ``reused`` outcome only lists what the store already held."""
         return self.status != "reused"
 
     @property
     def reason(self) -> str:
-        """Why it failed, in a line."""
+        """The reason of a failure, in one line."""
         if self.error is None or isinstance(self.error, TeachMattersError):
             return str(self.error or "")
         return " ".join(f"{type(self.error).__name__}: {self.error}".split())
 
 
 class Progress(Protocol):
-    """Who is told what goes on: the command line shows it, a notebook need not."""
+    """Receives the progress of a command; the command line shows it."""
 
     def say(self, text: str) -> None:
-        """A sentence worth reading now."""
+        """Show a sentence now."""
 
     def begin(self, label: str, total: int) -> None:
-        """A pass over ``total`` images begins."""
+        """Begin a pass over ``total`` images."""
 
     def advance(self, count: int) -> None:
-        """So many more images are done."""
+        """Count ``count`` more images as done."""
 
     def finish(self) -> None:
-        """The pass is over, well or not."""
+        """End the pass, complete or not."""
 
 
 class NoProgress:
-    """A Progress that does not care."""
+    """A Progress that shows nothing."""
 
     def say(self, text: str) -> None: ...
 

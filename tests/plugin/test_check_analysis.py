@@ -66,7 +66,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "what the state does not tell": (
         ("analysis.py", 'n = int(state["count"])', "n = self.count"),
         "measures",
-        "gave neither a number nor a word",
+        "returned no value and no note",
         CLASS,
     ),
     "a state that cannot be saved": (
@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "an undeclared metric": (
         ("analysis.py", 'metric="tmt-seed"', 'metric="tmt-seed-2"'),
         "measures",
-        "tmt-seed-2 of layer 1 was not asked for or is not declared",
+        "tmt-seed-2 of layer 1 was not requested or is not declared",
         CLASS,
     ),
     "numbers outside of the bounds": (

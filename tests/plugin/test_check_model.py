@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "no map for a block": (
         ("adapter.py", 'if "attention" in taps:', 'if "attention" in taps and layer != 2:'),
         "gate",
-        "layer 2 shows no attention",
+        "layer 2 produced no attention",
         STREAM,
     ),
     "two maps for a block": (

@@ -21,12 +21,12 @@ MemberSource: TypeAlias = PendingTask | ExtractionJob
 
 @dataclass(frozen=True, slots=True)
 class PlannedPass:
-    """A pass to run.
+    """A pass that is still to run.
 
     Attributes:
         label: shown with the progress.
         members: the started analyses and feature writers that take part.
-        origins: what each member was created from.
+        origins: the task or job that each member was created from.
     """
 
     label: str
@@ -39,9 +39,9 @@ class PassOutcome:
     """A pass that has run.
 
     Attributes:
-        conditions: under which it ran.
-        failed: members that failed, and why; the others went on.
-        states: return what the others gathered.
+        conditions: device, start and skipped images.
+        failed: the error of each member that failed; the others went on.
+        states: for each other member, a function that returns its state.
         seconds: each member's share of the time that this process spent on the pass.
     """
 
@@ -73,5 +73,5 @@ class Engine(Protocol):
         """Build and check the model where its passes will run.
 
         Raises:
-            TeachMattersError: it cannot be built, or is not a plain vision transformer.
+            TeachMattersError: the model cannot be built, or is not a plain vision transformer.
         """

@@ -30,7 +30,7 @@ class LocalEngine:
 
 
 class LocalExecutor:
-    """Runs each pass when its outcome is asked for."""
+    """Runs each pass when its outcome is requested."""
 
     def __init__(self, adapter: ModelAdapter, settings: PassSettings, progress: Progress) -> None:
         self.adapter, self.settings, self.progress = adapter, settings, progress
@@ -43,16 +43,16 @@ class LocalExecutor:
 
     def _run(self, planned: PlannedPass) -> PassOutcome:
         settings, members = self.settings, planned.members
-        started_at, begun = datetime.now(UTC), time.perf_counter()
-        one = Pass(self.adapter, settings.device, settings.dtype, members)
+        started_at, start = datetime.now(UTC), time.perf_counter()
+        forward_pass = Pass(self.adapter, settings.device, settings.dtype, members)
         size = settings.batch_size_for(self.info, members)
-        self.progress.begin(planned.label, len(one.entries))
+        self.progress.begin(planned.label, len(forward_pass.entries))
         try:
             with writing_features(members) as failed, out_of_memory(), full_precision():
-                outcome = one.run(members[0].input_spec.transform, size, self.progress.advance)
+                outcome = forward_pass.run(members[0].input_spec.transform, size, self.progress.advance)
         finally:
             self.progress.finish()
         states = {member: member.analysis.state for member in members}
-        seconds = scale_shares(outcome.seconds, time.perf_counter() - begun)
+        seconds = scale_shares(outcome.seconds, time.perf_counter() - start)
         conditions = RunConditions(started_at, settings.device, outcome.skipped)
         return PassOutcome(conditions, failed | outcome.failed, states, seconds)

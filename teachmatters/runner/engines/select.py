@@ -1,4 +1,4 @@
-"""Which engine a command asked for."""
+"""Checks and opens the engine that a command requests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ENGINES = ("local", "ray")
 
 
 def check_engine(request: EngineRequest) -> None:
-    """See at once whether there can be such an engine.
+    """Check the request for an engine before any work begins.
 
     Raises:
-        TeachMattersError: there is none of that name, an option is for another, or its package is not installed.
+        TeachMattersError: the name is unknown, an option belongs to another engine, or its package is not installed.
     """
     if request.name not in ENGINES:
         raise UnknownNameError("engine", request.name, ENGINES, f"Allowed: {', '.join(ENGINES)}.")
@@ -34,17 +34,16 @@ def check_engine(request: EngineRequest) -> None:
 
 @contextmanager
 def engine_of(request: EngineRequest, device: str, cache: Path) -> Iterator[Engine]:
-    """The engine, for as long as a command takes.
+    """Provide the engine for the duration of a command.
 
     Args:
-        request: which one.
-        device: the name that the command gave.
-        cache: of the store; workers must see it.
+        request: a request that passed ``check_engine``.
+        device: as given to the command.
+        cache: cache folder of the store; workers must see it.
 
     Raises:
-        TeachMattersError: it cannot be had; nothing was measured.
+        TeachMattersError: the cluster is not available or not usable; nothing was measured.
     """
-    check_engine(request)
     if request.name == "local":
         yield LocalEngine()
         return
@@ -55,5 +54,5 @@ def engine_of(request: EngineRequest, device: str, cache: Path) -> Iterator[Engi
 
 
 def driver_device(request: EngineRequest, device: str) -> str:
-    """Where this process computes: a GPU of the workers need not be here."""
+    """Return the device that this process uses; it need not have a GPU if the workers have one."""
     return "auto" if request.name == "ray" and device == "cuda" else device

@@ -1,4 +1,4 @@
-"""``tm study --plan``: what a study would still cost, found out without measuring anything."""
+"""``tm study --plan``: the remaining cost of a study, estimated without measuring anything."""
 
 from __future__ import annotations
 
@@ -29,81 +29,83 @@ Sources = dict[str, tuple[LabelledModel, ModelSource]]
 
 
 def estimate_study(study: Study, db: StoreLocation, progress: Progress) -> Estimate:
-    """What the store lacks of a study, and what finding it would take here.
+    """Estimate the passes that a study is missing, and their time on this machine.
 
-    Nothing is measured, fetched or written. Each model that something is missing of is built, and a few batches of
-    each kind of pass are tried for the time they take.
+    Nothing is measured, fetched or written. Each model with missing cells is built, and a few batches of each kind of
+    pass are timed.
 
     Raises:
         TeachMattersError: the store cannot be read, or the device is not there.
     """
     cells = sum(len(list(study_task.cells(study.labels))) for study_task in study.study_tasks)
-    found = Estimate(device=str(find_device(study.device)), cells=cells)
+    estimate = Estimate(device=str(find_device(study.device)), cells=cells)
     store = Store.reading(db) if backend_of(db).exists() else None
     missing_metrics = MissingMetrics(store.recorded if store is not None else _nothing, force=False)
     tasks, absent = open_study_tasks(study)
     for model in study.models:
         if not _here(model):
             hidden = sum((model.label, "") in study_task.cells(study.labels) for study_task in study.study_tasks)
-            found.add_obstacle("weights", model.label, hidden, "not here; 'tm fetch' gets them")
-    for one in absent:
-        hidden = len(list(one.study_task.cells(study.labels)))
-        found.missing += hidden
-        found.add_obstacle("data", one.study_task.data.name, hidden, one.error)
-    for settings, mine in settings_groups(study, db, tasks):
-        estimator = PassEstimator(db, settings, found, progress)
-        _look(study, mine, missing_metrics, estimator)
-        found.remark = _space(settings.cache, found)
+            estimate.add_obstacle("weights", model.label, hidden, "not here; 'tm fetch' gets them")
+    for unavailable in absent:
+        hidden = len(list(unavailable.study_task.cells(study.labels)))
+        estimate.missing += hidden
+        estimate.add_obstacle("data", unavailable.study_task.data.name, hidden, unavailable.error)
+    for settings, group in settings_groups(study, db, tasks):
+        estimator = PassEstimator(db, settings, estimate, progress)
+        _estimate_group(study, group, missing_metrics, estimator)
+        estimate.remark = _remark_on_space(settings.cache, estimate)
     if store is not None:
         store.close()
-    return found
+    return estimate
 
 
 def _nothing(_: Cell) -> frozenset[str]:
     return frozenset()
 
 
-def _look(study: Study, tasks: Sequence[Task], missing_metrics: MissingMetrics, estimator: PassEstimator) -> None:
-    """What one command would do (see AnalysisSession.run), without doing it."""
-    found = estimator.estimate
+def _estimate_group(
+    study: Study, tasks: Sequence[Task], missing_metrics: MissingMetrics, estimator: PassEstimator
+) -> None:
+    """Add what AnalysisSession.run would do for these tasks."""
+    estimate = estimator.estimate
     sources = _sources(study, tasks, estimator)
     weights = {label: source.weights for label, (_, source) in sources.items()}
     pairs = missing_metrics.pairs(study.labels, weights, tasks)
     able: Pairs = {key: missing for key, missing in pairs.items() if {*key[1:]} <= sources.keys()}
-    found.missing += sum(bool(missing) for missing in pairs.values())
-    found.comparisons += sum(bool(missing) for missing in able.values())
+    estimate.missing += sum(bool(missing) for missing in pairs.values())
+    estimate.comparisons += sum(bool(missing) for missing in able.values())
     for label, (model, source) in sources.items():
         singles = missing_metrics.singles(label, source.weights, tasks)
         pending_tasks = [PendingTask(task, missing) for task, missing in singles.items() if missing]
-        found.missing += len(pending_tasks)
-        halves = [PendingTask(task, missing) for task, missing in needed(able, label).items()]
-        pending_tasks += [pending for pending in halves if not estimator.has_pair_state(pending, model, source)]
+        estimate.missing += len(pending_tasks)
+        comparisons = [PendingTask(task, missing) for task, missing in needed(able, label).items()]
+        pending_tasks += [pending for pending in comparisons if not estimator.has_pair_state(pending, model, source)]
         if pending_tasks:
             estimator.add_model(model, source, pending_tasks)
 
 
 def _sources(study: Study, tasks: Sequence[Task], estimator: PassEstimator) -> Sources:
-    """The models whose weights are here, and in place of those that are not, where possible, an untrained network."""
+    """Return the models; where weights are absent, an untrained network of the same shape stands in if possible."""
     sources: Sources = {}
     for model in study.models:
         wanting = [task for task in tasks if not task.spec.pairs and task.wanted(model.label)]
         try:
             sources[model.label] = model, _source(model, estimator.settings.seed)
-        except Exception as error:  # noqa: BLE001  a stranger's code; it is told
+        except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported
             estimator.estimate.missing += len(wanting)
             estimator.estimate.add_obstacle("model", model.label, len(wanting), error)
     return sources
 
 
 def _here(model: LabelledModel) -> bool:
-    """Whether the weights can be read without a network."""
+    """Return whether the weights can be read without a download."""
     return model.weights is not None or weights_here(model.spec) != "no"
 
 
 def _source(model: LabelledModel, seed: int) -> ModelSource:
     if _here(model):
-        asked = ModelRequest(spec=model.spec, weights=model.weights, seed=seed)
-        source: ModelSource = call(model.spec.factory, asked)
+        request = ModelRequest(spec=model.spec, weights=model.weights, seed=seed)
+        source: ModelSource = call(model.spec.factory, request)
         return source
     untrained = open_untrained(model.spec.name)
     if untrained is None:
@@ -111,8 +113,8 @@ def _source(model: LabelledModel, seed: int) -> ModelSource:
     return untrained
 
 
-def _space(cache: Path, found: Estimate) -> str | None:
+def _remark_on_space(cache: Path, estimate: Estimate) -> str | None:
     try:
-        return remark_on_space(cache, found.feature_bytes, "features")
+        return remark_on_space(cache, estimate.feature_bytes, "features")
     except TeachMattersError as error:
         return str(error)

@@ -72,7 +72,7 @@ class PassEstimator:
                 self.pair_states[path] = info, pending.applicable(info)
 
     def _discount(self, features: FeaturePlan) -> None:
-        """Take out the features that an equal model under another label will have written."""
+        """Remove the features that the same model under another label will have written."""
         for path, extraction in features.extractions.items():
             there = self.features.setdefault(path, set())
             for key in there & extraction.missing.keys():
@@ -110,7 +110,7 @@ class PassEstimator:
         )
 
     def _forwards(self, entries: Sequence[ScheduledImage], member: PassMember, info: ModelInfo, pool: Hashable) -> int:
-        """Return the inputs of a pass. A transform that does not declare its number is applied to each image, once."""
+        """Return the number of inputs of a pass; a transform that does not declare it is applied to each image once."""
         transform = member.input_spec.transform
         if transform.inputs is not None:
             return len(entries) * transform.inputs
@@ -127,11 +127,11 @@ class PassEstimator:
 
     def _rate(self, adapter: ModelAdapter, members: Sequence[PassMember], shared: SharedPass, label: str) -> float:
         """Return inputs per second, measured once for all models of one shape and the same metrics."""
-        asked = frozenset((pending.task.spec.name, pending.metrics) for pending, _ in shared.values())
+        requested = frozenset((pending.task.spec.name, pending.metrics) for pending, _ in shared.values())
         taps = frozenset(tap for member in members for tap in member.input_spec.taps)
         pool = next(iter(shared.values()))[0].task.pool
         shape = replace(adapter.info, mean=(0.0,) * 3, std=(1.0,) * 3)
-        key = shape, pool, members[0].input_spec.transform, asked, taps
+        key = shape, pool, members[0].input_spec.transform, requested, taps
         if key not in self.rates:
             self.progress.begin(f"trying {label}", 1)
             try:

@@ -1,4 +1,4 @@
-"""What ``tm study --plan`` has found out."""
+"""The result of ``tm study --plan``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedPass:
-    """What of one model on one data set and one transform is missing.
+    """The missing passes of one model over one data set with one transform.
 
     Attributes:
-        model, architecture: label, and ``ViT-B/16``.
-        data, transform: what is passed over, and how it is prepared.
+        model, architecture: the label, and for example ``ViT-B/16``.
+        data, transform: the data set, and how its images are transformed.
         seed, dtype: of the study's entries.
-        analyses: that have a part in it.
-        cells: analyses of the model alone that are missing; comparisons of models are counted by themselves.
-        images: that are read.
-        forward_passes: prepared inputs that go through the model; none where the cache has all that is needed.
-        feature_bytes: that the cache will take.
-        per_second: forward passes a second, None where there are none.
+        analyses: names of the analyses that share the passes.
+        cells: missing cells of the model alone; comparisons of models are counted separately.
+        images: number of images to read.
+        forward_passes: number of inputs of the model; 0 where the cache holds everything needed.
+        feature_bytes: size of the features that will be cached.
+        per_second: forward passes per second, None where there are none.
     """
 
     model: str
@@ -37,19 +37,20 @@ class EstimatedPass:
 
     @property
     def seconds(self) -> float:
-        """That the forward passes take here."""
+        """The time that the forward passes take on this machine."""
         return self.forward_passes / self.per_second if self.per_second else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """What cannot be measured as things are.
+    """Something that prevents a measurement.
 
     Attributes:
-        kind: ``data`` is not there, a ``model`` cannot be used, or its ``weights`` are not here (then it is counted).
-        name: of the data set, or label of the model.
-        cells: that it stands in the way of.
-        reason: a line.
+        kind: ``data``: a data set is absent; ``model``: a model cannot be used; ``weights``: a model's weights are
+            absent, and its passes are estimated all the same.
+        name: name of the data set, or label of the model.
+        cells: number of cells that it blocks.
+        reason: one line.
     """
 
     kind: str
@@ -60,16 +61,16 @@ class Obstacle:
 
 @dataclass(slots=True)
 class Estimate:
-    """A whole plan.
+    """The estimate of a whole study.
 
     Attributes:
-        device: that the time was found out on.
-        cells, missing: of the study, and those of them that the store lacks.
-        comparisons: pairs of models among the missing that can be compared.
-        passes: what has to go through which model.
-        problems: what is not there.
-        keys: data set and image, of all that is read.
-        remark: about the space that features take.
+        device: the device that was timed.
+        cells, missing: number of cells of the study, and of those that the store lacks.
+        comparisons: missing pairs of models that can be compared.
+        passes: the missing passes.
+        problems: obstacles to a measurement.
+        keys: data set and key of every image to read.
+        remark: on the disk space that the features need, None if there is enough.
     """
 
     device: str
@@ -82,7 +83,7 @@ class Estimate:
     remark: str | None = None
 
     def add_obstacle(self, kind: str, name: str, cells: int, error: Exception | str) -> None:
-        """Add an obstacle; equal names and reasons are joined."""
+        """Add an obstacle; the cells of obstacles with the same name and reason are added up."""
         reason = " ".join(str(error).split()) or type(error).__name__
         for number, known in enumerate(self.problems):
             if (known.kind, known.name, known.reason) == (kind, name, reason):
@@ -92,22 +93,22 @@ class Estimate:
 
     @property
     def forward_passes(self) -> int:
-        """Of all models."""
-        return sum(each.forward_passes for each in self.passes)
+        """Forward passes of all models."""
+        return sum(estimated.forward_passes for estimated in self.passes)
 
     @property
     def feature_bytes(self) -> int:
-        """Of all models."""
-        return sum(each.feature_bytes for each in self.passes)
+        """Size of the features of all models."""
+        return sum(estimated.feature_bytes for estimated in self.passes)
 
     @property
     def seconds(self) -> float:
-        """That all forward passes take."""
-        return sum(each.seconds for each in self.passes)
+        """The time that all forward passes take."""
+        return sum(estimated.seconds for estimated in self.passes)
 
 
 def rate_of(passes: Iterable[EstimatedPass]) -> float | None:
-    """Forward passes a second over several, None where there are none."""
-    some = list(passes)
-    seconds = sum(each.seconds for each in some)
-    return sum(each.forward_passes for each in some) / seconds if seconds else None
+    """Return the forward passes per second over several passes, None where there are none."""
+    passes = list(passes)
+    seconds = sum(estimated.seconds for estimated in passes)
+    return sum(estimated.forward_passes for estimated in passes) / seconds if seconds else None

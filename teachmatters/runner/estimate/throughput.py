@@ -1,4 +1,4 @@
-"""How many inputs a second go through a model here, found out with a few real batches."""
+"""Times a few real batches to find the inputs per second of a model on this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from teachmatters.runner.forward.schedule import PassMember, build_schedule
 from teachmatters.runner.forward.settings import PassSettings
 
 BATCHES = 9
+# No batch starts later than this after the first one, which is slower and does not count.
 SECONDS = 3.0
-"""So long after the first batch, which is slower and does not count, no further one is begun."""
+# Largest batch on a CPU, where larger ones take longer without being faster.
 ON_CPU = 16
-"""Inputs of a batch on a CPU, where larger ones are no faster but take long."""
 
 
 class ThroughputProbe(Analysis):
-    """Sees what a harvester would, and keeps nothing."""
+    """Stands in for a FeatureWriter and keeps nothing."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec()
@@ -38,30 +38,30 @@ class ThroughputProbe(Analysis):
 
 
 class _EnoughError(Exception):
-    """The time is over."""
+    """Enough batches were timed."""
 
 
 def throughput(settings: PassSettings, adapter: ModelAdapter, members: Sequence[PassMember]) -> float:
-    """Inputs a second of a pass of these analyses, images read and prepared on the way. Nothing is kept.
+    """Return the inputs per second of a pass of these members, including reading the images. Nothing is kept.
 
     Raises:
-        TeachMattersError: a forward pass fails.
+        TeachMattersError: a forward pass failed.
     """
-    members = [_probe_in_place(member) for member in members]
+    members = [_without_writer(member) for member in members]
     size = settings.batch_size_for(adapter.info, members)
     size = min(size, ON_CPU) if settings.device.type == "cpu" else size
-    one = Pass(adapter, settings.device, settings.dtype, members, build_schedule(members)[: BATCHES * size])
-    clock = _Clock(one.result)
+    trial = Pass(adapter, settings.device, settings.dtype, members, build_schedule(members)[: BATCHES * size])
+    clock = _Clock(trial.result)
     try:
         with out_of_memory(), full_precision():
-            one.run(members[0].input_spec.transform, size, clock.advance)
+            trial.run(members[0].input_spec.transform, size, clock.advance)
     except _EnoughError:
         pass
     return clock.rate()
 
 
 class _Clock:
-    """Notes when how many inputs were through the model, and says when it is enough."""
+    """Records the time after each batch, and ends the trial when enough batches were timed."""
 
     def __init__(self, result: PassResult) -> None:
         self.result = result
@@ -74,14 +74,14 @@ class _Clock:
                 raise _EnoughError
 
     def rate(self) -> float:
-        """Inputs a second, the first batch left aside where there are more."""
+        """Return the inputs per second, without the first batch if there are more."""
         if self.result.forwards > self.marks[-1][0]:  # the last batch, after the last image
             self.marks.append((self.result.forwards, time.perf_counter()))
-        (before, begun), (inputs, ended) = self.marks[min(1, len(self.marks) - 2)], self.marks[-1]
-        return max(inputs - before, 1) / max(ended - begun, 1e-9)
+        (before, start), (inputs, end) = self.marks[min(1, len(self.marks) - 2)], self.marks[-1]
+        return max(inputs - before, 1) / max(end - start, 1e-9)
 
 
-def _probe_in_place(member: PassMember) -> PassMember:
+def _without_writer(member: PassMember) -> PassMember:
     return (
         dataclasses.replace(member, analysis=ThroughputProbe())
         if isinstance(member.analysis, FeatureWriter)

@@ -1,4 +1,4 @@
-"""A part in a pass that belongs to the cache: vectors of images that it lacks go there as they come by."""
+"""Extraction of features: a member of a pass writes the vectors of images that the cache lacks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from teachmatters.runner.forward.schedule import PassMember
 
 
 class FeatureExtraction:
-    """One tap of one data set, for all analyses that want it.
+    """The features of one tap and one data set, for all analyses that need them.
 
     Attributes:
-        missing: by key, the images that are wanted and not in the cache.
-        job, member: the part in a pass, None before ``create_jobs`` and where nothing is missing.
+        missing: the images, by key, that are needed and not in the cache.
+        job, member: the extraction as a member of a pass, None before ``create_job`` and where nothing is missing.
     """
 
     def __init__(self, feature_shards: FeatureShards, tap: Tap, dataset: Dataset) -> None:
@@ -32,13 +32,13 @@ class FeatureExtraction:
         self.member: PassMember | None = None
 
     def want(self, items: Sequence[Item], kinds: Iterable[Kind]) -> None:
-        """An analysis wants these images; their transform may look at these kinds of data."""
+        """Add the images that an analysis needs, and the kinds of data that its transform may use."""
         self.kinds |= dict.fromkeys(kinds)
         absent = self.feature_shards.find(ids_of(items)) < 0
-        self.missing |= {item.key: item for item, gone in zip(items, absent, strict=True) if gone}
+        self.missing |= {item.key: item for item, is_absent in zip(items, absent, strict=True) if is_absent}
 
     def create_job(self, transform: Transform) -> None:
-        """Get ready for the pass."""
+        """Create the job and the pass member that extract what is missing."""
         if self.missing and self.member is None:
             job = ExtractionJob(
                 entry=self.feature_shards.entry,
@@ -53,14 +53,14 @@ class FeatureExtraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractionJob:
-    """What a pass is to bring, as it can be told to somebody else.
+    """The description of an extraction, which can be sent to a worker.
 
     Attributes:
-        entry: of the cache.
-        tap: of every layer.
-        items: the images that are missing there.
-        kinds: of data that their transform may look at.
-        dataset, transform: theirs.
+        entry: the cache entry to write to.
+        tap: read at every layer.
+        items: the images that the cache lacks.
+        kinds: kinds of data that the transform may use.
+        dataset, transform: of the images.
     """
 
     entry: CacheEntry
@@ -71,14 +71,14 @@ class ExtractionJob:
     transform: Transform
 
     def member(self, feature_shards: FeatureShards) -> PassMember:
-        """The part in a pass that adds to an extraction."""
+        """Return a pass member that writes the features."""
         input_spec = InputSpec(taps=frozenset({self.tap}), transform=self.transform)
-        harvester = FeatureWriter(feature_shards, self.tap, self.items)
-        return PassMember(harvester, input_spec, self.kinds, self.dataset, {"all": self.items})
+        writer = FeatureWriter(feature_shards, self.tap, self.items)
+        return PassMember(writer, input_spec, self.kinds, self.dataset, {"all": self.items})
 
 
 class FeatureWriter(Analysis):
-    """Sees the missing images go by, as an analysis would."""
+    """Receives the missing images as an analysis would, and writes their features to the cache."""
 
     def __init__(self, feature_shards: FeatureShards, tap: Tap, items: Sequence[Item]) -> None:
         self.feature_shards, self.tap, self.ids = feature_shards, tap, ids_of(items)
@@ -94,21 +94,21 @@ class FeatureWriter(Analysis):
         if any(row.windows > 1 for row in batch.rows):
             raise TeachMattersError("features can only be collected of images that their transform leaves whole")
         if layer == 1:
-            self._keep()
+            self._write()
         self.layers.append(batch.values.float().clone())
-        if layer == self.feature_shards.depth:  # one transfer a batch, not one a layer
+        if layer == self.feature_shards.depth:  # one transfer per batch instead of one per layer
             self.last = self.ids[[row.index for row in batch.rows]], torch.stack(self.layers).cpu().numpy()
 
-    def _keep(self) -> None:
-        """The last batch was sound, or the pass would not have gone on."""
+    def _write(self) -> None:
+        # The last batch is finite, because the pass continued after it.
         last, self.last, self.layers = self.last, None, []
         if last is not None:
             self.feature_shards.add(*last)
 
     def finish(self, whole: bool) -> None:
-        """The pass is over. Of one that broke off, all is kept but the batch that it broke off at."""
+        """Write what is left at the end of a pass; a pass that failed (not ``whole``) loses its last batch."""
         if whole:
-            self._keep()
+            self._write()
         self.feature_shards.flush()
 
     def state(self) -> State:
@@ -120,7 +120,11 @@ class FeatureWriter(Analysis):
 
 @contextmanager
 def writing_features(members: Iterable[PassMember]) -> Iterator[dict[PassMember, Exception]]:
-    """Around a pass: harvests are brought in however it ends. Gives those that could not be, and why."""
+    """Finish all feature writers when a pass ends, however it ends.
+
+    Yields:
+        the writers that failed, and why; filled in at the end.
+    """
     failed: dict[PassMember, Exception] = {}
     whole = False
     try:

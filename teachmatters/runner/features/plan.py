@@ -23,8 +23,8 @@ from teachmatters.runner.plan.parameters import text_of
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.runner.record.run import MeasuredModel
 
+# Raised whenever extracted features change: by a transform, an adapter, or the format of the cache.
 VERSION = 1
-"""Raised when what is extracted changes: by a transform, an adapter, or the cache's own format."""
 
 
 class FeaturePlan:
@@ -104,10 +104,10 @@ class FeaturePlan:
         )
         return list(dict.fromkeys(extraction.member for extraction in needs if extraction.member is not None))
 
-    def takers(self, part: PassMember) -> list[PassMember]:
-        """The analyses that a part in a pass is made for: itself, if it brings no features."""
-        wanting = (member for member, needs in self.needs.items() if any(need.member is part for need in needs))
-        return list(wanting) or [part]
+    def takers(self, writer: PassMember) -> list[PassMember]:
+        """Return the analyses that need what a member writes; the member itself if it writes no features."""
+        wanting = (member for member, needs in self.needs.items() if any(need.member is writer for need in needs))
+        return list(wanting) or [writer]
 
     def problem(
         self, member: PassMember, context: Context, failed: Mapping[PassMember, Exception], skipped: Mapping[str, str]
@@ -146,7 +146,7 @@ def _features(context: Context) -> CollectedFeatures:
 def _key_fields(
     settings: PassSettings, model: MeasuredModel, task: Task, transform: Transform, tap: Tap
 ) -> dict[str, Any]:
-    """Return all that an image's vector depends on, except the image."""
+    """Return everything that an image's vector depends on, except the image."""
     items = [item for items in task.items.values() for item in items]
     opened, kind = task.opened, type(transform)
     return {
@@ -170,7 +170,7 @@ def _drawn(items: Sequence[Item]) -> bool:
 
 
 def _annotations(dataset: Dataset, kinds: Sequence[Kind]) -> str:
-    """sha256 of the files that say where an image is to be cut, if there are any."""
+    """Return the sha256 of the annotation files, which a transform may use to crop an image."""
     digest = hashlib.sha256()
     for path in dict.fromkeys(path for kind in kinds for path in dataset.annotation_files(kind)):
         with path.open("rb") as file:

@@ -12,7 +12,7 @@ def build_model(source: ModelSource, settings: PassSettings) -> ModelAdapter:
     """Build the network, move it to the device and run the preflight check.
 
     Raises:
-        TeachMattersError: it cannot be built, or is not a plain vision transformer.
+        TeachMattersError: the network cannot be built, or is not a plain vision transformer.
     """
     with out_of_memory(), full_precision():
         adapter = source.build()

@@ -1,4 +1,4 @@
-"""The one pass: every image goes through the model once, and every analysis gets its share as it comes by."""
+"""The forward pass: every image goes through the model once, and every analysis receives its share of each batch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from teachmatters.runner.forward.time_shares import shares_of_pass
 
 @dataclass(slots=True)
 class PassResult:
-    """What is known after a pass, beside what the analyses hold.
+    """The outcome of a pass, except for the states that the analyses hold.
 
     Attributes:
-        skipped: item key -> why it could not be read.
-        forwards: inputs that went through the model.
-        failed: analyses that broke off, and why; the others went on.
-        seconds: what each analysis answers for of the time that the pass took.
+        skipped: for each item that could not be read, the reason, by key.
+        forwards: number of inputs that went through the model.
+        failed: the error of each analysis that failed; the others went on.
+        seconds: each analysis' share of the time that the pass took.
     """
 
     skipped: dict[str, str] = field(default_factory=dict)
@@ -55,26 +55,26 @@ class _Input:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """The rows of a batch that one analysis gets under one role."""
+    """The rows of a batch that one analysis receives under one role."""
 
     member: PassMember
     role: Role
     rows: tuple[Row, ...]
-    where: Tensor | None  # None: all of them, in order
+    where: Tensor | None  # positions in the batch; None: all of them, in order
 
     def of(self, values: Tensor) -> Batch:
         return Batch(values if self.where is None else values.index_select(0, self.where), self.rows, self.role)
 
 
 class Pass:
-    """One pass of one model over the union of what some analyses want of one data set, prepared one way.
+    """One pass of one model over all images that its members need of one data set, under one transform.
 
     Args:
         adapter: the model, on the device and in the dtype.
         device, dtype: of the forward pass.
         members: the analyses, started.
-        entries: a part of their items in whole groups, from seats.split; all of them by default.
-        readers: threads that read and prepare images.
+        entries: a part of their images in whole groups, from ``build_schedule``; by default all of them.
+        readers: number of threads that load images.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Pass:
             for assignment in entry.assignments
             if assignment.group is not None
         )
-        self.fed: set[tuple[PassMember, GroupId]] = set()
-        self.own: defaultdict[PassMember, float] = defaultdict(float)  # seconds
+        self.seen: set[tuple[PassMember, GroupId]] = set()
+        self.computing: defaultdict[PassMember, float] = defaultdict(float)  # seconds
 
     def run(self, transform: Transform, batch_size: int, advance: Callable[[int], None]) -> PassResult:
-        """Do it; ``advance`` is told how many images are done."""
-        begun, ahead = time.perf_counter(), 2 * batch_size + 2
+        """Run the pass and call ``advance`` with the number of images done."""
+        start, ahead = time.perf_counter(), 2 * batch_size + 2
         for entry, loaded in load_in_order(self.entries, transform, self.adapter.info, ahead, self.readers):
             self._make_room(entry)
             if isinstance(loaded, Exception):
@@ -122,11 +122,11 @@ class Pass:
                 self._flush()
             advance(1)
         self._flush()
-        self.result.seconds = shares_of_pass(self.own, self.entries, time.perf_counter() - begun)
+        self.result.seconds = shares_of_pass(self.computing, self.entries, time.perf_counter() - start)
         return self.result
 
     def _make_room(self, entry: ScheduledImage) -> None:
-        """A batch never holds rows of two groups of one analysis."""
+        """Run the batch before a new group begins, because a batch never holds rows of two groups of one analysis."""
         groups = {
             assignment.member: assignment.group for assignment in entry.assignments if assignment.group is not None
         }
@@ -155,25 +155,26 @@ class Pass:
         self.missing[key] -= 1
         if not self.missing[key]:
             self.open.pop(assignment.member, None)
-            if key in self.fed and assignment.member not in self.result.failed:  # a group of bad images never was
+            # A group whose images could all not be read never began.
+            if key in self.seen and assignment.member not in self.result.failed:
                 with self._isolated(assignment.member):
                     assignment.member.analysis.end_group()
 
     @contextmanager
     def _isolated(self, member: PassMember) -> Iterator[None]:
-        """An analysis that fails takes nothing from the others in the pass; the time is its own."""
-        begun = time.perf_counter()
+        """Keep the failure of an analysis away from the others, and charge the time to it."""
+        start = time.perf_counter()
         try:
             with out_of_memory():
                 yield
-        except Exception as error:  # noqa: BLE001  a stranger's code; it is kept and told at the end
+        except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported at the end
             self.result.failed[member] = error
         finally:
-            self.own[member] += time.perf_counter() - begun
+            self.computing[member] += time.perf_counter() - start
 
     def _forward(self) -> None:
         shares = self._shares()
-        pixels = torch.from_numpy(np.stack([each.pixels for each in self.inputs])).to(self.device)
+        pixels = torch.from_numpy(np.stack([an_input.pixels for an_input in self.inputs])).to(self.device)
         normalised = pixels.float().div_(255).sub_(self.mean).div_(self.std).to(self.dtype)
 
         def sink(layer: int, tap: Tap, values: Tensor) -> None:
@@ -210,13 +211,13 @@ class Pass:
         for member in self.members:
             for role in member.input_spec.roles:
                 assignments = [
-                    (position, each.row(assignment), assignment)
-                    for position, each in enumerate(self.inputs)
-                    for assignment in each.entry.assignments
+                    (position, an_input.row(assignment), assignment)
+                    for position, an_input in enumerate(self.inputs)
+                    for assignment in an_input.entry.assignments
                     if assignment.member is member and assignment.role == role
                 ]
                 if assignments:
-                    self.fed.update(
+                    self.seen.update(
                         (member, assignment.group) for _, _, assignment in assignments if assignment.group is not None
                     )
                     positions = [position for position, _, _ in assignments]

@@ -1,4 +1,4 @@
-"""Reading and preparing images in the background, in order, and checking that annotations are of their size."""
+"""Loads and transforms images in background threads, in order, and checks that annotations match their size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from teachmatters.api import Box, IndexMask, Mask, ModelInfo, Transform, Transfo
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.forward.schedule import ScheduledImage
 
+# A core reads about 140 photographs per second, while a GPU can process thousands.
 WORKERS = min(16, os.cpu_count() or 1)
-"""A core reads some 140 photographs a second, a GPU passes over thousands."""
 
-# How far a box may reach beyond its image, in parts of the image's side: people draw them a little too large.
+# How far a box may reach beyond its image, as a fraction of the side: annotators draw boxes slightly too large.
 BEYOND = 0.1
 
 Loaded: TypeAlias = TransformedImage | Exception
@@ -25,9 +25,9 @@ Loaded: TypeAlias = TransformedImage | Exception
 def load_in_order(
     entries: Sequence[ScheduledImage], transform: Transform, model: ModelInfo, ahead: int, threads: int = WORKERS
 ) -> Iterator[tuple[ScheduledImage, Loaded]]:
-    """Each entry with its prepared image, or with the exception that says why it cannot be read.
+    """Yield each entry with its transformed image, or with the exception if the image cannot be read.
 
-    At most ``ahead`` images wait, so memory does not grow with the data set.
+    At most ``ahead`` images are loaded in advance, so memory does not grow with the data set.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
         remaining = iter(entries)
@@ -46,7 +46,7 @@ def load_in_order(
 
 
 def load_image(entry: ScheduledImage, transform: Transform, model: ModelInfo) -> Loaded:
-    """One image, ready for the model, or the exception that says why it cannot be read."""
+    """Return an image ready for the model, or the exception if it cannot be read."""
     wanted = {kind: assignment.member.dataset for assignment in entry.assignments for kind in assignment.member.kinds}
     try:
         image = entry.dataset.image(entry.item)
@@ -55,31 +55,32 @@ def load_image(entry: ScheduledImage, transform: Transform, model: ModelInfo) ->
         }
         check_sizes(entry.item.key, image.size, annotations)
         return transform.apply(image, annotations, model)
-    except (OSError, ValueError, SyntaxError) as error:  # what the contracts allow for an image that is no good
+    except (OSError, ValueError, SyntaxError) as error:  # the exceptions that the contracts allow for a bad image
         return error
 
 
 def check_sizes(key: str, size: tuple[int, int], annotations: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that what is known of an image is of an image of this size.
+    """Check that annotations match the size of their image.
 
     Args:
-        key: the item's.
+        key: of the item.
         size: width and height of the image.
         annotations: by kind and name.
 
     Raises:
-        TeachMattersError: a mask is of another size, or a box reaches far beyond the image; names both sizes.
+        TeachMattersError: a mask has another size, or a box reaches far beyond the image; names both sizes.
     """
     (width, height), values = size, [value for named in annotations.values() for value in named.values()]
-    for value in [each for some in values for each in (some if isinstance(some, tuple) else (some,))]:
+    for value in [item for entry in values for item in (entry if isinstance(entry, tuple) else (entry,))]:
         if isinstance(value, Mask | IndexMask) and value.pixels.shape != (height, width):
-            told = "its mask is {1} x {0} pixels".format(*value.pixels.shape)
+            problem = "its mask is {1} x {0} pixels".format(*value.pixels.shape)
         elif isinstance(value, Box) and _beyond(value, width, height):
-            told = f"its box reaches from ({value.left:g}, {value.top:g}) to ({value.right:g}, {value.bottom:g})"
+            problem = f"its box reaches from ({value.left:g}, {value.top:g}) to ({value.right:g}, {value.bottom:g})"
         else:
             continue
         raise TeachMattersError(
-            f"{key} is {width} x {height} pixels, but {told}; images and annotations must be of one size: get both anew"
+            f"{key} is {width} x {height} pixels, but {problem}; images and annotations must have the same size: "
+            "download both again"
         )
 
 

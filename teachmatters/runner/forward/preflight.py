@@ -1,4 +1,4 @@
-"""Trying a model on a tiny batch before hours of work: what it shows must be what a plain ViT shows."""
+"""The preflight check: a tiny batch shows, before hours of work, whether a model behaves like a plain ViT."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def preflight_check(adapter: ModelAdapter, device: torch.device, dtype: torch.dt
     add up to the block's output; all of it finite.
 
     Raises:
-        TeachMattersError: one of these does not hold; says which, and at which layer.
+        TeachMattersError: one of these does not hold; names it and the layer.
     """
     info = adapter.info
     height, width = info.input_size
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn(IMAGES, 3, height, width, generator=generator).to(device, dtype)
-    watch = _PreflightSink(info, dtype)
+    sink = _PreflightSink(info, dtype)
     with torch.inference_mode():
-        adapter.stream(pixels, TAPS - DERIVED, watch)
-    watch.complete()
+        adapter.stream(pixels, TAPS - DERIVED, sink)
+    sink.complete()
 
 
 class _PreflightSink:
-    """A sink that judges what it is handed and keeps one layer at a time."""
+    """A sink that checks each tensor and keeps one layer at a time."""
 
     def __init__(self, info: ModelInfo, dtype: torch.dtype) -> None:
         self.info = info
@@ -58,25 +58,25 @@ class _PreflightSink:
         self.held[tap] = values.clone() if tap != "attention" else values.new_empty(0)
 
     def complete(self) -> None:
-        """Nothing may be missing."""
+        """Check that all taps of all layers arrived."""
         self._layer_complete()
         if self.layer != self.info.depth:
-            self._refuse(f"{self.layer} of {self.info.depth} layers showed themselves")
+            self._refuse(f"{self.layer} of {self.info.depth} layers produced output")
 
     def _layer_complete(self) -> None:
         if self.layer and (missing := (TAPS - DERIVED) - set(self.held)):
-            self._refuse(f"layer {self.layer} shows no {', no '.join(sorted(missing))}")
+            self._refuse(f"layer {self.layer} produced no {', no '.join(sorted(missing))}")
 
     def _tokens(self, values: Tensor) -> None:
         expected = IMAGES, self.info.tokens, self.info.width
         if tuple(values.shape) != expected:
-            self._refuse(f"layer {self.layer} has tokens of shape {tuple(values.shape)} where {expected} was expected")
+            self._refuse(f"layer {self.layer} has tokens of shape {tuple(values.shape)}; expected {expected}")
 
     def _attention(self, values: Tensor) -> None:
         tokens = self.info.tokens
         expected = IMAGES, self.info.heads, tokens, tokens
         if tuple(values.shape) != expected:
-            self._refuse(f"layer {self.layer} attends as {tuple(values.shape)} where {expected} was expected")
+            self._refuse(f"layer {self.layer} has attention of shape {tuple(values.shape)}; expected {expected}")
         if (values.float().sum(dim=-1) - 1).abs().max() > self.tolerance or values.min() < 0:
             self._refuse(f"the attention rows of layer {self.layer} do not sum to 1: it is not a softmax")
 
@@ -86,12 +86,12 @@ class _PreflightSink:
             ("attn_skip", "attn_branch", self.held.get("mlp_skip")),
             ("mlp_skip", "mlp_branch", values),
         ):
-            parts = self.held.get(skip), self.held.get(branch)  # type: ignore[call-overload]
-            if total is None or parts[0] is None or parts[1] is None:
+            summands = self.held.get(skip), self.held.get(branch)  # type: ignore[call-overload]
+            if total is None or summands[0] is None or summands[1] is None:
                 continue
             scale = total.float().abs().max().clamp(min=1e-6)
-            if ((parts[0] + parts[1] - total).float().abs().max() / scale) > self.tolerance:
+            if ((summands[0] + summands[1] - total).float().abs().max() / scale) > self.tolerance:
                 self._refuse(f"skip and branch of layer {self.layer} ({skip}, {branch}) do not add up to its output")
 
-    def _refuse(self, why: str) -> None:
-        raise TeachMattersError(f"this model cannot be analysed: {why}; plain vision transformers can ('tm models')")
+    def _refuse(self, reason: str) -> None:
+        raise TeachMattersError(f"this model cannot be analysed: {reason}; plain vision transformers can ('tm models')")

@@ -1,4 +1,4 @@
-"""Who gets which item: several analyses over one data set and transform share one pass over its images."""
+"""The schedule of a pass: several analyses of one data set and transform share one pass over its images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GroupId: TypeAlias = tuple[Role, int | str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassMember:
-    """One analysis that takes part in a pass, with the items that are its own."""
+    """An analysis that takes part in a pass, with its items."""
 
     analysis: Analysis
     input_spec: InputSpec
@@ -22,7 +22,7 @@ class PassMember:
     items: Mapping[Role, Sequence[Item]]
 
     def group(self, role: Role, index: int) -> GroupId | None:
-        """What the item may not be parted from."""
+        """Return the group that must stay together with the item, None if there is none."""
         if self.input_spec.group is None:
             return None
         if self.input_spec.group == "own":
@@ -32,7 +32,7 @@ class PassMember:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The place of an item in one analysis's feed."""
+    """The position of an item among the items of one member."""
 
     member: PassMember
     role: Role
@@ -42,7 +42,7 @@ class Assignment:
 
 @dataclass(slots=True)
 class ScheduledImage:
-    """One image of a pass, and everybody who wants it."""
+    """One image of a pass, and the members that receive it."""
 
     dataset: Dataset
     item: Item
@@ -50,7 +50,7 @@ class ScheduledImage:
 
 
 def build_schedule(members: Iterable[PassMember]) -> list[ScheduledImage]:
-    """The union of the feedings' items, each once, in the order of the first feeding that has it."""
+    """Return the images of all members, each once, in the order of the first member that has it."""
     entries: dict[str, ScheduledImage] = {}
     for member in members:
         for role in member.input_spec.roles:
@@ -61,56 +61,56 @@ def build_schedule(members: Iterable[PassMember]) -> list[ScheduledImage]:
 
 
 def passes(members: Sequence[PassMember]) -> list[list[PassMember]]:
-    """As few passes as keep every group together and in order. Nearly always one.
+    """Return the fewest passes that keep every group together and in order; nearly always one.
 
-    Feedings with groups come first: their order is the one that matters.
+    Members with groups come first, because only their order matters.
     """
     shared: list[list[PassMember]] = []
     for member in sorted(members, key=lambda f: f.input_spec.group is None):
-        home = next((together for together in shared if _keeps_order([*together, member])), None)
-        if home is None:
+        suitable = next((together for together in shared if _keeps_order([*together, member])), None)
+        if suitable is None:
             shared.append([member])
         else:
-            home.append(member)
+            suitable.append(member)
     return shared
 
 
 def _keeps_order(members: list[PassMember]) -> bool:
-    """Whether each grouped feeding meets its items in its own order, which keeps its groups together."""
-    met: dict[int, list[tuple[Role, int]]] = {id(member): [] for member in members}
+    """Return whether each member with groups receives its items in its own order, which keeps its groups together."""
+    received: dict[int, list[tuple[Role, int]]] = {id(member): [] for member in members}
     for entry in build_schedule(members):
         for assignment in entry.assignments:
-            met[id(assignment.member)].append((assignment.role, assignment.index))
+            received[id(assignment.member)].append((assignment.role, assignment.index))
     for member in members:
         own = [(role, index) for role in member.input_spec.roles for index in range(len(member.items[role]))]
-        if member.input_spec.group is not None and met[id(member)] != own:
+        if member.input_spec.group is not None and received[id(member)] != own:
             return False
     return True
 
 
-def split_schedule(entries: Sequence[ScheduledImage], parts: int) -> list[list[ScheduledImage]]:
-    """The entries in at most so many parts of about equal size, no group parted.
+def split_schedule(entries: Sequence[ScheduledImage], shards: int) -> list[list[ScheduledImage]]:
+    """Split the entries into at most ``shards`` shards of about equal size without dividing a group.
 
-    Each part may be passed over by itself, elsewhere or at another time; the analyses' ``merge`` joins what they saw.
+    Each shard can run separately, elsewhere or at another time; the analyses' ``merge`` joins the states.
     """
-    cuts = cut_positions(entries, parts)
+    cuts = cut_positions(entries, shards)
     return [list(entries[start:end]) for start, end in zip([0, *cuts], [*cuts, len(entries)], strict=True)]
 
 
-def cut_positions(entries: Sequence[ScheduledImage], parts: int, batch: int = 1) -> list[int]:
-    """The positions, ascending, at which ``split_schedule`` cuts; ``batch`` as for ``possible_cuts``."""
+def cut_positions(entries: Sequence[ScheduledImage], shards: int, batch: int = 1) -> list[int]:
+    """Return the positions, ascending, at which ``split_schedule`` cuts; ``batch`` as for ``possible_cuts``."""
     allowed = possible_cuts(entries, batch)
-    ideal = [len(entries) * part // parts for part in range(1, parts)]
+    ideal = [len(entries) * shard // shards for shard in range(1, shards)]
     return sorted({min(allowed, key=lambda cut: abs(cut - wanted)) for wanted in ideal}) if allowed else []
 
 
 def possible_cuts(entries: Sequence[ScheduledImage], batch: int = 1) -> list[int]:
-    """The positions, ascending, at which no group is parted.
+    """Return the positions, ascending, at which a cut divides no group.
 
     Args:
         entries: of one pass.
-        batch: inputs at a time. Where groups allow that anywhere, cuts are only where a batch ends, so that parts make
-            the batches that the whole would.
+        batch: inputs per forward pass. Cuts are at the ends of batches if the groups allow any such cut, so that
+            shards have the same batches as the whole.
     """
     spans: dict[tuple[PassMember, GroupId], list[int]] = {}
     for position, entry in enumerate(entries):

@@ -19,7 +19,7 @@ class PassSettings:
 
     Attributes:
         device, dtype: of the forward pass.
-        batch_size: inputs per forward pass; None: chosen by the model's size.
+        batch_size: inputs per forward pass; None: chosen by the size of the model.
         seed: for everything random.
         cache: folder of the feature cache.
         force: extract features again even where the cache holds them.

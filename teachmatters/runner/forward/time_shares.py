@@ -1,4 +1,4 @@
-"""Whose time it was: the time of a pass, shares_of_pass among those who took part, so that nothing is counted twice."""
+"""Shares of the time of a pass: each second is charged to exactly one member."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from teachmatters.runner.forward.schedule import PassMember, ScheduledImage
 def shares_of_pass(
     own: Mapping[PassMember, float], entries: Sequence[ScheduledImage], whole: float
 ) -> dict[PassMember, float]:
-    """Return the seconds of a pass that each analysis answers for; they add up to ``whole``.
+    """Return each analysis' share of the seconds of a pass; the shares add up to ``whole``.
 
-    An analysis answers for the time that it computed itself. What is left (reading images, the forward pass) is
-    shares_of_pass among the images, and each image's part equally among the analyses that wanted it.
+    An analysis is charged the time that it computed itself. The rest (loading images, the forward pass) is divided
+    equally among the images, and the time of an image equally among the analyses that received it.
 
     Args:
         own: seconds that each analysis computed itself.
-        entries: the images of the pass, and who wanted them.
+        entries: the images of the pass, with the members that received them.
         whole: seconds that the pass took.
     """
     images: defaultdict[PassMember, float] = defaultdict(float)
@@ -26,16 +26,16 @@ def shares_of_pass(
         takers = {assignment.member: None for assignment in entry.assignments}
         for taker in takers:
             images[taker] += 1 / len(takers)
-    each = (whole - sum(own.values())) / max(len(entries), 1)
-    return {taker: own.get(taker, 0.0) + each * count for taker, count in images.items()}
+    per_image = (whole - sum(own.values())) / max(len(entries), 1)
+    return {taker: own.get(taker, 0.0) + per_image * count for taker, count in images.items()}
 
 
 def scale_shares(seconds: Mapping[PassMember, float], whole: float) -> dict[PassMember, float]:
-    """Return the same proportions of another time, such as that which a command waited for workers.
+    """Scale the shares so that they add up to another time, such as the time that a command waited for workers.
 
     Args:
         seconds: of each analysis.
-        whole: what they are to add up to.
+        whole: the new sum.
     """
     total = sum(seconds.values())
-    return {taker: whole * each / total for taker, each in seconds.items()} if total else {}
+    return {taker: whole * share / total for taker, share in seconds.items()} if total else {}

@@ -1,4 +1,4 @@
-"""Opening data sets: where they lie, which items an analysis gets, and the fingerprint of what was used."""
+"""Opens data sets: finds their folders, selects the items of an analysis, and computes fingerprints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_dataset(spec: DatasetSpec, data_root: Path | None, parameters: Mapping[
     """Find a data set and list its items.
 
     Raises:
-        TeachMattersError: it is not there; says what was expected and what was found.
+        TeachMattersError: the data set is not there; names what was expected and what was found.
     """
     root = None if spec.bundled else find_root(spec, data_root)
     request = DatasetRequest(spec=spec, root=root, parameters=parameters, seed=seed)
@@ -35,7 +35,11 @@ def open_dataset(spec: DatasetSpec, data_root: Path | None, parameters: Mapping[
 
 
 def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
-    """The directory of a data set: ``data_root`` or its folder in it, else its folder under TM_DATA."""
+    """Return the directory of a data set: ``data_root`` or its folder in it, else its folder under TM_DATA.
+
+    Raises:
+        TeachMattersError: there is no such directory; names what was expected and what was found.
+    """
     if data_root is not None:
         if not data_root.is_dir():
             raise TeachMattersError(
@@ -49,23 +53,24 @@ def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
         raise TeachMattersError(
             f"data set {spec.name!r} is not bundled: give --data-root DIR{where}; {_expected(spec)}"
         )
-    for candidate in reversed(candidates):  # archives that lie beside the folders are no data set of shards
-        if candidate.is_dir() and not _lacking(spec, candidate):
+    # The data set's own folder first: archives next to that folder are not a data set of tar shards.
+    for candidate in reversed(candidates):
+        if candidate.is_dir() and not _missing_files(spec, candidate):
             return candidate
-    # of DIR and its folder the one that looks more like it: a half-unpacked data set is told what it lacks
-    closest = min(filter(Path.is_dir, candidates), key=lambda c: len(_lacking(spec, c)), default=candidates[0])
-    looked = closest if closest.is_dir() else closest.parent
-    found = listing(sorted(p.name + "/" * p.is_dir() for p in looked.iterdir())) if looked.is_dir() else "nothing"
-    missing = listing(_lacking(spec, closest))
+    # The error is about the candidate with the fewest missing files, for instance a half-unpacked data set.
+    closest = min(filter(Path.is_dir, candidates), key=lambda c: len(_missing_files(spec, c)), default=candidates[0])
+    folder = closest if closest.is_dir() else closest.parent
+    found = listing(sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())) if folder.is_dir() else "nothing"
+    missing = listing(_missing_files(spec, closest))
     raise TeachMattersError(
         f"no {spec.name!r} at {closest}: {_expected(spec)}; missing: {missing}; found there: {found}"
     )
 
 
-def _lacking(spec: DatasetSpec, root: Path) -> list[str]:
-    """What a directory would have to hold to be this data set, and does not."""
-    missing_metrics = [needed.split("|") for needed in spec.requires if not _has(root, needed)]
-    return [" or ".join(name for name in names if "*" not in name) for names in missing_metrics]
+def _missing_files(spec: DatasetSpec, root: Path) -> list[str]:
+    """Return the files of this data set that a directory lacks."""
+    missing = [needed.split("|") for needed in spec.requires if not _has(root, needed)]
+    return [" or ".join(name for name in names if "*" not in name) for names in missing]
 
 
 def _has(root: Path, needed: str) -> bool:
@@ -77,12 +82,12 @@ def _expected(spec: DatasetSpec) -> str:
 
 
 def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int | None) -> dict[Role, Sequence[Item]]:
-    """The items of each role, limited.
+    """Return the items of each role.
 
-    The limit is the first N units: items by themselves, else what their ``units`` number. A gallery stays whole.
+    A limit keeps the first N units: the items themselves, or the units that the items name. A gallery is not limited.
 
     Raises:
-        TeachMattersError: the data set does not offer the kind, or there is nothing to measure.
+        TeachMattersError: the data set does not offer the kind, or has no item.
     """
     name, dataset = opened.spec.name, opened.dataset
     if kind not in dataset.kinds:
@@ -98,11 +103,11 @@ def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int 
 
 
 def refuse_kind(opened: OpenDataset, needed: str) -> NoReturn:
-    """Say that a data set, as it lies there, lacks a kind of data."""
+    """Raise the error for a data set that, as found on disk, lacks a kind of data."""
     name, offers = opened.spec.name, listing(sorted(opened.dataset.kinds))
-    told = "".join(f"; {remark}" for remark in opened.dataset.remarks("labels", {}))
+    remarks = "".join(f"; {remark}" for remark in opened.dataset.remarks("labels", {}))
     raise TeachMattersError(
-        f"data set {name!r} has no {needed} here; it offers {offers}{told}; {_expected(opened.spec)}"
+        f"data set {name!r} has no {needed} here; it offers {offers}{remarks}; {_expected(opened.spec)}"
     )
 
 
@@ -119,13 +124,13 @@ def _first(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
     if limit is None:
         return items
     units = ((i,) if item.units is None else item.units for i, item in enumerate(items))
-    return [item for item, mine in zip(items, units, strict=True) if any(unit < limit for unit in mine)]
+    return [item for item, its_units in zip(items, units, strict=True) if any(unit < limit for unit in its_units)]
 
 
 def fingerprint(opened: OpenDataset, kinds: Sequence[Kind], items: Mapping[Role, Sequence[Item]]) -> str:
     """Return a sha256 over the items used (role, key, size, label) and the bytes of annotation files.
 
-    The spec's version is part of it above 1, so that numbers from before data sets had versions are found again.
+    The spec's version is included from 2 on, so that results from before data sets had versions are still found.
     """
     digest = hashlib.sha256()
     if opened.spec.version > 1:

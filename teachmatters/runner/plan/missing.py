@@ -1,4 +1,4 @@
-"""Which of the wanted metrics the store lacks."""
+"""Finds the requested metrics that the store lacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MissingMetrics:
         return {task: self._of(task, task.wanted(label), task.cell(label, weights)) for task in wanting}
 
     def pairs(self, labels: Iterable[str], weights: Mapping[str, str], tasks: Iterable[Task]) -> Pairs:
-        """Return those of all wanted pairs. Of a model whose weights were not found everything is missing."""
+        """Return the missing metrics of all wanted pairs; everything is missing for a model without weights."""
         every = list(combinations_with_replacement(sorted(labels), 2))
         missing: Pairs = {}
         for task in (task for task in tasks if task.spec.pairs):

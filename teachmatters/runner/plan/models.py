@@ -1,4 +1,4 @@
-"""Which models, under which labels, with which files: ``[LABEL=]NAME``, ``[LABEL=]FILE`` and ``[LABEL=]TEXT``."""
+"""Reads ``--model [LABEL=]NAME``, ``--weights [LABEL=]FILE`` and ``--supervision [LABEL=]TEXT``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from teachmatters.api import SUPERVISIONS, ModelSpec
 from teachmatters.errors import TeachMattersError, did_you_mean, listing
 from teachmatters.registry import Registry
 
-MOST = 100
-"""Characters of a supervision."""
+MOST = 100  # characters of a supervision
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledModel:
-    """A model as the store will call it.
+    """A model with its label in the store.
 
     Attributes:
-        label: what the column ``model`` holds.
+        label: value of the column ``model``.
         spec: the model.
-        weights: a file in place of its own weights.
-        supervision: how it was trained, where the user says it.
+        weights: a file that replaces the model's own weights.
+        supervision: how the model was trained, if the user states it.
     """
 
     label: str
@@ -32,8 +31,8 @@ class LabelledModel:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """One --model, before it is known whether a file of weights belongs to it."""
+class _ModelOption:
+    """One --model, before --weights and --supervision are assigned to it."""
 
     explicit: str
     spec: ModelSpec
@@ -44,8 +43,8 @@ class _Asked:
     def label(self) -> str:
         if self.explicit or self.weights is None:
             return self.explicit or self.spec.name
-        file, sign, network = str(self.weights).partition("#")  # FILE#NAME: one of the networks in it
-        return f"{self.spec.name}@{Path(file).stem.removesuffix('.pth')}{sign}{network}"  # .pth.tar is one ending
+        file, sign, network = str(self.weights).partition("#")  # FILE#NAME selects a network in the file
+        return f"{self.spec.name}@{Path(file).stem.removesuffix('.pth')}{sign}{network}"  # .pth.tar is one suffix
 
 
 def labelled_models(
@@ -54,32 +53,32 @@ def labelled_models(
     """Return the models of a command, patterns expanded.
 
     Raises:
-        TeachMattersError: an unknown name, two models with one label, or a file or a supervision of no model, of
-            several models, or given twice.
+        TeachMattersError: a name is unknown, two models have the same label, or a file or supervision belongs to no
+            model, to several models, or is given twice.
     """
-    asked = [each for text in models for each in _read(registry, text)]
+    options = [option for text in models for option in _read(registry, text)]
     for text in weights:
-        model, file = _owner(asked, "--weights", text, "FILE", lambda text: Path(text).exists())
+        model, file = _owner(options, "--weights", text, "FILE", lambda text: Path(text).exists())
         if model.weights is not None:
             raise TeachMattersError(f"--weights {text}: {model.label!r} already has {model.weights}; one file a model")
         model.weights = Path(file)
     for text in supervision:
-        model, words = _owner(asked, "--supervision", text, "TEXT")
+        model, words = _owner(options, "--supervision", text, "TEXT")
         if model.supervision is not None:
             raise TeachMattersError(f"--supervision {text}: {model.label!r} already has {model.supervision!r}")
         model.supervision = supervision_word(words)
-    labels = [each.label for each in asked]
+    labels = [option.label for option in options]
     for label in labels:
         if labels.count(label) > 1:
             raise TeachMattersError(f"two models are labelled {label!r}; give each its own: --model LABEL=NAME")
-    return [LabelledModel(each.label, each.spec, each.weights, each.supervision) for each in asked]
+    return [LabelledModel(o.label, o.spec, o.weights, o.supervision) for o in options]
 
 
 def supervision_word(text: str) -> str:
-    """Return a supervision as the store holds it: one of SUPERVISIONS in its own spelling, else the text itself.
+    """Return a supervision as the store holds it: one of SUPERVISIONS in its spelling, else the text itself.
 
     Raises:
-        TeachMattersError: there is no text, or it is no single line.
+        TeachMattersError: the text is empty, too long, or not a single line.
 
     >>> supervision_word("Labels"), supervision_word(" distilled from CLIP ")
     ('labels', 'distilled from CLIP')
@@ -94,8 +93,8 @@ def supervision_word(text: str) -> str:
 
 
 def uncommon_supervisions(models: Sequence[LabelledModel]) -> list[str]:
-    """Return a sentence for each supervision that is nearly one of SUPERVISIONS: reports would keep the two apart."""
-    words = {each.label: each.supervision for each in models if each.supervision}
+    """Return a sentence for each supervision that is nearly one of SUPERVISIONS, which reports would not combine."""
+    words = {model.label: model.supervision for model in models if model.supervision}
     near = {label: did_you_mean(word, SUPERVISIONS) for label, word in words.items() if word not in SUPERVISIONS}
     return [
         f"{label}: the supervision {words[label]!r} is taken as it is. {hint.strip()}"
@@ -104,40 +103,46 @@ def uncommon_supervisions(models: Sequence[LabelledModel]) -> list[str]:
     ]
 
 
-def _read(registry: Registry, text: str) -> list[_Asked]:
+def _read(registry: Registry, text: str) -> list[_ModelOption]:
     label, equals, name = text.rpartition("=")
     if equals and not label.strip():
         raise TeachMattersError(f"--model {text!r}: the label is empty; write LABEL=NAME or NAME")
     specs = registry.match_models(name)
     if label and len(specs) > 1:
         raise TeachMattersError(f"--model {text!r}: one label cannot name {len(specs)} models; leave the label out")
-    return [_Asked(label.strip(), spec) for spec in specs]
+    return [_ModelOption(label.strip(), spec) for spec in specs]
 
 
 def _owner(
-    asked: Sequence[_Asked], option: str, text: str, what: str, holds_equals: Callable[[str], bool] = lambda _: False
-) -> tuple[_Asked, str]:
-    """Return the model that ``[LABEL=]<what>`` is about, and what stands behind the label.
+    models: Sequence[_ModelOption],
+    option: str,
+    text: str,
+    what: str,
+    holds_equals: Callable[[str], bool] = lambda _: False,
+) -> tuple[_ModelOption, str]:
+    """Return the model that ``[LABEL=]<what>`` refers to, and the text after the label.
 
     Args:
-        asked: the models.
-        option: for messages.
-        text: as given.
-        what: for messages.
-        holds_equals: whether the whole text is what was meant although its beginning is no label.
+        models: the models of the command.
+        option: name of the option, for messages.
+        text: value of the option.
+        what: what follows the label, for messages.
+        holds_equals: returns whether a text with ``=`` is a whole value without a label.
     """
     label, equals, rest = text.partition("=")
     if equals:
-        exact = [each for each in asked if label in (each.explicit or each.spec.name, each.label)]
-        exact = exact or [each for each in asked if label == each.spec.name]
+        exact = [model for model in models if label in (model.explicit or model.spec.name, model.label)]
+        exact = exact or [model for model in models if label == model.spec.name]
         if len(exact) == 1:
             return exact[0], rest
         if not holds_equals(text):
-            raise TeachMattersError(f"{option} {text}: no model is labelled {label!r}; labels: {_labels(asked)}")
-    if len(asked) != 1:
-        raise TeachMattersError(f"{option} {text} with {len(asked)} models: say LABEL={what}; labels: {_labels(asked)}")
-    return asked[0], text
+            raise TeachMattersError(f"{option} {text}: no model is labelled {label!r}; labels: {_labels(models)}")
+    if len(models) != 1:
+        raise TeachMattersError(
+            f"{option} {text} with {len(models)} models: say LABEL={what}; labels: {_labels(models)}"
+        )
+    return models[0], text
 
 
-def _labels(asked: Sequence[_Asked]) -> str:
-    return listing(each.explicit or each.spec.name for each in asked)
+def _labels(models: Sequence[_ModelOption]) -> str:
+    return listing(model.explicit or model.spec.name for model in models)

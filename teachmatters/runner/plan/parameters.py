@@ -1,22 +1,23 @@
-"""``--param NAME=VALUE``: read, checked, completed with defaults, and told in a setting."""
+"""``--param NAME=VALUE``: parses and checks values, fills in defaults, and writes the setting of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from teachmatters.api import AnalysisSpec, DatasetSpec, Parameter, Parameters, Value
 from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 
+# Texts by name; the name may be qualified, as in ``knn.k``.
 Given: TypeAlias = Mapping[str, str]
-"""Texts by name; the name may be qualified, ``knn.k``."""
 
 
 def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | DatasetSpec]) -> dict[str, str]:
-    """``NAME=VALUE`` texts by name.
+    """Return ``NAME=VALUE`` texts by name.
 
     Raises:
-        TeachMattersError: no ``=``, one name given twice, or nobody of the command declares the name.
+        TeachMattersError: a text has no ``=``, a name is given twice, or no analysis or data set declares it.
     """
     declared = _declared(parties)
     known = _known(declared)
@@ -34,7 +35,7 @@ def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | Data
 
 
 def parameter_names(parties: Iterable[AnalysisSpec | DatasetSpec]) -> list[str]:
-    """Every name that may be given, plain and qualified."""
+    """Return every name that may be given, plain and qualified."""
     return _known(_declared(parties))
 
 
@@ -55,8 +56,31 @@ def _names(declared: Mapping[str, object]) -> str:
 
 
 def effective(party: AnalysisSpec | DatasetSpec, other: str, given: Given) -> dict[str, Value]:
-    """Every parameter of an analysis or a data set; ``other`` names the data set or analysis it meets."""
+    """Return the value of every parameter of an analysis or a data set.
+
+    Args:
+        party: the analysis or data set.
+        other: name of the data set or analysis that it is used with.
+        given: the values that the user gave; the others have their defaults.
+    """
     return {parameter.name: _value(party.name, parameter, other, given) for parameter in party.parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class PairParameters:
+    """The values of all parameters of an analysis and of the data set that it runs on."""
+
+    analysis: dict[str, Value]
+    data: dict[str, Value]
+
+
+def pair_parameters(analysis: AnalysisSpec, data: DatasetSpec, given: Given) -> PairParameters:
+    """Return the values of both.
+
+    Raises:
+        TeachMattersError: a parameter does not allow the given value.
+    """
+    return PairParameters(effective(analysis, data.name, given), effective(data, analysis.name, given))
 
 
 def _value(owner: str, parameter: Parameter, other: str, given: Given) -> Value:
@@ -104,7 +128,7 @@ def _check(parameter: Parameter, text: str, value: Value) -> None:
 
 
 def text_of(value: Value) -> str:
-    """A value as it is typed after ``=``.
+    """Return a value as users type it after ``=``.
 
     >>> text_of((10, 20)), text_of(True), text_of(0.5)
     ('10,20', 'true', '0.5')
@@ -117,16 +141,16 @@ def text_of(value: Value) -> str:
 
 
 def setting_of(values: Parameters, defaults: Parameters, limit: int | None, seed: int, dtype: str) -> str:
-    """All that is not at its default, ``name=value`` sorted and joined: empty for a run as the protocols say.
+    """Return everything that is not at its default as sorted ``name=value`` texts; empty for a default run.
 
     >>> setting_of({"k": (5,), "temperature": 0.07}, {"k": (20,), "temperature": 0.07}, 2, 0, "float32")
     'k=5, limit=2'
     """
-    told = {name: text_of(value) for name, value in values.items() if value != defaults[name]}
+    changed = {name: text_of(value) for name, value in values.items() if value != defaults[name]}
     if limit is not None:
-        told["limit"] = str(limit)
+        changed["limit"] = str(limit)
     if seed:
-        told["seed"] = str(seed)
+        changed["seed"] = str(seed)
     if dtype != "float32":
-        told["dtype"] = dtype
-    return ", ".join(f"{name}={told[name]}" for name in sorted(told))
+        changed["dtype"] = dtype
+    return ", ".join(f"{name}={changed[name]}" for name in sorted(changed))

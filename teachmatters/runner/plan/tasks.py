@@ -1,4 +1,4 @@
-"""From what was asked to what there is to do: one task for each analysis and data set, whatever the models."""
+"""Plans the tasks of a request: one for each analysis and data set, independent of the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import AnalysisRequest, Registry, call
 from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
 from teachmatters.runner.plan.matching import paired, parties
-from teachmatters.runner.plan.parameters import effective, given_parameters
+from teachmatters.runner.plan.parameters import given_parameters, pair_parameters
 from teachmatters.runner.plan.settings import RunSettings, cell_parameters, pool_of
 from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.store import Cell
@@ -18,16 +18,16 @@ from teachmatters.store import Cell
 
 @dataclass(frozen=True, slots=True)
 class MetricSelection:
-    """Some metrics, of all models or (``labels``) of some."""
+    """Metrics that are requested of all models, or only of those with certain labels."""
 
     metrics: frozenset[str]
     labels: frozenset[str] | None = None
 
 
 def selected_metrics(selections: Iterable[MetricSelection], *labels: str) -> frozenset[str]:
-    """The metrics that are asked of a model, or of both of a pair."""
-    asked = (ask.metrics for ask in selections if ask.labels is None or ask.labels.issuperset(labels))
-    return frozenset[str]().union(*asked)
+    """Return the metrics that are requested of a model, or of both models of a pair."""
+    selected = (s.metrics for s in selections if s.labels is None or s.labels.issuperset(labels))
+    return frozenset[str]().union(*selected)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,17 +35,17 @@ class Task:
     """One analysis on one data set, for any model.
 
     Attributes:
-        spec, metrics: what is wanted of which analysis.
+        spec, metrics: the analysis, and the metrics requested of it.
         opened: the data set.
-        kinds: of data that the wanted metrics need and the data set offers; items are of the first.
-        parameters: of the analysis, defaults filled in.
-        items: by role, limit applied.
+        kinds: kinds of data that the metrics need and the data set offers; the items are those of the first.
+        parameters: of the analysis, with defaults filled in.
+        items: by role, with the limit applied.
         template: the cell, without the model.
-        setting: what is not at its default.
-        pool: what tasks have in common whose images are the same, so that they may share a pass.
-        force: whether a parameter was given whose effect is no number, so that nothing stored can stand for it.
-        selections: which metrics are wanted of which models, where that is not all of all.
-        remarks: what the data set has to say about the items.
+        setting: text of all parameters that are not at their default.
+        pool: equal for tasks with the same images, which may share a pass.
+        force: measure again, because a parameter that is not part of the cell was given.
+        selections: the metrics requested of certain models; empty: all metrics of all models.
+        remarks: sentences of the data set about the items.
     """
 
     spec: AnalysisSpec
@@ -72,7 +72,7 @@ class Task:
         return {item.key for items in self.items.values() for item in items}
 
     def wanted(self, *labels: str) -> frozenset[str]:
-        """The metrics that are wanted of a model, or of a pair."""
+        """Return the metrics that are requested of a model, or of a pair."""
         return self.metrics & selected_metrics(self.selections, *labels) if self.selections else self.metrics
 
     def cell(self, model: str, weights: str, other_model: str = "", other_weights: str = "") -> Cell:
@@ -83,10 +83,10 @@ class Task:
 
 
 def new_analysis(spec: AnalysisSpec) -> Analysis:
-    """The analysis that a spec names.
+    """Return a new analysis from the factory of a spec.
 
     Raises:
-        TeachMattersError: a plugin's factory fails, or makes something else.
+        TeachMattersError: a plugin's factory fails, or returns something else.
     """
     analysis = call(spec.factory)
     if not isinstance(analysis, Analysis):
@@ -95,12 +95,12 @@ def new_analysis(spec: AnalysisSpec) -> Analysis:
 
 
 def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[str]]:
-    """The tasks of a command, and sentences about choices that were made for the user.
+    """Return the tasks of a command, and sentences about the choices made for the user.
 
     Raises:
-        TeachMattersError: an unknown name or parameter, a data set that is not there or does not fit.
+        TeachMattersError: a name or parameter is unknown, or a data set is absent or does not fit.
     """
-    fitting, said = paired(registry, request.metrics, request.data)
+    fitting, remarks = paired(registry, request.metrics, request.data)
     if request.data_root is not None and fitting and all(data.bundled for _, data in fitting):
         names = listing(dict.fromkeys(data.name for _, data in fitting))
         raise TeachMattersError(f"--data-root {request.data_root}: {names} needs none; name your data set with --data")
@@ -114,12 +114,12 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     opener = Opener()
     tasks = [opener.task(wanted, data, run_settings) for wanted, data in fitting]
     if not request.data:
-        said += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} images)" for t in tasks]
-    return tasks, said + remarks_of(tasks)
+        remarks += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} images)" for t in tasks]
+    return tasks, remarks + remarks_of(tasks)
 
 
 def remarks_of(tasks: Iterable[Task]) -> list[str]:
-    """Return what the data sets of some tasks have to say, each sentence once."""
+    """Return the remarks of the tasks' data sets, each once."""
     return list(dict.fromkeys(f"{task.dataset}: {remark}" for task in tasks for remark in task.remarks))
 
 
@@ -130,26 +130,24 @@ class Opener:
         self.opened: dict[object, OpenDataset] = {}
 
     def task(self, wanted: AnalysisRequest, data: DatasetSpec, run_settings: RunSettings) -> Task:
-        """One analysis on one data set.
+        """Return the task of one analysis on one data set.
 
         Raises:
-            TeachMattersError: the data set is not there, or lacks what is needed; a value that a parameter cannot have.
+            TeachMattersError: the data set is absent or lacks the kind of data needed, or a parameter does not allow
+                the given value.
         """
         spec = wanted.analysis
-        of_data, of_analysis = (
-            effective(data, spec.name, run_settings.given),
-            effective(spec, data.name, run_settings.given),
-        )
-        opened = self._open(data, of_data, run_settings)
+        parameters = pair_parameters(spec, data, run_settings.given)
+        values, setting = cell_parameters(spec, data, parameters, run_settings)
+        opened = self._open(data, parameters.data, run_settings)
         kinds, metrics = _offered(wanted, opened)
-        items = _items(spec, opened, kinds[0], of_analysis, run_settings.limit)
-        values, setting = cell_parameters(spec, data, run_settings)
+        items = _items(spec, opened, kinds[0], parameters.analysis, run_settings.limit)
         return Task(
             spec=spec,
             metrics=metrics,
             opened=opened,
             kinds=kinds,
-            parameters=of_analysis,
+            parameters=parameters.analysis,
             items=items,
             template=Cell(
                 model="",
@@ -180,10 +178,10 @@ class Opener:
 
 
 def _offered(wanted: AnalysisRequest, opened: OpenDataset) -> tuple[tuple[Kind, ...], frozenset[str]]:
-    """The kinds and metrics that the data set, as it lies there, has for what is wanted.
+    """Return the kinds and metrics of a request that the data set, as found on disk, offers.
 
     Raises:
-        TeachMattersError: none (a folder of images may turn out to have no labels).
+        TeachMattersError: it offers none; for instance, a folder of images turns out to have no labels.
     """
     spec, dataset = wanted.analysis, opened.dataset
     metrics = wanted.metrics & spec.metrics_on(dataset.kinds)

@@ -1,4 +1,4 @@
-"""The contact sheet: a section for every kind of data that a data set offers."""
+"""The contact sheet, with a section for every kind of data that a data set offers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_preview(opened: OpenDataset, path: Path) -> None:
 
 
 def contact_sheet(opened: OpenDataset) -> Image.Image:
-    """Draw the sheet. The same data give the same sheet; images stand alone only where they have no labels."""
+    """Draw the sheet, which is the same for the same data; unlabelled images have a section if there are no labels."""
     offered = [kind for kind in SECTIONS if kind in opened.dataset.kinds]
     if "labels" in offered and "images" in offered:
         offered.remove("images")

@@ -1,4 +1,4 @@
-"""What a section of the sheet draws on: one kind of data of an open data set."""
+"""The data of one section of a contact sheet: one kind of data of an open data set."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ class Source:
         return self.opened.dataset
 
     def items(self, role: Role = "all") -> Sequence[Item]:
-        """Every item of a role."""
+        """Return every item of a role."""
         return items_of(self.opened, self.kind, (role,), None)[role]
 
     def annotations(self, item: Item) -> Mapping[str, Any]:
-        """What is known of an item, in pixels of its image."""
+        """Return the annotations of an item, in pixels of its image."""
         return self.dataset.annotations(item, self.kind)
 
     def heading(self, counts: str, names: Sequence[str] = ()) -> Image.Image:
-        """The kind, how much there is of it, and what it is called."""
+        """Draw the kind, the counts and the names of its classes or categories."""
         listed = f": {', '.join(names[:40])}" if names else ""
         head = tiles.words(self.kind, 110, 17, bold=True)
-        return tiles.beside([head, tiles.words(counts + listed, WIDTH - 110 - GAP, 13, tiles.FAINT)])
+        return tiles.row([head, tiles.words(counts + listed, WIDTH - 110 - GAP, 13, tiles.FAINT)])
 
     def shown(self, item: Item, width: int = TILE, height: int = TILE) -> tuple[Image.Image, float] | None:
-        """An image as large as fits, and its scale; None if it cannot be read."""
+        """Return an image as large as fits, and its scale; None if it cannot be read."""
         try:
             image = self.dataset.image(item).convert("RGB")
-        except (OSError, ValueError, SyntaxError):  # what the contract allows for an image that is no good
+        except (OSError, ValueError, SyntaxError):  # the exceptions that the contract allows for a bad image
             return None
         small = tiles.fitted(image, width, height)
         return small, max(small.width / image.width, small.height / image.height)
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:
-    """A few of many, the first and the last among them.
+    """Return at most so many evenly spaced items, including the first and the last.
 
     >>> spread("abcdefghi", 3), spread("ab", 3), spread("abc", 1)
     (['a', 'e', 'i'], ['a', 'b'], ['a'])

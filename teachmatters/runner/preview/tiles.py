@@ -1,4 +1,4 @@
-"""Pieces of a contact sheet: small images, what is drawn on them, words, and how they are put together."""
+"""Pieces of a contact sheet: small images, annotations drawn on them, text, and their layout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GAP = 8
 
 
 def colour(index: int) -> Colour:
-    """One of endlessly many colours, each far from the ones before it.
+    """Return one of arbitrarily many colours, each distant from the previous ones.
 
     >>> colour(0), colour(1)
     ((242, 36, 36), (36, 242, 96))
@@ -36,7 +36,7 @@ def colour(index: int) -> Colour:
 
 
 def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
-    """An image as large as fits: enlarged in whole multiples without blur, or reduced."""
+    """Return an image as large as fits: enlarged in whole multiples without blur, or reduced."""
     times = min(width // image.width, height // image.height)
     if times >= 1:
         return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
@@ -46,14 +46,14 @@ def fitted(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def centred(image: Image.Image, width: int, height: int) -> Image.Image:
-    """An image in the middle of a grey field."""
+    """Return an image in the middle of a grey field."""
     field = Image.new("RGB", (width, height), GROUND)
     field.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
     return field
 
 
 def overlaid(image: Image.Image, mask: NDArray[np.uint8], tint: Colour) -> Image.Image:
-    """An image with the mask's pixels (those not 0, at any size) tinted and their edge drawn."""
+    """Return an image with the mask's nonzero pixels tinted and their edge drawn; the mask may have any size."""
     shape = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).resize(image.size, Image.Resampling.NEAREST)
     inside = np.asarray(shape) > 0
     padded = np.pad(inside, 1)
@@ -65,7 +65,7 @@ def overlaid(image: Image.Image, mask: NDArray[np.uint8], tint: Colour) -> Image
 
 
 def boxed(image: Image.Image, box: Box, scale: float, tint: Colour) -> Image.Image:
-    """An image with a box, given in pixels of the image before it was scaled."""
+    """Return an image with a box, which is given in pixels of the image before scaling."""
     drawn = image.copy()
     left, top = box.left * scale, box.top * scale
     right, bottom = max(left, box.right * scale - 1), max(top, box.bottom * scale - 1)
@@ -86,7 +86,7 @@ def joined(image: Image.Image, lines: Sequence[Sequence[tuple[float, float]]]) -
 def words(
     text: str, width: int, size: int = 12, ink: Colour = INK, *, bold: bool = False, ground: Colour = PAPER
 ) -> Image.Image:
-    """One line of text, shortened to fit; what is not printable becomes a question mark."""
+    """Draw one line of text, shortened to fit; unprintable characters become question marks."""
     font = _font(size, bold)
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
     if font.getlength(shown) > width:
@@ -99,41 +99,41 @@ def words(
 
 
 def paragraph(text: str, width: int, lines: int, ink: Colour = FAINT) -> Image.Image:
-    """Text broken into at most so many lines; the last is shortened."""
-    font, rows, rest = _font(11, bold=False), list[str](), text.split()
-    while rest and len(rows) < lines - 1:
+    """Draw text in at most so many lines; the last is shortened."""
+    font, broken, rest = _font(11, bold=False), list[str](), text.split()
+    while rest and len(broken) < lines - 1:
         fit = max(1, sum(font.getlength(" ".join(rest[: n + 1])) <= width for n in range(len(rest))))
-        rows.append(" ".join(rest[:fit]))
+        broken.append(" ".join(rest[:fit]))
         rest = rest[fit:]
-    rows += [" ".join(rest)] if rest else []
-    return stack([words(row, width, 11, ink) for row in rows], gap=0, width=width)
+    broken += [" ".join(rest)] if rest else []
+    return stack([words(line, width, 11, ink) for line in broken], gap=0, width=width)
 
 
-def beside(images: Iterable[Image.Image], gap: int = GAP) -> Image.Image:
-    """Images in a row, their tops aligned."""
-    each = list(images)
-    width = sum(one.width for one in each) + gap * (len(each) - 1)
-    row = Image.new("RGB", (width, max(one.height for one in each)), PAPER)
+def row(images: Iterable[Image.Image], gap: int = GAP) -> Image.Image:
+    """Draw images in a row, with their tops aligned."""
+    images = list(images)
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    canvas = Image.new("RGB", (width, max(image.height for image in images)), PAPER)
     left = 0
-    for one in each:
-        row.paste(one, (left, 0))
-        left += one.width + gap
-    return row
+    for image in images:
+        canvas.paste(image, (left, 0))
+        left += image.width + gap
+    return canvas
 
 
 def stack(images: Iterable[Image.Image], gap: int = GAP, width: int = 1) -> Image.Image:
-    """Images below each other, at least so wide."""
-    each = list(images)
-    height = sum(one.height for one in each) + gap * (len(each) - 1)
-    column = Image.new("RGB", (max([width, *(one.width for one in each)]), max(1, height)), PAPER)
+    """Draw images below each other on a canvas of at least this width."""
+    images = list(images)
+    height = sum(image.height for image in images) + gap * (len(images) - 1)
+    canvas = Image.new("RGB", (max([width, *(image.width for image in images)]), max(1, height)), PAPER)
     top = 0
-    for one in each:
-        column.paste(one, (0, top))
-        top += one.height + gap
-    return column
+    for image in images:
+        canvas.paste(image, (0, top))
+        top += image.height + gap
+    return canvas
 
 
 @cache
 def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"  # comes with matplotlib, knows most alphabets
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"  # matplotlib installs it; it covers most alphabets
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name), size)

@@ -1,1 +1,1 @@
-"""A result as the store keeps it: validated, with its provenance."""
+"""Validates results and describes them as runs with provenance."""

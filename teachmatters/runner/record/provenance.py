@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, commit, device."""
+"""The provenance of a run: package versions and commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("teachmatters", "torch", "timm", "numpy", "scikit-learn", "pillow", 
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Versions of Python and of what computes."""
+    """Return the versions of Python and of the packages that compute."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:
@@ -24,7 +24,7 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 @functools.cache
 def git_commit() -> str | None:
-    """The commit of the checkout that this code runs from, None for an installed package."""
+    """Return the commit of the checkout that this code runs from, None for an installed package."""
     package = Path(__file__).resolve().parents[1]
     if not (package.parent / ".git").exists():
         return None

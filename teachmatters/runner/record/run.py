@@ -1,4 +1,4 @@
-"""A run as the store keeps it: validated, with its provenance."""
+"""Describes a result as a run of the store: validated, with its provenance."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MOST_NAMED = 20  # all skipped images are counted; this many are named in the no
 
 @dataclass(frozen=True, slots=True)
 class MeasuredModel:
-    """A model that is measured.
+    """A model whose weights and shape are known.
 
     Attributes:
         asked: its label, spec and weights file.
         weights: sha256 of the weights.
         info: its shape.
-        remarks: what changes its numbers and is to be kept with them.
+        remarks: sentences about the weights that are stored with each run.
     """
 
     asked: LabelledModel
@@ -65,8 +65,8 @@ class RunConditions:
         started_at: when it began.
         device: on which it ran.
         skipped: images that could not be read, and why.
-        looked: False when no image was read because no metric applies to the model.
-        seconds: its share, so far, of the time that the command took.
+        looked: False if no image was read because no metric applies to the model.
+        seconds: the measurement's share, so far, of the time that the command took.
     """
 
     started_at: datetime
@@ -86,14 +86,14 @@ class RunConditions:
             TeachMattersError: none could be read.
         """
         keys = task.keys
-        mine = {key: why for key, why in self.skipped.items() if key in keys}
-        if len(mine) == len(keys):
-            key, why = next(iter(mine.items()))
+        skipped = {key: reason for key, reason in self.skipped.items() if key in keys}
+        if len(skipped) == len(keys):
+            key, reason = next(iter(skipped.items()))
             raise TeachMattersError(
                 f"nothing to measure: none of {len(keys)} images of {task.dataset!r} could be read "
-                f"(first: {key}: {why})"
+                f"(first: {key}: {reason})"
             )
-        return mine
+        return skipped
 
 
 def describe_run(
@@ -127,7 +127,7 @@ def describe_run(
         device=str(conditions.device),
         n_items=len(task.keys) - len(skipped) if conditions.looked else 0,
         n_skipped=len(skipped),
-        notes=_notes(result.notes, skipped, task.remarks, [each for each in models if each]),
+        notes=_notes(result.notes, skipped, task.remarks, [m for m in models if m]),
         versions=versions(),
         git_commit=git_commit(),
         started_at=conditions.started_at,
@@ -140,9 +140,9 @@ def describe_run(
 def _notes(
     notes: Mapping[str, Any], skipped: Mapping[str, str], remarks: Sequence[str], models: Sequence[MeasuredModel]
 ) -> dict[str, Any]:
-    about = {
+    own_notes = {
         "skipped": dict(list(skipped.items())[:MOST_NAMED]),
         "data": list(remarks),
-        "weights": [f"{each.asked.label}: {remark}" for each in models for remark in each.remarks],
+        "weights": [f"{model.asked.label}: {remark}" for model in models for remark in model.remarks],
     }
-    return {**notes, **{name: told for name, told in about.items() if told}}
+    return {**notes, **{name: value for name, value in own_notes.items() if value}}

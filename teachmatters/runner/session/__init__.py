@@ -1,1 +1,1 @@
-"""One analyze command: what is missing is measured and recorded."""
+"""Runs an analyze command: measures and records what the store lacks."""

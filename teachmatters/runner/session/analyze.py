@@ -1,4 +1,4 @@
-"""``tm analyze``: what is missing from the store is measured, what is there is reused."""
+"""``tm analyze``: measures what the store lacks and reuses what it holds."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from teachmatters.store.backend import backend_of
 
 
 def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[Outcome]:
-    """Measure what is missing and commit each run as it is done.
+    """Measure what the store lacks and commit each run as soon as it is complete.
 
     Args:
-        request: what to measure of which models on which data.
-        progress: is told what goes on.
+        request: models, metrics and data, with the settings of the passes.
+        progress: receives the progress.
 
     Returns:
-        how each (model or pair, data set, analysis) ended, in the order of the request. One that fails does not stop
+        the outcome of each (model or pair, data set, analysis), in the order of the request. A failure does not stop
         the rest.
 
     Raises:
-        TeachMattersError: the request cannot be carried out; nothing was measured.
+        TeachMattersError: the request is invalid; nothing was measured.
     """
     progress = progress or NoProgress()
     _check_numbers(request)
@@ -41,7 +41,7 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
     for remark in uncommon_supervisions(models):
         progress.say(remark)
     device = find_device(driver_device(request.engine, request.device))
-    tasks, said = plan(registry, request)
+    tasks, remarks = plan(registry, request)
     cache = cache_folder(request.db)
     with engine_of(request.engine, request.device, cache) as engine:
         settings = PassSettings(
@@ -52,7 +52,7 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
             cache=cache,
             force=request.force,
         )
-        with AnalysisSession(request.db, settings, engine, progress, remarks=said) as session:
+        with AnalysisSession(request.db, settings, engine, progress, remarks=remarks) as session:
             session.run(models, tasks)
     return in_order(session.outcomes, [model.label for model in models], tasks)
 
@@ -70,12 +70,12 @@ def _check_numbers(request: AnalyzeRequest) -> None:
 
 
 def in_order(ended: Sequence[tuple[Task, Outcome]], labels: Sequence[str], tasks: Sequence[Task]) -> list[Outcome]:
-    """Outcomes by model, task and other model, as they were asked for."""
-    places = {label: number for number, label in enumerate(labels)}
-    steps = {task: number for number, task in enumerate(tasks)}
+    """Return the outcomes by model, task and other model, in the order of the request."""
+    label_order = {label: number for number, label in enumerate(labels)}
+    task_order = {task: number for number, task in enumerate(tasks)}
 
-    def place(one: tuple[Task, Outcome]) -> tuple[int, int, int]:
-        task, outcome = one
-        return places[outcome.model], steps[task], places.get(outcome.other, 0)
+    def position(task_and_outcome: tuple[Task, Outcome]) -> tuple[int, int, int]:
+        task, outcome = task_and_outcome
+        return label_order[outcome.model], task_order[task], label_order.get(outcome.other, 0)
 
-    return [outcome for _, outcome in sorted(ended, key=place)]
+    return [outcome for _, outcome in sorted(ended, key=position)]

@@ -1,4 +1,4 @@
-"""States of models for comparisons, cached next to the store, so that a model runs once for all pairs to come."""
+"""States of models for comparisons, cached next to the store, so that a model runs once for all of its pairs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class PairStateCache:
         try:
             self.read(path, key)
         except TeachMattersError:
-            self.say(f"{path} is damaged, another model's or cannot be read: its model runs again")
+            self.say(f"{path} is damaged, belongs to another model or cannot be read: its model runs again")
             return False
         return True
 
@@ -97,7 +97,7 @@ class PairStateCache:
             save_state(entry.path / FILE, state, entry.key)
             entry.begin(holds)
         except TeachMattersError as error:
-            self.say(f"what this pass found is not kept for later comparisons: {error}")
+            self.say(f"the state of {model.label} is not kept for later comparisons: {error}")
             return PairState(context, conditions, lambda: state)
         self.read.cache_clear()
         return PairState(context, conditions, lambda: self.read(entry.path / FILE, entry.key))

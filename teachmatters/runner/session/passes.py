@@ -1,4 +1,4 @@
-"""The passes of one model: which analyses share one, and what each analysis gathered."""
+"""The passes of one model: groups analyses that share a pass, and collects the state of each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SharedPass: TypeAlias = dict[PassMember, tuple[PendingTask, Context]]
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResult:
-    """An analysis that has seen all of its images, or failed.
+    """An analysis that has received all of its images, or failed.
 
     Attributes:
         pending: the task and the metrics that were missing.
         context: the context that the analysis was started with.
         analysis: the analysis.
-        state: returns what it gathered.
+        state: returns the state of the analysis.
         conditions: the conditions of its passes, with its share of their time.
         error: why it failed, None if it did not.
     """
@@ -43,7 +43,7 @@ class AnalysisResult:
 
 
 class PassPlan:
-    """The pending tasks of one model, each with a started analysis, grouped by who may share a pass.
+    """The pending tasks of one model, each with a started analysis; tasks that can share a pass form a group.
 
     Attributes:
         groups: members with the same images and the same transform.
@@ -76,7 +76,7 @@ class PassPlan:
     def planned(self, shared: SharedPass) -> list[PlannedPass]:
         """Return the passes of a group as an engine runs them."""
         label = f"{self.label} on {next(iter(shared.values()))[0].task.dataset}"
-        jobs = {each.member: each.job for each in self.features.extractions.values() if each.job is not None}
+        jobs = {e.member: e.job for e in self.features.extractions.values() if e.job is not None}
         return [
             PlannedPass(label, tuple(members), tuple(shared[m][0] if m in shared else jobs[m] for m in members))
             for members in self.passes(shared)
@@ -84,13 +84,13 @@ class PassPlan:
 
 
 def run_passes(plan: PassPlan, executor: PassExecutor) -> Generator[AnalysisResult]:
-    """Run all passes of a plan; each analysis is returned as soon as it is complete."""
-    begun = time.perf_counter()
+    """Run all passes of a plan, and yield each analysis as soon as it is complete."""
+    start = time.perf_counter()
     plan.features.begin()
     planned = [plan.planned(shared) for shared in plan.groups]
     members = [member for shared in plan.groups for member in shared]
-    seconds = dict.fromkeys(members, (time.perf_counter() - begun) / max(len(members), 1))
-    with closing(executor.run([each for group in planned for each in group])) as outcomes:
+    seconds = dict.fromkeys(members, (time.perf_counter() - start) / max(len(members), 1))
+    with closing(executor.run([planned_pass for group in planned for planned_pass in group])) as outcomes:
         for shared, group in zip(plan.groups, planned, strict=True):
             yield from _results(shared, zip(group, outcomes, strict=False), plan.features, seconds)
 
@@ -101,7 +101,7 @@ def _results(
     features: FeaturePlan,
     seconds: dict[PassMember, float],
 ) -> Iterator[AnalysisResult]:
-    """Return the analyses of a group; those that read features come last, when all features are there.
+    """Yield the analyses of a group; those that read features come last, when all features are there.
 
     ``seconds`` holds the time that each member has taken so far, and is updated.
     """
@@ -118,10 +118,10 @@ def _results(
                 seconds[taker] += taken / len(takers)
         for member in planned.members:
             if member in shared and not member.input_spec.collect:
-                state, mine = states.get(member, member.analysis.state), conditions.longer(seconds[member])
-                yield AnalysisResult(*shared[member], member.analysis, state, mine, failed.get(member))
+                state, own = states.get(member, member.analysis.state), conditions.longer(seconds[member])
+                yield AnalysisResult(*shared[member], member.analysis, state, own, failed.get(member))
     for member, (pending, context) in shared.items():
         if member.input_spec.collect:
             error = failed.get(member) or features.problem(member, context, failed, whole.skipped)
-            state, mine = states.get(member, member.analysis.state), whole.longer(seconds[member])
-            yield AnalysisResult(pending, context, member.analysis, state, mine, error)
+            state, own = states.get(member, member.analysis.state), whole.longer(seconds[member])
+            yield AnalysisResult(pending, context, member.analysis, state, own, error)

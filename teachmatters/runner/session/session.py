@@ -40,12 +40,12 @@ class AnalysisSession:
         settings: of the forward passes.
         engine: runs the forward passes.
         progress: shows progress and remarks.
-        remarks: shown once it is clear that something has to be measured.
+        remarks: shown before the first measurement, and never if nothing has to be measured.
         on_outcome: called with the outcome of each task of each model as soon as it is known.
 
     Attributes:
         outcomes: all outcomes so far, each with its task.
-        remarks: those that have not been shown.
+        remarks: the remarks that have not been shown.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class AnalysisSession:
         remarks: Sequence[str] = (),
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
-        limit_of(cache_folder(db))  # an unreadable limit is an error now, not after hours of work
+        limit_of(cache_folder(db))  # an invalid limit is an error now, not after hours of work
         self.db, self.settings, self.engine, self.progress = db, settings, engine, progress
         self.remarks, self.on_outcome = list(remarks), on_outcome
         # A store that does not exist yet is created only when there is something to put into it.
@@ -128,7 +128,7 @@ class AnalysisSession:
         if self.on_outcome is not None:
             self.on_outcome(outcome)
 
-    # --- what is missing
+    # --- missing metrics
 
     def _recorded(self, cell: Cell) -> frozenset[str]:
         return frozenset() if self.store is None else self.store.recorded(cell)
@@ -171,7 +171,7 @@ class AnalysisSession:
     # --- measuring
 
     def _measure(self, model: LabelledModel, source: ModelSource, pending_tasks: Sequence[PendingTask]) -> None:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         executor = self.engine.open(model, source, self.settings, self.progress)
         measured = self.measured[model.label] = MeasuredModel(model, source.weights, executor.info, source.remarks)
         for remark in source.remarks:
@@ -182,14 +182,14 @@ class AnalysisSession:
         for pending in pending_tasks:
             if pending not in applicable and not pending.task.spec.pairs:
                 self._record(pending, (measured, None), self._no_passes(), Result())
-        opened = (time.perf_counter() - begun) / max(len(applicable), 1)
+        opening = (time.perf_counter() - start) / max(len(applicable), 1)
         plan = PassPlan(self.settings, measured, applicable, self.progress.say)
-        # Closed here, not when garbage is collected: a stored exception may keep the generator alive.
+        # The generator is closed here and not by the garbage collector, since a stored exception may keep it alive.
         with closing(run_passes(plan, executor)) as results:
             for result in results:
-                # One analysis that fails does not cost the others what they gathered in the same pass.
+                # If one analysis fails, the others keep what they gathered in the same pass.
                 with self._guarded(model.label, [result.pending.task]):
-                    self._complete(measured, replace(result, conditions=result.conditions.longer(opened)))
+                    self._complete(measured, replace(result, conditions=result.conditions.longer(opening)))
 
     def _no_passes(self) -> RunConditions:
         return RunConditions(datetime.now(UTC), self.settings.device, looked=False)
@@ -197,38 +197,39 @@ class AnalysisSession:
     def _complete(self, measured: MeasuredModel, gathered: AnalysisResult) -> None:
         if gathered.error is not None:
             raise gathered.error
-        pending, conditions, begun = gathered.pending, gathered.conditions, time.perf_counter()
-        conditions.skipped_of(pending.task)  # refuses to compute from nothing
+        pending, conditions, start = gathered.pending, gathered.conditions, time.perf_counter()
+        conditions.skipped_of(pending.task)  # raises if no image could be read
         if pending.task.spec.pairs:
             state = self.pair_state_cache.keep(gathered, measured.asked, measured.weights)
-            conditions = conditions.longer(time.perf_counter() - begun)
+            conditions = conditions.longer(time.perf_counter() - start)
             self.pair_states[pending.task, measured.asked.label] = replace(state, conditions=conditions)
         else:
             result = gathered.analysis.compute(gathered.state())
-            self._record(pending, (measured, None), conditions.longer(time.perf_counter() - begun), result)
+            self._record(pending, (measured, None), conditions.longer(time.perf_counter() - start), result)
 
     def _compare(self, pending: PendingTask, first: str, second: str) -> None:
         for label in (first, second):
             if (error := self.pair_errors.get((pending.task, label))) is not None:
                 raise error
-        one, two = self.measured[first], self.measured[second]
-        if not pending.applicable(one.info, two.info):
-            self._record(pending, (one, two), self._no_passes(), Result())
+        model, other_model = self.measured[first], self.measured[second]
+        applicable = pending.applicable(model.info, other_model.info)
+        if not applicable:
+            self._record(pending, (model, other_model), self._no_passes(), Result())
             return
-        begun = time.perf_counter()
+        start = time.perf_counter()
         state, other = self.pair_states[pending.task, first], self.pair_states[pending.task, second]
         analysis = new_analysis(pending.task.spec)
-        # The states may have been gathered for other pairs too, which lacked more metrics, not necessarily the same.
-        analysis.start(replace(state.context, metrics=pending.applicable(one.info, two.info)))
+        # The states may have been gathered for other pairs as well, which lacked other metrics.
+        analysis.start(replace(state.context, metrics=applicable))
         result = analysis.compare(state.state(), other.state())
-        result.records = [each for each in result.records if each.metric in pending.metrics]
-        result.maps = [each for each in result.maps if each.name.removeprefix(UNIT) in pending.metrics]
+        result.records = [record for record in result.records if record.metric in pending.metrics]
+        result.maps = [stored for stored in result.maps if stored.name.removeprefix(UNIT) in pending.metrics]
         passes = sum(
             self.pair_states[pending.task, label].conditions.seconds / self.pair_users[pending.task, label]
             for label in {first, second}
         )
-        conditions = replace(state.conditions, seconds=passes + time.perf_counter() - begun)
-        self._record(pending, (one, two), conditions, result)
+        conditions = replace(state.conditions, seconds=passes + time.perf_counter() - start)
+        self._record(pending, (model, other_model), conditions, result)
 
     def _record(
         self,

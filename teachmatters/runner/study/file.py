@@ -1,6 +1,6 @@
-"""The file of ``tm study``: what it may say, and what it says, every value with its line.
+"""The file of ``tm study``: reads its keys and values, each with its line.
 
-Paths in it are relative to its own folder.
+Paths in the file are relative to its folder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from teachmatters.runner.requests import Dtype
 from teachmatters.runner.study.yaml_fields import Fields, named, shown
 from teachmatters.runner.study.yaml_nodes import SourceLine, read_yaml
 
+# Keys of an entry of ``measure``; the study may set them for all entries that do not.
 TERMS = ("data", "data_root", "limit", "seed", "dtype", "params")
-"""What an entry of ``measure`` may say, and the study for all entries that do not."""
 STUDY = ("models", "measure", "db", "device", "batch_size", *TERMS)
 ENTRY = ("metrics", "models", *TERMS)
 MODEL = ("name", "label", "weights", "supervision")
@@ -25,7 +25,7 @@ DTYPES = get_args(Dtype)
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One item of ``models``: a name or pattern, perhaps with a label, a file of weights and how it was trained."""
+    """One item of ``models``: a name or pattern, optionally with a label, a weights file and a supervision."""
 
     name: SourceLine
     label: str = ""
@@ -35,12 +35,12 @@ class ModelLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEntry:
-    """One item of ``measure``, with what the study says for all where it says nothing itself.
+    """One item of ``measure``; keys that it lacks are taken from the study.
 
     Attributes:
-        place: where it begins.
-        metrics, data, models: names; no models: all of the study.
-        params, defaults: parameters by name: the entry's own, which must mean something to it, and the study's.
+        place: first line of the entry.
+        metrics, data, models: names; no models: all models of the study.
+        params, defaults: parameters by name: those of the entry, which must apply to it, and those of the study.
     """
 
     place: SourceLine
@@ -57,7 +57,7 @@ class StudyEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFile:
-    """A whole file."""
+    """The content of a study file."""
 
     path: Path
     models: tuple[ModelLine, ...]
@@ -69,10 +69,10 @@ class StudyFile:
 
 
 def read_study(path: Path) -> StudyFile:
-    """Read and check the form of a study; names are looked up later.
+    """Read a study and check its keys and types; names are looked up later.
 
     Raises:
-        TeachMattersError: one line that names file and line.
+        TeachMattersError: the file cannot be read or a value is invalid; names file and line.
     """
     study = Fields(read_yaml(path), STUDY, "a study")
     for key in ("models", "measure"):
@@ -80,8 +80,8 @@ def read_study(path: Path) -> StudyFile:
     run_settings = {key: value for key, value in study.own.items() if key in TERMS}
     return StudyFile(
         path=path,
-        models=tuple(_model(each) for each in study.items("models")),
-        entries=tuple(_entry(each, run_settings) for each in study.items("measure")),
+        models=tuple(_model(place) for place in study.items("models")),
+        entries=tuple(_entry(place, run_settings) for place in study.items("measure")),
         params=_params(study.own.get("params")),
         db=_db(study),
         device=study.choice("device", DEVICES),
@@ -92,26 +92,26 @@ def read_study(path: Path) -> StudyFile:
 def _model(place: SourceLine) -> ModelLine:
     if not isinstance(place.value, dict):
         return ModelLine(named(place, "models"))
-    said = Fields(place, MODEL, "a model")
-    name = named(said.need("name"), "name")
-    return ModelLine(name, said.text("label") or "", said.path("weights"), said.text("supervision"))
+    fields = Fields(place, MODEL, "a model")
+    name = named(fields.need("name"), "name")
+    return ModelLine(name, fields.text("label") or "", fields.path("weights"), fields.text("supervision"))
 
 
 def _entry(place: SourceLine, study: Mapping[str, SourceLine]) -> StudyEntry:
     if not isinstance(place.value, dict):  # a name alone
         place = SourceLine({"metrics": place}, place.line, place.file)
-    said = Fields(place, ENTRY, "an entry of 'measure'", study)
-    said.need("metrics")
+    fields = Fields(place, ENTRY, "an entry of 'measure'", study)
+    fields.need("metrics")
     return StudyEntry(
         place=place,
-        metrics=said.names("metrics"),
-        data=said.names("data"),
-        models=said.names("models"),
-        data_root=said.path("data_root"),
-        limit=said.whole("limit", 1),
-        seed=said.whole("seed", 0) or 0,
-        dtype=said.choice("dtype", DTYPES),  # type: ignore[arg-type]  # one of these
-        params=_params(said.own.get("params")),
+        metrics=fields.names("metrics"),
+        data=fields.names("data"),
+        models=fields.names("models"),
+        data_root=fields.path("data_root"),
+        limit=fields.whole("limit", 1),
+        seed=fields.whole("seed", 0) or 0,
+        dtype=fields.choice("dtype", DTYPES),  # type: ignore[arg-type]  # choice returns one of DTYPES
+        params=_params(fields.own.get("params")),
         defaults=_params(study.get("params")),
     )
 
@@ -128,17 +128,17 @@ def _params(place: SourceLine | None) -> dict[str, SourceLine]:
         raise place.error(f"'params' is a mapping (name: value), not {shown(place)}")
     for name, value in place.value.items():
         members = value.value if isinstance(value.value, list) else [value]
-        if not members or any(not isinstance(each.value, str | int | float) for each in members):
+        if not members or any(not isinstance(member.value, str | int | float) for member in members):
             raise value.error(f"parameter {name!r} must be a value or a list of values, not {shown(value)}")
     return dict(place.value)
 
 
 def param_text(place: SourceLine) -> str:
-    """The value of a parameter as it is typed after ``=`` on the command line.
+    """Return the value of a parameter as users type it after ``=`` on the command line.
 
     >>> param_text(SourceLine([SourceLine(1, 1, Path("a.yaml")), SourceLine(5, 1, Path("a.yaml"))], 1, Path("a.yaml")))
     '1,5'
     """
     if isinstance(place.value, list):
-        return ",".join(param_text(each) for each in place.value)
+        return ",".join(param_text(member) for member in place.value)
     return str(place.value).lower() if isinstance(place.value, bool) else str(place.value)

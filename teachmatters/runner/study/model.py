@@ -1,4 +1,4 @@
-"""A study whose names were looked up: which models, and what is wanted of which of them on which data."""
+"""A study after its names were looked up: models, and the analyses, data sets and metrics requested of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from itertools import combinations_with_replacement
 from teachmatters.api import DatasetSpec
 from teachmatters.registry import AnalysisRequest
 from teachmatters.runner.plan.models import LabelledModel
+from teachmatters.runner.plan.parameters import pair_parameters
 from teachmatters.runner.plan.settings import RunSettings, cell_parameters
 from teachmatters.runner.plan.tasks import MetricSelection, selected_metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTask:
-    """One analysis on one data set, on one set of terms; everything that entries of the file ask of it.
+    """One analysis on one data set with one set of settings; entries of the file that agree in these are joined.
 
     Attributes:
-        request: the analysis and all metrics that are asked of it.
+        request: the analysis and all metrics that are requested of it.
         data: the data set.
-        run_settings: parameters and the like.
-        selections: which of the metrics of which models.
+        run_settings: parameters, limit, seed and dtype.
+        selections: the metrics requested of certain models.
     """
 
     request: AnalysisRequest
@@ -31,11 +32,12 @@ class StudyTask:
 
     @property
     def setting(self) -> str:
-        """As the store will tell it."""
-        return cell_parameters(self.request.analysis, self.data, self.run_settings)[1]
+        """The setting of its cells in the store."""
+        spec, data, settings = self.request.analysis, self.data, self.run_settings
+        return cell_parameters(spec, data, pair_parameters(spec, data, settings.given), settings)[1]
 
     def cells(self, labels: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """The models, or pairs of models, that something is wanted of."""
+        """Yield the models, or pairs of models, of which a metric is requested."""
         if not self.request.analysis.pairs:
             yield from ((label, "") for label in labels if selected_metrics(self.selections, label))
             return
@@ -46,14 +48,14 @@ class StudyTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study that can be carried out.
+    """A study that is ready to run.
 
     Attributes:
         db: the store that the file names.
-        models: each under a label of its own.
-        study_tasks: what is wanted, each analysis once for each data set and set of terms.
+        models: each with a unique label.
+        study_tasks: each analysis once for each data set and set of settings.
         device, batch_size: as for ``tm analyze``.
-        said: sentences about choices that were made for the user.
+        remarks: sentences about choices made for the user.
     """
 
     db: str | None
@@ -61,9 +63,9 @@ class Study:
     study_tasks: tuple[StudyTask, ...]
     device: str
     batch_size: int | None
-    said: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     @property
     def labels(self) -> list[str]:
-        """Of the models."""
+        """Labels of the models."""
         return [model.label for model in self.models]

@@ -1,4 +1,4 @@
-"""``tm study``: what is missing of a study is measured, what is there is reused."""
+"""``tm study``: measures what the store lacks of a study and reuses what it holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from teachmatters.store.location import StoreLocation
 
 @dataclass(frozen=True, slots=True)
 class UnavailableData:
-    """What is wanted on a data set that cannot be opened, and why it cannot."""
+    """A study task whose data set cannot be opened, with the error."""
 
     study_task: StudyTask
     error: Exception
@@ -33,9 +33,9 @@ def run_study(
     on_outcome: Callable[[Outcome], None],
     engine: EngineRequest | None = None,
 ) -> list[Outcome]:
-    """Measure what is missing and commit each run as it is done.
+    """Measure what the store lacks and commit each run as soon as it is complete.
 
-    A pass is shared by all that differs neither in seed and dtype nor in data set and transform.
+    Tasks with the same seed, dtype, data set and transform share a pass.
 
     Args:
         study: what to measure.
@@ -45,10 +45,10 @@ def run_study(
         engine: runs the forward passes; by default this process.
 
     Returns:
-        the outcome of each cell, data sets that cannot be opened first. One that fails does not stop the rest.
+        the outcome of each cell, data sets that cannot be opened first. A failure does not stop the rest.
 
     Raises:
-        TeachMattersError: nothing could be stored, or device or engine are not there; nothing was measured.
+        TeachMattersError: the store is not writable, or the device or engine is absent; nothing was measured.
     """
     backend_of(db).check_writable()  # before hours of work, not after
     engine = engine or EngineRequest()
@@ -56,21 +56,21 @@ def run_study(
     here = replace(study, device=driver_device(engine, study.device))
     find_device(here.device)
     tasks, absent = open_study_tasks(study)
-    said = [*study.said, *remarks_of(tasks)]
-    outcomes = [outcome for one in absent for outcome in _failed(one, study.labels)]
+    remarks = [*study.remarks, *remarks_of(tasks)]
+    outcomes = [outcome for unavailable in absent for outcome in _failed(unavailable, study.labels)]
     for outcome in outcomes:
         on_outcome(outcome)
     with engine_of(engine, study.device, cache_folder(db)) as running:
-        for settings, mine in settings_groups(here, db, tasks):
-            with AnalysisSession(db, settings, running, progress, remarks=said, on_outcome=on_outcome) as session:
-                session.run(study.models, mine)
-            said = session.remarks  # not shown yet, because nothing was measured
-            outcomes += in_order(session.outcomes, study.labels, mine)
+        for settings, group in settings_groups(here, db, tasks):
+            with AnalysisSession(db, settings, running, progress, remarks=remarks, on_outcome=on_outcome) as session:
+                session.run(study.models, group)
+            remarks = session.remarks  # not shown yet, because nothing was measured
+            outcomes += in_order(session.outcomes, study.labels, group)
     return outcomes
 
 
 def open_study_tasks(study: Study) -> tuple[list[Task], list[UnavailableData]]:
-    """Open the data sets: what can be measured on them, and what cannot."""
+    """Open the data sets; return the tasks that can be measured, and those whose data set cannot be opened."""
     opener = Opener()
     tasks: list[Task] = []
     absent: list[UnavailableData] = []
@@ -91,7 +91,7 @@ def settings_groups(
     groups: dict[tuple[int, str], list[Task]] = {}
     for task in tasks:
         groups.setdefault((task.template.seed, task.template.dtype), []).append(task)
-    for (seed, dtype), mine in groups.items():
+    for (seed, dtype), group in groups.items():
         settings = PassSettings(
             device=device,
             dtype=find_dtype(dtype),
@@ -99,7 +99,7 @@ def settings_groups(
             seed=seed,
             cache=cache_folder(db),
         )
-        yield settings, mine
+        yield settings, group
 
 
 def _failed(absent: UnavailableData, labels: Iterable[str]) -> Iterator[Outcome]:

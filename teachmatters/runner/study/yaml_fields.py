@@ -1,4 +1,4 @@
-"""What the values of a YAML file must be; each error names the line."""
+"""Checks the keys and values of a YAML mapping; each error names the line."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from teachmatters.runner.study.yaml_nodes import SourceLine
 
 
 class Fields:
-    """A mapping whose keys are known. Every method takes a key and refuses a value that it cannot have.
+    """A mapping with known keys. Every method takes a key and raises an error if its value has the wrong type.
 
     Args:
-        place: the mapping, or what stands in its place.
-        allowed: its keys.
-        what: its name in messages.
-        above: what is said where the mapping itself says nothing.
+        place: the mapping, or the value found in its place.
+        allowed: the known keys.
+        what: name of the mapping in messages.
+        above: values of keys that the mapping lacks.
 
     Raises:
-        TeachMattersError: it is no mapping, or has another key.
+        TeachMattersError: the value is not a mapping, or has an unknown key.
     """
 
     def __init__(
@@ -33,34 +33,34 @@ class Fields:
             if key not in allowed:
                 raise value.error(f"unknown key {key!r} of {what}. {did_you_mean(key, allowed)}{may.capitalize()}")
         self.own = place.value
-        self.said = {**(above or {}), **self.own}
+        self.values = {**(above or {}), **self.own}
 
     def need(self, key: str) -> SourceLine:
-        """What must be said."""
-        if key not in self.said:
+        """Return the value of a required key."""
+        if key not in self.values:
             raise self.place.error(f"{self.what} needs {key!r}; it may say {listing(self.allowed, most=20)}")
-        return self.said[key]
+        return self.values[key]
 
     def items(self, key: str) -> list[SourceLine]:
-        """One value or a list of values, none if nothing is said."""
-        return listed(self.said[key], key) if key in self.said else []
+        """Return one value or a list of values as a list; it is empty if the key is absent."""
+        return listed(self.values[key], key) if key in self.values else []
 
     def names(self, key: str) -> tuple[SourceLine, ...]:
-        """One text or a list of texts."""
-        return tuple(named(each, key) for each in self.items(key))
+        """Return one text or a list of texts as a tuple."""
+        return tuple(named(item, key) for item in self.items(key))
 
     def text(self, key: str) -> str | None:
-        """A text that is not empty."""
-        return str(named(self.said[key], key).value) if key in self.said else None
+        """Return a nonempty text, None if the key is absent."""
+        return str(named(self.values[key], key).value) if key in self.values else None
 
     def path(self, key: str) -> Path | None:
-        """A path, relative to the folder of the file that names it."""
+        """Return a path, relative to the folder of the file."""
         given = self.text(key)
         return None if given is None else self.place.file.parent / Path(given).expanduser()
 
     def choice(self, key: str, allowed: Sequence[str]) -> str:
-        """One of a few words, the first of them if nothing is said."""
-        place = self.said.get(key)
+        """Return one of the allowed words, the first of them if the key is absent."""
+        place = self.values.get(key)
         if place is None:
             return allowed[0]
         if place.value not in allowed:
@@ -69,8 +69,8 @@ class Fields:
         return str(place.value)
 
     def whole(self, key: str, least: int) -> int | None:
-        """A whole number; ``null`` takes back what is said above."""
-        place = self.said.get(key)
+        """Return a whole number, None if the key is absent or ``null``."""
+        place = self.values.get(key)
         if place is None or place.value is None:
             return None
         if not isinstance(place.value, int) or isinstance(place.value, bool):
@@ -81,10 +81,10 @@ class Fields:
 
 
 def listed(place: SourceLine, key: str) -> list[SourceLine]:
-    """The items of a list; a single value may stand for itself.
+    """Return the items of a list; a single value counts as a list of one.
 
     Raises:
-        TeachMattersError: there is none.
+        TeachMattersError: the list is empty.
     """
     found = place.value if isinstance(place.value, list) else [place]
     if not found or place.value is None:
@@ -93,10 +93,10 @@ def listed(place: SourceLine, key: str) -> list[SourceLine]:
 
 
 def named(place: SourceLine, key: str) -> SourceLine:
-    """A text, with its place.
+    """Return the value, with its line, if it is a text.
 
     Raises:
-        TeachMattersError: it is something else.
+        TeachMattersError: the value is empty or not a text.
     """
     if isinstance(place.value, int | float):
         raise place.error(f"{key!r} must be a text, not {shown(place)}; put it in quotes if it is meant as one")
@@ -106,6 +106,6 @@ def named(place: SourceLine, key: str) -> SourceLine:
 
 
 def shown(place: SourceLine) -> str:
-    """A value as a message names it."""
+    """Return a value as messages show it."""
     kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
     return kinds.get(type(place.value)) or repr(place.value)

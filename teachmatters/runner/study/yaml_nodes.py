@@ -1,4 +1,4 @@
-"""A YAML file as plain values that know the line they stand on, so that what is wrong with one can be said there."""
+"""Reads a YAML file as plain values with their lines, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from teachmatters.errors import TeachMattersError
 
 YamlValue: TypeAlias = "dict[str, SourceLine] | list[SourceLine] | str | int | float | bool | None"
 
+# The beginning of a message about a command-line option, which a study file does not have.
 OPTION = re.compile(r"^--[a-z]+ ")
-"""What a message about a value begins with where it was typed on the command line."""
 
+# Largest number of values in a file. An alias counts as all values that it expands to, so that a few lines cannot
+# become millions of values.
 MOST = 20_000
-"""Values of a file. An alias counts as all that it stands for, so that a few lines cannot become millions."""
 DEEPEST = 20
 
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
@@ -27,19 +28,19 @@ PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "f
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A value and where it stands: of a mapping's values the line is that of their key."""
+    """A value with its file and line; a value of a mapping has the line of its key."""
 
     value: YamlValue
     line: int
     file: Path
 
     def error(self, message: object) -> TeachMattersError:
-        """What is wrong, with file and line in front."""
+        """Return an error that begins with file and line."""
         return TeachMattersError(f"{self.file}, line {self.line}: {message}")
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """What goes wrong inside is said with file and line in front."""
+    def naming_line(self) -> Iterator[None]:
+        """Put file and line in front of any error raised inside."""
         try:
             yield
         except TeachMattersError as error:
@@ -47,10 +48,10 @@ class SourceLine:
 
 
 def read_yaml(path: Path) -> SourceLine:
-    """Read a file; nothing in it is ever run.
+    """Read a file; no code in it is executed.
 
     Raises:
-        TeachMattersError: it cannot be read, is no YAML, has a key twice, or a kind of value that is not plain.
+        TeachMattersError: the file cannot be read, is not YAML, repeats a key, or has a value with a tag.
     """
     try:
         root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
@@ -64,7 +65,7 @@ def read_yaml(path: Path) -> SourceLine:
         raise TeachMattersError(f"{path}: it is nested too deeply to be read") from error
     if root is None:
         raise TeachMattersError(f"{path} is empty; 'models' and 'measure' are needed")
-    return _Reader(path).place(root)
+    return _Reader(path).read(root)
 
 
 def _problem(path: Path, error: yaml.YAMLError) -> TeachMattersError:
@@ -74,14 +75,14 @@ def _problem(path: Path, error: yaml.YAMLError) -> TeachMattersError:
 
 
 class _Reader:
-    """Turns the nodes of one file into places."""
+    """Turns the nodes of one file into values with lines."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.count = path, 0
         self.scalars = yaml.SafeLoader("")
 
-    def place(self, node: yaml.Node, line: int = 0, depth: int = 0) -> SourceLine:
-        """A node and all below it."""
+    def read(self, node: yaml.Node, line: int = 0, depth: int = 0) -> SourceLine:
+        """Return the value of a node and all below it."""
         found = SourceLine(None, line or node.start_mark.line + 1, self.path)
         self.count += 1
         if self.count > MOST or depth > DEEPEST:
@@ -91,7 +92,7 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             return SourceLine(dict(self._pairs(node, depth)), found.line, self.path)
         if isinstance(node, yaml.SequenceNode):
-            return SourceLine([self.place(each, depth=depth + 1) for each in node.value], found.line, self.path)
+            return SourceLine([self.read(item, depth=depth + 1) for item in node.value], found.line, self.path)
         return SourceLine(self._scalar(node, found), found.line, self.path)
 
     def _pairs(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[str, SourceLine]]:
@@ -104,12 +105,12 @@ class _Reader:
             if key.value in lines:
                 raise here.error(f"{key.value!r} is there twice, first in line {lines[key.value]}; keep one")
             lines[key.value] = line
-            yield key.value, self.place(value, line, depth + 1)
+            yield key.value, self.read(value, line, depth + 1)
 
     def _scalar(self, node: yaml.Node, found: SourceLine) -> YamlValue:
         try:
             value = self.scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:  # a date that there is not
+        except (yaml.YAMLError, ValueError) as error:  # for instance a date that does not exist
             raise found.error(f"{node.value!r} cannot be read: {getattr(error, 'problem', None) or error}") from error
         plain = value is None or isinstance(value, str | int | float | bool)
-        return value if plain else str(node.value)  # a date is a text to us
+        return value if plain else str(node.value)  # a date is read as text

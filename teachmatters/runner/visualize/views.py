@@ -1,4 +1,4 @@
-"""What is wanted of one image's attention, and taking it from a forward pass as it comes by."""
+"""Selects views of one image's attention and takes them from a forward pass, layer by layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DeviceAndDtype: TypeAlias = tuple[torch.device, torch.dtype]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSelection:
-    """Layers and heads from 1, and positions; never empty."""
+    """The selected layers and heads, from 1, and query positions; none of them is empty."""
 
     layers: tuple[int, ...]
     heads: tuple[int, ...]
@@ -30,13 +30,13 @@ class ViewSelection:
 
 
 def views_of(adapter: ModelAdapter, pixels: NDArray[np.uint8], wanted: ViewSelection, place: DeviceAndDtype) -> Views:
-    """One forward pass, of which each layer's attention is let go as soon as its views are taken.
+    """Run one forward pass and return its views; each layer's attention is released as soon as its views are taken.
 
     Args:
-        adapter: the model, on the place's device.
+        adapter: the model, on the device.
         pixels: (height, width, 3).
-        wanted: of which layers, heads and positions.
-        place: the device, and the dtype of the pass.
+        wanted: layers, heads and positions.
+        place: device and dtype of the pass.
 
     Raises:
         TeachMattersError: the attention is not finite, or memory runs out.
@@ -62,10 +62,13 @@ def views_of(adapter: ModelAdapter, pixels: NDArray[np.uint8], wanted: ViewSelec
 
 
 def chosen_positions(asked: Sequence[str], info: ModelInfo, label: str) -> tuple[str, ...]:
-    """The positions of a model, each once, in the order asked for; without a class token the mean over patches leads.
+    """Return the requested query positions of a model, each once.
+
+    By default these are all named positions, beginning with the class token, or with the mean over patches if there is
+    none.
 
     Raises:
-        TeachMattersError: the model has no such position.
+        TeachMattersError: the model does not have a requested position.
     """
     named = POSITIONS if info.class_token else ("spatial", *(p for p in POSITIONS if p not in ("cls", "spatial")))
     chosen: list[str] = []
@@ -85,10 +88,10 @@ def chosen_positions(asked: Sequence[str], info: ModelInfo, label: str) -> tuple
 
 
 def chosen_numbers(option: str, asked: tuple[int, ...], most: int, label: str) -> tuple[int, ...]:
-    """The layers or heads asked for, or all ``most`` that the model has.
+    """Return the requested layers or heads, or all ``most`` that the model has.
 
     Raises:
-        TeachMattersError: it has fewer.
+        TeachMattersError: the model has fewer.
 
     >>> chosen_numbers("--layers", (), 3, "tiny")
     (1, 2, 3)

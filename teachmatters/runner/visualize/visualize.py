@@ -1,4 +1,4 @@
-"""``tm visualize``: the attention of one image after another, layer by layer, with nothing kept on disk."""
+"""``tm visualize``: computes the attention of images, layer by layer, without storing anything."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from teachmatters.runner.visualize.views import ViewSelection, chosen_numbers, c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisualizeRequest:
-    """One visualize command.
+    """The arguments of one visualize command.
 
     Attributes:
         images: files.
@@ -48,14 +48,14 @@ class VisualizeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageViews:
-    """An image in a model.
+    """The attention of one image in one model.
 
     Attributes:
-        model: its label.
+        model: label of the model.
         image: the file.
-        pixels: uint8 (height, width, 3), what the model saw of it.
-        tokens: how many share the attention of one.
-        views: its attention.
+        pixels: uint8 (height, width, 3), the input of the model.
+        tokens: number of tokens that the attention of one token is divided among.
+        views: the attention.
     """
 
     model: str
@@ -67,23 +67,23 @@ class ImageViews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedImage:
-    """What could not be shown: an image, or a model as a whole."""
+    """An image, or a whole model, that could not be shown."""
 
     what: str
     error: Exception
 
     @property
     def reason(self) -> str:
-        """Why, in a line."""
+        """The error in one line."""
         kind = "" if isinstance(self.error, TeachMattersError) else f"{type(self.error).__name__}: "
         return kind + " ".join(str(self.error).split())
 
 
 def visualize(request: VisualizeRequest, progress: Progress | None = None) -> Iterator[ImageViews | FailedImage]:
-    """Every image in every model, one at a time. What fails does not stop the rest.
+    """Yield the attention of every image in every model, one at a time; a failure does not stop the rest.
 
     Raises:
-        TeachMattersError: the request cannot be carried out.
+        TeachMattersError: the request is invalid.
     """
     progress = progress or NoProgress()
     dtype = find_dtype(request.dtype)
@@ -102,7 +102,7 @@ def _all(
     request: VisualizeRequest, models: Sequence[LabelledModel], settings: PassSettings, progress: Progress
 ) -> Iterator[ImageViews | FailedImage]:
     readable = []
-    for path in request.images:  # before a model is fetched for them
+    for path in request.images:  # checked before a model is downloaded for them
         try:
             _read(path)
             readable.append(path)
@@ -112,7 +112,7 @@ def _all(
         progress.begin(model.label, len(readable))
         try:
             yield from _in_model(request, model, settings, readable, progress)
-        except Exception as error:  # noqa: BLE001  a stranger's code; it is told at the end
+        except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported at the end
             yield FailedImage(what=model.label, error=error)
         finally:
             progress.finish()

@@ -71,4 +71,4 @@ def test_a_study_says_it_too(tmp_path: Path) -> None:
     file.write_text("models:\n- {name: toy-a, label: mine, supervision: label}\nmeasure: knn\n", "utf-8")
     study = open_study(registry.load(), file)
     assert [(model.label, model.supervision) for model in study.models] == [("mine", "label")]
-    assert study.said[0] == "mine: the supervision 'label' is taken as it is. Did you mean 'labels'?"
+    assert study.remarks[0] == "mine: the supervision 'label' is taken as it is. Did you mean 'labels'?"

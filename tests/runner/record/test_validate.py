@@ -57,20 +57,20 @@ def test_what_is_right_passes() -> None:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (row("unasked"), "was not asked for"),
-        (row("nameless"), "was not asked for"),
-        (row(value=float("nan")), "not a number to store"),
-        (row(value=float("inf")), "not a number to store"),
+        (row("unasked"), "was not requested"),
+        (row("nameless"), "was not requested"),
+        (row(value=float("nan")), "cannot be stored"),
+        (row(value=float("inf")), "cannot be stored"),
         (row(value=1.1), "outside"),
         (row(value=-0.1), "outside"),
-        (row(std=float("nan")), "has a deviation of nan"),
+        (row(std=float("nan")), "has a standard deviation of nan"),
         (row(layer=0), "in a model of 3 layers"),
         (row(layer=4), "in a model of 3 layers"),
         (row("headed", head=3), "and 2 heads"),
         (row(head=1), "finer than its level"),
         (row(category="x"), "finer than its level"),
         (row(protocol="official"), "undeclared protocol"),
-        (row("paired", other_layer=3), "other layer 3, where 2 layers are"),
+        (row("paired", other_layer=3), "other layer 3 in a model of 2 layers"),
         (row("paired"), "other layer 0"),
         (row(other_layer=1), "other layer 1"),
         (row("headed", head=1), "no headline row"),
@@ -89,9 +89,9 @@ def test_nothing_is_recorded_twice() -> None:
 @pytest.mark.parametrize(
     ("each", "words"),
     [
-        (array("plain"), "is no map of what was asked for"),
-        (array("unit:drawn"), "is no map of what was asked for"),
-        (array("unit:unasked"), "is no map of what was asked for"),
+        (array("plain"), "was not requested: it is neither"),
+        (array("unit:drawn"), "was not requested: it is neither"),
+        (array("unit:unasked"), "was not requested: it is neither"),
         (array(layer=4), "in a model of 3 layers"),
         (array(axes=("y", "x")), "has axes"),
         (array(array=np.array([0, np.nan])), "is not finite"),
@@ -105,6 +105,6 @@ def test_what_is_wrong_with_a_map(each: StoredMap, words: str) -> None:
 
 
 def test_silence_about_a_metric_is_a_fault_but_a_word_is_enough() -> None:
-    with pytest.raises(TeachMattersError, match="neither a number nor a word about drawn, headed, paired, typed"):
+    with pytest.raises(TeachMattersError, match="no value and no note for drawn, headed, paired, typed"):
         check_result(SPEC, ASKED, Result(records=[row()]), info(3), info(3))
     check([row()])

@@ -100,7 +100,7 @@ def test_a_damaged_state_is_said_once_and_made_anew(
     said = Said()
     monkeypatch.setattr("teachmatters.runner.session.analyze.NoProgress", lambda: said)
     assert set(statuses(run("x=toy-b y=toy-b toy-b", "toy-similarity"))) == {"done", "reused"}
-    assert said.lines == [f"{path} is damaged, another model's or cannot be read: its model runs again"]
+    assert said.lines == [f"{path} is damaged, belongs to another model or cannot be read: its model runs again"]
     assert forwards == {"2": 21}
     np.testing.assert_equal(load_state(path, entry.key), whole)
 

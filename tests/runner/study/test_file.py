@@ -42,7 +42,7 @@ def opened(file: Path, text: str) -> Study:
         ("models: 5\nmeasure: knn\n", "line 1: 'models' must be a text, not 5; put it in quotes"),
         ("models: [toy-a, [toy-b]]\nmeasure: knn\n", "line 1: 'models' must be a text, not a list"),
         ("models:\n- toy-a\n- toy-bb\nmeasure: knn\n", "line 3: unknown model 'toy-bb'. Did you mean 'toy-b'?"),
-        ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a 'label'"),
+        ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a different 'label'"),
         ("models:\n- {label: x}\nmeasure: knn\n", "line 2: a model needs 'name'; it may say name, label, weights"),
         ("models:\n- {name: 'toy-*', label: x}\nmeasure: knn\n", "line 2: 'x=toy-*': one label cannot name"),
         ("models:\n- {name: 'toy-*', weights: w.pth}\nmeasure: knn\n", "line 2: one file of weights cannot be that of"),
@@ -145,7 +145,7 @@ def test_a_whole_file(file: Path) -> None:
         ("toy-b@epoch010", "toy-b", "epoch010.pth"),
         ("mine", "toy-c", "../mine.pth"),
     ]
-    assert (study.db, study.device, study.batch_size, study.said) == ("out.db", "cpu", 4, ())
+    assert (study.db, study.device, study.batch_size, study.remarks) == ("out.db", "cpu", 4, ())
     told = [
         (
             w.request.analysis.name,
@@ -201,5 +201,5 @@ def test_pairs_are_those_within_an_entry(file: Path) -> None:
 
 def test_what_is_chosen_for_the_user_is_said(file: Path) -> None:
     study = opened(file, HEAD + "measure:\n- knn\n- {metrics: how, data: [toys, photos]}\n")
-    assert study.said[0] == "study.yaml, line 3: no data are named: scenes is used"
-    assert "study.yaml, line 4: attention-iou cannot use 'photos': left out" in study.said
+    assert study.remarks[0] == "study.yaml, line 3: no data are named: scenes is used"
+    assert "study.yaml, line 4: attention-iou cannot use 'photos': left out" in study.remarks

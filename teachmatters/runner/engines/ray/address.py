@@ -1,4 +1,4 @@
-"""Is there a Ray at an address, and does it let this machine in?"""
+"""Checks that Ray answers at an address and admits this machine."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typing import Any
 from teachmatters.errors import TeachMattersError
 
 PATIENCE = 5.0  # seconds for a server to answer; Ray by itself takes two minutes
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+# Ray's servers speak HTTP/2: a client sends this preface, and the server answers with a frame of type SETTINGS.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
 _SETTINGS = 4
-"""What a client of HTTP/2, on which Ray's servers speak, says first, and the kind of frame that it is answered with."""
 
 START = "start Ray there ('ray start --head'), or leave --address out to run on this machine alone"
 MODE = "RAY_AUTH_MODE"
 
 
 def found(address: str) -> str:
-    """HOST:PORT of a Ray that answers.
+    """Return HOST:PORT of a Ray that answers.
 
     Raises:
-        TeachMattersError: it is no address, or nobody answers there.
+        TeachMattersError: the address is malformed, or no Ray answers there.
     """
     where = _running() if address == "auto" else address
     host, _, port = where.rpartition(":")
     if not host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or "/" in host:
         raise TeachMattersError(f"--address {address!r}: it must be auto or HOST:PORT, such as 10.0.0.5:6379")
     try:
-        answers = _answers(host, int(port))
+        answers = _speaks_http2(host, int(port))
     except (OSError, OverflowError) as error:
         raise TeachMattersError(f"--address {address}: nobody answers at {where} ({_why(error)}); {START}") from error
     if not answers:
@@ -42,7 +42,7 @@ def found(address: str) -> str:
 
 
 def _running() -> str:
-    """The address of the Ray that runs on this machine."""
+    """Return the address of the Ray that runs on this machine."""
     from ray._private import services
 
     try:
@@ -51,12 +51,11 @@ def _running() -> str:
         raise TeachMattersError(f"--address auto: no Ray runs on this machine; {START}") from error
 
 
-def _answers(host: str, port: int) -> bool:
-    """Whether it is a server of HTTP/2."""
-    with socket.create_connection((host, port), PATIENCE) as line:
-        line.settimeout(PATIENCE)
-        line.sendall(_GREETING)
-        answer = line.recv(9)
+def _speaks_http2(host: str, port: int) -> bool:
+    with socket.create_connection((host, port), PATIENCE) as connection:
+        connection.settimeout(PATIENCE)
+        connection.sendall(_PREFACE)
+        answer = connection.recv(9)
     return len(answer) >= 4 and answer[3] == _SETTINGS
 
 
@@ -66,15 +65,16 @@ def _why(error: BaseException) -> str:
 
 @contextmanager
 def admitted(address: str, where: str) -> Iterator[None]:
-    """Show the cluster this machine's token if it asks for one, as one that Ray itself has guarded does.
+    """Send this machine's token to a cluster that requires one.
 
-    By itself Ray shows it only where RAY_AUTH_MODE is set.
+    Ray itself sends the token only if RAY_AUTH_MODE is set.
 
     Raises:
-        TeachMattersError: it asks, and the token is not there or another; or it is no head of a cluster.
+        TeachMattersError: the cluster requires a token and this machine has none or a different one, or the address
+            is not the head of a cluster.
     """
     mode, token = os.environ.get(MODE), _raylet().AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)
-    # Ray ends the process that is to show a token and has none.
+    # Ray ends a process that has to send a token and has none.
     if (token or mode != "token") and _lets_in(address, where):
         yield
         return
@@ -107,8 +107,7 @@ def _lets_in(address: str, where: str) -> bool:
 
 @contextmanager
 def _mode(name: str) -> Iterator[None]:
-    """Ray reads the variable when it is imported, and when it is told to."""
-    os.environ[MODE] = name
+    os.environ[MODE] = name  # Ray reads it on import and on Config.initialize
     _raylet().Config.initialize("")
     try:
         yield
@@ -118,19 +117,19 @@ def _mode(name: str) -> Iterator[None]:
 
 
 def _raylet() -> Any:
-    """What Ray has no public name for."""
+    # Ray offers no public way to try a token.
     return importlib.import_module("ray._raylet")
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """What Ray's C++ prints of a refusal is no line for people."""
+    """Discard what Ray's C++ code writes to stderr; the error that follows says it in one line."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, or starting one on this machine; whatever is wrong with it is one line."""
+"""Joins a Ray cluster, or starts one on this machine; every problem becomes a one-line error."""
 
 from __future__ import annotations
 
@@ -26,31 +26,32 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class ShardResources:
-    """What one task takes of a node."""
+    """The CPUs and GPUs that one task occupies."""
 
     cpus: int
     gpus: int
 
     def fit(self, node: Node) -> int:
-        """How many tasks a node can run at once."""
+        """Return the number of tasks that a node can run at once."""
         counts = [int(has // takes) for has, takes in ((node.cpus, self.cpus), (node.gpus, self.gpus)) if takes]
         return min(counts, default=0)
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[list[Node]]:
-    """The nodes of a cluster, for as long as a command takes.
+    """Connect to a cluster for the duration of a command, and provide its nodes.
 
     Args:
-        address: ``auto``, ``HOST:PORT``, or None for one that is started here and stopped afterwards.
+        address: ``auto``, ``HOST:PORT``, or None to start a cluster here and stop it afterwards.
 
     Raises:
-        TeachMattersError: nobody is there, or it is no Ray that this one can join.
+        TeachMattersError: no Ray answers there, or this process cannot join it.
     """
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else it prints among the numbers that a worker died
+    # Otherwise Ray prints among the command's output that a worker died.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     import ray
 
-    if ray.is_initialized():  # a notebook's
+    if ray.is_initialized():  # for instance by a notebook
         if address is not None:
             raise TeachMattersError(
                 f"--address {address}: this process has joined a Ray already; leave the address out to use that"
@@ -68,20 +69,21 @@ def connected(address: str | None) -> Iterator[list[Node]]:
 
 def _join(ray: Any, where: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what will be the default; else it is told
+    # The future default of Ray, which warns about the change unless it is set.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     alone = {"include_dashboard": False} if where == "local" else {}
     try:
         ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **alone)
     except (OSError, RuntimeError, ValueError, TimeoutError) as error:
-        said = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         advice = (
             "see the logs in /tmp/ray" if alone else "every machine must have joined it, this one too, with one Ray"
         )
-        raise TeachMattersError(f"Ray at {where} cannot be used: {said}; {advice}") from error
+        raise TeachMattersError(f"Ray at {where} cannot be used: {reason}; {advice}") from error
 
 
 def alive() -> list[Node]:
-    """The nodes that are there now."""
+    """Return the nodes that are alive now."""
     import ray
 
     living = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -92,10 +94,14 @@ def alive() -> list[Node]:
 
 
 def fetched(ref: Any, what: str) -> Any:
-    """What a task brought back.
+    """Return the result of a task.
+
+    Args:
+        ref: reference to the result.
+        what: what the worker was doing, for messages.
 
     Raises:
-        TeachMattersError: its workers died, or something else went wrong with the cluster.
+        TeachMattersError: the task failed, its workers died, or the cluster lost it.
     """
     import ray
     from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
@@ -103,14 +109,14 @@ def fetched(ref: Any, what: str) -> Any:
     try:
         return ray.get(ref)
     except RayTaskError as error:
-        said = words(error.cause) if error.cause is not None else " ".join(str(error).split())[-300:]
-        raise TeachMattersError(f"a worker that was {what} failed: {said}") from error
+        reason = words(error.cause) if error.cause is not None else " ".join(str(error).split())[-300:]
+        raise TeachMattersError(f"a worker that was {what} failed: {reason}") from error
     except OutOfMemoryError as error:
         advice = "try a smaller --batch-size, or start Ray with fewer CPUs on each machine"
         raise TeachMattersError(f"workers that were {what} ran out of memory; {advice}") from error
     except WorkerCrashedError as error:
-        advice = "the logs lie in /tmp/ray/session_latest/logs on its machine"
+        advice = "the logs are in /tmp/ray/session_latest/logs on its machine"
         raise TeachMattersError(f"each worker that was {what} died, the last as well; {advice}") from error
     except RayError as error:
-        said = " ".join(str(error).split())[:300]
-        raise TeachMattersError(f"the cluster lost what was {what}: {said}; see 'ray status'") from error
+        reason = " ".join(str(error).split())[:300]
+        raise TeachMattersError(f"the cluster lost what was {what}: {reason}; see 'ray status'") from error

@@ -1,4 +1,4 @@
-"""Forward passes on the workers of a Ray cluster; this process merges their results and alone writes the store."""
+"""Forward passes on the workers of a Ray cluster; only this process merges their results and writes the store."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ MOST_CPUS = 16  # per GPU, to read and transform images
 
 @contextmanager
 def ray_engine(request: EngineRequest, device: str, cache: Path) -> Iterator[RayEngine]:
-    """Provide the engine for as long as a command takes.
+    """Provide the engine for the duration of a command.
 
     Raises:
-        TeachMattersError: no cluster, none that has the device, or a node that lacks something.
+        TeachMattersError: there is no cluster, it lacks the device, or a node lacks a package or the cache.
     """
     with connected(request.address) as nodes:
-        kind, needs = _needs(nodes, device)
+        worker_device, needs = _needs(nodes, device)
         able = [node for node in nodes if needs.fit(node)]
         if not able:
             raise TeachMattersError("the cluster has no CPU for a task; 'ray status' says what it has")
         check_nodes(able, cache)
         tasks = TaskPool(needs, request.shards or sum(map(needs.fit, able)))
         try:
-            yield RayEngine(kind, tasks)
+            yield RayEngine(worker_device, tasks)
         finally:
             tasks.stop(tasks.running)
 
 
 def _needs(nodes: Sequence[Node], device: str) -> tuple[str, ShardResources]:
-    """The device that passes are made on, and what one task takes of a node."""
+    """Return the device that passes run on, and the resources that one task occupies."""
     if device not in ("auto", "cpu", "cuda"):
         raise TeachMattersError(f"device {device!r} is not for --engine ray; allowed: auto, cpu, cuda")
     gpus = [node for node in nodes if node.gpus >= 1]
@@ -68,7 +68,7 @@ class RayEngine:
     def open(
         self, model: LabelledModel, source: ModelSource, settings: PassSettings, progress: Progress
     ) -> RayExecutor:
-        """Build and check the model on the first worker that is free."""
+        """Build and check the model on the first free worker."""
         config = WorkerConfig(
             model=model,
             weights=source.weights,
@@ -80,8 +80,9 @@ class RayEngine:
             environment=forwarded_environment(),
         )
         self.tasks.watch(progress.say)
-        info = self.tasks.result(worker.open_model, config, purpose=f"to build {model.label}")
+        info = self.tasks.result(worker.open_model, config, purpose=f"building {model.label}")
         if isinstance(info, TeachMattersError):
             raise info
-        fetched(self.tasks.counter.told.remote(""), "counting images")  # the counter runs before there is work to count
+        # The counter must run before there is work to count.
+        fetched(self.tasks.counter.counts.remote(""), "counting images")
         return RayExecutor(self.tasks, config, info, settings, progress)

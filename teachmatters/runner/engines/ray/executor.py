@@ -1,4 +1,4 @@
-"""A model on the workers of a Ray cluster: passes go out in parts, and what comes back is merged."""
+"""A model on the workers of a Ray cluster: passes are split into shards, and the results of the shards are merged."""
 
 from __future__ import annotations
 
@@ -37,22 +37,21 @@ from teachmatters.runner.forward.time_shares import scale_shares
 from teachmatters.runner.record.run import RunConditions
 from teachmatters.runner.requests import Progress
 
-DOUBTED = 20
-"""Of the images that a part could not read, so many are tried here as well."""
+RETRIED = 20  # images of a shard that its worker could not read and that this process tries to read as well
 
 
 @dataclass(frozen=True, slots=True)
 class RunningPass:
-    """A pass on its way: its images, its parts, and for each a reference to what will come back."""
+    """A pass that has started: its images, its shards, and a reference to the result of each shard."""
 
     planned: PlannedPass
     entries: Sequence[ScheduledImage]
-    parts: Sequence[Shard]
+    shards: Sequence[Shard]
     refs: Sequence[Any]
 
 
 class RayExecutor:
-    """Runs passes on workers. All passes start at once, so that workers go on while this process computes."""
+    """Runs passes on workers. All passes start at once, so that workers never wait for this process."""
 
     def __init__(
         self, tasks: TaskPool, config: WorkerConfig, info: ModelInfo, settings: PassSettings, progress: Progress
@@ -61,14 +60,14 @@ class RayExecutor:
         self.settings = replace(settings, device=torch.device(config.device))
 
     def run(self, passes: Sequence[PlannedPass]) -> Generator[PassOutcome]:
-        """Start all passes, and yield their outcomes in config."""
+        """Start all passes, and yield their outcomes in order."""
         running: list[RunningPass] = []
         try:
             running += map(self._begin, passes)
-            for each in running:
-                yield self._finished(each)
+            for running_pass in running:
+                yield self._outcome(running_pass)
         finally:
-            self.tasks.stop([ref for each in running for ref in each.refs])
+            self.tasks.stop([ref for running_pass in running for ref in running_pass.refs])
 
     def _begin(self, planned: PlannedPass) -> RunningPass:
         import ray
@@ -76,74 +75,79 @@ class RayExecutor:
         entries = build_schedule(planned.members)
         batch = self.settings.batch_size_for(self.info, planned.members)
         plan, name = [ray.put(_pickled(planned))], uuid.uuid4().hex
-        first = _first(planned, entries, batch) if self.tasks.shards > 1 else 0
-        parts = [
+        first = _first_stop(planned, entries, batch) if self.tasks.shards > 1 else 0
+        shards = [
             Shard(plan=name, number=number, start=start, stop=stop, batch=batch)
             for number, (start, stop) in enumerate(_bounds(entries, self.tasks.shards, batch, first))
         ]
         refs: list[Any] = []
-        for part in parts:
+        for shard in shards:
             before = refs[:1] if first else []
-            refs.append(self.tasks.submit(worker.run_shard, self.config, plan, part, self.tasks.counter, *before))
-        return RunningPass(planned, entries, parts, refs)
+            refs.append(self.tasks.submit(worker.run_shard, self.config, plan, shard, self.tasks.counter, *before))
+        return RunningPass(planned, entries, shards, refs)
 
-    def _finished(self, running: RunningPass) -> PassOutcome:
-        waiting_since, waited = datetime.now(UTC), time.perf_counter()
+    def _outcome(self, running: RunningPass) -> PassOutcome:
+        waiting_since, start = datetime.now(UTC), time.perf_counter()
         self.progress.begin(running.planned.label, len(running.entries))
         try:
-            done = self._waited_for(running)
+            results = self._wait(running)
         finally:
             self.progress.finish()
-        self._doubt(running, done)
-        skipped = {key: why for part in done for key, why in part.skipped.items()}
-        started_at = min([part.began for part in done], default=waiting_since)
-        joined = _joined(running.planned.members, done, RunConditions(started_at, self.settings.device, skipped))
-        return replace(joined, seconds=scale_shares(joined.seconds, time.perf_counter() - waited))
+        self._check_skipped(running, results)
+        skipped = {key: reason for result in results for key, reason in result.skipped.items()}
+        started_at = min([result.began for result in results], default=waiting_since)
+        outcome = _merge(running.planned.members, results, RunConditions(started_at, self.settings.device, skipped))
+        return replace(outcome, seconds=scale_shares(outcome.seconds, time.perf_counter() - start))
 
-    def _waited_for(self, running: RunningPass) -> list[ShardResult]:
-        """What all parts brought, in their config."""
+    def _wait(self, running: RunningPass) -> list[ShardResult]:
+        """Wait for all shards and return their results in order."""
         import ray
 
-        done: dict[Any, ShardResult] = {}
+        results: dict[Any, ShardResult] = {}
         waiting, shown = list(running.refs), 0
-        told = self._asked(running)
+        counts = self._request_counts(running)
         while waiting:
             ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=POLL)
             self.tasks.check((id(running), len(waiting), shown))
             for ref in ready:
-                done[ref] = self._received(ref, running.planned.label)
-            if ray.wait([told], timeout=0)[0]:
-                far = _far(running, done, _heard(told))
-                self.progress.advance(max(0, far - shown))
-                shown = max(shown, far)
-                told = self._asked(running)
+                results[ref] = self._receive(ref, running.planned.label)
+            if ray.wait([counts], timeout=0)[0]:
+                count = _images_done(running, results, _received_counts(counts))
+                self.progress.advance(max(0, count - shown))
+                shown = max(shown, count)
+                counts = self._request_counts(running)
         self.progress.advance(len(running.entries) - shown)
-        return [done[ref] for ref in running.refs]
+        return [results[ref] for ref in running.refs]
 
-    def _asked(self, running: RunningPass) -> Any:
-        """A reference to how far the parts are."""
-        return self.tasks.counter.told.remote(running.parts[0].plan) if running.parts else None
+    def _request_counts(self, running: RunningPass) -> Any:
+        """Return a reference to the number of images that each shard has done."""
+        return self.tasks.counter.counts.remote(running.shards[0].plan) if running.shards else None
 
-    def _received(self, ref: Any, label: str) -> ShardResult:
-        done: ShardResult = fetched(ref, f"passing over {label}")
-        if done.error is not None:
-            raise done.error
-        for place, state in done.states.items():  # what Ray hands out may only be read
-            done.states[place] = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
-        return done
+    def _receive(self, ref: Any, label: str) -> ShardResult:
+        result: ShardResult = fetched(ref, f"running {label}")
+        if result.error is not None:
+            raise result.error
+        for position, state in result.states.items():  # arrays that Ray returns are read-only
+            result.states[position] = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
+        return result
 
-    def _doubt(self, running: RunningPass, done: Sequence[ShardResult]) -> None:
-        """What a worker could not read must be no better here: a folder that it does not see is no bad image."""
-        doubtful = {
-            key: (part.host, why) for part in done for key, why in itertools.islice(part.skipped.items(), DOUBTED)
+    def _check_skipped(self, running: RunningPass, results: Sequence[ShardResult]) -> None:
+        """Check that images which a worker could not read cannot be read here either.
+
+        Otherwise the worker does not see the data set, and the images are not at fault.
+        """
+        skipped = {
+            key: (result.host, reason)
+            for result in results
+            for key, reason in itertools.islice(result.skipped.items(), RETRIED)
         }
         transform = running.planned.members[0].input_spec.transform
-        for entry in running.entries if doubtful else ():
+        for entry in running.entries if skipped else ():
             key = entry.item.key
-            if key in doubtful and not isinstance(load_image(entry, transform, self.info), Exception):
-                host, why = doubtful[key]
+            if key in skipped and not isinstance(load_image(entry, transform, self.info), Exception):
+                host, reason = skipped[key]
                 raise TeachMattersError(
-                    f"worker {host} cannot read {key} ({why}), which can be read here: put the data set where every "
+                    f"worker {host} cannot read {key} ({reason}), which can be read here: put the data set where every "
                     "worker sees it under the same path"
                 )
 
@@ -154,7 +158,7 @@ def _pickled(planned: PlannedPass) -> bytes:
     origins = [_absolute(origin) for origin in planned.origins]
     try:
         return bytes(ray.cloudpickle.dumps(tuple(origins)))  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever a stranger's objects raise when they are looked into
+    except Exception as error:  # a plugin's objects may raise anything when they are pickled
         names = listing(dict.fromkeys(o.task.dataset for o in origins if not isinstance(o, ExtractionJob)))
         raise TeachMattersError(
             f"the data set {names} cannot be sent to workers ({words(error)}); measure it with --engine local"
@@ -162,18 +166,18 @@ def _pickled(planned: PlannedPass) -> bytes:
 
 
 def _absolute(origin: MemberSource) -> MemberSource:
-    """Workers may be at home elsewhere."""
+    """Make the path of a cache entry absolute, because workers may have another working directory."""
     if not isinstance(origin, ExtractionJob):
         return origin
     return replace(origin, entry=replace(origin.entry, path=origin.entry.path.absolute()))
 
 
-# ---------------------------------------------------------------- parts
-def _first(planned: PlannedPass, entries: Sequence[ScheduledImage], batch: int) -> int:
-    """How many images go ahead of all others.
+# ---------------------------------------------------------------- shards
+def _first_stop(planned: PlannedPass, entries: Sequence[ScheduledImage], batch: int) -> int:
+    """Return where the shard ends that has to run before all others; 0 if there is none.
 
-    What is written of an image depends a little, within its rounding, on the first one that was extracted: where
-    nothing is there yet, the batch that holds it is made first, as it would be by one process.
+    The stored features of an image depend slightly, within their rounding, on the first image that was extracted. If
+    the cache is empty, the batch that holds this image runs first, as it would in one process.
     """
     new = {f for f in planned.members if isinstance(f.analysis, FeatureWriter) and not f.analysis.feature_shards.paths}
     if not new:
@@ -186,56 +190,55 @@ def _first(planned: PlannedPass, entries: Sequence[ScheduledImage], batch: int) 
 
 
 def _bounds(entries: Sequence[ScheduledImage], shards: int, batch: int, first: int) -> list[tuple[int, int]]:
-    """Start and stop of each part; never more than there are batches."""
+    """Return start and stop of each shard; there are never more shards than batches."""
     rest = entries[first:]
     cuts = [first + cut for cut in cut_positions(rest, min(shards, -(-len(rest) // batch)), batch)]
     ends = sorted({0, first, *cuts, len(entries)})
     return list(itertools.pairwise(ends))
 
 
-# ---------------------------------------------------------------- what came back
-def _heard(told: Any) -> dict[int, int]:
-    """How far the parts are; nothing where the one who counts died, for whom Ray starts another."""
+# ---------------------------------------------------------------- results
+def _received_counts(ref: Any) -> dict[int, int]:
+    """Return the images that each shard has done; empty if the counter died, which Ray then restarts."""
     import ray
 
     try:
-        heard: dict[int, int] = ray.get(told)
+        counts: dict[int, int] = ray.get(ref)
     except ray.exceptions.RayError:
         return {}
-    return heard
+    return counts
 
 
-def _far(running: RunningPass, done: dict[Any, ShardResult], told: dict[int, int]) -> int:
-    """How many images are done."""
-    pairs = zip(running.parts, running.refs, strict=True)
-    return sum(part.stop - part.start if ref in done else told.get(part.number, 0) for part, ref in pairs)
+def _images_done(running: RunningPass, results: dict[Any, ShardResult], counts: dict[int, int]) -> int:
+    shards = zip(running.shards, running.refs, strict=True)
+    return sum(shard.stop - shard.start if ref in results else counts.get(shard.number, 0) for shard, ref in shards)
 
 
-def _joined(members: Sequence[PassMember], done: Sequence[ShardResult], conditions: RunConditions) -> PassOutcome:
+def _merge(members: Sequence[PassMember], results: Sequence[ShardResult], conditions: RunConditions) -> PassOutcome:
     failed: dict[PassMember, Exception] = {}
-    for part in done:
-        for place, error in part.failed.items():
-            failed.setdefault(members[place], error)
-        for place, shards in part.shards.items():
-            _shelve(members[place], shards)
+    for result in results:
+        for position, error in result.failed.items():
+            failed.setdefault(members[position], error)
+        for position, files in result.files.items():
+            _add_feature_files(members[position], files)
     states = {
-        member: functools.partial(_merged, member.analysis, [part.states[place] for part in done])
-        for place, member in enumerate(members)
-        if done and member not in failed and not isinstance(member.analysis, FeatureWriter)
+        member: functools.partial(_merge_states, member.analysis, [result.states[position] for result in results])
+        for position, member in enumerate(members)
+        if results and member not in failed and not isinstance(member.analysis, FeatureWriter)
     }
     seconds: defaultdict[PassMember, float] = defaultdict(float)
-    for part in done:
-        for place, taken in part.seconds.items():
-            seconds[members[place]] += taken
+    for result in results:
+        for position, taken in result.seconds.items():
+            seconds[members[position]] += taken
     return PassOutcome(conditions, failed, states, seconds)
 
 
-def _merged(analysis: Analysis, states: Sequence[State]) -> State:
+def _merge_states(analysis: Analysis, states: Sequence[State]) -> State:
     return analysis.merge(states) if len(states) > 1 else states[0]
 
 
-def _shelve(member: PassMember, shards: Sequence[tuple[str, Any]]) -> None:
+def _add_feature_files(member: PassMember, files: Sequence[tuple[str, Any]]) -> None:
     assert isinstance(member.analysis, FeatureWriter)
     feature_shards = member.analysis.feature_shards
-    for name, ids in shards:
+    for name, ids in files:
         feature_shards.shelve(feature_shards.entry.path / name, ids)

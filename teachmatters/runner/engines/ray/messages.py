@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back, all of it picklable."""
+"""The picklable messages between the driver and its workers."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ SWITCHES = ("HF_HUB_OFFLINE",)
 
 
 def forwarded_environment() -> tuple[tuple[str, str], ...]:
-    """Variables that a worker needs to find the weights that were found here."""
+    """Return the environment variables that a worker needs to find the weights that were found here."""
     folders = [(name, str(Path(os.environ[name]).expanduser().absolute())) for name in FOLDERS if os.environ.get(name)]
     return (*folders, *((name, os.environ[name]) for name in SWITCHES if name in os.environ))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """A model, and how it is to be run; the same for every part.
+    """A model and the settings of its passes; the same for every shard.
 
     Attributes:
         model: label, spec and file.
-        weights: their sha256 where the command was given.
+        weights: sha256 of the weights on the driver.
         device, dtype, seed, threads: of the passes.
-        folder: where the command was given, for relative paths.
-        environment: variables, see forwarded_environment.
+        folder: the driver's working directory, for relative paths.
+        environment: variables to set, see forwarded_environment.
     """
 
     model: LabelledModel
@@ -49,7 +49,7 @@ class WorkerConfig:
     environment: tuple[tuple[str, str], ...]
 
     def enter(self) -> None:
-        """Make this process work as if the command had been given here."""
+        """Give this process the driver's environment and working directory."""
         os.environ.update(self.environment)
         if self.folder.is_dir():
             os.chdir(self.folder)
@@ -58,13 +58,13 @@ class WorkerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Some images of one pass.
+    """A range of the images of one pass.
 
     Attributes:
         plan: a name for the pass.
-        number: of the part, from 0.
-        start, stop: of the entries, in the order of ``build_schedule``.
-        batch: inputs at a time.
+        number: of the shard, from 0.
+        start, stop: range of the entries, in the order of ``build_schedule``.
+        batch: inputs per forward pass.
     """
 
     plan: str
@@ -76,17 +76,17 @@ class Shard:
 
 @dataclass(slots=True)
 class ShardResult:
-    """What a worker brings back; who takes part in a pass is known by the place in it.
+    """The result of a shard; members of the pass are identified by their position in it.
 
     Attributes:
         host: the worker's machine.
-        began: when it took the part up, by its own clock.
+        began: when the worker started the shard, by its own clock.
         states: of the analyses.
-        failed: who broke off, and why.
-        skipped: images that could not be read, and why.
-        seconds: what each answers for of the time that the part took.
-        shards: the files that went to the cache, and the images in each.
-        error: why the whole part broke off.
+        failed: the errors of members that failed.
+        skipped: the images that could not be read, and why.
+        seconds: each member's share of the time that the shard took.
+        files: the feature files that were written to the cache, and the images in each.
+        error: why the whole shard failed.
     """
 
     host: str
@@ -95,12 +95,12 @@ class ShardResult:
     failed: dict[int, TeachMattersError] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
-    shards: dict[int, list[tuple[str, Ids]]] = field(default_factory=dict)
+    files: dict[int, list[tuple[str, Ids]]] = field(default_factory=dict)
     error: TeachMattersError | None = None
 
 
 def sendable(error: BaseException) -> TeachMattersError:
-    """An error that survives the way back, whoever's it was: the same line, with the traceback as a note."""
-    one = TeachMattersError(str(error) if isinstance(error, TeachMattersError) else words(error))
-    one.add_note("on a worker: " + "".join(traceback.format_exception(error)))
-    return one
+    """Return an error that can be pickled: the same line, with the worker's traceback as a note."""
+    copy = TeachMattersError(str(error) if isinstance(error, TeachMattersError) else words(error))
+    copy.add_note("on a worker: " + "".join(traceback.format_exception(error)))
+    return copy

@@ -1,4 +1,4 @@
-"""Before anything is sent: does every node have what the command needs?"""
+"""Checks, before anything is sent, that every node has what the command needs."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ PATIENCE = 60.0  # seconds
 
 
 def by_value(ray: Any) -> None:
-    """What is sent of ``ray_remote`` is sent whole."""
+    """Make Ray send ``node_probe`` by value, so that it runs on a node without this package."""
     ray.cloudpickle.register_pickle_by_value(node_probe)
 
 
 def check_nodes(nodes: Sequence[Node], cache: Path) -> None:
-    """Ask each of them.
+    """Check the packages of each node, and its access to the cache.
 
     Raises:
-        TeachMattersError: one lacks a package or does not see the cache; names the node and what to do.
+        TeachMattersError: a node lacks a package or does not see the cache; names the node and what to do.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     wanted = required()
     by_value(ray)
-    look = ray.remote(node_probe.probe_node)
+    probe = ray.remote(node_probe.probe_node)
     with _token(cache) as token:
-        asked = [
-            look.options(
+        refs = [
+            probe.options(
                 num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node.id, soft=False)
             ).remote(list(wanted), str(token))
             for node in nodes
         ]
         try:
-            answers = ray.get(asked, timeout=PATIENCE)
+            answers = ray.get(refs, timeout=PATIENCE)
         except ray.exceptions.RayError as error:
-            said = " ".join(str(error).split())[:200]
-            raise TeachMattersError(f"the workers cannot be asked what they have: {said}; see 'ray status'") from error
+            reason = " ".join(str(error).split())[:200]
+            raise TeachMattersError(f"the workers cannot be checked: {reason}; see 'ray status'") from error
     for node, answer in zip(nodes, answers, strict=True):
         judge(node.name, answer, wanted, cache)
 
 
 def required() -> dict[str, str]:
-    """What computes here, and every plugin, with versions."""
+    """Return the versions of the packages that compute, and of every plugin, on this machine."""
     plugins = {plugin.distribution: plugin.version for plugin in load().plugins if plugin.version}
     found = {**versions(), **plugins}
     return {name: version for name, version in found.items() if name not in ("python", "unknown")}
 
 
 def judge(node: str, answer: Mapping[str, Any], wanted: Mapping[str, str], cache: Path) -> None:
-    """Raise for the first thing that is wrong with a node.
+    """Raise an error for the first problem of a node.
 
     >>> judge("node-7", {"versions": {"timm": "1.0"}}, {"timm": "1.1"}, Path())
     Traceback (most recent call last):
@@ -71,7 +71,7 @@ def judge(node: str, answer: Mapping[str, Any], wanted: Mapping[str, str], cache
         lines = " ".join(f"{name}=={version}" for name, version in absent.items())
         raise TeachMattersError(f"worker {node} lacks {listing(absent)}: install there {lines}")
     for name, version in wanted.items():
-        # '+cpu' and the like say how it was built
+        # A local version such as '+cpu' only says how the package was built.
         if there[name].partition("+")[0] != version.partition("+")[0]:
             exact = f"install there {name}=={version}"
             raise TeachMattersError(f"worker {node} has {name} {there[name]}, and here it is {version}: {exact}")
@@ -86,7 +86,7 @@ def judge(node: str, answer: Mapping[str, Any], wanted: Mapping[str, str], cache
 
 @contextmanager
 def _token(cache: Path) -> Iterator[Path]:
-    """A file in the cache, for as long as it takes to look."""
+    """Keep a file in the cache while the nodes look for it."""
     new = not cache.exists()
     token = cache.absolute() / f".seen-by-all-{uuid.uuid4().hex}"
     try:

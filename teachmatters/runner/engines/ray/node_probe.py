@@ -1,6 +1,6 @@
-"""What runs on a worker by value: on one that has nothing of this package it still works, and says so.
+"""Code that is sent to nodes by value, so that it runs even where this package is not installed.
 
-The standard library alone may be used here.
+Only the standard library may be used here.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Any
 
 
 def probe_node(packages: list[str], token: str) -> dict[str, Any]:
-    """What a node has.
+    """Describe a node.
 
     Args:
         packages: names of distributions.
-        token: a file that was written just now.
+        token: a file in the cache that was written just now.
 
     Returns:
-        ``versions`` of those that are there; ``sees`` the file; ``writes`` beside it: what went wrong, or nothing.
+        ``versions`` of the installed packages; ``sees``: whether the file is visible; ``writes``: the error of writing
+        next to it, empty if that works.
     """
     versions = {}
     for name in packages:
@@ -28,29 +29,29 @@ def probe_node(packages: list[str], token: str) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     path = Path(token)
-    return {"versions": versions, "sees": path.exists(), "writes": _trouble_writing(path) if path.exists() else ""}
+    return {"versions": versions, "sees": path.exists(), "writes": _write_error(path) if path.exists() else ""}
 
 
-def _trouble_writing(token: Path) -> str:
-    mine = token.with_name(f"{token.name}.{os.getpid()}")
+def _write_error(token: Path) -> str:
+    neighbour = token.with_name(f"{token.name}.{os.getpid()}")
     try:
-        mine.write_bytes(b"")
-        mine.unlink()
+        neighbour.write_bytes(b"")
+        neighbour.unlink()
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
 class ShardCounter:
-    """How far all parts are; one for a command."""
+    """Counts the images that each shard of a command has done."""
 
     def __init__(self) -> None:
-        self.parts: dict[tuple[str, int], int] = {}
+        self.done: dict[tuple[str, int], int] = {}
 
-    def note(self, plan: str, part: int, done: int) -> None:
-        """So many images of a part are done; one that began again has less than before."""
-        self.parts[plan, part] = done
+    def note(self, plan: str, shard: int, done: int) -> None:
+        """Set the count of a shard; a shard that was restarted may have a smaller count than before."""
+        self.done[plan, shard] = done
 
-    def told(self, plan: str) -> dict[int, int]:
-        """The images of each part of a pass."""
-        return {part: done for (other, part), done in self.parts.items() if other == plan}
+    def counts(self, plan: str) -> dict[int, int]:
+        """Return the count of each shard of a pass."""
+        return {shard: done for (other, shard), done in self.done.items() if other == plan}

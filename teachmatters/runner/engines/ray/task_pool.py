@@ -9,8 +9,8 @@ from teachmatters.runner.engines.ray import node_probe
 from teachmatters.runner.engines.ray.cluster import ShardResources, fetched
 from teachmatters.runner.engines.ray.watchdog import Watchdog
 
-RETRIES = 3  # how often Ray runs a task again whose worker died
-FAREWELL = 15.0  # seconds in which cancelled workers put away what they hold
+RETRIES = 3  # how often Ray repeats a task whose worker died
+GRACE = 15.0  # seconds for cancelled workers to write the features that they hold
 POLL = 0.25  # seconds
 
 
@@ -19,7 +19,7 @@ class TaskPool:
 
     Args:
         resources: of one task.
-        shards: how many tasks may run at once.
+        shards: number of tasks that may run at once.
 
     Attributes:
         counter: the actor that counts the images each shard has done.
@@ -30,7 +30,7 @@ class TaskPool:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.resources, self.shards = resources, shards
-        # The counter stays on this machine, because others may die.
+        # The counter runs on this machine, because the other machines may die.
         here = NodeAffinitySchedulingStrategy(node_id=ray.get_runtime_context().get_node_id(), soft=True)
         counter = ray.remote(node_probe.ShardCounter).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here)
         self.counter: Any = counter.remote()
@@ -38,7 +38,7 @@ class TaskPool:
         self.watchdog: Watchdog | None = None
 
     def submit(self, function: Any, *arguments: Any) -> Any:
-        """Submit a task, which Ray runs again if its worker dies, and return its reference."""
+        """Submit a task, which Ray repeats if its worker dies, and return its reference."""
         import ray
 
         resources = {
@@ -50,17 +50,17 @@ class TaskPool:
         return self.running[-1]
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Start to watch the cluster; ``say`` reports that nothing happens."""
+        """Start watching the cluster; ``say`` reports a lack of progress."""
         self.watchdog = Watchdog(self.resources, say)
 
     def check(self, state: object) -> None:
-        """Call this while waiting; any change of ``state`` counts as progress.
+        """Check the cluster while waiting; any change of ``state`` counts as progress.
 
         Raises:
             TeachMattersError: no machine is left that could run a task.
         """
         if self.watchdog is not None:
-            self.watchdog.look(state)
+            self.watchdog.check(state)
 
     def result(self, function: Any, *arguments: Any, purpose: str) -> Any:
         """Run one task and wait for its result."""
@@ -72,7 +72,7 @@ class TaskPool:
         return fetched(ref, purpose)
 
     def stop(self, refs: Sequence[Any]) -> None:
-        """Cancel these tasks and give their workers time to put away what they hold."""
+        """Cancel these tasks and give their workers time to write the features that they hold."""
         import ray
 
         ended = set(refs)
@@ -81,4 +81,4 @@ class TaskPool:
         for ref in left:
             ray.cancel(ref)
         if left:
-            ray.wait(left, num_returns=len(left), timeout=FAREWELL)
+            ray.wait(left, num_returns=len(left), timeout=GRACE)

@@ -1,4 +1,4 @@
-"""While a command waits for workers: is there still somebody to wait for?"""
+"""Watches the cluster while a command waits for its workers."""
 
 from __future__ import annotations
 
@@ -8,49 +8,48 @@ from collections.abc import Callable
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.engines.ray.cluster import ShardResources, alive
 
-EVERY = 5.0  # seconds between two looks at the cluster
-QUIET = 30.0
-"""Seconds without news that are worth a word: a worker takes about ten to start."""
+EVERY = 5.0  # seconds between two checks of the cluster
+QUIET = 30.0  # seconds without progress before a message; a worker takes about ten seconds to start
 
 
 class Watchdog:
-    """Looks after the cluster; Ray itself would wait for ever without a word.
+    """Reports a lack of progress and a cluster without usable nodes; Ray itself would wait forever in silence.
 
     Args:
-        needs: of one task.
-        say: tells the person at the terminal.
+        needs: resources of one task.
+        say: shows a message to the user.
     """
 
     def __init__(self, needs: ShardResources, say: Callable[[str], None]) -> None:
         self.needs, self.say = needs, say
-        self.looked = self.moved = time.monotonic()
+        self.checked_at = self.changed_at = time.monotonic()
         self.state: object = None
-        self.told = False
+        self.reported = False
 
-    def look(self, state: object) -> None:
-        """To be called again and again.
+    def check(self, state: object) -> None:
+        """Check the cluster; to be called repeatedly.
 
         Args:
-            state: how far things are, whatever that is; another one is news.
+            state: any description of the progress so far; a change of it counts as progress.
 
         Raises:
-            TeachMattersError: no machine is left that could go on.
+            TeachMattersError: no machine is left that could continue.
         """
         now = time.monotonic()
         if state != self.state:
-            self.state, self.moved, self.told = state, now, False
-        if now - self.looked < EVERY:
+            self.state, self.changed_at, self.reported = state, now, False
+        if now - self.checked_at < EVERY:
             return
-        self.looked = now
+        self.checked_at = now
         if not any(self.needs.fit(node) for node in alive()):
             raise TeachMattersError(
-                "no machine is left in the cluster that could go on; see 'ray status'. The same command goes on when "
-                "there is one"
+                "no machine is left in the cluster that could continue; see 'ray status'. The same command continues "
+                "when there is one"
             )
-        if now - self.moved >= QUIET and not self.told:
-            self.told = True
+        if now - self.changed_at >= QUIET and not self.reported:
+            self.reported = True
             what = "GPUs" if self.needs.gpus else "CPUs"
             self.say(
-                f"no news from the cluster for {now - self.moved:.0f} s: either a batch takes that long, or "
-                f"others have all {what} ('ray status' says who)"
+                f"no progress on the cluster for {now - self.changed_at:.0f} s: either a batch takes that long, or "
+                f"other jobs occupy all {what} (see 'ray status')"
             )

@@ -1,4 +1,4 @@
-"""What a worker of the Ray engine does: build the model, pass over a part of the images, hand the states back."""
+"""A worker of the Ray engine: builds the model, runs it over a shard of the images and returns the states."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ from teachmatters.runner.forward.forward_pass import Pass
 from teachmatters.runner.forward.schedule import PassMember, build_schedule
 from teachmatters.runner.forward.settings import PassSettings
 
-EVERY = 0.3  # seconds between two words to the driver
+EVERY = 0.3  # seconds between two reports to the driver
 
+# Only the last model and the last pass are kept, because the shards of a pass arrive one after the other.
 _adapters: dict[WorkerConfig, ModelAdapter] = {}
 _plans: dict[str, tuple[MemberSource, ...]] = {}
-"""The last of each: the parts of a pass come one after the other."""
 
 
 def open_model(config: WorkerConfig) -> ModelInfo | TeachMattersError:
-    """Build the model, and keep it for the passes to come."""
+    """Build the model, keep it for the passes that follow and return its shape."""
     try:
         return _adapter(config).info
-    except Exception as error:  # noqa: BLE001  a stranger's code; the driver tells it
+    except Exception as error:  # noqa: BLE001  plugin code may raise anything; the driver reports it
         return sendable(error)
 
 
-def run_shard(config: WorkerConfig, plan: list[Any], part: Shard, counter: Any, *_: object) -> ShardResult:
-    """Pass over a part of the images.
+def run_shard(config: WorkerConfig, plan: list[Any], shard: Shard, counter: Any, *_: object) -> ShardResult:
+    """Run the model over a shard of the images.
 
     Args:
         config: the model.
-        plan: a reference to the pickled origins of the pass, in a list, so that it is fetched once and not each time.
-        part: which images.
-        counter: is told how far it is.
-        _: what has to be done before.
+        plan: a reference to the pickled origins of the pass, in a list so that Ray does not fetch it for every shard.
+        shard: the images.
+        counter: receives the number of images done.
+        _: references to tasks that have to finish first.
     """
-    done = ShardResult(socket.gethostname(), datetime.now(UTC))
+    result = ShardResult(socket.gethostname(), datetime.now(UTC))
     try:
-        _run(done, _adapter(config), config, _origins(plan, part.plan), (part, counter))
-    except Exception as error:  # noqa: BLE001  a stranger's code; the driver tells it
-        done.error = sendable(error)
-    return done
+        _run(result, _adapter(config), config, _origins(plan, shard.plan), (shard, counter))
+    except Exception as error:  # noqa: BLE001  plugin code may raise anything; the driver reports it
+        result.error = sendable(error)
+    return result
 
 
 def _adapter(config: WorkerConfig) -> ModelAdapter:
     if config not in _adapters:
-        _adapters.clear()  # before, not after: two may not fit
+        _adapters.clear()  # before building, because two models may not fit in memory
         config.enter()
         model = config.model
         source = call(model.spec.factory, ModelRequest(spec=model.spec, weights=model.weights, seed=config.seed))
         if source.weights != config.weights:
             raise TeachMattersError(
-                f"the weights of {model.label} are others on {socket.gethostname()} ({source.weights[:12]}) than where "
-                f"the command was given ({config.weights[:12]}); put the same file on both, or on a shared disk"
+                f"the weights of {model.label} differ: {source.weights[:12]} on {socket.gethostname()}, "
+                f"{config.weights[:12]} where the command runs; put the same file on both, or on a shared disk"
             )
         _adapters[config] = build_model(source, _settings(config))
     return _adapters[config]
@@ -77,7 +77,7 @@ def _origins(plan: list[Any], name: str) -> tuple[MemberSource, ...]:
 
     if name not in _plans:
         _plans.clear()
-        _plans[name] = pickle.loads(ray.get(plan[0]))  # noqa: S301  the driver's
+        _plans[name] = pickle.loads(ray.get(plan[0]))  # noqa: S301  written by the driver
     return _plans[name]
 
 
@@ -86,24 +86,24 @@ def _settings(config: WorkerConfig) -> PassSettings:
 
 
 def _run(
-    done: ShardResult,
+    result: ShardResult,
     adapter: ModelAdapter,
     config: WorkerConfig,
     origins: tuple[MemberSource, ...],
-    where: tuple[Shard, Any],
+    shard_and_counter: tuple[Shard, Any],
 ) -> None:
-    part, counter = where
+    shard, counter = shard_and_counter
     members = [_member(origin, config, adapter.info) for origin in origins]
-    places = {member: place for place, member in enumerate(members)}
-    entries = build_schedule(members)[part.start : part.stop]
-    one = Pass(adapter, torch.device(config.device), config.dtype, members, entries, readers=config.threads)
+    positions = {member: position for position, member in enumerate(members)}
+    entries = build_schedule(members)[shard.start : shard.stop]
+    forward_pass = Pass(adapter, torch.device(config.device), config.dtype, members, entries, readers=config.threads)
     with writing_features(members) as unwritten, out_of_memory(), full_precision():
-        outcome = one.run(members[0].input_spec.transform, part.batch, _ProgressReport(part, counter))
-    done.skipped = outcome.skipped
-    done.seconds = {places[member]: seconds for member, seconds in outcome.seconds.items()}
-    done.failed = {places[f]: sendable(error) for f, error in {**unwritten, **outcome.failed}.items()}
-    for member, place in places.items():
-        _bring(done, member, place)
+        outcome = forward_pass.run(members[0].input_spec.transform, shard.batch, _ProgressReport(shard, counter))
+    result.skipped = outcome.skipped
+    result.seconds = {positions[member]: seconds for member, seconds in outcome.seconds.items()}
+    result.failed = {positions[m]: sendable(error) for m, error in {**unwritten, **outcome.failed}.items()}
+    for member, position in positions.items():
+        _add_state(result, member, position)
 
 
 def _member(origin: MemberSource, config: WorkerConfig, info: ModelInfo) -> PassMember:
@@ -112,29 +112,29 @@ def _member(origin: MemberSource, config: WorkerConfig, info: ModelInfo) -> Pass
     return start_member(origin, info, _settings(config), config.model.label)[0]
 
 
-def _bring(done: ShardResult, member: PassMember, place: int) -> None:
+def _add_state(result: ShardResult, member: PassMember, position: int) -> None:
     analysis = member.analysis
     if isinstance(analysis, FeatureWriter):
         feature_shards = analysis.feature_shards
-        done.shards[place] = [
+        result.files[position] = [
             (path.name, ids) for path, ids in zip(feature_shards.paths, feature_shards.ids, strict=True)
         ]
-    elif place not in done.failed:
+    elif position not in result.failed:
         try:
-            done.states[place] = analysis.state()
-        except Exception as error:  # noqa: BLE001  it takes nothing from the others
-            done.failed[place] = sendable(error)
+            result.states[position] = analysis.state()
+        except Exception as error:  # noqa: BLE001  the other members keep their states
+            result.failed[position] = sendable(error)
 
 
 class _ProgressReport:
-    """Tells the driver now and then how far a part is."""
+    """Reports to the driver from time to time how many images of a shard are done."""
 
-    def __init__(self, part: Shard, counter: Any) -> None:
-        self.part, self.counter = part, counter
-        self.done, self.said = 0, time.monotonic()
+    def __init__(self, shard: Shard, counter: Any) -> None:
+        self.shard, self.counter = shard, counter
+        self.done, self.reported_at = 0, time.monotonic()
 
     def __call__(self, count: int) -> None:
         self.done += count
-        if time.monotonic() - self.said >= EVERY:
-            self.said = time.monotonic()
-            self.counter.note.remote(self.part.plan, self.part.number, self.done)
+        if time.monotonic() - self.reported_at >= EVERY:
+            self.reported_at = time.monotonic()
+            self.counter.note.remote(self.shard.plan, self.shard.number, self.done)

@@ -127,5 +127,5 @@ def test_other_weights_on_a_worker_are_refused(tmp_path: Path, monkeypatch: pyte
     )  # fmt: skip
     error = worker.open_model(order)
     assert isinstance(error, TeachMattersError)
-    assert str(error).startswith("the weights of mine are others on ")
-    assert str(error).endswith("put the same file on both, or on a disk that both share")
+    assert str(error).startswith("the weights of mine differ: ")
+    assert str(error).endswith("put the same file on both, or on a shared disk")

@@ -171,14 +171,14 @@ def test_a_run_takes_as_long_as_its_workers(monkeypatch: pytest.MonkeyPatch) -> 
     """Its pass was sent before anybody waited for it, and may be over by then."""
     import ray
 
-    finished = RayExecutor._finished
+    finished = RayExecutor._outcome
 
     def later(self: RayExecutor, begun: Any) -> Any:
         ray.wait(list(begun.refs), num_returns=len(begun.refs))
         time.sleep(2)
         return finished(self, begun)
 
-    monkeypatch.setattr(RayExecutor, "_finished", later)
+    monkeypatch.setattr(RayExecutor, "_outcome", later)
     troubled("ray.db", "attn-distance", "")
     ((elapsed, seconds),) = rows("ray.db", "SELECT elapsed, seconds FROM runs")
     assert 0 < seconds < elapsed
@@ -227,7 +227,7 @@ def test_without_the_count_of_images_a_pass_goes_on(monkeypatch: pytest.MonkeyPa
 def test_images_that_kill_every_worker_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.runner.engines.ray.task_pool.RETRIES", 1)
     (outcome,) = troubled("ray.db", "attn-distance", "dies always")
-    assert "passing over toy-a on troubled died, the last as well" in outcome.reason
+    assert "running toy-a on troubled died, the last as well" in outcome.reason
     assert not Path("ray.db").exists()
 
 

@@ -24,7 +24,7 @@ class Waiting:
     def __call__(self, seconds: int, state: object) -> None:
         for _ in range(seconds):
             self.now += 1
-            self.watch.look(state)
+            self.watch.check(state)
 
 
 def test_a_standstill_is_told_once_and_the_next_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,8 +33,8 @@ def test_a_standstill_is_told_once_and_the_next_again(monkeypatch: pytest.Monkey
     assert waiting.said == []
     waiting(60, "a")
     assert waiting.said == [
-        "no news from the cluster for 34 s: either a batch takes that long, or others have all CPUs ('ray status' says "
-        "who)"
+        "no progress on the cluster for 34 s: either a batch takes that long, or other jobs occupy all CPUs "
+        "(see 'ray status')"
     ]
     waiting(20, "b")
     assert len(waiting.said) == 1
@@ -46,7 +46,7 @@ def test_when_no_machine_is_left_the_command_ends(monkeypatch: pytest.MonkeyPatc
     waiting = Waiting(monkeypatch, ShardResources(1, 0))
     waiting(10, 0)
     waiting.nodes = []
-    with pytest.raises(TeachMattersError, match=r"^no machine is left in the cluster that could go on; see 'ray"):
+    with pytest.raises(TeachMattersError, match=r"^no machine is left in the cluster that could continue; see 'ray"):
         waiting(10, 1)
 
 
