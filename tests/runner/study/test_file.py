@@ -42,7 +42,7 @@ def opened(file: Path, text: str) -> Study:
         ("models: 5\nmeasure: knn\n", "line 1: 'models' must be a text, not 5; put it in quotes"),
         ("models: [toy-a, [toy-b]]\nmeasure: knn\n", "line 1: 'models' must be a text, not a list"),
         ("models:\n- toy-a\n- toy-bb\nmeasure: knn\n", "line 3: unknown model 'toy-bb'. Did you mean 'toy-b'?"),
-        ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a different 'label'"),
+        ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a different"),
         ("models:\n- {label: x}\nmeasure: knn\n", "line 2: a model needs 'name'; it may say name, label, weights"),
         ("models:\n- {name: 'toy-*', label: x}\nmeasure: knn\n", "line 2: 'x=toy-*': one label cannot name"),
         ("models:\n- {name: 'toy-*', weights: w.pth}\nmeasure: knn\n", "line 2: one file of weights cannot be that of"),
@@ -176,7 +176,7 @@ def test_paths_count_from_the_files_folder(file: Path) -> None:
     text += "measure: {metrics: attention, data: folder}\n"
     study = opened(Path("deep/study.yaml"), text)
     assert [str(model.weights) for model in study.models] == ["deep/w.pth"]
-    assert (study.db, str(study.study_tasks[0].run_settings.data_root)) == ("deep/r.db", "deep/pictures")
+    assert (study.db, str(study.study_tasks[0].run_settings.data_root)) == ("deep/r.db", "deep/images")
     assert opened(file, HEAD + "measure: knn\ndb: sqlite:///x.db\n").db == "sqlite:///x.db"
 
 
