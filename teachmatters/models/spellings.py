@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from teachmatters.api import ModelSpec, split_size
 from teachmatters.errors import did_you_mean
@@ -11,9 +12,15 @@ from teachmatters.models.recipes import RECIPES
 from teachmatters.models.timm.configs import vit_config
 from teachmatters.models.timm.named import NAMED
 
+TRANSFORMERS_ALONE = r"web[-_]?ssl|(?<![a-z])msn|data2vec"
+FILES_ALONE = r"ibot|franca"
+# The hub's repositories of these are not in transformers' layout.
+NOT_TRANSFORMERS = r"moco|dfn|eva|tips|radio|pe[-_](core|spatial)|v[-_]?jepa|^timm/|" + FILES_ALONE
+SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".npz", ".tar", ".onnx", ".h5")
+
 # In the order of the search: a longer word comes before the words that it contains.
 FAMILIES = (
-    (r"web[-_]?ssl|ibot|franca|v[-_]?jepa|^mini", "none of ours"),
+    (rf"{TRANSFORMERS_ALONE}|{FILES_ALONE}|v[-_]?jepa|^mini", "none of ours"),
     (r"dino[-_ ]?v3", "dinov3"),
     (r"dino[-_ ]?v2", "dinov2"),
     (r"dino", "dino"),
@@ -43,6 +50,8 @@ LETTERS = {
     "huge": "h", "h": "h", "giant": "g", "gigantic": "g", "g": "g", "so400m": "so400m", "7b": "7b", "1b": "1b",
     "3b": "3b",
 }  # fmt: skip
+# Where people copy a name of the hub from.
+ADDRESS = re.compile(r"^(https?://)?(huggingface\.co|hf\.co)/|^hf[-_]hub:")
 WORDS = "tiny|small|base|large|huge|gigantic|giant|so400m|7b|1b|3b"
 
 
@@ -59,18 +68,35 @@ def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
     Raises:
         TeachMattersError: timm has a model of that name, but it cannot be read layer by layer.
     """
+    if given.lower().endswith(SUFFIXES):
+        return f"Give a file of weights as '--model MODEL --weights {given}'. "
+    given = ADDRESS.sub("", given)
     base = split_size(given)[0]
-    family, named = _named(base, specs)
+    family, named = _named(base.removeprefix("timm/"), specs)
     meant = [f"{name}{given[len(base) :]}" for name in named[:6]]
     ways: list[str] = []
     if meant:
         ways.append(f"Did you mean {_quoted(meant)}? " if family else f"Models of that shape: {', '.join(meant)}. ")
-    repository = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and (family or not meant)
-    if repository and any(spec.name == "hf/" for spec in specs):
-        ways.append(f"'hf/{given}' takes that repository of the Hugging Face hub. ")
-    elif "_patch" in base or (not named and re.fullmatch(r"[a-z]+[0-9_][a-z0-9_]*(\.[a-z0-9_]+)?", base)):
-        ways.append(_of_timm(base, bool(named)))
+    elif members := [spec.name for spec in specs if spec.family == family]:
+        ways.append(did_you_mean(base, members))
+    elif re.search(FILES_ALONE, base.lower()):
+        ways.append("Give its file as '--model timm/<id> --weights FILE'. ")
+    timms = base.removeprefix("timm/")
+    if any(spec.name == "hf/" for spec in specs) and (hub := _of_transformers(given, base)):
+        ways.append(hub)
+    elif "_patch" in timms or (not named and re.fullmatch(r"[a-z]+[0-9_][a-z0-9_]*(\.[a-z0-9_]+)?", timms)):
+        ways.append(_of_timm(timms, bool(named)))
     return "".join(ways)
+
+
+def _of_transformers(given: str, base: str) -> str:
+    """What the plugin for transformers takes: a folder that is here, or a repository of the hub."""
+    if (Path(base) / "config.json").is_file():
+        return f"'hf/{given}' takes that folder. "
+    text = base.lower()
+    if re.fullmatch(r"\w[\w.-]*/[\w.-]*[a-z][\w.-]*", text) and not re.search(NOT_TRANSFORMERS, text):
+        return f"'hf/{given}' takes that repository of the Hugging Face hub. "
+    return "'hf/<id>' takes its repository of the Hugging Face hub. " if re.search(TRANSFORMERS_ALONE, text) else ""
 
 
 def _named(given: str, specs: Sequence[ModelSpec]) -> tuple[str, list[str]]:

@@ -96,8 +96,9 @@ def _config(name: str) -> Any:
     given = id_of(name)
     known = {*timm.list_models(), *timm.list_models(pretrained=True)}
     if given not in known:
-        meant = did_you_mean(given, sorted(known)) or suggest(given, register_models())
-        raise UnknownNameError("timm model", given, (), f"{meant}timm.list_models('vit*', pretrained=True) lists them.")
+        near = did_you_mean(given, sorted(known)).replace("'", f"'{PREFIX}", 1)
+        meant = near or suggest(given, register_models())
+        raise UnknownNameError("model", name, (), f"{meant}timm.list_models('vit*', pretrained=True) lists timm's.")
     return vit_config(given)
 
 

@@ -74,7 +74,7 @@ class Registry:
         """The models that a name or a pattern such as ``mini-*`` means."""
         if not any(sign in pattern for sign in "*?[") or pattern in self.models:
             return [self.model(pattern)]
-        base, size = split_size(pattern)
+        base, size = split_size(pattern.lower())
         found = [spec for name, spec in self.models.items() if not name.endswith("/") and fnmatchcase(name, base)]
         found = [spec if size is None else _at_size(spec, size) for spec in found]
         if not found:

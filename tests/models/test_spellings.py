@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,12 @@ MEANT = {
     # typing errors
     "dino-b61": "dino-b16",
     "dinov2-s41": "dinov2-s14",
+    "dinov2-s16": "dinov2-s14",
+    # with the address or the prefix of a library in front
+    "https://huggingface.co/facebook/dinov2-small": "dinov2-s14",
+    "hf-hub:timm/vit_base_patch16_224.mae": "mae-b16",
+    "timm/dinov2_vits14": "dinov2-s14",
+    "timm/mae-b16": "mae-b16",
 }
 
 
@@ -80,8 +87,8 @@ TIMMS = {
     "vit_tiny_patch16_224.augreg_in21k": "'timm/vit_tiny_patch16_224.augreg_in21k' is timm's own",
     "vit_smal_patch16_224": "Did you mean 'timm/vit_small_patch16_224'?",
     "resnet50": "timm/resnet50 is not a vision transformer",
-    "timm/dinov2_vits14": "unknown timm model 'dinov2_vits14'. Did you mean 'dinov2-s14'?",
-    "timm/vit_small_patch16_224.dinno": "Did you mean 'vit_small_patch16_224.dino'?",
+    "timm/vit_small_patch16_224.dinno": "Did you mean 'timm/vit_small_patch16_224.dino'?",
+    "hf_hub:timm/vit_small_patch16_224.dino": "'timm/vit_small_patch16_224.dino' is timm's own",
 }
 
 
@@ -99,6 +106,37 @@ def test_a_repository_of_the_hub_can_be_had_where_the_plugin_is_here() -> None:
     load = registry.load()
     said = answer("facebook/dinov2-small")
     assert ("'hf/facebook/dinov2-small' takes that repository" in said) == ("hf/" in load.models)
+
+
+@pytest.mark.parametrize("name", ["facebook/vit-msn-small", "facebook/webssl-dino300m-full2b-224", "a/data2vec-b"])
+def test_what_transformers_alone_has_is_its_repository_and_nothing_else(name: str) -> None:
+    said = answer(name)
+    assert "Models of that shape" not in said
+    assert (f"'hf/{name}' takes that repository" in said) == ("hf/" in registry.load().models)
+
+
+NO_REPOSITORIES = ["CLIP-B/16", "ViT-B/16", "./run/checkpoint.pth", "nvidia/C-RADIOv3-B", "google/tipsv2-b14",
+                   "facebook/PE-Core-B16-224", "facebook/vjepa2-vitl-fpc64-256", "bytedance/ibot"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_REPOSITORIES)
+def test_what_transformers_has_not_is_not_sent_there(name: str) -> None:
+    assert "'hf/" not in answer(name)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pth", "runs/last.ckpt", "model.safetensors", "a.pth.tar"])
+def test_a_file_is_told_where_it_belongs(name: str) -> None:
+    assert f"Give a file of weights as '--model MODEL --weights {name}'. " in answer(name)
+
+
+def test_a_folder_of_transformers_is_told_its_prefix(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    said = answer(str(tmp_path))
+    assert (f"'hf/{tmp_path}' takes that folder" in said) == ("hf/" in registry.load().models)
+
+
+def test_patterns_are_of_any_case() -> None:
+    assert [spec.name for spec in registry.load().match_models("MAE-*")] == ["mae-b16", "mae-l16", "mae-h14"]
 
 
 def test_what_nothing_is_near_to_is_said_to_be_unknown() -> None:

@@ -33,7 +33,7 @@ def test_a_spec_says_what_timm_says() -> None:
 
 
 def test_an_unknown_id_gets_did_you_mean() -> None:
-    with pytest.raises(UnknownNameError, match=r"Did you mean 'vit_small_patch16_224\.dino'"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'timm/vit_small_patch16_224\.dino'"):
         resolve("timm/vit_small_patch16_224.dinno")
 
 

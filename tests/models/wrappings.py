@@ -130,6 +130,22 @@ WRAPPINGS = [
         "timm", "teacher, student", "", name="student",
         make=lambda state, other: {"student": state, "teacher": other},
     ),
+    Wrapping(
+        "timm", "", "teacher_backbone., student_backbone.",
+        lambda state, other: under("student_backbone.", other) | under("teacher_backbone.", state),
+    ),
+    Wrapping(
+        "timm", "teacher_ema, student_ema", "backbone.",
+        lambda s, other: {"student_ema": under("backbone.", other), "teacher_ema": under("backbone.", s)},
+    ),
+    Wrapping("timm", "net_EMA, net", "", lambda state, other: {"net": other, "net_EMA": state}),
+    Wrapping(
+        "timm", "", "query_encoder., key_encoder.",
+        lambda s, other: under("key_encoder.", other) | under("query_encoder.", s),
+    ),
+    Wrapping("timm, as sparse matrices", "", "", lambda s, _: {
+        name: value.to_sparse() if value.ndim == 2 else value for name, value in s.items()
+    }),
     Wrapping("timm", "model_ema, model", "", lambda state, other: {"model": other, "model_ema": state}),
     Wrapping("timm", "state_dict_ema, state_dict", "", lambda s, other: {"state_dict": other, "state_dict_ema": s}),
     Wrapping(
@@ -207,6 +223,11 @@ WRAPPINGS = [
     Wrapping(
         "timm, shallower", "", "", lambda *_: dict(official.network(depth=1).state_dict()),
         refused=r"holds a ViT-48/16 of 1 layer .*in timm's names, .*: it lacks blocks\.1\.",
+    ),
+    Wrapping(
+        "timm, a block missing", "", "",
+        lambda state, _: {name: value for name, value in state.items() if not name.startswith("blocks.0.")},
+        refused=r"it lacks blocks\.0\..*; give a file with every parameter of the network$",
     ),
     Wrapping(
         "timm, with layer scale", "", "", lambda *_: dict(official.network(init_values=1.0).state_dict()),

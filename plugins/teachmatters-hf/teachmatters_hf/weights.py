@@ -8,9 +8,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from teachmatters.errors import TeachMattersError
 from teachmatters.models.files import checkpoints
 from teachmatters.models.weights.finding import Place, places
-from teachmatters.models.weights.matching import Match
+from teachmatters.models.weights.matching import Layout, Match
+from teachmatters.models.weights.recognise import shape_of
+from teachmatters.models.weights.refusals import ANY, nearest
 from teachmatters.models.weights.transformers_names import from_transformers
 from teachmatters.models.weights.weight_files import choose, identity
 
@@ -46,6 +49,8 @@ def find(files: Sequence[Path]) -> Weights:
     content = {key: value for file in (path, *files[1:]) for key, value in checkpoints.read(file).items()}
     found = places(content)
     towers = [place for place in found if place.kernel.startswith("embeddings.")]
+    if not towers and (others := [place for place in found if place.kernel]):
+        raise _other_layout(path, others[0])
     if not towers:  # another layout, which transformers will reject by its names
         towers = sorted((place for place in found if not place.kernel), key=lambda place: -len(place.state))[:1]
     if not towers:
@@ -56,9 +61,20 @@ def find(files: Sequence[Path]) -> Weights:
     return Weights(_with_what_is_beside(match.place), told, (remark,) if remark else ())
 
 
-def _match(place: Place) -> Match:
+def _other_layout(path: Path, place: Place) -> TeachMattersError:
+    """Make the error for a vision transformer in other names than transformers', with the model that reads it."""
+    shape = shape_of(place.state)
+    model = nearest(_match(place, "timm"), shape) if shape else ""
+    advice = f"use --model {model} with the same --weights" if model else ANY
+    return TeachMattersError(
+        f"{path} holds {f'a {shape}' if shape else 'a network'} in other names than those of transformers, which hf/ "
+        f"reads: {place.kernel} where transformers has embeddings.patch_embeddings; {advice}"
+    )
+
+
+def _match(place: Place, layout: Layout = "transformers") -> Match:
     tensors = {name: value for name, value in place.state.items() if isinstance(value, Tensor)}
-    return Match(place, "transformers", tensors, tensors, [], [], [])
+    return Match(place, layout, tensors, tensors, [], [], [])
 
 
 def _with_what_is_beside(place: Place) -> dict[str, Tensor]:

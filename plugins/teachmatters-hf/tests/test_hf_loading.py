@@ -13,6 +13,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+import timm
 import torch
 import transformers
 from hf_networks import edit, images, made, opened, save, streamed
@@ -106,6 +107,14 @@ def test_a_training_scripts_file_is_the_network_whatever_wraps_it(folder: Path, 
     student = opened(folder, tmp_path / "both.pth#student")
     assert student.weights != sources[1].weights
     assert not torch.allclose(last(student), expected)
+
+
+def test_a_file_in_other_names_is_sent_to_the_model_that_reads_it(folder: Path, tmp_path: Path) -> None:
+    state = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
+    torch.save({"teacher": {f"backbone.{name}": value for name, value in state.items()}}, tmp_path / "file.pth")
+    said = told(lambda: opened(folder, tmp_path / "file.pth"))
+    assert "holds a ViT-Ti/16 in other names than those of transformers, which hf/ reads" in said
+    assert said.endswith("use --model timm/vit_tiny_patch16_224 with the same --weights")
 
 
 def test_the_random_numbers_of_others_stay_as_they_were(folder: Path) -> None:

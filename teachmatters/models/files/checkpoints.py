@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models.files.formats import format_of
 from teachmatters.models.files.npz import read_npz
 from teachmatters.models.files.plain_data import plain_data
 
 ADVICE = "give a PyTorch (.pth, .pt, .bin), .safetensors or .npz file of weights"
+
+SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".npz", ".tar")
 
 # File names of weights in a folder of transformers, best first; an index lists the parts of large weights.
 FOLDER = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -51,8 +53,15 @@ def files_of(path: Path) -> list[Path]:
     folder = path if path.is_dir() else path.parent
     found = next((folder / name for name in names if (folder / name).is_file()), None)
     if found is None:
-        raise TeachMattersError(f"--weights {path} is a folder without {FOLDER[0]} or {FOLDER[2]}; {ADVICE}")
+        raise _no_weights(path)
     return [found] if found.suffix != ".json" else _parts(found)
+
+
+def _no_weights(folder: Path) -> TeachMattersError:
+    """Make the error for a folder that transformers did not write; name the files that may be meant."""
+    inside = sorted(file.name for file in folder.iterdir() if file.suffix in SUFFIXES)
+    there = f"it holds {listing(inside, 3)}: give --weights {folder / inside[0]}" if inside else ADVICE
+    return TeachMattersError(f"--weights {folder} is a folder without {FOLDER[0]} or {FOLDER[2]}; {there}")
 
 
 def _parts(index: Path) -> list[Path]:

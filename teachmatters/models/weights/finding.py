@@ -34,10 +34,12 @@ KERNELS = (
 INFIXES = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 CHUNKED = re.compile(r"blocks\.(\d+)\.(\d+)\.")
-DEPTH = 4  # levels of nested mappings that are searched
+DEPTH = 8  # levels of nested mappings that are searched
 
-AVERAGE = re.compile(r"(^|_)(ema|swa|averaged?|shadow)(_|$)")
-SLOW = re.compile(r"(^|_)(momentum|target)(_|$)|_k$")
+# Matched in any part of a name: student_backbone is a student.
+STUDENT = re.compile(r"(^|_)student(_|$)", re.IGNORECASE)
+AVERAGE = re.compile(r"(^|_)(ema|swa|avg|averaged?|shadow)(_|$)", re.IGNORECASE)
+SLOW = re.compile(r"(^|_)(momentum|target|key)(_|$)|_k$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Place:
     def rank(self) -> tuple[bool, bool, bool]:
         """Sort key: the teacher before the student, an average before its source, an encoder before its slow copy."""
         return (
-            "student" in self.words,
+            any(STUDENT.search(word) for word in self.words),
             not any(AVERAGE.search(word) for word in self.words),
             any(SLOW.search(word) for word in self.words),
         )
@@ -114,7 +116,9 @@ def _mappings(
 
 
 def _tensor(value: Any) -> Any:
-    """Convert an array of numbers to a tensor; return anything else unchanged."""
+    """Convert an array of numbers or a sparse tensor to a plain tensor; return anything else unchanged."""
+    if isinstance(value, Tensor) and value.layout is not torch.strided:
+        return value.to_dense()
     if not isinstance(value, np.ndarray):
         return value
     try:

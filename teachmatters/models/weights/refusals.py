@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from teachmatters.models.weights.wanted import Wanted
 
 ANY = "name the model that it belongs to ('tm models' lists them), or timm/<id>"
+WHOLE = "give a file with every parameter of the network"
+PART = re.compile(r"-\d+-of-\d+\.\w+$")  # how transformers names the parts of weights
 
 
 def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted: Wanted) -> TeachMattersError:
@@ -34,9 +37,10 @@ def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted:
     shape = shape_of(best.given)
     what = f"a {shape}" if shape else "a network"
     where = f" under {best.place.path!r}" if best.place.path else ""
+    advice = f"it is a part of several: give the folder {path.parent}" if PART.search(path.name) else ""
     return TeachMattersError(
         f"{path} holds {what} in {LAYOUTS[best.layout]}{where}, and {wanted.name} is a {wanted.arch}: {_why(best)}; "
-        f"{_advice(best, shape, wanted)}"
+        f"{advice or _advice(best, shape, wanted)}"
     )
 
 
@@ -77,11 +81,17 @@ def _advice(match: Match, shape: Shape | None, wanted: Wanted) -> str:
     pixels = shape.pixels, shape.pixels
     if shape.pixels and not match.kernel_differs and matches(match.place, wanted.make(pixels))[0].fits:
         return f"for images of that size use {wanted.name}@{shape.pixels}"
-    family = family_of(match.place, match.layout)
-    if named := named_like(family, shape):
-        return f"for these weights use --model {named} with the same --weights"
+    if found := nearest(match, shape):
+        return f"for these weights use --model {found} with the same --weights"
+    return ANY if match.misshapen or match.extra else WHOLE
+
+
+def nearest(match: Match, shape: Shape) -> str:
+    """Name a model that reads a network: one of its family and shape, or one of timm's that was tried; else nothing."""
+    if named := named_like(family_of(match.place, match.layout), shape):
+        return named
     found = next((told for name in ids_like(shape) if (told := _fitting(match.place, name, shape))), "")
-    return f"for these weights use --model timm/{found} with the same --weights" if found else ANY
+    return f"timm/{found}" if found else ""
 
 
 def _fitting(place: Place, architecture: str, shape: Shape) -> str:

@@ -153,6 +153,13 @@ def test_another_archive_is_named_by_what_it_holds(tmp_path: Path) -> None:
         read(tmp_path / "w.pth")
 
 
+def test_another_folder_is_told_by_the_files_in_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(TeachMattersError, match=rf"it holds last\.ckpt: give --weights {tmp_path}/last\.ckpt$"):
+        read(tmp_path)
+
+
 def test_a_folder_is_read_as_transformers_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"is a folder without model\.safetensors"):
         read(tmp_path)

@@ -225,6 +225,13 @@ def test_what_would_work_is_tried_before_it_is_named(tmp_path: Path) -> None:
         found(tmp_path, state)
 
 
+def test_a_part_of_several_is_sent_to_its_folder(tmp_path: Path) -> None:
+    part = dict(list(parameters(PLAIN).items())[:8])
+    save_file(part, tmp_path / "model-00001-of-00002.safetensors")
+    with pytest.raises(TeachMattersError, match=rf"it is a part of several: give the folder {tmp_path}$"):
+        find(tmp_path / "model-00001-of-00002.safetensors", wanted())
+
+
 @pytest.mark.parametrize("wrapper", ["model", ""])
 def test_packaging_is_no_identity(wrapper: str, tmp_path: Path) -> None:
     state = parameters(PLAIN) | {"mask_token": torch.zeros(1, 1, 48)}
