@@ -1,4 +1,4 @@
-"""Artefacts: patches whose tokens are out of all proportion, and the attention that the next block gives them."""
+"""The artefacts analysis: patches whose tokens have an unusually large norm, and the attention on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARE, MASS = "artefact-share", "artefact-mass"
 
 
 class ArtefactsAnalysis(Analysis):
-    """A share for each image and layer; a mass for each image and layer but the last."""
+    """An analysis with a share for each image and layer, and a mass for each image and layer but the last."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"block", "attention"} if MASS in metrics else {"block"}))
@@ -31,7 +31,9 @@ class ArtefactsAnalysis(Analysis):
             tokens = batch.values[:, self.context.model.prefix :]
             self.where = artefacts(tokens, self.context.parameters["factor"])
             self.scores[SHARE].add(layer, self.where.to(accumulator(self.where.device)).mean(dim=1), index)
-        elif layer > 1:  # the attention of a block comes before its output: these are the block before's
+        elif (
+            layer > 1
+        ):  # A block's attention comes before its output, so these are the artefacts of the previous block.
             self.scores[MASS].add(layer - 1, artefact_mass(batch.values, self.where), index)
 
     def state(self) -> State:

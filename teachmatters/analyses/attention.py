@@ -1,4 +1,4 @@
-"""The attention analysis: every head of every layer, reduced the moment its map exists."""
+"""The attention analysis: every head of every layer, reduced as soon as its map exists."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ MEAN, M2 = "/mean", "/m2"
 
 
 class AttentionAnalysis(Analysis):
-    """Totals over images: moments of what is a number of each, sums of what is an array of each.
+    """An analysis with totals over images: moments of the numbers per image, sums of the arrays per image.
 
-    The state holds ``<metric>/mean`` and ``<metric>/m2`` (depth, columns), the last column being the layer's own;
-    ``sum:<name>`` (depth, ...); how many images of even and of odd index there were; and rows without mass.
+    The state holds ``<metric>/mean`` and ``<metric>/m2`` (depth, columns), with the layer's own number in the last
+    column; ``sum:<name>`` (depth, ...); ``count``, the images of even and of odd index; and ``empty``, the rows
+    without mass.
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
@@ -81,6 +82,6 @@ class AttentionAnalysis(Analysis):
 
 
 def moments_of(state: State, metric: str) -> Moments:
-    """A metric's moments of all layers, (depth, columns)."""
+    """Return the moments of a metric for all layers, (depth, columns)."""
     mean, m2 = (torch.as_tensor(np.asarray(state[metric + part])) for part in (MEAN, M2))
     return Moments(int(np.sum(state["count"])), mean, m2)

@@ -1,4 +1,4 @@
-"""Attention against masks: what share of an image's objects a head's heaviest patches cover."""
+"""The attention-iou analysis: the overlap of a head's heaviest patches with the objects of an image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUNTS = {
 
 
 class AttentionIoUAnalysis(Analysis):
-    """One IoU for each image, layer, reader and head; beside the heads, that of all of them merged."""
+    """An analysis with an IoU for each image, layer, reader and head, and for all heads merged."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"attention"}))
@@ -48,7 +48,7 @@ class AttentionIoUAnalysis(Analysis):
         self.scores.add(layer, scores, [batch.rows[i].index for i in self.kept])
 
     def _look_at_masks(self, rows: Sequence[Row]) -> None:
-        """Which rows of the batch have an object, and where; the same at every layer."""
+        """Find the rows of the batch with an object, and the object's patches, once for all layers."""
         masks = [objects_of(row.annotations) for row in rows]
         there = [[mask.pixels > 0 for mask in some if mask.pixels.any()] for some in masks]
         self.kept = [i for i, some in enumerate(there) if some]
@@ -59,7 +59,7 @@ class AttentionIoUAnalysis(Analysis):
             self.truth = torch.from_numpy(truth)[:, None].to(self.context.device)
 
     def _score(self, attention: Tensor, reader: Reader) -> Tensor:
-        """(B, H + 1) IoUs, the heads merged last."""
+        """Compute IoUs (B, H + 1), with the merged heads last."""
         read = attention_read(attention, self.context.model.grid, reader)
         read = torch.cat([read, read.sum(dim=1, keepdim=True)], dim=1)
         predicted, empty = heaviest(read, self.context.parameters["mass"])
@@ -86,7 +86,7 @@ class AttentionIoUAnalysis(Analysis):
         return result
 
     def _record(self, result: Result, layer: int, reader: Reader, scores: NDArray[Any], units: tuple[str, ...]) -> None:
-        """The records of one reader from its (n, H + 1) IoUs."""
+        """Add the records of one reader from its (n, H + 1) IoUs."""
         heads, merged = scores[:, :-1], scores[:, -1]
         name = f"attn-iou-{reader}"
         for metric, headline in (
@@ -101,11 +101,11 @@ class AttentionIoUAnalysis(Analysis):
 
 
 def readers(metrics: frozenset[str]) -> list[Reader]:
-    """Who is asked about: the third word of the metrics' names."""
+    """Return the readers of the metrics: the third word of their names."""
     return [reader for reader in get_args(Reader) if any(name.split("-")[2] == reader for name in metrics)]
 
 
 def objects_of(annotations: Mapping[str, Mapping[str, Any]]) -> Sequence[Mask]:
-    """An image's objects; where only parts are outlined, these, whose union is the object."""
+    """Return the objects of an image, or its parts where there are no objects; their union is the object."""
     masks: Sequence[Mask] = annotations["masks"]["objects"] if "masks" in annotations else annotations["parts"]["parts"]
     return masks

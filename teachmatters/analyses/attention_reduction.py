@@ -1,4 +1,4 @@
-"""From the attention of a batch to a few numbers an image and a few arrays a batch, without leaving the device."""
+"""The reduction of a batch's attention to a few numbers per image and a few arrays per batch, on the device."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from teachmatters.measures import attention as measures
 from teachmatters.measures.aligned import align, displacements
 from teachmatters.measures.moments import accumulator
 
-# From attention (b, H, T, T) and its renormalised spatial rows (b, H, N, N) to a number of each image, (b, H) or
-# (b, 1), or to a sum over images.
+# A function of attention (b, H, T, T) and its renormalised spatial rows (b, H, N, N). It returns numbers per image,
+# (b, H) or (b, 1), or a sum over images.
 Reduce: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 OF_LAYERS = frozenset({"attn-head-std"})
@@ -25,12 +25,12 @@ FROM_ROWS = FROM_ALIGNED | {"attn-distance", "attn-map-spatial-pure"}
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """One layer of one batch.
+    """The reduced attention of one layer of one batch.
 
     Attributes:
-        numbers: (B, columns) of each metric; the last column is the mean over heads.
-        sums: sums over the batch's images, shaped as Reduction.shapes says.
-        empty: rows without mass, 0-d.
+        numbers: by metric, (B, columns); the last column is the mean over heads.
+        sums: by name, sums over the images of the batch, in the shapes of Reduction.shapes.
+        empty: the number of rows without mass, 0-d.
     """
 
     numbers: dict[str, Tensor]
@@ -39,12 +39,12 @@ class Reduced:
 
 
 class Reduction:
-    """What the metrics asked for need, and nothing else.
+    """The reductions that the requested metrics need.
 
     Args:
-        model: its shape.
-        metrics: what was asked for.
-        device: where attention comes to exist.
+        model: the shape of the model.
+        metrics: the requested metrics.
+        device: the device of the attention.
     """
 
     def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device) -> None:
@@ -62,7 +62,7 @@ class Reduction:
             "attn-on-cls": lambda attention, _: measures.attention_on_class(attention, n),
             "attn-entropy": lambda attention, _: measures.attention_entropy(attention, n),
         }
-        if n > 1:  # a deviation takes two
+        if n > 1:  # a deviation needs two values
             every["attn-position-std"] = lambda attention, _: measures.position_deviation(attention, n)
         if self.model.heads > 1:
             every["attn-head-std"] = lambda attention, _: measures.head_deviation(attention, n)[:, None]
@@ -78,11 +78,11 @@ class Reduction:
         return {name: reduce for name, reduce in every.items() if name in self.metrics}
 
     def columns(self, metric: str) -> int:
-        """Of a metric's numbers: the heads and their mean, or the layer's own alone."""
+        """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
         return 1 if metric in OF_LAYERS else self.model.heads + 1
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The arrays that are summed, with their shapes; ``aligned`` is (even and odd images, H, 2h-1, 2w-1)."""
+        """Return the shapes of the summed arrays; ``aligned`` is (even and odd images, H, 2h-1, 2w-1)."""
         heads, (rows, columns) = self.model.heads, self.model.grid
         shapes: dict[str, tuple[int, ...]] = {
             name: (heads, self.patches if name == "attn-map-spatial-pure" else self.model.tokens) for name in self.maps
@@ -90,7 +90,7 @@ class Reduction:
         return shapes | ({"aligned": (2, heads, 2 * rows - 1, 2 * columns - 1)} if self.of_aligned else {})
 
     def of(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
-        """Reduce one layer of a batch; ``halves`` says of each image whether its index is even (0) or odd (1)."""
+        """Reduce one layer of a batch; ``halves`` has 0 for images of even index and 1 for images of odd index."""
         wide = accumulator(attention.device)
         found: dict[str, list[Tensor]] = {name: [] for name in self.numbers}
         sums = {name: torch.zeros((), dtype=wide, device=attention.device) for name in self.maps}
@@ -122,7 +122,7 @@ class Reduction:
 
 
 def _parts(attention: Tensor, halves: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-    """Images of one half together; on a CPU one by one, so that what is made of an image stays in its cache."""
+    """Yield the images of each half together; on a CPU, one by one, so that intermediate results stay in its cache."""
     if attention.device.type == "cpu":
         yield from zip(halves, torch.split(attention, 1), strict=True)
         return

@@ -1,4 +1,4 @@
-"""The attention analysis's numbers, maps and head types, from its totals."""
+"""The numbers, maps and head types of the attention analysis, from its totals."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PURE, ALIGNED = "attn-map-spatial-pure", "attn-map-aligned"
 def result(
     context: Context, moments: Mapping[str, Moments], sums: Mapping[str, Tensor], count: tuple[int, int]
 ) -> Result:
-    """All that the totals tell.
+    """Compute the result of the attention analysis from its totals.
 
     Args:
-        context: the model's grid, and the metrics to record.
-        moments: of the metrics that are a number of each image, (depth, columns).
-        sums: over images, (depth, ...), as Reduction.shapes names them.
-        count: images of even and of odd index.
+        context: the context of the analysis.
+        moments: by metric with a number per image, (depth, columns).
+        sums: by name of Reduction.shapes, sums over images, (depth, ...).
+        count: the numbers of images of even and of odd index.
     """
     found, images = Result(notes=_not_measured(context)), sum(count)
     for metric, of in moments.items():
@@ -60,7 +60,7 @@ def _of_moments(metric: str, moments: Moments) -> Iterator[Record]:
 
 
 def _rows(metric: str, layer: int, values: list[float], std: list[float] | None, n: int) -> Iterator[Record]:
-    """A layer's rows: its heads, and at last its own, which is head 0. A head whose number is NaN has none."""
+    """Yield a layer's rows: one per head, then its own with head 0. A head whose number is NaN has none."""
     for column, value in enumerate(values):
         if not math.isnan(value):
             head = (column + 1) % len(values)

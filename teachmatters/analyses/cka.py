@@ -1,4 +1,4 @@
-"""The cka analysis: which layers of two models see the same images alike."""
+"""The cka analysis: the similarity of the layers of two models on the same images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERCENTILE = 0.95
 
 
 class CkaAnalysis(Analysis):
-    """Gathers one model's Gram matrices and class tokens; two such states give every pair of layers."""
+    """An analysis with the Gram matrices and class tokens of one model; two states give every pair of layers."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         taps: set[Tap] = set()
@@ -104,7 +104,7 @@ class CkaAnalysis(Analysis):
             _record_null(result, "mknn-null", mutual_null(first, second, PERMUTATIONS, self.context.seed))
 
     def _lists(self, state: State, common: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
-        """(layers, N, k) neighbours among the images that both models saw."""
+        """Return the neighbours (layers, N, k) among the images that both models have."""
         rows = np.searchsorted(np.asarray(state["all/index"]), common)
         lists = []
         layer = 1
@@ -116,5 +116,5 @@ class CkaAnalysis(Analysis):
 
 
 def _record_null(result: Result, metric: str, drawn: Tensor) -> None:
-    """What 19 of 20 permutations stay below, and how far they spread."""
+    """Record the 95th percentile of permutations, and their deviation."""
     record_pairs(result, metric, drawn.quantile(PERCENTILE, dim=0), len(drawn), std=drawn.std(dim=0))

@@ -1,4 +1,4 @@
-"""From features and labels to the records of a clustering, layer by layer."""
+"""The records of a clustering, from features and labels, layer by layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from teachmatters.api import Context, Record, Result
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.clusters import SCORES, Features, Labels, k_means
 
-# Numbers in a layer's features; with fewer, k-means is busy in Python, where threads wait for each other.
+# The size of a layer's features from which on threads pay off. Below, k-means spends its time in Python, where threads
+# wait for each other.
 LARGE = 250_000
 
 
@@ -24,11 +25,11 @@ def record_clusters(
     """Cluster the features of every layer and record how well the clusters agree with the labels.
 
     Args:
-        result: what is found is added to it.
-        context: says how many clusters, and which metrics are wanted.
-        of: what the features are of, the last word of the metrics' names.
+        result: the records are added to it.
+        context: the context of the analysis, with the number of clusters.
+        of: the source of the features, the last word of the metrics' names.
         labels: (n,).
-        features: of a layer (from 1), (n, D); called from several threads.
+        features: returns the features of a layer (from 1), (n, D); called from several threads.
 
     Raises:
         TeachMattersError: more clusters than samples, or all samples of one label.
@@ -37,7 +38,7 @@ def record_clusters(
     layers = range(1, context.model.depth + 1)
     threads = torch.get_num_threads() if features(1).size >= LARGE else 1
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        # Filters and limits are the whole process's, so they are set here, and not in the threads.
+        # Filters and limits apply to the whole process, so they are set here instead of in the threads.
         warnings.filterwarnings("ignore", message="Number of distinct clusters", category=UserWarning)
         every = list(pool.map(lambda layer: k_means(features(layer), clusters, context.seed), layers))
     for layer, found in zip(layers, every, strict=True):

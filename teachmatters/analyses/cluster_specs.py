@@ -1,4 +1,4 @@
-"""What the analyses of clusters measure. Nothing here imports torch."""
+"""The specs of the cluster analyses. They do not import torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clustering analysis: whether images of one class lie together, by class token and by mean spatial token."""
+"""The clustering analysis: clusters of images by class token and by mean spatial token."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from teachmatters.analyses.cluster_scores import record_clusters
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
 from teachmatters.api import InputSpec, Parameters, Result, State, Tap
 
-# By the last word of the metrics' names.
+# The taps, by the last word of the metrics' names.
 TAPS: dict[str, Tap] = {"cls": "cls", "spatial": "mean"}
 
 
 class ClusteringAnalysis(FeatureAnalysis):
-    """Has the vectors of every image collected, and divides them into clusters at the end."""
+    """An analysis that clusters the collected vectors of all images."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(collect=frozenset(TAPS[of] for of in _asked(metrics)))

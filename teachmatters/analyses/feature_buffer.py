@@ -1,4 +1,4 @@
-"""Vectors that are needed all together: from the cache, or gathered in the state of what compares models."""
+"""Analyses that need the vectors of all images together: from the cache, or from the state of a comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Features: TypeAlias = NDArray[np.float32]
 
 
 class FeatureAnalysis(Analysis):
-    """An analysis that sees nothing go by: all it needs is in ``Context.features``."""
+    """The base of analyses that only need ``Context.features``."""
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -30,7 +30,7 @@ class FeatureAnalysis(Analysis):
 
 
 class FeatureBuffer:
-    """Gathers vectors of one width per role and layer, block by block; items that never came leave no row."""
+    """A buffer of vectors of one width per role and layer. Items that never arrive leave no row."""
 
     def __init__(self, context: Context, width: int) -> None:
         self.depth, self.width = context.model.depth, width
@@ -39,16 +39,16 @@ class FeatureBuffer:
         self.layers: dict[Role, list[torch.Tensor]] = {role: [] for role in context.items}
 
     def add(self, layer: int, batch: Batch) -> None:
-        """Take the (B, width) features of one layer in; layers come in order, from 1."""
+        """Add the (B, width) features of one layer; layers come in order, from 1."""
         layers = self.layers[batch.role]
         layers.append(batch.values.float().clone())
-        if layer == self.depth:  # one transfer a batch, not one a layer
+        if layer == self.depth:  # one transfer per batch instead of one per layer
             self.blocks[batch.role].append(torch.stack(layers).cpu().numpy())
             self.index[batch.role] += [row.index for row in batch.rows]
             layers.clear()
 
     def state(self) -> State:
-        """``<role>/index`` (n,), ascending, and ``<role>/<layer>`` (n, width) for every layer."""
+        """Return ``<role>/index`` (n,), ascending, and ``<role>/<layer>`` (n, width) for every layer."""
         state: State = {}
         for role, index in self.index.items():
             order = np.argsort(np.array(index, dtype=np.int64), kind="stable")
@@ -61,7 +61,7 @@ class FeatureBuffer:
 
 
 def merge_features(states: Sequence[State]) -> State:
-    """Several collectors' states as one, in the order of the items."""
+    """Merge the states of several buffers, in the order of the items."""
     merged: State = {}
     for role in [name.removesuffix("/index") for name in states[0] if name.endswith("/index")]:
         order = np.argsort(np.concatenate([np.asarray(state[f"{role}/index"]) for state in states]), kind="stable")

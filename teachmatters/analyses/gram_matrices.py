@@ -1,4 +1,4 @@
-"""Gram matrices of mini-batches, of every layer, as the triangles whose dot products are HSICs."""
+"""Gram matrices of mini-batches for every layer, as triangles whose dot products are HSICs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PREFIX = "grams/"
 
 
 class GramBuffer:
-    """A mini-batch's Gram matrices are made as its features come by; kept is one triangle for each kind and layer.
+    """A buffer that reduces the features of mini-batches to one triangle for each kind and layer.
 
     Args:
-        context: of the analysis.
-        kinds: what to keep: ``all``, ``cls`` and ``spatial`` of the tap ``block``, and other taps by their name.
+        context: the context of the analysis.
+        kinds: what to keep: ``all``, ``cls`` and ``spatial`` of the tap ``block``, or the names of other taps.
     """
 
     def __init__(self, context: Context, kinds: Iterable[str]) -> None:
@@ -39,7 +39,7 @@ class GramBuffer:
         self.grams: dict[tuple[str, int], Tensor] = {}
 
     def add(self, layer: int, tap: Tap, batch: Batch) -> None:
-        """Take (b, T, D) tokens of one layer in; of a mini-batch that comes in pieces the features have to wait."""
+        """Add (b, T, D) tokens of one layer. The pieces of a divided mini-batch wait for the others."""
         self.seen.update(row.index for row in batch.rows)
         number = batch.rows[0].index // self.batch
         if len(batch.rows) == min(self.batch, self.images - number * self.batch):
@@ -48,12 +48,12 @@ class GramBuffer:
             self.pieces.setdefault((layer, tap), []).append(batch.values.clone())
 
     def end_group(self) -> None:
-        """The mini-batch is complete."""
+        """Reduce the mini-batch, which is complete."""
         members = sorted(self.seen)
         if not members:
             return
         number = members[0] // self.batch
-        # The estimator is undefined for fewer; and a last mini-batch that is smaller than the others would weigh more.
+        # The estimator is undefined for fewer, and the images of a smaller last mini-batch would weigh more.
         last = self.images >= self.batch and (number + 1) * self.batch > self.images
         if len(members) >= LEAST and not last:
             for (layer, tap), pieces in self.pieces.items():
@@ -68,7 +68,7 @@ class GramBuffer:
         self.grams.update({(kind, layer): value for kind, value in grams.items() if kind in self.kinds})
 
     def _triangles(self, places: Tensor) -> NDArray[np.float32]:
-        """(kinds, depth, entries); an image that could not be read leaves zeros."""
+        """Return (kinds, depth, entries); an image that could not be read leaves zeros."""
         inner = centred(torch.stack([self.grams[kind, layer] for kind in self.kinds for layer in self._layers()]))
         whole = inner.new_zeros(len(inner), self.size, self.size)
         whole[:, places[:, None], places] = inner
@@ -78,7 +78,7 @@ class GramBuffer:
         return range(1, self.model.depth + 1)
 
     def state(self) -> State:
-        """``grams/number`` (G,) ascending, ``grams/present`` (G, size), ``grams/<kind>`` (G, depth, entries)."""
+        """Return ``grams/number`` (G,) ascending, ``grams/present`` (G, size), ``grams/<kind>`` (G, depth, entries)."""
         order = sorted(self.done)
         shape = len(order), self.model.depth, self.size * (self.size - 1) // 2
         state: State = {
@@ -92,14 +92,14 @@ class GramBuffer:
 
 
 def _by_tokens(tokens: Tensor, prefix: int, class_token: bool) -> dict[str, Tensor]:
-    """Gram matrices are sums over tokens, so that of all tokens is the sum of the others."""
+    """Return the Gram matrices of all, class and spatial tokens. They are sums over tokens."""
     spatial = gram(tokens[:, prefix:])
     grams = {"spatial": spatial, "all": spatial + gram(tokens[:, :prefix]) if prefix else spatial}
     return grams | {"cls": gram(tokens[:, :1])} if class_token else grams
 
 
 def merge_grams(states: Sequence[State]) -> State:
-    """Several collectors' states as one, in the order of the mini-batches."""
+    """Merge the states of several buffers, in the order of the mini-batches."""
     order = np.argsort(np.concatenate([np.asarray(state[f"{_PREFIX}number"]) for state in states]), kind="stable")
     names = [name for name in states[0] if name.startswith(_PREFIX)]
     return {name: np.concatenate([np.asarray(state[name]) for state in states])[order] for name in names}
@@ -109,12 +109,12 @@ class MatchedGrams:
     """The mini-batches that two states have in common.
 
     Attributes:
-        count: how many.
+        count: the number of common mini-batches.
         present: bool (count, size).
-        left_out: mini-batches that only one of them has, or of other images (one could not read them).
+        left_out: the number of mini-batches that only one state has, or that differ because of unreadable images.
 
     Raises:
-        TeachMattersError: there is none.
+        TeachMattersError: there is no common mini-batch.
     """
 
     def __init__(self, state: State, other: State) -> None:
@@ -132,7 +132,7 @@ class MatchedGrams:
         self.present = torch.from_numpy(np.asarray(state[f"{_PREFIX}present"], dtype=bool)[self.rows[0]])
 
     def triangles(self, kind: str, other_kind: str = "") -> tuple[Tensor, Tensor] | None:
-        """(count, L1, m) and (count, L2, m), or None where one of the two has none of the kind."""
+        """Return (count, L1, m) and (count, L2, m), or None where a state lacks the kind."""
         names = f"{_PREFIX}{kind}", f"{_PREFIX}{other_kind or kind}"
         if any(name not in state for name, state in zip(names, self.states, strict=True)):
             return None

@@ -1,4 +1,4 @@
-"""From distances of matched keypoints to shares of correct ones, by both protocols and every category."""
+"""Shares of correct keypoints from distances, by both protocols and every category."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Hits: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class _Keypoints:
-    """All keypoints: the number of their pair, of its category, and where their pair has a restriction."""
+    """All keypoints: the numbers of their pair and category, and a mask for each restriction."""
 
     pair: NDArray[np.int64]
     category: NDArray[np.int64]
@@ -29,13 +29,13 @@ class _Keypoints:
 
 
 def score(state: State, pairs: Mapping[int, Pair], keys: Sequence[str], metrics: frozenset[str]) -> Result:
-    """Every wanted metric from the distances of all keypoints.
+    """Compute the requested metrics from the distances of all keypoints.
 
     Args:
         state: ``pair`` (n,), ``size`` (n,) and ``distance`` (layers, n).
-        pairs: by number.
-        keys: of the items that pairs refer to.
-        metrics: which to record.
+        pairs: the pairs by number.
+        keys: the keys of the items that pairs refer to.
+        metrics: the metrics to record.
     """
     pair, size, distance = (np.asarray(state[name]) for name in ("pair", "size", "distance"))
     result, points = Result(), _keypoints(pair, pairs)
@@ -70,21 +70,21 @@ def _keypoints(number: NDArray[np.int64], pairs: Mapping[int, Pair]) -> _Keypoin
 
 
 def _paper(metric: str, hits: Hits, points: _Keypoints) -> Iterator[Record]:
-    """Pooled over the keypoints of a category, then the mean over categories."""
+    """Yield the records of the protocol ``paper``: the mean over keypoints of a category, then over categories."""
     for name, mask in {"": np.ones(len(points.pair), bool), **points.where}.items():
         shares = share_by(hits[:, mask], points.category[mask])
-        pooled = name and shares.shape[1] == 1  # one category: its keypoints are what there is a spread of
+        pooled = name and shares.shape[1] == 1  # for one category, std is over its keypoints
         yield from _records(metric, PAPER, name, hits[:, mask].astype(float) if pooled else shares)
 
 
 def _official(metric: str, hits: Hits, points: _Keypoints) -> Iterator[Record]:
-    """Pair by pair, then the mean over pairs."""
+    """Yield the records of the protocol ``official``: the mean over keypoints of a pair, then over pairs."""
     for name, mask in {"": np.ones(len(points.pair), bool), **points.where}.items():
         yield from _records(metric, OFFICIAL, name, share_by(hits[:, mask], points.pair[mask]))
 
 
 def _records(metric: str, protocol: str, category: str, shares: NDArray[np.float64]) -> Iterator[Record]:
-    """One a layer from (layers, units)."""
+    """Yield one record per layer from (layers, units)."""
     percent = 100 * shares
     n = percent.shape[1]
     for layer, row in enumerate(percent, start=1):

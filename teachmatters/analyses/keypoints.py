@@ -1,4 +1,4 @@
-"""The keypoints analysis: each pair is matched as soon as both of its images have come by, at every layer."""
+"""The keypoints analysis: each pair is matched at every layer as soon as both of its images have arrived."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from teachmatters.measures.matching import best_pixels, sample
 
 
 class KeypointsAnalysis(Analysis):
-    """Keeps a category's features only, and of those only what some pair still waits for."""
+    """An analysis that keeps the features of one category, until all pairs that need them are matched."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"block"}), transform=Pad(), group="own")
@@ -40,7 +40,7 @@ class KeypointsAnalysis(Analysis):
         tokens = batch.values[:, self.context.model.prefix :].float()
         for row, each in zip(batch.rows, normalize(tokens, dim=-1), strict=True):
             if self.waiting.get(row.index):
-                # a copy: a part of the batch's tensor would keep all of it
+                # Clone: a view would keep the whole tensor of the batch.
                 self.features[layer][row.index] = each.reshape(*row.grid, -1).clone()
         if self.ready:
             self.matches.append(self._match(self.features[layer]))
@@ -48,7 +48,7 @@ class KeypointsAnalysis(Analysis):
             self._finish()
 
     def _arrive(self, batch: Batch) -> None:
-        """Which pairs are now complete, and where their points are."""
+        """Find the pairs that are now complete, and their points."""
         self.ready: dict[int, Pair] = {}
         for row in batch.rows:
             known = row.annotations["pairs"]
@@ -62,7 +62,7 @@ class KeypointsAnalysis(Analysis):
             self._aim()
 
     def _aim(self) -> None:
-        """The source pixels of all points of the pairs that are ready: x truncated, y rounded, both kept inside."""
+        """Compute the source pixels of all points of the ready pairs: x truncated, y rounded, both kept inside."""
         pairs, device = self.ready.values(), self.context.device
         self.images = sorted({image for pair in pairs for image in (pair.source, pair.target)})
         place = {image: number for number, image in enumerate(self.images)}
@@ -77,7 +77,7 @@ class KeypointsAnalysis(Analysis):
         }
 
     def _match(self, features: dict[int, Tensor]) -> Tensor:
-        """Pixels (points, 2) in the targets, for all points of the pairs that are ready."""
+        """Return the matching pixels (points, 2) in the targets, for all points of the ready pairs."""
         maps = torch.stack([features[image] for image in self.images])
         patch = self.context.model.patch_size
         looked_for = sample(maps, self.sources, self.source_pixels[:, 0], self.source_pixels[:, 1], patch)
@@ -87,7 +87,7 @@ class KeypointsAnalysis(Analysis):
         return best_pixels(dots, patch)
 
     def _finish(self) -> None:
-        """Distances of the pairs that are ready; what nobody waits for any more is dropped."""
+        """Compute the distances of the ready pairs, and drop features that no other pair needs."""
         found, start = torch.stack(self.matches).cpu().double().numpy(), 0
         for number, pair in self.ready.items():
             truth = self.points[pair.target].xy[list(pair.target_points)]
@@ -104,7 +104,7 @@ class KeypointsAnalysis(Analysis):
                 del maps[image]
 
     def end_group(self) -> None:
-        """A pair that is not complete by now has an image that could not be read."""
+        """Drop everything. A pair that is still incomplete has an image that could not be read."""
         self.features: dict[int, dict[int, Tensor]] = defaultdict(dict)
         self.points: dict[int, Points] = {}
         self.boxes: dict[int, Box] = {}
@@ -139,7 +139,10 @@ class KeypointsAnalysis(Analysis):
 
 
 def chosen_pairs(context: Context) -> dict[int, Pair]:
-    """By number, the pairs within the limit, of these a seeded sample of each category; positions refer to the feed."""
+    """Return the pairs within the limit by number, or a seeded sample of each category.
+
+    Positions refer to the items of the context.
+    """
     every = context.dataset.items("pairs", "all") or ()
     place = {item.key: index for index, item in enumerate(context.items["all"])}
     numbered = dict(enumerate(context.dataset.pairs()[: context.limit]))

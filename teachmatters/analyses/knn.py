@@ -1,4 +1,4 @@
-"""The k-NN analysis: class tokens of queries against those of a gallery, at every layer."""
+"""The knn analysis: class tokens of queries against those of a gallery, at every layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GALLERY_BLOCK = 32768
 
 
 class KnnAnalysis(FeatureAnalysis):
-    """Has the class tokens of both roles collected and lets them vote at the end."""
+    """An analysis of the collected class tokens of both roles by a vote of neighbours."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(collect=frozenset({"cls"}), roles=("queries", "gallery"))

@@ -1,4 +1,4 @@
-"""What is measured of attention against masks, and of tokens that are out of proportion."""
+"""The specs of attention-iou and artefacts. They do not import torch."""
 
 from __future__ import annotations
 

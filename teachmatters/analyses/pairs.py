@@ -1,4 +1,4 @@
-"""A matrix of numbers, one for each pair of layers, as records."""
+"""The records of a matrix with a number for each pair of layers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ UNDEFINED = "no CKA where nothing varies from image to image"
 def record_pairs(
     result: Result, metric: str, values: Tensor, n: int, *, std: Tensor | None = None, category: str = ""
 ) -> None:
-    """A row for each pair of layers that has a number; the layers that have none (NaN) are noted once.
+    """Add a record for each pair of layers with a number, and a note of the layers without one (NaN).
 
     Args:
-        result: is added to.
-        metric: of all rows.
+        result: the records are added to it.
+        metric: the metric of all records.
         values: (L1, L2).
-        n: number of units.
-        std: (L1, L2), their deviation.
-        category: of all rows.
+        n: the number of units.
+        std: (L1, L2), the deviation over units.
+        category: the category of all records.
     """
     gone = values.isnan()
     rows, columns = gone.all(dim=1).nonzero()[:, 0] + 1, gone.all(dim=0).nonzero()[:, 0] + 1

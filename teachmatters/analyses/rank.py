@@ -1,4 +1,4 @@
-"""The rank analysis: how many directions the features of a layer use, which shows collapse."""
+"""The rank analysis: the number of directions that the features of a layer use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("cls", "spatial")
 
 
 class RankAnalysis(Analysis):
-    """One scatter matrix (width, width) for each layer, of the class tokens and of all spatial tokens."""
+    """An analysis with scatter matrices (width, width) of class tokens and of spatial tokens for each layer."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"block"}))

@@ -1,4 +1,4 @@
-"""The residual analysis: what flows through the skip connections, and what the branches add to it."""
+"""The residual analysis: the skip connections, and what the branches add to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKENS = ("all", "cls", "spatial")
 
 
 class ResidualAnalysis(Analysis):
-    """Gram matrices of skips and branches, and the ratios of their norms for every image."""
+    """An analysis with Gram matrices of skips and branches, and the ratios of their norms for every image."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         taps = [tap for block, both in BLOCKS.items() if any(f"-{block}" in name for name in metrics) for tap in both]
@@ -43,13 +43,13 @@ class ResidualAnalysis(Analysis):
             return
         info = self.context.model
         self.norms[tap] = squared_norms(batch.values, info.prefix, info.class_token)
-        if tap == f"{self.names[-1].split('-')[2]}_branch":  # the layer's last
+        if tap == f"{self.names[-1].split('-')[2]}_branch":  # the last tap of the layer
             columns = torch.stack([self._ratio(name) for name in self.names], dim=1)
             self.ratios.add(layer, Batch(columns, batch.rows, batch.role))
             self.norms = {}
 
     def _ratio(self, name: str) -> torch.Tensor:
-        """(B,) of the layer at hand; infinite, or no number, where the branch is 0."""
+        """Return the ratios (B,) of the current layer; infinite or NaN where the branch is 0."""
         _, _, block, tokens = name.split("-")
         skip, branch = BLOCKS[block]
         return (self.norms[skip][tokens] / self.norms[branch][tokens]).sqrt()

@@ -16,7 +16,7 @@ from teachmatters.measures.retrieval import average_precision, precision_at, ran
 
 KS = (1, 5, 10)
 HEADLINE_K = 10
-# What counts as positive, and what leaves the ranking.
+# By difficulty, the marks of positives and the marks of junk, which is removed from the ranking.
 LEVELS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "easy": (("easy",), ("junk", "hard")),
     "medium": (("easy", "hard"), ("junk",)),
@@ -26,7 +26,7 @@ LEVELS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One difficulty: bool (Q, G) of its queries that have a positive, their rows and their names."""
+    """One difficulty: for its queries with a positive, bool (Q, G), their rows and their names."""
 
     name: str
     positive: Tensor
@@ -36,7 +36,7 @@ class _Level:
 
 
 class RetrievalAnalysis(FeatureAnalysis):
-    """Has the class tokens of both roles collected and ranks at the end."""
+    """An analysis that ranks the collected class tokens of the gallery for each query."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         transform = ThumbnailCrop(crop_to_box=parameters["crop_queries"])
@@ -63,7 +63,7 @@ class RetrievalAnalysis(FeatureAnalysis):
     def _levels(self) -> list[_Level]:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
         items = [self.context.items["queries"][i] for i in query_index]
-        # An image that could not be read is in no ranking: it is nobody's positive and nobody's junk.
+        # An image that could not be read is in no ranking, as neither positive nor junk.
         column = {int(index): place for place, index in enumerate(gallery_index)}
         known = [self.context.dataset.annotations(item, "retrieval") for item in items]
         marks = {name: torch.zeros(len(items), len(column), dtype=torch.bool) for name in ("easy", "hard", "junk")}
@@ -98,7 +98,7 @@ class RetrievalAnalysis(FeatureAnalysis):
                 result.maps.append(unit)
 
     def _scores(self, level: _Level, order: Tensor) -> Iterator[tuple[str, str, Tensor]]:
-        """Metric, category and the queries' scores."""
+        """Yield metric, category and the scores of the queries."""
         if (metric := f"map-{level.name}") in self.context.metrics:
             yield metric, "", average_precision(order, level.positive, level.junk)
         if (metric := f"mp-{level.name}") in self.context.metrics:

@@ -1,4 +1,4 @@
-"""Numbers of single images: gathered batch by batch, joined in the data set's order, averaged at the end."""
+"""Numbers of single images: accumulated by batch, merged in the data set's order, averaged at the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from teachmatters.api import Record, Result, State, StoredMap
 
 
 class Scores:
-    """One array of numbers for each image and layer.
+    """An array of numbers for each image and layer.
 
     Args:
-        layers: how many there are.
-        shape: of one image's numbers at one layer.
+        layers: the number of layers.
+        shape: the shape of one image's numbers at one layer.
     """
 
     def __init__(self, layers: int, shape: tuple[int, ...] = ()) -> None:
@@ -27,15 +27,15 @@ class Scores:
         self.pending: list[Tensor] = []
 
     def add(self, layer: int, values: Tensor, index: Sequence[int]) -> None:
-        """Take the (B, *shape) numbers of one layer in; layers come in order, from 1, all with the same images."""
+        """Add the (B, *shape) numbers of one layer; layers come in order, from 1, all with the same images."""
         self.pending.append(values.float())
-        if layer == self.layers:  # one transfer a batch, not one a layer
+        if layer == self.layers:  # one transfer per batch instead of one per layer
             self.blocks.append(torch.stack(self.pending, dim=1).cpu().numpy())
             self.index += index
             self.pending.clear()
 
     def state(self, name: str) -> State:
-        """``<name>/index`` (n,), ascending, and ``<name>/values`` (n, layers, *shape)."""
+        """Return ``<name>/index`` (n,), ascending, and ``<name>/values`` (n, layers, *shape)."""
         empty = np.empty((0, self.layers, *self.shape), np.float32)
         index, values = np.array(self.index, dtype=np.int64), np.concatenate([empty, *self.blocks])
         order = np.argsort(index, kind="stable")
@@ -43,7 +43,7 @@ class Scores:
 
 
 def merge_scores(states: Sequence[State], name: str) -> State:
-    """Several parts' states as one, in the order of the items."""
+    """Merge the states of several parts, in the order of the items."""
     index = np.concatenate([np.asarray(state[f"{name}/index"]) for state in states])
     values = np.concatenate([np.asarray(state[f"{name}/values"]) for state in states])
     order = np.argsort(index, kind="stable")
@@ -51,7 +51,7 @@ def merge_scores(states: Sequence[State], name: str) -> State:
 
 
 def mean_record(metric: str, layer: int, scores: NDArray[np.float32], head: int = 0) -> Record:
-    """The mean over images, with its deviation and their number."""
+    """Return the record of a mean over images, with the deviation and the number of images."""
     wide = scores.astype(np.float64)
     std = float(wide.std(ddof=1)) if len(wide) > 1 else None
     return Record(metric=metric, layer=layer, head=head, value=float(wide.mean()), std=std, n=len(wide))
@@ -60,7 +60,7 @@ def mean_record(metric: str, layer: int, scores: NDArray[np.float32], head: int 
 def record_headline(
     result: Result, metric: str, layer: int, scores: NDArray[np.float32], units: tuple[str, ...]
 ) -> None:
-    """A layer's own number, and every image's beside it."""
+    """Add the record of a layer's mean, and the map of the scores of all images."""
     result.records.append(mean_record(metric, layer, scores))
     unit = StoredMap(
         name=f"unit:{metric}", layer=layer, axes=("unit",), array=np.ascontiguousarray(scores), units=units

@@ -1,4 +1,4 @@
-"""The clustering of objects and of parts: whether those of one category lie together."""
+"""The segment-clustering analysis: clusters of objects and of parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from teachmatters.errors import TeachMattersError
 
 
 class SegmentClusteringAnalysis(Analysis):
-    """Collects a vector for each object or part, and divides them into clusters at the end."""
+    """An analysis that clusters one vector for each object or part."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         transform = Dense() if parameters["resolution"] == "dense" else Crop()

@@ -1,4 +1,4 @@
-"""One vector for each annotated segment of an image: its patches' mean, weighted by how much of them it fills."""
+"""One vector for each segment (object or part): the mean of its patches, weighted by their covered share."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from teachmatters.measures.moments import accumulator
 Features = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
-# Where a row's annotations hold the masks, by the last word of the metrics' names.
+# The kind and name of the masks in a row's annotations, by the last word of the metrics' names.
 PLACES: dict[str, tuple[Kind, str]] = {"object": ("masks", "objects"), "part": ("parts", "parts")}
 
 
 class Segments:
-    """Gathers the vectors of all segments of one kind. Those that the grid does not show are counted and left out.
+    """A buffer of the vectors of all segments of one kind. Segments that vanish on the grid are only counted.
 
-    What lies in several windows is gathered window by window, each with its share of the weight, and added up.
+    The vector of a segment in several windows is the sum over windows, each with its share of the weight.
     """
 
     def __init__(self, context: Context, of: str) -> None:
@@ -34,20 +34,20 @@ class Segments:
         self.layers: list[Tensor] = []
 
     def add(self, layer: int, rows: Sequence[Row], tokens: Tensor) -> None:
-        """Take the (B, patches, D) spatial tokens of one layer in; layers come in order, from 1."""
+        """Add the (B, patches, D) spatial tokens of one layer; layers come in order, from 1."""
         if layer == 1:
             self._weigh(rows, tokens.shape[1])
         if not self.here:
             return
         means = torch.bmm(self.weights, tokens.to(self.weights.dtype)).flatten(0, 1)
         self.layers.append(means.index_select(0, self.where).float())
-        if layer == self.depth:  # one transfer a batch, not one a layer
+        if layer == self.depth:  # one transfer per batch instead of one per layer
             self.blocks.append(torch.stack(self.layers).cpu().numpy())
             self.which += self.here
             self.layers.clear()
 
     def _weigh(self, rows: Sequence[Row], patches: int) -> None:
-        """Which segments the batch shows, and the weights of its patches in each; the same at every layer."""
+        """Find the segments in the batch, and the weights of its patches in each, once for all layers."""
         some = [self._of_row(row) for row in rows]
         self.here = [name for weighed in some for name in weighed]
         most = max(map(len, some))
@@ -59,7 +59,7 @@ class Segments:
         self.where = torch.tensor(where, dtype=torch.int64, device=self.device)
 
     def _of_row(self, row: Row) -> dict[tuple[int, int, int], NDArray[np.float64]]:
-        """(item, segment, label) -> the weights of the window's patches, the item's whole grid having 1 in all."""
+        """Return the weights of the window's patches by (item, segment, label); over the whole grid they sum to 1."""
         kind, name = PLACES[self.of]
         masks: Sequence[Mask] = row.annotations[kind][name]
         weighed = {}
@@ -74,7 +74,7 @@ class Segments:
         return weighed
 
     def state(self) -> State:
-        """``<of>/which`` (n, 3): item, segment and label, ascending; ``<of>/<layer>`` (n, D); ``<of>/vanished``."""
+        """Return ``<of>/which`` (n, 3): item, segment, label, ascending; ``<of>/<layer>`` (n, D); ``<of>/vanished``."""
         which = np.array(self.which, dtype=np.int64).reshape(-1, 3)
         none = np.empty((self.depth, 0, self.width), dtype=np.float32)
         layers = {n + 1: [none[n], *(block[n] for block in self.blocks)] for n in range(self.depth)}
@@ -82,7 +82,7 @@ class Segments:
 
 
 def merge_segments(states: Sequence[State]) -> State:
-    """The states of several parts as one."""
+    """Merge the states of several parts."""
     merged: State = {}
     for of in [name.removesuffix("/which") for name in states[0] if name.endswith("/which")]:
         which = np.concatenate([np.asarray(state[f"{of}/which"]) for state in states])
@@ -96,7 +96,7 @@ def merge_segments(states: Sequence[State]) -> State:
 
 
 def _joined(of: str, which: Whole, layers: dict[int, list[Features]]) -> State:
-    """Segments in order; where one comes several times its vectors are added up."""
+    """Return the segments in order; the vectors of a repeated segment are summed."""
     names, place = np.unique(which, axis=0, return_inverse=True)
     into = torch.from_numpy(place.reshape(-1))
     state: State = {f"{of}/which": names}

@@ -1,4 +1,4 @@
-"""What the analyses of likeness and spread of features measure: cka, residual, rank. Nothing here imports torch."""
+"""The specs of cka, residual and rank. They do not import torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the built-in analyses measure. Cheap to read: nothing here imports torch."""
+"""The specs of the built-in analyses. They do not import torch, so they are cheap to read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _attention_map(name: str, what: str, summary: str, *, needs_class_token: boo
 
 ATTENTION = AnalysisSpec(
     name="attention",
-    version=2,  # since 2 attn-distance is exact to seven digits
+    version=2,  # version 2: attn-distance is exact to seven digits
     summary="Where each head of each layer looks.",
     factory="teachmatters.analyses.attention:AttentionAnalysis",
     kind="images",
@@ -152,5 +152,5 @@ KNN = AnalysisSpec(
 
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
-    """The built-in analyses."""
+    """Return the built-in analyses."""
     return [ATTENTION, ATTENTION_IOU, ARTEFACTS, KNN, CKA, RESIDUAL, RANK, *CLUSTER_ANALYSES, *TASK_ANALYSES]

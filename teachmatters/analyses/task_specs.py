@@ -1,4 +1,4 @@
-"""What the analyses of the tasks measure: retrieval, videos and keypoints. Nothing here imports torch."""
+"""The specs of the downstream tasks: retrieval, video and keypoints. They do not import torch."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ VIDEO = AnalysisSpec(
     summary="How well the patches of each layer follow objects from frame to frame.",
     factory="teachmatters.analyses.video:VideoAnalysis",
     kind="videos",
-    version=2,  # objects whose numbers have gaps between them are counted as they are
+    version=2,  # version 2: gaps between the numbers of objects are kept
     metrics=tuple(
         MetricSpec(
             name=f"davis-{letter}",

@@ -1,4 +1,4 @@
-"""The video analysis: the first frame's masks spread through a video, at every layer side by side, and are scored."""
+"""The video analysis: the masks of the first frame propagate through a video, in every layer, and are scored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LATE = "objects that are not in the first frame, and are not scored"
 
 
 class VideoAnalysis(Analysis):
-    """Follows one video at a time; of past frames only those are kept that labels are still taken from."""
+    """An analysis of one video at a time. It keeps only the past frames that labels still come from."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         transform = Dense() if parameters["resolution"] == "dense" else Stretch()
@@ -73,7 +73,7 @@ class VideoAnalysis(Analysis):
                 rows, parts = zip(*held, strict=True)
                 self.tracker.see(layer, row.index, merge_windows(rows, parts))
                 held.clear()
-        # the batch is gone when this returns; its last frame may go on in the next
+        # The batch is gone after this call, but its last frame may continue in the next batch.
         self.windows[layer] = [(row, tokens.clone()) for row, tokens in held]
         if layer == self.context.model.depth:
             self.tracker.score()
@@ -136,7 +136,7 @@ class VideoAnalysis(Analysis):
 
     def _notes(self, state: State, names: dict[int, str]) -> dict[str, list[str]]:
         left_out = dict(zip(np.asarray(state["left_out"]).tolist(), np.asarray(state["reason"]).tolist(), strict=True))
-        # a video of which no frame could be read was never begun
+        # A video without a readable frame never began.
         silent = set(names) - set(np.asarray(state["first"]).tolist()) - set(left_out)
         left_out |= dict.fromkeys(silent, 2)
         told = {
@@ -149,17 +149,17 @@ class VideoAnalysis(Analysis):
 
 
 def _firsts(order: Sequence[int], numbers: Mapping[int, Sequence[int]]) -> NDArray[np.int64]:
-    """The first frame of each object."""
+    """Return the first frame of each object."""
     return np.repeat(np.array(order, dtype=np.int64), [len(numbers[first]) for first in order])
 
 
 def _flat(order: Sequence[int], numbers: Mapping[int, Sequence[int]]) -> NDArray[np.int64]:
-    """The objects of all videos."""
+    """Return the objects of all videos."""
     return np.array([number for first in order for number in numbers[first]], dtype=np.int64)
 
 
 def _spans(context: Context) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Each video's first and last frame, as indices of the feed."""
+    """Yield each video with its first and last frame, as indices of the items."""
     items = context.items["all"]
     for video, frames in groupby(range(len(items)), key=lambda index: items[index].group):
         indices = list(frames)
@@ -169,7 +169,7 @@ def _spans(context: Context) -> Iterator[tuple[str, tuple[int, int]]]:
 def _record(
     result: Result, metric: str, scores: NDArray[np.float64], videos: NDArray[np.str_], units: tuple[str, ...]
 ) -> None:
-    """The mean over all objects, over each video's objects, and the objects themselves; scores (objects, layers)."""
+    """Record the means over all objects and over each video's objects, and map the scores (objects, layers)."""
     for layer, column in enumerate(scores.T, start=1):
         for category in ["", *dict.fromkeys(videos.tolist())]:
             mine = column[videos == category] if category else column

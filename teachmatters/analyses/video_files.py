@@ -1,4 +1,4 @@
-"""Results of the video analysis as indexed PNG files, laid out as the official evaluation reads them."""
+"""The masks of the video analysis as indexed PNG files, in the layout of the official evaluation."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from teachmatters.errors import TeachMattersError
 
 @dataclass(frozen=True, slots=True)
 class VideoFiles:
-    """``<folder>/<model>/layer-01/<video>/<frame>.png``: a layer's folder is what the evaluator takes as results."""
+    """Files ``<folder>/<model>/layer-01/<video>/<frame>.png``; the evaluator takes a layer's folder as results."""
 
     folder: Path
 
     @classmethod
     def below(cls, folder: str, model: str) -> VideoFiles:
-        """The files of one model; its label is made into a folder's name."""
+        """Return the files of one model, whose label becomes the name of a folder."""
         return cls(Path(folder) / (_plain(model) or "model"))
 
     def write_layers(self, frame: Item, numbers: NDArray[np.uint8]) -> None:
-        """One frame's result in every layer, uint8 (layers, height, width)."""
+        """Write one frame's masks of all layers, uint8 (layers, height, width)."""
         for layer, each in enumerate(numbers, start=1):
             self.write(frame, each, [layer])
 
     def write(self, frame: Item, numbers: NDArray[np.uint8], layers: Iterable[int]) -> None:
-        """The same mask for some layers.
+        """Write the same mask for some layers.
 
         Raises:
-            TeachMattersError: it cannot be written there.
+            TeachMattersError: the file cannot be written.
         """
         image = Image.fromarray(numbers)
         image.putpalette(palette().ravel().tolist())
@@ -52,7 +52,7 @@ class VideoFiles:
 
 
 def _plain(name: str) -> str:
-    """Such as no file system takes for anything else.
+    """Return the name with only characters that are safe in every file system.
 
     >>> _plain("timm/vit base"), _plain("..")
     ('timm_vit_base', '')
@@ -61,12 +61,12 @@ def _plain(name: str) -> str:
 
 
 def palette() -> NDArray[np.uint8]:
-    """The colours of PASCAL VOC's masks, which DAVIS shares: the bits of a number, spread over red, green and blue.
+    """Return the colours of PASCAL VOC's masks, which DAVIS shares: the bits of a number, spread over RGB.
 
     >>> palette()[[0, 1, 2, 4, 255]].tolist()
     [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 0, 128], [224, 224, 192]]
     """
-    number, mean_std = np.arange(256), np.zeros((256, 3), np.int64)
+    number, colours = np.arange(256), np.zeros((256, 3), np.int64)
     for bit in range(8):
-        mean_std |= ((number[:, None] >> (3 * bit + np.arange(3))) & 1) << (7 - bit)
-    return mean_std.astype(np.uint8)
+        colours |= ((number[:, None] >> (3 * bit + np.arange(3))) & 1) << (7 - bit)
+    return colours.astype(np.uint8)

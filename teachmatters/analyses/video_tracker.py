@@ -1,4 +1,4 @@
-"""One video under way: what each layer remembers of it, and how well its labels fit so far."""
+"""The state of one video: the frames that each layer remembers, and the scores so far."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VOID = 255
 
 
 class FrameMemory:
-    """Features and labels of the first frame and of the last few after it, in one layer."""
+    """The features and labels of the first frame and of the last few frames, in one layer."""
 
     def __init__(self, features: Tensor, labels: Tensor, context: int) -> None:
         self.features = features.new_empty(1 + context, *features.shape)
@@ -29,13 +29,13 @@ class FrameMemory:
         self.features[0], self.labels[0], self.seen = features, labels, 1
 
     def keep(self, features: Tensor, labels: Tensor) -> None:
-        """Remember one more frame in place of the oldest after the first."""
+        """Add a frame in place of the oldest one after the first."""
         slot = 1 + (self.seen - 1) % (len(self.features) - 1)
         self.features[slot], self.labels[slot] = features, labels
         self.seen += 1
 
     def held(self) -> tuple[Tensor, Tensor]:
-        """(frames, patches, D) and (frames, patches, C), in no order."""
+        """Return (frames, patches, D) and (frames, patches, C), in no particular order."""
         return self.features[: self.seen], self.labels[: self.seen]
 
 
@@ -43,15 +43,15 @@ class VideoTracker:
     """A video from its first frame on.
 
     Args:
-        context: of the analysis.
-        span: the first and the last frame, as indices of the feed.
+        context: the context of the analysis.
+        span: the first and the last frame, as indices of the items.
         labels: uint8 (h, w), the first frame's mask on the grid.
-        files: where to write results, if anywhere.
+        files: where to write masks, or None.
 
     Attributes:
-        numbers: of the objects in the first frame, ascending; there may be gaps.
+        numbers: the numbers of the objects in the first frame, ascending, possibly with gaps.
         void: whether the first frame has void pixels.
-        late: of objects that a scored frame has and the first frame has not.
+        late: the numbers of objects in a scored frame that are not in the first frame.
     """
 
     def __init__(
@@ -75,24 +75,24 @@ class VideoTracker:
             files.write(context.items["all"][self.first], truth, range(1, context.model.depth + 1))
 
     def _truth(self, index: int) -> NDArray[np.uint8] | None:
-        """The mask of a frame in its own pixels."""
+        """Return the mask of a frame in its own pixels."""
         mask = self.context.dataset.annotations(self.context.items["all"][index], "videos").get("mask")
         return None if mask is None else mask.pixels
 
     def _flat(self, values: Tensor) -> Tensor:
-        """(h, w, ...) -> (patches, ...), along the shorter side first, for which propagation is quickest."""
+        """Flatten (h, w, ...) to (patches, ...) along the shorter side first, for which propagation is fastest."""
         return (values if self.grid[0] >= self.grid[1] else values.transpose(0, 1)).flatten(0, 1)
 
     def _planes(self, labels: Tensor) -> Tensor:
-        """(patches, C) -> (C, h, w)."""
+        """Reshape (patches, C) to (C, h, w)."""
         h, w = self.grid
         return labels.reshape(h, w, -1).permute(2, 0, 1) if h >= w else labels.reshape(w, h, -1).permute(2, 1, 0)
 
     def see(self, layer: int, index: int, features: Tensor) -> None:
-        """The next frame of one layer, (h, w, D).
+        """Add the next frame of one layer, (h, w, D).
 
         Raises:
-            TeachMattersError: it is not of the first frame's shape.
+            TeachMattersError: its shape differs from the first frame's.
         """
         if features.shape[:2] != self.grid:
             (h, w), frame = features.shape[:2], self.context.items["all"][index]
@@ -112,7 +112,7 @@ class VideoTracker:
             self.pending[index].append(self._planes(labels))
 
     def score(self) -> None:
-        """Every layer has seen the same frames: turn their labels into masks and judge these."""
+        """Score the pending frames, once every layer has seen them: turn their labels into masks."""
         for index, layers in self.pending.items():
             truth = self._truth(index)
             size = self.size if truth is None else truth.shape
@@ -134,10 +134,10 @@ class VideoTracker:
             self.totals[place, 1] += boundary_similarity(predicted, there)
 
     def mean(self) -> NDArray[np.float64] | None:
-        """J and F (objects, 2, layers), means over the frames that were scored; None when there was none."""
+        """Return J and F (objects, 2, layers), means over the scored frames, or None without a scored frame."""
         return (self.totals / self.frames).cpu().double().numpy() if self.frames else None
 
 
 def _numbers(mask: NDArray[np.uint8]) -> list[int]:
-    """The objects of a mask, ascending: all that is neither background nor void."""
+    """Return the objects of a mask, ascending, without background and void."""
     return [int(number) for number in np.unique(mask) if number not in (0, VOID)]

@@ -1,4 +1,4 @@
-"""One map of features from the windows that an item was read in."""
+"""The map of features of an item that was read in windows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from teachmatters.api import Row
 
 
 def merge_windows(rows: Sequence[Row], features: Sequence[Tensor]) -> Tensor:
-    """Put the patches of all of an item's windows where they belong.
+    """Merge the patches of all windows of an item into its grid.
 
     Args:
-        rows: the item's rows, every window once.
+        rows: the rows of the item, every window once.
         features: for each row, (patches of the window, D), prefix tokens dropped.
 
     Returns:
