@@ -18,6 +18,7 @@ WORDS = {
     "valid": "val",
     "validation": "val",
     "test": "test",
+    "testing": "test",
 }
 
 # Folders and files that operating systems and network drives add.

@@ -59,6 +59,7 @@ def remarks(dataset: Any, kind: Any = "labels") -> list[str]:
         (("Train/a/1.jpg", "Val/a/1.jpg"), DIVIDED, ["a"], ["1 class: a"]),
         (("TRAINING/a/1.JPG", "Validation/b/1.jpg"), DIVIDED, ["a", "b"], []),
         (("train/a/1.jpg", "test/b/1.jpg"), TESTED, ["a", "b"], []),
+        (("Training/a/1.jpg", "Testing/b/1.jpg"), TESTED, ["a", "b"], []),
         (
             ("train/a/1.jpg", "val/b/1.jpg", "test/c/1.jpg"),
             DIVIDED,
