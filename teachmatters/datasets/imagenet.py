@@ -24,8 +24,8 @@ TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
 # Leaves of the devkit's synset tree; they have the lowest numbers.
 CLASSES = 1000
 NEEDED = (
-    f"the devkit's {TRUTH} and {META} (ILSVRC2012_devkit_t12.tar.gz, unpacked beside val/), or {CSV} of Kaggle beside "
-    "val/, or val/'s images sorted into a folder per class"
+    f"the devkit's {TRUTH} and {META} (ILSVRC2012_devkit_t12.tar.gz, unpacked next to val/), or {CSV} of Kaggle next "
+    "to val/, or val/'s images sorted into a folder per class"
 )
 
 

@@ -85,7 +85,7 @@ class Instances:
         told = []
         twice = [name for name, count in Counter(photo.name for photo in self.photos.values()).items() if count > 1]
         if twice:
-            told.append(f"{self.path.name} lists {listing(twice, 3)} more than once; each is an image of its own")
+            told.append(f"{self.path.name} lists {listing(twice, 3)} more than once; each counts as a separate image")
         if self.astray:
             ids = listing((f"id {number}" for number in self.astray), 3)
             told.append(
@@ -105,7 +105,9 @@ class Instances:
             return tuple(Mask(draw(each.outline, *size), labels[each.category]) for each in self.segments[photo])
         except (ValueError, TypeError, OverflowError) as error:
             name = self.photos[photo].name
-            raise TeachMattersError(f"{self.path} has a damaged mask for {name}: {error}; get the file anew") from None
+            raise TeachMattersError(
+                f"{self.path} has a damaged mask for {name}: {error}; fetch the file again"
+            ) from None
 
 
 def read_instances(path: Path) -> Instances:
@@ -121,7 +123,7 @@ def read_instances(path: Path) -> Instances:
         raise TeachMattersError(f"cannot read {path} ({error.strerror}); check its path and permissions") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-        raise TeachMattersError(f"{path} is damaged or not in COCO's format ({what}); get the file anew") from None
+        raise TeachMattersError(f"{path} is damaged or not in COCO's format ({what}); fetch the file again") from None
 
 
 @lru_cache(maxsize=4)

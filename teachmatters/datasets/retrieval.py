@@ -79,7 +79,7 @@ def _read(path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
     if len(known) != len(asked):
         raise ValueError(f"{len(asked)} queries, but gnd for {len(known)}")
     if len(set(names)) < len(names) or len(set(asked)) < len(asked):
-        raise ValueError("a name stands twice in a list")
+        raise ValueError("a list has the same name twice")
     return names, asked, known
 
 

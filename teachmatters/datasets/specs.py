@@ -66,7 +66,7 @@ DIGITS = DatasetSpec(
 
 FOLDER = DatasetSpec(
     name="folder",
-    summary="any folder of images, labelled when each class has a folder of its own",
+    summary="any folder of images, labelled if each class has its own folder",
     kinds=LABELLED,
     factory="teachmatters.datasets.folders.image_folder:open_folder",
     layout="images; or a folder per class; or train/ and val/ (validation/, test/) with a folder per class each; or "
@@ -88,7 +88,7 @@ IMAGENET = DatasetSpec(
         "val|*.tar|val*.parquet|data/val*.parquet|dataset_dict.json",
     ),
     layout="train/<wnid>/*.JPEG and val/<wnid>/*.JPEG, or these in tar files, or a table of Hugging Face datasets; or "
-    "val/*.JPEG with LOC_val_solution.csv or ILSVRC2012_devkit_t12/ beside it",
+    "val/*.JPEG with LOC_val_solution.csv or ILSVRC2012_devkit_t12/ next to it",
     source=IMAGENET_SOURCE,
     licence=IMAGENET_LICENCE,
     citation=IMAGENET_CITATION,
@@ -127,7 +127,7 @@ COCO = DatasetSpec(
     ),
     folder="coco",
     requires=("annotations/instances_val2017.json", "val2017|images/val2017"),
-    layout="annotations/instances_val2017.json, and val2017/*.jpg beside annotations/ or in images/",
+    layout="annotations/instances_val2017.json, and val2017/*.jpg next to annotations/ or in images/",
     source="cocodataset.org, 2017 Val images and 2017 Train/Val annotations",
     licence="annotations CC BY 4.0; each image the licence of its photographer on Flickr",
     citation="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",

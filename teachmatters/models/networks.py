@@ -19,15 +19,15 @@ def sized(kwargs: Mapping[str, Any], size: Size | None) -> Mapping[str, Any]:
 
 
 def described(architecture: str, kwargs: Mapping[str, Any], mean_std: tuple[RGB, RGB]) -> str:
-    """Return what makes a network compute what it does, apart from its parameters: part of the identity of a file.
+    """Describe a network's computation apart from its parameters; part of the identity of a file.
 
-    Equal parameters give other numbers with another activation, another number of heads, or images that are scaled
-    otherwise; none of these is in the parameters.
+    Equal parameters give other numbers with another activation, another number of heads, or another normalisation of
+    the images, and none of these is a parameter.
 
     Args:
         architecture: timm's name of the network.
-        kwargs: what else timm is told.
-        mean_std: mean and deviation of the three channels.
+        kwargs: further arguments for timm.
+        mean_std: mean and standard deviation of the three channels.
 
     >>> described("vit_small_patch16_224", {"num_heads": 12}, ((0.5,) * 3, (0.5,) * 3))
     "vit_small_patch16_224 [('num_heads', 12)] mean=(0.5, 0.5, 0.5) std=(0.5, 0.5, 0.5)"

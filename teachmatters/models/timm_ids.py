@@ -137,9 +137,9 @@ def open_timm(request: ModelRequest) -> ModelSource:
 
 
 def _published(config: Any, digest: str) -> str:
-    """What identifies a published file in a network: timm computes some with either of two activations.
+    """Return the identity of a published file in a network, because timm has two activations for some files.
 
-    The file's own sha256 is that of the activation that it was trained with.
+    With the activation of the training, the identity is the file's own sha256.
     """
     import timm
 

@@ -233,7 +233,7 @@ def test_two_images_of_one_file_are_two_items_with_their_own_objects(broken: Pat
     assert dataset.image(third).tobytes() == dataset.image(fifth).tobytes()
     assert fifth.size == third.size > 0
     assert remarks(broken) == [
-        "instances_val2017.json lists 000000000003.jpg more than once; each is an image of its own"
+        "instances_val2017.json lists 000000000003.jpg more than once; each counts as a separate image"
     ]
 
 

@@ -27,7 +27,7 @@ FLOWERS = DatasetSpec(
             kind="str",
             default="test",
             choices=("test", "val"),
-            summary="whom the numbers are about; the gallery is train and val, or train alone",
+            summary="split of the queries; the gallery is train and val, or train alone",
         ),
     ),
 )

@@ -40,7 +40,7 @@ class Flowers(Dataset):
         parts = dict(zip(("trnid", "valid", "tstid"), read(root / "setid.mat", "trnid", "valid", "tstid"), strict=True))
         if max(number for part in parts.values() for number in part) > len(labels):
             raise TeachMattersError(
-                f"{root / 'setid.mat'} names more images than the {len(labels)} of imagelabels.mat; get both anew"
+                f"{root / 'setid.mat'} names more images than the {len(labels)} of imagelabels.mat; fetch both again"
             )
         self.classes = [f"flower {number}" for number in range(1, max(labels) + 1)]
         self._queries = [self._item(number, labels) for number in parts[asked]]
@@ -79,7 +79,7 @@ def read(path: Path, *names: str) -> list[list[int]]:
     except (LookupError, MatReadError, NotImplementedError, OSError, TypeError, ValueError, zlib.error) as error:
         raise TeachMattersError(
             f"cannot read {', '.join(names)} in {path} ({type(error).__name__}: {error}); expected the file that comes "
-            "with Oxford 102 Flowers: get it anew"
+            "with Oxford 102 Flowers: fetch it again"
         ) from None
 
 

@@ -150,7 +150,7 @@ def test_any_bytes_are_told_in_a_line(tmp_path: Path, length: int) -> None:
     for seed in range(40):
         path = tmp_path / "setid.mat"
         path.write_bytes(np.random.default_rng(seed).bytes(length))
-        with pytest.raises(TeachMattersError, match="get it anew"):
+        with pytest.raises(TeachMattersError, match="fetch it again"):
             read(path, "trnid")
 
 
@@ -160,7 +160,7 @@ def test_damaged_compression_and_other_versions_are_told_in_a_line(tmp_path: Pat
     whole = path.read_bytes()
     for damaged in (whole[:140] + b"?" * 8 + whole[148:], whole[:124] + b"\x00\x02IM" + whole[128:]):
         path.write_bytes(damaged)
-        with pytest.raises(TeachMattersError, match="get it anew"):
+        with pytest.raises(TeachMattersError, match="fetch it again"):
             read(path, *PARTS)
 
 

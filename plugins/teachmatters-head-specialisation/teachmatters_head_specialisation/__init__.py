@@ -30,7 +30,7 @@ def register_analyses() -> list[AnalysisSpec]:
     return [
         AnalysisSpec(
             name="head-specialisation",
-            summary="How differently the heads of a layer look at an image.",
+            summary="How differently the heads of a layer attend to an image.",
             metrics=(METRIC,),
             factory="teachmatters_head_specialisation.analysis:HeadSpecialisation",
         )
@@ -47,7 +47,7 @@ def register_reports() -> list[ReportSpec]:
     return [
         ReportSpec(
             name="head-specialisation",
-            summary="how differently the heads of every layer look: each head beside the mean of its layer",
+            summary="how differently the heads of each layer attend: every head and the mean of its layer",
             sql="teachmatters_head_specialisation:head_specialisation.sql",
             table="teachmatters_head_specialisation.report:table",
             draw="teachmatters_head_specialisation.report:draw",

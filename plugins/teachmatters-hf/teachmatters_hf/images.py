@@ -51,7 +51,7 @@ def read_images(folder: Path, family: Family, asked: tuple[int, int] | None = No
             try:
                 return Images(_mean_std(said, family), asked or _size(said), path, asked is not None)
             except (TypeError, ValueError, ZeroDivisionError) as error:
-                raise TeachMattersError(f"{path}: {error}; get it anew") from None
+                raise TeachMattersError(f"{path}: {error}; fetch it again") from None
     return Images(family.mean_std, asked, asked=asked is not None)
 
 

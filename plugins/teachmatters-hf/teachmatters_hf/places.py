@@ -57,7 +57,7 @@ def locate(name: str) -> Place:
             )
         return Place(given, folder)
     if folder.is_file():
-        raise TeachMattersError(f"{name}: {given} is a file; name the folder that it lies in, with its {CONFIG}")
+        raise TeachMattersError(f"{name}: {given} is a file; name the folder that contains it and its {CONFIG}")
     if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", given, re.ASCII):
         raise TeachMattersError(
             f"{name}: there is no folder {given}, and it is no id of the Hugging Face hub. {near(given)}Write "
@@ -100,9 +100,11 @@ def read_json(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise TeachMattersError(f"cannot read {path} ({error}); get it anew") from None
+        raise TeachMattersError(f"cannot read {path} ({error}); fetch it again") from None
     if not isinstance(content, dict):
-        raise TeachMattersError(f"{path} holds a {type(content).__name__} where a JSON object is expected; get it anew")
+        raise TeachMattersError(
+            f"{path} holds a {type(content).__name__} where a JSON object is expected; fetch it again"
+        )
     return content
 
 
@@ -125,6 +127,6 @@ def weights_in(folder: Path) -> list[Path]:
     missing = [part for part in parts if part != Path(part).name or not (folder / part).is_file()]
     if missing or not parts:
         raise TeachMattersError(
-            f"{found} names {missing[0] if missing else 'no file'}, which is not there; get it anew"
+            f"{found} names {missing[0] if missing else 'no file'}, which is not there; fetch it again"
         )
     return [folder / part for part in parts]

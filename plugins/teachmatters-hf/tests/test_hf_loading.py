@@ -259,7 +259,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a mean of two": (processor(image_mean=[1, 2]), "holds 2 numbers"),
     "a deviation of 0": (processor(image_std=[0, 1, 1]), "must be above 0"),
     "a mean in words": (processor(image_mean="grey"), "preprocessor_config"),
-    "a size in words": (processor(size={"height": "a", "width": 1}), "get it anew"),
+    "a size in words": (processor(size={"height": "a", "width": 1}), "fetch it again"),
 }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def _foreign(head: bytes) -> tuple[str, str]:
         (head[257:262] == b"ustar", "a tar archive", UNPACK),
         (head[4:8] == b"TFL3", "a TensorFlow Lite model", EXPORT),
         (head[0] == 8 and head[2:3] in ONNX_FIELDS, "an ONNX model", EXPORT),
-        (text.startswith((b"{", b"[")), "JSON text", "give the file of weights beside it"),
+        (text.startswith((b"{", b"[")), "JSON text", "give the file of weights next to it"),
         (0x81 <= head[0] <= 0x8F or head[0] in (0xDE, 0xDF), "a MessagePack file, as Flax writes it", EXPORT),
     )
     return next(((what, advice) for true, what, advice in marks if true), None) or _text(head)
