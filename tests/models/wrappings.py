@@ -1,4 +1,4 @@
-"""The table of what people's files look like, and what becomes of each: docs/models.md shows it, a test tries it."""
+"""A table of the layouts of published files and the outcome of reading each, for docs/models.md and a test."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Wrapping:
 
 @cache
 def parameters(architecture: str, seed: int = 0) -> State:
-    """A tiny network's."""
+    """Return the parameters of a tiny network."""
     more = {"patch_size": 16} if "patch14" in architecture else {}
     return dict(official.network(architecture, seed, **more).state_dict())
 
 
 def under(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The names with something in front."""
+    """Add a prefix to the names."""
     return {prefix + name: value for name, value in state.items()}
 
 
@@ -177,12 +177,12 @@ WRAPPINGS = [
             name.replace("blocks.0.", "blocks.0._checkpoint_wrapped_module.") : value for name, value in state.items()
         },
     ),
-    Wrapping("timm, beside a head", "", "", _with(**{"head.weight": HEAD, "fc.weight": HEAD, "probe.0.bias": HEAD[0]})),
+    Wrapping("timm, with a head", "", "", _with(**{"head.weight": HEAD, "fc.weight": HEAD, "probe.0.bias": HEAD[0]})),
     Wrapping(
-        "timm, beside thop's counters", "", "",
+        "timm, with thop's counters", "", "",
         _with(**{"total_ops": HEAD[0], "blocks.0.attn.total_params": HEAD[0]}),
     ),
-    Wrapping("timm, beside a mask token", "", "", _with(mask_token=HEAD, **{"projector.0.bias": HEAD})),
+    Wrapping("timm, with a mask token", "", "", _with(mask_token=HEAD, **{"projector.0.bias": HEAD})),
     Wrapping("timm, in half precision", "", "", lambda state, _: {name: value.half() for name, value in state.items()}),
     Wrapping("timm, last norm as fc_norm", "", "", lambda state, _: {
         name.replace("norm.", "fc_norm.") if name.startswith("norm.") else name: value for name, value in state.items()
