@@ -1,1 +1,1 @@
-"""What is kept on disk between runs, outside the store."""
+"""The cache: features and states on disk that later runs reuse, outside the store."""

@@ -1,4 +1,4 @@
-"""An entry of the cache: a folder whose ``about.json`` says what its other files hold."""
+"""Entries of the cache: folders whose ``about.json`` describes their other files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from teachmatters.errors import TeachMattersError
 
 KeyFields: TypeAlias = Mapping[str, Any]
 
-FORMAT = 2  # of an entry's files; one that was written in another is another entry
+FORMAT = 2  # version of the files; it is part of the key, so other versions are other entries
 ABOUT, LOCK = "about.json", ".lock"
 _FOLDER = re.compile(r"(?P<kind>[\w-]+)-[0-9a-f]{24}")
 _WHOLE = re.compile(r"about\.json|[\w-]+\.safetensors")
-# What a killed process leaves of a file that it was writing: under our name for it, or the one of safetensors.
+# Unfinished files of a killed process, with the temporary names of this module or of safetensors.
 _DRAFT = re.compile(r"\.(about\.json|[\w-]+\.safetensors)\.[0-9a-f]{32}|\.tmp\w{6}")
 
 
@@ -33,7 +33,7 @@ class CacheEntry:
     Attributes:
         path: the folder; it need not exist.
         kind: ``features``, or the analysis whose state it holds.
-        facts: all that its content depends on, as JSON keeps it; found again by nothing less.
+        facts: everything that its content depends on, as JSON represents it; an entry is found by all of them.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class CacheEntry:
 
     @classmethod
     def at(cls, root: Path, kind: str, facts: KeyFields) -> CacheEntry:
-        """The entry of these facts in a cache.
+        """Return the entry of these facts in a cache.
 
         >>> CacheEntry.at(Path("results.db.cache"), "features", {"model": "dino-b16"}).path.name
         'features-3283467291476bf3b2e6c6b2'
@@ -52,14 +52,15 @@ class CacheEntry:
 
     @property
     def key(self) -> str:
-        """What every file of the entry says that it belongs to: sha256 in hex."""
+        """The sha256 in hex that every file of the entry holds to identify it."""
         return _digest(self.kind, self.facts)
 
     def begin(self, holds: KeyFields | None = None) -> None:
-        """Make the folder and say what it holds, unless that has been done.
+        """Make the folder and write its description.
 
         Args:
-            holds: what is to be known of the content beside the facts; replaces what was said before.
+            holds: description of the content in addition to the facts; replaces the previous one. None: keep a
+                description that exists.
 
         Raises:
             TeachMattersError: the folder cannot be written.
@@ -81,28 +82,28 @@ class CacheEntry:
             ) from error
 
     def holds(self) -> KeyFields | None:
-        """What was said of the content, None if nothing was, or of something else."""
+        """Return the description of the content, None if there is none or it belongs to other facts."""
         about = _read(self.path)
         return about["holds"] if about is not None and about["facts"] == self.facts else None
 
     def touch(self) -> None:
-        """It was used now. Somebody else's cache that may only be read keeps its date."""
+        """Set the date of last use to now; a read-only cache keeps its date."""
         with contextlib.suppress(OSError):
             os.utime(self.path / ABOUT)
 
     def used(self) -> datetime:
-        """When it was last used."""
+        """Return the date of last use."""
         for path in (self.path / ABOUT, self.path):
             with contextlib.suppress(OSError):
                 return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        return datetime.fromtimestamp(0, UTC)  # somebody else has just dropped it
+        return datetime.fromtimestamp(0, UTC)  # another process has just deleted it
 
     def files(self) -> list[Path]:
-        """What was written here by us, by name."""
+        """Return the complete files of the entry, sorted by name."""
         return self._named(_WHOLE)
 
     def drafts(self) -> list[Path]:
-        """What is being written here, and what was when a process was killed."""
+        """Return the unfinished files of running and of killed processes."""
         return self._named(_DRAFT)
 
     def _named(self, pattern: re.Pattern[str]) -> list[Path]:
@@ -113,29 +114,28 @@ class CacheEntry:
         return sorted(path for path in inside if pattern.fullmatch(path.name) and path.is_file())
 
     def bytes(self) -> int:
-        """On disk."""
+        """Return its size on disk."""
         return sum(_size(path) for path in (*self.files(), *self.drafts()))
 
     def remove(self) -> int:
-        """Delete what was written here by us, and the folder if that was all; the bytes that it took."""
+        """Delete the files of the entry, and the folder if it is empty then; return the bytes freed."""
         freed = _removed(self.drafts())
-        freed += _removed(
-            sorted(self.files(), key=lambda path: path.name == ABOUT)
-        )  # broken off, it stays recognisable
+        # about.json is deleted last, so that an interrupted deletion leaves a recognisable entry.
+        freed += _removed(sorted(self.files(), key=lambda path: path.name == ABOUT))
         (self.path / LOCK).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
         return freed
 
     def sweep(self) -> int:
-        """Delete what killed processes were writing; only for one who knows that nobody writes. The bytes freed."""
+        """Delete unfinished files and return the bytes freed. The caller must know that no process writes here."""
         return _removed(self.drafts())
 
 
 def entries(root: Path) -> Iterator[CacheEntry]:
-    """Every entry of a cache, by name; what is no entry of ours is passed over.
+    """Yield every entry of a cache, sorted by name; other files and folders are ignored.
 
-    Of one whose ``about.json`` is damaged or not there, nothing but the kind is known.
+    Only the kind is known of an entry whose ``about.json`` is damaged or missing.
     """
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         named = None if path.is_symlink() or not path.is_dir() else _FOLDER.fullmatch(path.name)
@@ -147,10 +147,9 @@ def entries(root: Path) -> Iterator[CacheEntry]:
 
 
 def _size(path: Path) -> int:
-    """0 of a draft that has just become a file."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except FileNotFoundError:  # an unfinished file has just been renamed
         return 0
 
 
@@ -167,7 +166,7 @@ def _digest(*parts: object) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What ``begin`` wrote, None if anything else is there."""
+    """Return what ``begin`` wrote, None for anything else."""
     try:
         about = json.loads((path / ABOUT).read_text("utf-8"))
         kind, facts, holds = about["teachmatters"], about["facts"], about["holds"]

@@ -1,4 +1,4 @@
-"""Which entries are in use: each process holds a lock on those that it works with, which ends when the process does."""
+"""Locks on the cache entries in use: each process holds a lock on its entries, at most until it ends."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ try:
     import fcntl
 
     LOCKS = True
-except ImportError:  # Windows: every entry counts as in use, and is dropped by 'tm cache prune' alone
+except ImportError:  # Windows: every entry counts as in use, and only 'tm cache prune' deletes it
     LOCKS = False
 
-_held: dict[Path, int] = {}  # folders, and the open files that their locks hang on
+_held: dict[Path, int] = {}  # locked folders, with the descriptors of their lock files
 
 
 def hold(entry: CacheEntry) -> None:
-    """Keep others from dropping an entry until ``release``, if its folder is there and may be written.
+    """Keep other processes from deleting an entry until ``release``, if its folder exists and is writable.
 
-    Where nobody else uses it, what killed processes left half-written is removed.
+    If no other process uses the entry, the unfinished files of killed processes are deleted.
     """
     folder = entry.path.absolute()
     if folder in _held:
         if _is_current(folder, _held[folder]):
             return
-        os.close(_held.pop(folder))  # the folder was pruned, and is another now
+        os.close(_held.pop(folder))  # the folder was pruned and made again
     with alone(entry) as nobody_else:
         if nobody_else:
             entry.sweep()
@@ -37,14 +37,14 @@ def hold(entry: CacheEntry) -> None:
 
 
 def release() -> None:
-    """Let go of all that this process holds: its command is over."""
+    """Release all locks of this process at the end of a command."""
     while _held:
         os.close(_held.popitem()[1])
 
 
 @contextlib.contextmanager
 def alone(entry: CacheEntry) -> Iterator[bool]:
-    """Gives whether nobody uses an entry; if so, nobody begins to before the end of the context."""
+    """Yield whether no process uses an entry; if so, none can begin to use it within the context."""
     lock = _locked(entry.path.absolute(), alone=True)
     try:
         yield lock is not None
@@ -54,20 +54,20 @@ def alone(entry: CacheEntry) -> Iterator[bool]:
 
 
 def _locked(folder: Path, *, alone: bool) -> int | None:
-    """An open file with a lock on it, None where somebody else's is in the way, or none can be had."""
+    """Return the descriptor of a locked file, None if another lock prevents it or locking is impossible."""
     while LOCKS:
         try:
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError:  # no such folder, or one that may only be read
+        except OSError:  # the folder does not exist or is read-only
             return None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-        except OSError:  # in use; or a disk without locks
+        except OSError:  # the entry is in use, or the file system has no locks
             os.close(lock)
             return None
         if _is_current(folder, lock):
             return lock
-        os.close(lock)  # the folder was dropped while we waited
+        os.close(lock)  # the folder was deleted while this process waited
     return None
 
 

@@ -1,4 +1,4 @@
-"""What lies in a cache, and dropping it."""
+"""Lists and deletes the entries of a cache."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Line:
     """An entry as ``tm cache info`` shows it.
 
     Attributes:
-        name: of its folder.
+        name: name of its folder.
         kind: ``features``, or the analysis whose state it holds.
-        model, weights: name, and the first digits of the sha256.
+        model, weights: name of the model, and the first digits of the sha256 of its weights.
         data: the data set.
-        tap: of features, else empty.
-        images, layers: that it holds; None when unknown.
-        bytes: on disk.
-        used: when it was last used, UTC.
+        tap: tap of features, else empty.
+        images, layers: numbers of images and layers; None if unknown.
+        bytes: size on disk.
+        used: date of last use, UTC.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Line:
 
 
 def inventory(root: Path) -> list[Line]:
-    """A line for each entry, the last used first."""
+    """Return a line for each entry, the last used first."""
     found = sorted(entries(root), key=lambda entry: (-entry.used().timestamp(), entry.path.name))
     return [_line(entry) for entry in found]
 
@@ -65,39 +65,39 @@ def _line(entry: CacheEntry) -> Line:
 
 
 def _rows(entry: CacheEntry) -> Iterator[int]:
-    """Images of each shard, from its header."""
+    """Yield the number of images of each shard, from its header."""
     for path in entry.files():
         if path.suffix == ".safetensors":
             try:
                 with safe_open(path, framework="numpy") as file:
                     yield file.get_slice("ids").get_shape()[0]
-            except (OSError, SafetensorError, IndexError):  # half a shard, which the next extraction drops
+            except (OSError, SafetensorError, IndexError):  # a damaged shard, which the next extraction deletes
                 continue
 
 
 def prune(root: Path, patterns: Sequence[str] = (), older_than: float | None = None) -> list[tuple[CacheEntry, int]]:
-    """Drop entries; what the cache did not write is left where it is.
+    """Delete entries; files that the cache did not write are kept.
 
     Args:
         root: the cache.
-        patterns: names or patterns of models, data sets, analyses (``features`` too) or entries; none: all.
-        older_than: only what was not used for so many days.
+        patterns: names or patterns of models, data sets, kinds (``features`` or an analysis) or entries; empty: all.
+        older_than: only delete entries that were not used for so many days.
 
     Returns:
-        what was dropped, and the bytes that it took.
+        the deleted entries, with the bytes that each freed.
 
     Raises:
-        TeachMattersError: a name that nothing answers to, or an entry that cannot be deleted.
+        TeachMattersError: a pattern matches no entry, or an entry cannot be deleted.
     """
     found = list(entries(root))
     for pattern in patterns:
-        if not any(_answers(entry, pattern) for entry in found):
+        if not any(_matches(entry, pattern) for entry in found):
             names = sorted({name for entry in found for name in _names(entry)})
             raise UnknownNameError("cache entry", pattern, names, "'tm cache info' lists what is there.")
     since = None if older_than is None else datetime.now(UTC) - timedelta(days=older_than)
     dropped = []
     for entry in found:
-        wanted = not patterns or any(_answers(entry, pattern) for pattern in patterns)
+        wanted = not patterns or any(_matches(entry, pattern) for pattern in patterns)
         if wanted and (since is None or entry.used() < since):
             dropped.append((entry, _removed(entry)))
     return dropped
@@ -110,7 +110,7 @@ def _removed(entry: CacheEntry) -> int:
         raise TeachMattersError(f"{entry.path} cannot be deleted: {error.strerror or error}") from error
 
 
-def _answers(entry: CacheEntry, pattern: str) -> bool:
+def _matches(entry: CacheEntry, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in _names(entry))
 
 

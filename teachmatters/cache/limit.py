@@ -1,4 +1,4 @@
-"""How much the cache may hold, and dropping what was not used for longest where it holds more."""
+"""The size limit of a cache; the least recently used entries are deleted to stay within it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def limit_of(root: Path) -> int:
     """Return the bytes that a cache may hold: TM_CACHE_LIMIT, else 50 GB or a tenth of its disk, whichever is less.
 
     Raises:
-        TeachMattersError: TM_CACHE_LIMIT is no size.
+        TeachMattersError: TM_CACHE_LIMIT is not a size.
     """
     given = os.environ.get(VARIABLE, "").strip()
     if not given:
@@ -38,45 +38,45 @@ def limit_of(root: Path) -> int:
 
 
 def make_room(root: Path, say: Callable[[str], None], asked: int = 0) -> None:
-    """Drop what was not used for longest, until so many bytes more fit into the limit.
+    """Delete the least recently used entries until ``asked`` more bytes fit into the limit.
 
-    What any process uses is kept, and so is what cannot be deleted. What killed processes left half-written is removed.
+    Entries in use and entries that cannot be deleted are kept. Unfinished files of killed processes are deleted.
 
     Args:
         root: the cache.
-        say: is told what was dropped, and where what is in use is more than the limit.
-        asked: bytes.
+        say: reports what was deleted, and if the entries in use exceed the limit.
+        asked: number of bytes to make room for.
 
     Raises:
-        TeachMattersError: TM_CACHE_LIMIT is no size.
+        TeachMattersError: TM_CACHE_LIMIT is not a size.
     """
     limit = limit_of(root)
     by_age = sorted(entries(root), key=lambda entry: (entry.used(), entry.path.name))
-    held = sum(entry.bytes() for entry in by_age)
+    size = sum(entry.bytes() for entry in by_age)
     dropped = []
     for entry in by_age:
-        freed, whole = _relieve(entry, drop=held + asked > limit)
-        held -= freed
-        if whole:
+        freed, deleted = _free(entry, delete=size + asked > limit)
+        size -= freed
+        if deleted:
             dropped.append(freed)
     if dropped:
         say(
             f"dropped from {root}: {len(dropped)} entries not used for longest, {in_words(sum(dropped))} "
             f"({VARIABLE}: {in_words(limit)})"
         )
-    if asked and held + asked > limit:
+    if asked and size + asked > limit:
         say(
-            f"{root} will hold {in_words(held + asked)}, more than {VARIABLE} ({in_words(limit)}): what is in use is "
+            f"{root} will hold {in_words(size + asked)}, more than {VARIABLE} ({in_words(limit)}): what is in use is "
             "kept until the command ends"
         )
 
 
-def _relieve(entry: CacheEntry, *, drop: bool) -> tuple[int, bool]:
-    """Bytes that an entry nobody uses was freed of, and whether it was dropped."""
-    with alone(entry) as nobody_uses_it:
-        if not nobody_uses_it:
+def _free(entry: CacheEntry, *, delete: bool) -> tuple[int, bool]:
+    """Free space in an entry that no process uses; return the bytes freed and whether it was deleted."""
+    with alone(entry) as unused:
+        if not unused:
             return 0, False
         try:
-            return (entry.remove(), True) if drop else (entry.sweep(), False)
-        except OSError:  # somebody else's
+            return (entry.remove(), True) if delete else (entry.sweep(), False)
+        except OSError:  # the entry belongs to another user
             return 0, False

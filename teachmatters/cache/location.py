@@ -1,4 +1,4 @@
-"""Where the cache lies: beside the store, or where TM_CACHE says."""
+"""The location of the cache: next to the store, or TM_CACHE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUFFIX = ".cache"
 
 
 class Named(Protocol):
-    """What has a name and no folder: a database of a server."""
+    """An object with a name and no folder: a database of a server."""
 
     @property
     def name(self) -> str:
@@ -20,13 +20,13 @@ class Named(Protocol):
 
 
 def cache_folder(db: Path | Named) -> Path:
-    """The folder of a store's cache; it need not exist.
+    """Return the folder of a store's cache; it need not exist.
 
     Args:
         db: the store, a file or a database of a server.
 
     Returns:
-        TM_CACHE, else the store's name with ``.cache`` added: beside a file, of a database in the current folder.
+        TM_CACHE, else the store's name with ``.cache`` appended: next to a file; for a database, in the current folder.
 
     >>> cache_folder(Path("runs/results.db")).as_posix()
     'runs/results.db.cache'

@@ -1,4 +1,4 @@
-"""Numbers of bytes in words, and whether so many fit on a disk."""
+"""Formats numbers of bytes, and checks that they fit on a disk."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 
-WORTH_A_WORD = 0.1
-"""Share of the free disk from which on a size is said beforehand."""
+REMARK_FROM = 0.1  # fraction of the free disk from which a size is reported in advance
 
 
 def in_words(size: int) -> str:
-    """Bytes as people count them.
+    """Return a number of bytes as text with a decimal unit.
 
     >>> in_words(999), in_words(24_514_560_000)
     ('999 B', '24.5 GB')
@@ -26,12 +25,12 @@ def in_words(size: int) -> str:
 
 
 def existing_parent(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def remark_on_space(folder: Path, size: int, what: str) -> str | None:
-    """A sentence for what takes more than a tenth of the free disk, None for what takes less.
+    """Return a sentence if a size exceeds a tenth of the free disk, else None.
 
     Args:
         folder: where it will be written; it need not exist.
@@ -39,13 +38,13 @@ def remark_on_space(folder: Path, size: int, what: str) -> str | None:
         what: the subject of the sentence, plural.
 
     Raises:
-        TeachMattersError: it does not fit.
+        TeachMattersError: the size exceeds the free disk.
     """
     free = shutil.disk_usage(existing_parent(folder)).free
-    asked, room = in_words(size), in_words(free)
+    needed, room = in_words(size), in_words(free)
     if size > free:
         raise TeachMattersError(
-            f"{what} need {asked}, and {room} are free where {folder} lies; make room ('tm cache info' says what the "
+            f"{what} need {needed}, and {room} are free where {folder} lies; make room ('tm cache info' says what the "
             "cache holds), or name a folder on another disk with TM_CACHE"
         )
-    return f"{what} take {asked} in {folder}, where {room} are free" if size > WORTH_A_WORD * free else None
+    return f"{what} take {needed} in {folder}, where {room} are free" if size > REMARK_FROM * free else None

@@ -1,4 +1,4 @@
-"""States of analyses on disk: one safetensors file each, whole or not there."""
+"""States of analyses on disk: one safetensors file each, written atomically."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _KINDS = "biuf"  # booleans, integers with and without sign, floats
 
 
 def save_state(path: Path, state: State, key: str = "") -> None:
-    """Write a state, under another name first, so that nobody ever sees half of one.
+    """Write a state to a temporary file and rename it, so that no reader sees an incomplete state.
 
     Args:
         path: the file; replaced if it exists.
         state: arrays of any shape of bool, integers and floats; numbers; texts.
-        key: what it is the state of; only who knows it can load it.
+        key: identifies the state; ``load_state`` must be called with the same key.
 
     Raises:
-        TypeError: a value that a state may not hold.
+        TypeError: a value has a type that a state may not hold.
         TeachMattersError: the disk is full or the folder cannot be written.
     """
     arrays = {name: _storable(name, value) for name, value in state.items() if isinstance(value, _ARRAYS)}
@@ -47,10 +47,10 @@ def save_state(path: Path, state: State, key: str = "") -> None:
 
 
 def load_state(path: Path, key: str = "") -> State:
-    """Read a state back, every value with its type.
+    """Read a state; every value has the type it was saved with.
 
     Raises:
-        TeachMattersError: nothing there, not what ``save_state`` wrote, or the state of something else than ``key``.
+        TeachMattersError: the file is missing, damaged, not written by ``save_state``, or has another key.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -68,7 +68,7 @@ def load_state(path: Path, key: str = "") -> State:
 
 
 def _storable(name: str, value: Any) -> NDArray[np.generic]:
-    """The array in row-major order and this machine's byte order, as the format's writer takes for granted."""
+    """Return the array in row-major order and native byte order, as the writer of safetensors requires."""
     array = np.asarray(value, order="C")
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
         raise TypeError(f"state {name!r}: an array of {array.dtype} cannot be saved")

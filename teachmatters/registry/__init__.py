@@ -1,4 +1,4 @@
-"""Find, check and look up by name."""
+"""Finds plugins, checks their specs and looks them up by name."""
 
 from teachmatters.registry.names import AnalysisRequest, Registry, load
 from teachmatters.registry.plugins import HOOKS, Plugin

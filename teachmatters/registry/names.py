@@ -1,4 +1,4 @@
-"""What can be asked for by name, and who offers it."""
+"""The registry: looks up models, data sets, analyses, reports and commands by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Spec = TypeVar("Spec")
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
-    """An analysis and those of its metrics that are wanted. ``suite``: asked for as part of a suite."""
+    """An analysis and its requested metrics; ``suite``: whether it was requested as part of a suite."""
 
     analysis: AnalysisSpec
     metrics: frozenset[str]
@@ -36,7 +36,7 @@ class AnalysisRequest:
 
 
 class Registry:
-    """Specs by name, in the order they were offered, built-ins first."""
+    """Specs by name, in the order of registration, built-ins first."""
 
     def __init__(self, plugins: list[Plugin]) -> None:
         self.plugins = plugins
@@ -48,7 +48,7 @@ class Registry:
         self.aliases = {alias: spec for spec in reversed(self.models.values()) for alias in spec.aliases}
 
     def model(self, name: str) -> ModelSpec:
-        """A model by name, alias or prefix, at the size that ``NAME@SIZE`` asks for."""
+        """Return a model by name, alias or prefix, with the size of ``NAME@SIZE``."""
         base, size = split_size(name)
         spec = self.models.get(base) or self.aliases.get(base)
         if spec is not None and not spec.name.endswith("/"):
@@ -61,17 +61,17 @@ class Registry:
         raise self._unknown_model(name)
 
     def _unknown_model(self, name: str) -> TeachMattersError:
-        """The error for a name that no model has, with what to type where anybody else calls a model so."""
+        """Return the error for an unknown name; it suggests our name if another library uses the given one."""
         base, sign, _ = name.rpartition("@")
         if sign and (base in self.models or base in self.aliases):
             return no_size(name)
         advice = f"'tm models' lists all {len(self.models)}."
-        meant = call("teachmatters.models.spellings:suggest", name, list(self.models.values()))
-        known = () if meant else (*self.models, *self.aliases)
-        return UnknownNameError("model", name, known, f"{meant}{advice}")
+        suggestion = call("teachmatters.models.spellings:suggest", name, list(self.models.values()))
+        known = () if suggestion else (*self.models, *self.aliases)
+        return UnknownNameError("model", name, known, f"{suggestion}{advice}")
 
     def match_models(self, pattern: str) -> list[ModelSpec]:
-        """The models that a name or a pattern such as ``mini-*`` means."""
+        """Return the models of a name or a pattern such as ``mini-*``."""
         if not any(sign in pattern for sign in "*?[") or pattern in self.models:
             return [self.model(pattern)]
         base, size = split_size(pattern.lower())
@@ -83,15 +83,15 @@ class Registry:
         return found
 
     def dataset(self, name: str) -> DatasetSpec:
-        """A data set by name."""
+        """Return a data set by name."""
         return _named(self.datasets, "data set", name, "tm datasets")
 
     def report(self, name: str) -> ReportSpec:
-        """A report by name."""
+        """Return a report by name."""
         return _named(self.reports, "report", name, "tm report")
 
     def requests(self, name: str) -> list[AnalysisRequest]:
-        """What ``--metric NAME`` means: an analysis, then ``analysis:metric``, then a metric, then a suite."""
+        """Resolve ``--metric NAME``: an analysis, else ``analysis:metric`` or a metric, else a suite."""
         if name in self.analyses:
             spec = self.analyses[name]
             return [AnalysisRequest(spec, frozenset(metric.name for metric in spec.metrics))]
@@ -112,15 +112,15 @@ class Registry:
 
 @functools.cache
 def load() -> Registry:
-    """The registry of everything installed; made once a process."""
+    """Return the registry of everything installed; it is made once per process."""
     return Registry(discover())
 
 
 def _at_size(spec: ModelSpec, size: Size) -> ModelSpec:
-    """A named model for images of another size than its own.
+    """Return a model for images of another size.
 
     Raises:
-        TeachMattersError: it has one size only, or the size is no multiple of its patches.
+        TeachMattersError: the model has only one size, or the size is not a multiple of its patch size.
     """
     text = f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
     name = f"{spec.name}@{text}"
@@ -133,7 +133,7 @@ def _at_size(spec: ModelSpec, size: Size) -> ModelSpec:
 
 
 def _resolved(prefix: ModelSpec, name: str) -> ModelSpec:
-    """The model that a prefix makes of a name."""
+    """Return the model that a prefix resolves a name to."""
     spec = call(prefix.resolve, name)
     if not isinstance(spec, ModelSpec):
         wrong: str | None = f"it must be a ModelSpec, not {type(spec).__name__}"
@@ -149,7 +149,7 @@ def _named(specs: dict[str, Spec], kind: str, name: str, command: str) -> Spec:
 
 
 def _settle(plugins: list[Plugin], hook: str) -> dict[str, Any]:
-    """Specs by name. Of a name offered twice the built-in stays; between two plugins neither is used."""
+    """Return specs by name. If a name is offered twice, the built-in is used, and neither of two plugins."""
     offers: dict[str, list[tuple[Plugin, Any]]] = {}
     for plugin in plugins:
         for spec in plugin.specs.get(hook, []):
@@ -167,7 +167,7 @@ def _settle(plugins: list[Plugin], hook: str) -> dict[str, Any]:
 
 
 def _claims(spec: Any) -> set[str]:
-    """Every name that a spec wants to answer to; an analysis may share its name with one of its metrics."""
+    """Return every name of a spec; an analysis may share its name with one of its metrics."""
     metrics = {metric.name for metric in getattr(spec, "metrics", ()) if not isinstance(metric, str)}
     return {spec.name, *getattr(spec, "aliases", ()), *metrics}
 

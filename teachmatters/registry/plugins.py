@@ -1,4 +1,4 @@
-"""Finding plugins and asking them what they offer. A broken one is reported, never fatal, never silent."""
+"""Finds plugins and calls their hooks. A broken plugin is reported and never ends the command."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from teachmatters.registry.references import words
 from teachmatters.registry.validate import problem
 from teachmatters.registry.versions import declared_by, declared_in_source, mismatch
 
+# Names instead of imports, because the registry imports none of these packages and some of them import it.
 BUILT_IN = (
     "teachmatters.models.specs",
     "teachmatters.datasets.specs",
@@ -26,7 +27,6 @@ BUILT_IN = (
     "teachmatters.reports.builtin.specs",
     "teachmatters.cli.specs",
 )
-"""Named, not imported: the registry stands above some of these rooms and below others."""
 
 HOOKS: dict[str, type] = {
     "register_models": ModelSpec,
@@ -42,13 +42,13 @@ class Plugin:
     """One plugin as ``tm plugins`` shows it.
 
     Attributes:
-        name: of its entry point, or the room of a built-in (``models``).
-        distribution, version: the installed package that it comes with.
-        built_in: whether it is one of ours.
-        specs: by hook, what it offers.
-        problems: what is wrong with it, in plain words.
-        module: that its entry point names.
-        api: the version of the plugin API that it says it is made for; None if it says nothing.
+        name: name of its entry point, or the package of a built-in (``models``).
+        distribution, version: the installed package that it belongs to.
+        built_in: whether it is part of this package.
+        specs: its specs by hook.
+        problems: sentences about what is wrong with it.
+        module: the module of its entry point.
+        api: the version of the plugin API that it declares; None if it declares none.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Plugin:
 
 
 def discover() -> list[Plugin]:
-    """Every built-in and installed plugin, asked for its specs.
+    """Load every built-in and installed plugin with its specs.
 
-    ``TM_LOAD_PLUGINS`` restricts the installed ones to a comma-separated list of distributions or entry points; empty,
-    none is loaded.
+    ``TM_LOAD_PLUGINS`` restricts the installed plugins to a comma-separated list of distributions or entry points; if
+    it is empty, none is loaded.
     """
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
@@ -73,8 +73,8 @@ def discover() -> list[Plugin]:
 
     plugins = []
     for module in BUILT_IN:
-        room = module.split(".")[1]
-        plugin = Plugin(room, "teachmatters", __version__, built_in=True, module=module, api=hookspecs.API_VERSION)
+        package = module.split(".")[1]
+        plugin = Plugin(package, "teachmatters", __version__, built_in=True, module=module, api=hookspecs.API_VERSION)
         _load(manager, plugin, lambda module=module: importlib.import_module(module))  # type: ignore[misc]
         plugins.append(plugin)
     for entry in _entries():
@@ -106,7 +106,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], obje
             plugin.problems.append(other)
             return
         manager.register(module, name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's import does, the host lives on
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's import must not end the command
         plugin.api = declared_in_source(plugin.module)
         other = mismatch(plugin.api, plugin.distribution) if plugin.api is not None else None
         plugin.problems.append(f"cannot be loaded: {words(error)}" + (f"; {other}" if other else ""))
@@ -118,27 +118,27 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], obje
             continue
         for implementation in caller.get_hookimpls():
             if implementation.plugin_name == name:
-                plugin.specs[caller.name] = _ask(plugin, caller.name, implementation.function)
+                plugin.specs[caller.name] = _call_hook(plugin, caller.name, implementation.function)
     if not any(plugin.specs.values()) and not plugin.problems:
         plugin.problems.append("offers nothing: no hook of it returned a spec")
 
 
-def _ask(plugin: Plugin, hook: str, function: Callable[[], object]) -> list[Any]:
+def _call_hook(plugin: Plugin, hook: str, function: Callable[[], object]) -> list[Any]:
     try:
         answer = function()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the same
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's hook must not end the command
         plugin.problems.append(f"{hook} failed: {words(error)}")
         return []
     if not isinstance(answer, list | tuple):
         plugin.problems.append(f"{hook} must return a list, not {type(answer).__name__}")
         return []
-    strange = next((spec for spec in answer if not isinstance(spec, HOOKS[hook])), None)
-    if strange is not None:
-        plugin.problems.append(f"{hook} must list {HOOKS[hook].__name__} objects, not {type(strange).__name__}")
-    return [spec for spec in answer if isinstance(spec, HOOKS[hook]) and _sound(plugin, hook, spec)]
+    other = next((spec for spec in answer if not isinstance(spec, HOOKS[hook])), None)
+    if other is not None:
+        plugin.problems.append(f"{hook} must list {HOOKS[hook].__name__} objects, not {type(other).__name__}")
+    return [spec for spec in answer if isinstance(spec, HOOKS[hook]) and _is_valid(plugin, hook, spec)]
 
 
-def _sound(plugin: Plugin, hook: str, spec: Any) -> bool:
+def _is_valid(plugin: Plugin, hook: str, spec: Any) -> bool:
     wrong = problem(spec)
     if wrong:
         plugin.problems.append(f"{hook}: {reprlib.repr(spec.name)} is left out: {wrong}")

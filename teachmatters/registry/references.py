@@ -1,4 +1,4 @@
-"""What a spec names as ``module:attribute``: found, and called, when it is used."""
+"""Loads and calls the objects that specs name as ``module:attribute``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from teachmatters.errors import TeachMattersError
 
 
 def words(error: BaseException) -> str:
-    """An error of somebody else's code on one line, its type first."""
+    """Return an error on one line, beginning with its type."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def load_object(reference: str) -> Any:
-    """The object that ``module:attribute`` names.
+    """Return the object that ``module:attribute`` names.
 
     Raises:
         TeachMattersError: the module cannot be imported or has no such attribute; both are named.
@@ -34,10 +34,10 @@ def load_object(reference: str) -> Any:
 
 
 def call(reference: str, *arguments: Any) -> Any:
-    """What the object that ``module:callable`` names makes of the arguments.
+    """Call the object that ``module:callable`` names and return its result.
 
     Raises:
-        TeachMattersError: it cannot be loaded, a package that it needs is missing, or it is a plugin's and fails.
+        TeachMattersError: the object cannot be loaded, needs a missing package, or belongs to a plugin and fails.
     """
     function = load_object(reference)
     with _one_line(f"{reference!r}, named by a plugin, failed", ours=_ours(reference)):
@@ -50,12 +50,12 @@ def _ours(reference: str) -> bool:
 
 @contextmanager
 def _one_line(what: str, *, ours: bool) -> Iterator[None]:
-    """Failures of a plugin's code as one line. Of our own only what an installation lacks: a defect must show."""
+    """Turn failures of a plugin into one line, but of this package only missing imports: its bugs must show."""
     try:
         yield
     except TeachMattersError:
         raise
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+    except (Exception, SystemExit) as error:  # plugin code may raise anything
         if ours and not isinstance(error, ImportError):
             raise
         raise TeachMattersError(f"{what}: {words(error)}; see 'tm plugins'") from error

@@ -1,4 +1,4 @@
-"""Whether a spec is what its contract says. One bad field of a stranger's spec would otherwise break every listing."""
+"""Checks the fields of specs: one bad field of a plugin's spec would otherwise break every listing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True o
 
 
 def problem(spec: Any) -> str | None:
-    """The first thing that is wrong with a spec, in plain words; None when it is sound.
+    """Return the first problem of a spec as text, None if it is valid.
 
     >>> from teachmatters.api import CommandSpec
     >>> problem(CommandSpec(name="norms", summary="", app="mine.command"))
@@ -36,7 +36,7 @@ def problem(spec: Any) -> str | None:
 
 
 def _problems(spec: Any) -> Iterator[str]:
-    """What follows a wrong type may not be looked at: the caller stops at the first problem."""
+    """Yield the problems; the caller stops at the first, because later checks rely on the types."""
     contract = next(cls for cls in type(spec).__mro__ if cls.__module__.startswith("teachmatters.api"))
     for field, hint in _hints(contract).items():
         value = getattr(spec, field)
@@ -65,12 +65,12 @@ def _of_references(spec: Any, contract: type) -> Iterator[str]:
 
 
 def _of_parts(spec: Any) -> Iterator[str]:
-    """Metrics and parameters are specs themselves."""
+    """Yield the problems of metrics and parameters, which are specs themselves."""
     for field in ("metrics", "parameters"):
-        parts = [part for part in getattr(spec, field, ()) if not isinstance(part, str)]
-        for part in parts:
+        inner = [part for part in getattr(spec, field, ()) if not isinstance(part, str)]
+        for part in inner:
             yield from (f"in its {field}, {part.name!r}: {words}" for words in _problems(part))
-        names = [part.name for part in parts]
+        names = [part.name for part in inner]
         if len(set(names)) < len(names):
             yield f"its {field} must have different names, not {reprlib.repr(names)}"
 
@@ -123,7 +123,7 @@ def _hints(contract: type) -> dict[str, Any]:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a value is of an annotated type, as far as the annotations of specs go."""
+    """Return whether a value has an annotated type; supports the annotations that specs use."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return isinstance(value, str) and value in parts
@@ -131,17 +131,17 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, part) for part in parts)
     if origin is not None:
         return isinstance(value, origin) and _members_fit(value, parts)
-    if hint in (int, float):  # a bool is an int to Python, and to nobody else
+    if hint in (int, float):  # a bool is an int in Python, but not a valid number here
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
     return isinstance(value, hint)
 
 
 def _members_fit(value: Any, parts: tuple[Any, ...]) -> bool:
     if isinstance(value, Mapping):
-        return all(_fits(key, parts[0]) and _fits(each, parts[1]) for key, each in value.items())
+        return all(_fits(key, parts[0]) and _fits(member, parts[1]) for key, member in value.items())
     if isinstance(value, tuple) and parts[-1] is not Ellipsis:
         return len(value) == len(parts) and all(map(_fits, value, parts))
-    return all(_fits(each, parts[0]) for each in value)
+    return all(_fits(member, parts[0]) for member in value)
 
 
 def _in_words(hint: Any) -> str:

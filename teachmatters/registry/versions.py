@@ -1,4 +1,4 @@
-"""For which version of the plugin API a plugin is made, and whether that is the one that is here."""
+"""The version of the plugin API that a plugin declares, and whether it is the version of this package."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import importlib.util
 
 from teachmatters.hookspecs import API_VERSION
 
-ATTRIBUTE = "TEACHMATTERS_API"
-"""What the module of a plugin's entry point says it with: ``TEACHMATTERS_API = 2``."""
+ATTRIBUTE = "TEACHMATTERS_API"  # declared in the module of the entry point: ``TEACHMATTERS_API = 2``
 
-FIRST = 2  # the version of the first release, for which a plugin that says nothing is taken to be made
+FIRST = 2  # the version of the first release, assumed for a plugin that declares none
 
 
 def declared_by(module: object) -> object:
-    """What a plugin's module says; None if it says nothing."""
+    """Return the version that a plugin's module declares, None if it declares none."""
     return getattr(module, ATTRIBUTE, None)
 
 
 def declared_in_source(module: str) -> object:
-    """The same of a module that cannot be imported, which another version's often cannot; None if it is not found."""
+    """Return the version that a module declares without importing it, which may fail for another version's plugin."""
     try:
         spec = importlib.util.find_spec(module) if module else None
         loader = spec.loader if spec else None
@@ -38,7 +37,7 @@ def declared_in_source(module: str) -> object:
 
 
 def mismatch(declared: object, distribution: str) -> str | None:
-    """Why a plugin that says this cannot be used, in plain words; None when it can.
+    """Return why a plugin with this declaration cannot be used, None if it can.
 
     >>> mismatch(2, "tm-mine"), mismatch(None, "tm-mine")
     (None, None)
@@ -53,5 +52,5 @@ def mismatch(declared: object, distribution: str) -> str | None:
     if version == API_VERSION:
         return None
     remedy = "upgrade teachmatters" if version > API_VERSION else f"upgrade {distribution}"
-    told = "it is made" if declared is not None else "it says no version and is taken to be made"
-    return f"{told} for plugin API {version}, and this teachmatters has {API_VERSION}, so none of it is used: {remedy}"
+    made = "it is made" if declared is not None else "it says no version and is taken to be made"
+    return f"{made} for plugin API {version}, and this teachmatters has {API_VERSION}, so none of it is used: {remedy}"

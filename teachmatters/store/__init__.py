@@ -1,7 +1,7 @@
 """The results store: a SQLite file or a PostgreSQL database, written by whole runs, read through four views.
 
-Names are looked up on first use, so that reading a store imports neither SQLAlchemy nor Alembic. ``migrate`` is the
-module; its function of that name is imported from there.
+Names are imported on first use, so that reading a store imports neither SQLAlchemy nor Alembic. ``migrate`` is the
+module, and its function of that name has to be imported from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a store does on its database, SQLite or PostgreSQL; ``backend_of`` is the one place that chooses."""
+"""The operations of a store on its database, SQLite or PostgreSQL; only ``backend_of`` chooses between the two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stream(Protocol):
-    """The rows of a query, one at a time. Each iteration runs the query again, on the store of one moment.
+    """The rows of a query, one at a time. Each iteration runs the query again on a snapshot of the store.
 
     Attributes:
         columns: their names.
@@ -27,34 +27,34 @@ class Stream(Protocol):
 
 
 class Backend(Protocol):
-    """A store on its database."""
+    """The operations of a store that depend on its database."""
 
     def exists(self) -> bool:
         """Return whether there is a store.
 
         Raises:
-            TeachMattersError: the database cannot be asked.
+            TeachMattersError: the database cannot be reached.
         """
 
     def check_readable(self) -> None:
-        """Refuse what cannot be a store.
+        """Check that there is something that can be a store.
 
         Raises:
             TeachMattersError: what is there cannot be read as a store.
         """
 
     def check_writable(self) -> None:
-        """Refuse what cannot be made into a store, before anything is written.
+        """Check, before anything is written, that a store can be written or made here.
 
         Raises:
-            TeachMattersError: it cannot be written, is not a store, or is newer than this code.
+            TeachMattersError: the file or database cannot be written, is not a store, or is newer than this code.
         """
 
     def check_mergeable(self) -> None:
-        """Refuse what other stores may not be merged into.
+        """Check that other stores may be merged into this one.
 
         Raises:
-            TeachMattersError: the user may not.
+            TeachMattersError: the user lacks the right.
         """
 
     def revision(self) -> str | None:
@@ -67,8 +67,8 @@ class Backend(Protocol):
     def writing_engine(self, patience: float, *, tables_only: bool = False) -> Engine:
         """Return an engine whose every transaction holds the write lock from its beginning.
 
-        No connection outlives its transaction, so that between two runs no journal is next to a file, and no server
-        waits for hours.
+        Each connection ends with its transaction, so that between two runs no journal is next to a file, and no server
+        keeps an idle connection for hours.
 
         Args:
             patience: seconds to wait for another writer.
@@ -76,14 +76,14 @@ class Backend(Protocol):
         """
 
     def reading_engine(self) -> Engine:
-        """Return an engine that only reads: nothing is created, changed or left behind.
+        """Return an engine that only reads: it creates, changes and leaves nothing.
 
         Raises:
             TeachMattersError: not a store, or newer than this code.
         """
 
     def making(self) -> contextlib.AbstractContextManager[None]:
-        """Surround the transaction that makes or migrates a store; a file that was not there is not left empty."""
+        """Surround the transaction that makes or migrates a store; if it fails, no empty new file remains."""
 
     def stream(self, sql: str, timeout: float) -> contextlib.AbstractContextManager[Stream]:
         """Run one SELECT for at most ``timeout`` seconds."""
@@ -95,11 +95,11 @@ class Backend(Protocol):
         """Make the store as small as possible, and return its bytes before and after.
 
         Raises:
-            TeachMattersError: in use, not to be written, no room, or not a file.
+            TeachMattersError: the store is in use, not writable or not a file, or the disk is full.
         """
 
     def plain_error(self, error: BaseException | None) -> TeachMattersError | None:
-        """Return an error of the database as one line for users, None for a bug of ours."""
+        """Return an error of the database as one line for users, None for a bug in this package."""
 
 
 def backend_of(location: StoreLocation) -> Backend:
@@ -115,7 +115,7 @@ def backend_of(location: StoreLocation) -> Backend:
 
 @contextlib.contextmanager
 def plain_errors(location: StoreLocation) -> Iterator[None]:
-    """Turn errors of the database into one line for users; all others pass."""
+    """Turn errors of the database into one line for users; other errors are not changed."""
     from sqlalchemy.exc import DBAPIError
 
     try:

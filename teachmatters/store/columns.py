@@ -1,4 +1,4 @@
-"""The views that others may count on: every column, in order, with its meaning. The reference page is made of it."""
+"""The columns of the public views, in order, with their meanings; the reference page is generated from them."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ MAPS = {
     "data": "the bytes of an `.npy` file",
 }
 
+# The meanings are Markdown; their links are relative to ``docs/reference/``.
 COLUMNS: dict[str, dict[str, str]] = {
     "results": RESULTS,
     "all_results": {**RESULTS, "is_newest": "1 for the rows that `results` shows, else 0"},
     "runs": RUNS,
     "maps": MAPS,
 }
-"""Meanings are in Markdown, their links seen from ``docs/reference/``."""

@@ -1,4 +1,4 @@
-"""Where the store is: ``--db``, else TM_DB, else ``./results.db``; a file, or a database of a PostgreSQL server."""
+"""The location of the store: ``--db``, else TM_DB, else ``./results.db``; a file or a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A database of a PostgreSQL server. Its text is an address that holds no password.
+    """A database of a PostgreSQL server. ``str()`` gives its address without the password.
 
     Attributes:
-        url: the whole address, as PostgreSQL's own library takes it.
+        url: the complete address, in the form that PostgreSQL's library accepts.
 
     >>> server = Server("postgresql://me:secret@lab:5433/results")
     >>> str(server), server.name
@@ -33,7 +33,7 @@ class Server:
 
     @property
     def name(self) -> str:
-        """The database's name."""
+        """The name of the database."""
         return address.name(self.url)
 
     def __str__(self) -> str:
@@ -44,17 +44,16 @@ class Server:
 
 
 StoreLocation: TypeAlias = Path | Server
-"""Where a store is."""
 
 
 def writing_path(db: str | None) -> StoreLocation:
-    """The store that ``analyze`` writes; it need not exist.
+    """Return the location of the store that ``analyze`` writes; it need not exist.
 
     Args:
         db: the value of ``--db``, a path, a ``sqlite:///`` URL or a ``postgresql://`` URL.
 
     Raises:
-        TeachMattersError: a URL of something else, or an empty text.
+        TeachMattersError: the text is empty or a URL of something else.
 
     >>> writing_path("sqlite:///trial.db").name
     'trial.db'
@@ -63,10 +62,10 @@ def writing_path(db: str | None) -> StoreLocation:
 
 
 def reading_path(db: str | None) -> tuple[StoreLocation, str | None]:
-    """The store that everything else reads, and a sentence to show when it is not the one expected.
+    """Return the location of the store that all other commands read, and a sentence if it is the packaged one.
 
     Raises:
-        TeachMattersError: the file that was named does not exist, or none was named and there is none to fall back on.
+        TeachMattersError: the given file does not exist, or no store was given and there is no default.
     """
     named = _explicit(db)
     if named is not None:
@@ -85,7 +84,7 @@ _FILL = "'tm analyze --model random-s16 --metric attn-distance{}' fills one"
 
 
 def plain_path(path_or_url: str | StoreLocation) -> StoreLocation:
-    """Where a store is, from a path, a ``sqlite:///`` URL or a ``postgresql://`` URL.
+    """Return the location that a path, a ``sqlite:///`` URL or a ``postgresql://`` URL names.
 
     >>> plain_path("sqlite:////tmp/trial.db").as_posix()
     '/tmp/trial.db'

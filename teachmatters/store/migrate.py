@@ -1,4 +1,4 @@
-"""Bringing a store up to date, and telling what is in it."""
+"""Makes and migrates stores, and describes their content."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 SCRIPTS = Path(__file__).parent / "migrations"
-WAIT = 10.0  # seconds: a store that is locked should be found before hours of work, not after
+WAIT = 10.0  # seconds; a locked store should be reported before hours of work, not after
 
 
 def migrate(path: StoreLocation) -> str | None:
-    """Bring an existing store up to date, in one transaction. Returns the revision that it had.
+    """Migrate an existing store in one transaction, and return the revision that it had.
 
     Raises:
-        TeachMattersError: nothing there, not a store, newer than this code, locked, or not to be written.
+        TeachMattersError: there is no store, or it is newer than this code, locked or not writable.
     """
     backend = backend_of(path)
     backend.check_readable()
@@ -32,16 +32,17 @@ def migrate(path: StoreLocation) -> str | None:
 
 
 def prepare(path: StoreLocation, patience: float) -> str | None:
-    """Make a store of a new or empty file or database, bring an older one up to date; see migrate."""
+    """Make a store in a new or empty file or database, or migrate an older one; see migrate."""
     with prepared(path, patience) as (_, before):
         return before
 
 
 @contextlib.contextmanager
 def prepared(path: StoreLocation, patience: float) -> Iterator[tuple[Connection, str | None]]:
-    """One transaction on a store that is up to date in it: made, or migrated, if the transaction is.
+    """Open a transaction in which the store is up to date; it is made or migrated when the transaction commits.
 
-    Gives the connection, and the revision that the store had. A file that was not there is not left behind empty.
+    Yields:
+        the connection, and the revision that the store had. If the transaction fails, no empty new file remains.
     """
     backend = backend_of(path)
     backend.check_writable()
@@ -54,14 +55,14 @@ def _upgraded(path: StoreLocation, backend: Backend, patience: float) -> Iterato
     with plain_errors(path), backend.writing_engine(patience, tables_only=True).begin() as connection:
         before = _recorded_revision(connection)
         if before is not None:
-            known_revision(path, (before,))  # now that nobody else can change it
+            known_revision(path, (before,))  # checked under the lock, so nobody else can change it
         if before != head():
             _upgrade(connection)
         yield connection, before
 
 
 def info(path: StoreLocation) -> dict[str, Any]:
-    """Return what ``tm db info`` shows: the store, its revision, and how much is in it."""
+    """Return what ``tm db info`` shows: path, size and revision of the store, and its counts."""
     backend = backend_of(path)
     found = backend.info(_counts(backend.revision()))
     return {**found, "needs_migration": found["revision"] != head()}
@@ -77,7 +78,8 @@ _COUNTS = {
 }
 
 
-# A pair of different models is one row of the table and two of the view. Ten times as fast as to count the view's.
+# A pair of different models is one row of the table and two rows of the view. This is ten times as fast as counting
+# the rows of the view.
 _RESULTS = """
 SELECT coalesce(sum(
     CASE WHEN run.other_model <> '' AND run.other_model <> run.model THEN 2 ELSE 1 END * (
@@ -94,7 +96,7 @@ WHERE recorded.is_newest = 1
 
 
 def _counts(revision: str | None) -> dict[str, str]:
-    """A query for each count; of the tables only today's are known."""
+    """Return a query for each count; the fast query needs the tables of the latest revision."""
     return {**_COUNTS, "results": _RESULTS} if revision == head() else _COUNTS
 
 

@@ -1,17 +1,18 @@
-"""What others may count on: the views with their columns, texts, and the revisions known, oldest first."""
+"""The public contract of the store: the views with their columns, and the known revisions, oldest first."""
 
 from __future__ import annotations
 
 from teachmatters.store.columns import COLUMNS
 
+# Stores of every revision can be read; an older store lacks the columns that a newer revision added.
 REVISIONS: tuple[str, ...] = ("0001", "0002")
-"""All of them can be read; of a new one's columns an older store has none."""
 
 VERSION_TABLE = "teachmatters_revision"
 
+# The columns of each view, in order.
 VIEWS: dict[str, tuple[str, ...]] = {view: tuple(columns) for view, columns in COLUMNS.items()}
-"""The columns of each view, in order."""
 
+# The columns of the views by type.
 INTEGERS = frozenset(
     (
         *("patch_size", "image_size", "depth", "layer", "head", "other_layer", "n", "higher_is_better", "is_newest"),
@@ -21,16 +22,13 @@ INTEGERS = frozenset(
 REALS = frozenset({"value", "std", "seconds", "elapsed"})
 BYTES = frozenset({"data"})
 TEXTS = frozenset(name for names in VIEWS.values() for name in names) - INTEGERS - REALS - BYTES
-"""Columns of the views by what they hold."""
 COUNTED = frozenset({"layer", "head", "other_layer", "depth", "heads"})
-DEEPEST = 1_000_000
-"""No model has as many layers or heads."""
-LARGEST = 1e100
-"""A number of a larger size is not taken for measured: nor would its square be finite."""
+DEEPEST = 1_000_000  # more layers or heads than any model has
+LARGEST = 1e100  # larger values are rejected, since not even their square would surely be finite
 
 
 def storable(text: str) -> str:
-    r"""A text as the store holds it: what UTF-8 has no bytes for, as in the name of an odd file, is written out.
+    r"""Return a text as the store holds it: characters that UTF-8 cannot encode are escaped.
 
     >>> storable("dino@caf\udce9"), storable("café")
     ('dino@caf\\udce9', 'café')

@@ -1,4 +1,4 @@
-"""Queries on a store: one statement that reads, for a limited time."""
+"""Runs queries on a store: a single reading statement with a time limit."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from teachmatters.store.location import StoreLocation
 
 @dataclass(slots=True)
 class Rows:
-    """What a query gave: ``truncated`` when there were more rows than asked for."""
+    """The rows of a query; ``truncated`` if there were more rows than the limit."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
     truncated: bool
 
     def distinct(self, names: Iterable[str]) -> list[tuple[Any, ...]]:
-        """Distinct values of some columns in order of appearance.
+        """Return the distinct values of some columns in order of appearance.
 
         >>> Rows(["a", "b"], [(1, 2), (1, 3), (1, 2)], truncated=False).distinct(["b"])
         [(2,), (3,)]
         """
-        places = [self.columns.index(name) for name in names]
-        if len(places) == 1:
-            return [(value,) for value in dict.fromkeys(map(itemgetter(*places), self.rows))]
-        return list(dict.fromkeys(map(itemgetter(*places), self.rows)))
+        positions = [self.columns.index(name) for name in names]
+        if len(positions) == 1:
+            return [(value,) for value in dict.fromkeys(map(itemgetter(*positions), self.rows))]
+        return list(dict.fromkeys(map(itemgetter(*positions), self.rows)))
 
 
 def query(
     path: StoreLocation, sql: str, *, limit: int | None = None, timeout: float = 30.0, most: float = math.inf
 ) -> Rows:
-    """Run a stranger's SQL: one statement that reads, for a limited time.
+    """Run untrusted SQL: a single reading statement with a time limit.
 
     Args:
         path: the store, a file or a database of a server.
         sql: one SELECT.
-        limit: the most rows to return, None for all.
-        timeout: seconds.
-        most: bytes of memory that the rows may take.
+        limit: maximum number of rows to return, None for all.
+        timeout: in seconds.
+        most: maximum memory of the rows in bytes.
 
     Raises:
-        TeachMattersError: the SQL is wrong, does something else than read, or takes too long or too much.
+        TeachMattersError: the SQL is invalid, does not only read, or exceeds the time or the memory.
     """
     with stream(path, sql, timeout=timeout) as found:
         rows: list[tuple[Any, ...]] = []
@@ -66,7 +66,7 @@ def query(
 
 
 def stream(path: StoreLocation, sql: str, *, timeout: float) -> contextlib.AbstractContextManager[Stream]:
-    """The same guard as ``query``, for more rows than fit into memory.
+    """Run untrusted SQL as ``query`` does, for more rows than fit into memory.
 
     Args:
         path: the store.
@@ -74,7 +74,7 @@ def stream(path: StoreLocation, sql: str, *, timeout: float) -> contextlib.Abstr
         timeout: seconds until the last row.
 
     Raises:
-        TeachMattersError: as ``query``, here or while the rows are walked through.
+        TeachMattersError: as ``query``, here or during the iteration.
     """
     if timeout <= 0:
         raise TeachMattersError(f"a timeout of {timeout:g} seconds leaves no time. Give more than 0")

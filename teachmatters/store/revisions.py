@@ -1,4 +1,4 @@
-"""Revisions of the store's tables: which this code knows."""
+"""The revisions of the store's tables that this code knows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def head() -> str:
 
 
 def known_revision(path: StoreLocation, row: Sequence[Any] | None) -> str:
-    """The revision that a store says it has.
+    """Return the recorded revision of a store.
 
     Raises:
-        TeachMattersError: it says none, or one that this code does not know.
+        TeachMattersError: the store records no revision, or one that this code does not know.
     """
     if row is None:
         raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")

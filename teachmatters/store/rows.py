@@ -1,4 +1,4 @@
-"""What a run and its result are as rows of the tables."""
+"""Converts a run and its result to rows of the tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from teachmatters.store.run import ModelRow, Run, canonical, lenient
 
 
 def check(run: Run, result: Result) -> None:
-    """Refuse a result that does not keep to what was declared, before anything is written.
+    """Check a result against the declaration of its analysis before anything is written.
 
     Raises:
-        TeachMattersError: a number that is not finite, above 1e100 or there twice, a metric or protocol that was not
-            declared, an array without the axes that it names, or twice the same.
+        TeachMattersError: a value is not finite, above 1e100 or recorded twice, a metric or protocol is not declared,
+            or an array does not match its axes or is recorded twice.
     """
     declared = {spec.name: spec.protocols for spec in run.metrics}
     keys = set()
@@ -32,7 +32,7 @@ def check(run: Run, result: Result) -> None:
             raise TeachMattersError(f"{run.cell.analysis} recorded {what}; it was to record {listing(declared)}")
         for name, number in (("value", record.value), ("std", record.std)):
             if number is not None and not abs(float(number)) <= LARGEST:
-                raise TeachMattersError(f"{name} of {_place(record)} is {number}. Nothing of this run was stored")
+                raise TeachMattersError(f"{name} of {_shown(record)} is {number}. Nothing of this run was stored")
         keys.add(_key(record))
     if len(keys) < len(result.records):
         raise TeachMattersError(f"{run.cell.analysis} recorded the same number twice. Nothing of this run was stored")
@@ -51,14 +51,14 @@ def _check_maps(run: Run, result: Result) -> None:
 
 
 def model_values(model: ModelRow) -> dict[str, Any]:
-    """Columns of ``models``."""
+    """Return the columns of ``models``."""
     values = asdict(model)
     del values["label"]
     return values
 
 
 def metric_values(analysis: str, spec: MetricSpec) -> dict[str, Any]:
-    """Columns of ``metrics``."""
+    """Return the columns of ``metrics``."""
     names = ("name", "title", "summary", "unit", "higher_is_better", "level", "headline", "source")
     facts = {name: getattr(spec, name) for name in names}
     facts.update(analysis=analysis, main_protocol=next(iter(spec.protocols), ""))
@@ -67,7 +67,7 @@ def metric_values(analysis: str, spec: MetricSpec) -> dict[str, Any]:
 
 
 def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str, Any]:
-    """Columns of ``run_facts``."""
+    """Return the columns of ``run_facts``."""
     cell = run.cell
     same = ("model", "other_model", "dataset", "split", "fingerprint", "analysis", "analysis_version", "seed", "dtype")
     return {
@@ -90,7 +90,7 @@ def run_values(run: Run, model_id: int, other_model_id: int | None) -> dict[str,
 
 
 def recorded_rows(run: Run, run_id: int, metrics: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Rows of ``recorded``: every metric and protocol, also those without a number."""
+    """Return the rows of ``recorded``: every metric and protocol, including those without a value."""
     fixed = {"run_id": run_id, "other_model": run.cell.other_model, "is_newest": True}
     return [
         {**fixed, "metric_id": metrics[spec.name], "protocol": protocol}
@@ -100,7 +100,7 @@ def recorded_rows(run: Run, run_id: int, metrics: Mapping[str, int]) -> list[dic
 
 
 def number_rows(run: Run, run_id: int, metrics: Mapping[str, int], result: Result) -> list[dict[str, Any]]:
-    """Rows of ``records``, in the order of the primary key."""
+    """Return the rows of ``records`` in the order of the primary key."""
     names = ("layer", "head", "other_layer")
     return [
         {
@@ -119,18 +119,18 @@ def number_rows(run: Run, run_id: int, metrics: Mapping[str, int], result: Resul
 
 
 def unit_lists(result: Result) -> set[tuple[str, ...]]:
-    """The lists of names that the arrays have, each once."""
+    """Return the lists of unit names of the arrays, each once."""
     return {stored.units for stored in result.maps if stored.units is not None}
 
 
 def unit_values(units: tuple[str, ...]) -> dict[str, Any]:
-    """Columns of ``unit_lists``."""
+    """Return the columns of ``unit_lists``."""
     text = canonical(units)
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "units": text}
 
 
 def array_rows(run_id: int, lists: Mapping[tuple[str, ...], int], result: Result) -> list[dict[str, Any]]:
-    """Rows of ``map_arrays``; ``lists`` holds the ids of the unit lists."""
+    """Return the rows of ``map_arrays``; ``lists`` holds the ids of the unit lists."""
     return [
         {
             "run_id": run_id,
@@ -158,11 +158,11 @@ def _key(record: Record) -> tuple[str, str, int, int, int, str]:
     return (record.metric, record.protocol, record.layer, record.head, record.other_layer, record.category)
 
 
-def _place(record: Record) -> str:
+def _shown(record: Record) -> str:
     parts = {"layer": record.layer, "head": record.head, "other layer": record.other_layer, "category": record.category}
     return ", ".join([record.metric, *(f"{name} {value}" for name, value in parts.items() if value)])
 
 
 def _moment(moment: datetime) -> str:
-    """ISO text in UTC of one width, so that texts sort as times do."""
+    """Return ISO text in UTC of fixed width, so that texts sort as times do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")

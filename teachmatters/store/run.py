@@ -1,4 +1,4 @@
-"""What a run is: the cell that says when a number may be reused, and everything else that goes with it."""
+"""Descriptions of a run: its cell, which decides whether a stored result may be reused, and its provenance."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ModelRow:
     """A model as it was measured.
 
     Attributes:
-        label: what the column ``model`` holds.
-        name: the name it was asked for by.
+        label: value of the column ``model``.
+        name: the name that the user gave.
         weights: sha256 in hex.
-        family, supervision, arch: what reports group and caption by.
+        family, supervision, arch: for grouping and captions in reports.
         patch_size, image_size: in pixels.
-        depth, heads: blocks, and heads of a block.
+        depth, heads: number of blocks, and of heads per block.
     """
 
     label: str
@@ -43,15 +43,15 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """All that changes a number; only a number of an equal cell is reused.
+    """Everything that a value depends on; only a result with an equal cell is reused.
 
     Attributes:
         model, weights: label and sha256 of the model, the first of a pair.
-        other_model, other_weights: of the second of a pair, else empty. ``model <= other_model``.
+        other_model, other_weights: of the second model of a pair, else empty; ``model <= other_model``.
         dataset, split, fingerprint: the data, and a sha256 over the items used.
-        analysis, analysis_version: what was computed.
-        parameters: every parameter that is part of the setting, defaults filled in.
-        limit, seed, dtype: the rest.
+        analysis, analysis_version: the analysis.
+        parameters: every parameter that is part of the setting, with defaults filled in.
+        limit, seed, dtype: as given to the command.
 
     >>> cell = Cell(model="a", weights="00", dataset="photos", split="all", fingerprint="11", analysis="knn",
     ...             analysis_version=1, parameters={"k": (10, 20)}, limit=None, seed=0, dtype="float32")
@@ -78,7 +78,7 @@ class Cell:
             raise ValueError(f"a pair is stored in one order: {self.other_model!r} comes before {self.model!r}")
 
     def key(self) -> str:
-        """Sha256 in hex of the canonical JSON of all of it."""
+        """Return the sha256 of the cell's canonical JSON in hex."""
         return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()
 
 
@@ -88,17 +88,17 @@ class Run:
 
     Attributes:
         run_id: a UUID as text.
-        cell: what it measured.
-        model, other: the models; ``other`` only for a pair (also for a model with itself).
-        setting: the text of all that is not at its default.
-        device: where it ran.
-        n_items, n_skipped: items of the data set that were used, and that could not be read.
-        notes: what was said once, JSON values.
-        versions: of the packages that the numbers depend on.
+        cell: the cell that was measured.
+        model, other: the models; ``other`` only for a pair (including a model with itself).
+        setting: text of all parameters that are not at their default.
+        device: on which it ran.
+        n_items, n_skipped: number of items that were used, and that could not be read.
+        notes: remarks as JSON values.
+        versions: of the packages that the values depend on.
         git_commit: of a development checkout.
-        started_at, finished_at: aware; the runs of a command may overlap.
-        seconds: its share of the time that the command took; the shares of a command's runs do not overlap.
-        metrics: all that were measured, also those that gave no row.
+        started_at, finished_at: times with a time zone; the runs of a command may overlap.
+        seconds: the run's share of the time that the command took; the shares do not overlap.
+        metrics: all metrics that were measured, including those without a row.
     """
 
     run_id: str
@@ -119,13 +119,13 @@ class Run:
 
     def __post_init__(self) -> None:
         other = (self.other.label, self.other.weights) if self.other else ("", "")
-        told = (self.cell.model, self.cell.weights, self.cell.other_model, self.cell.other_weights)
-        if (self.model.label, self.model.weights, *other) != told:
-            raise ValueError(f"the run's models are not those of its cell: {told}")
+        expected = (self.cell.model, self.cell.weights, self.cell.other_model, self.cell.other_weights)
+        if (self.model.label, self.model.weights, *other) != expected:
+            raise ValueError(f"the run's models are not those of its cell: {expected}")
 
 
 def canonical(value: Any) -> str:
-    """JSON in one spelling: keys sorted, no spaces; numbers of NumPy become plain ones, texts are as public.storable.
+    """Return canonical JSON: sorted keys, no spaces, plain numbers for NumPy's, and texts as ``public.storable``.
 
     Raises:
         TeachMattersError: a number is not finite.
@@ -139,11 +139,12 @@ def canonical(value: Any) -> str:
         )
     except ValueError as error:
         raise TeachMattersError(f"a parameter is not a finite number: {value}") from error
-    return _NOT_UTF8.sub(lambda half: rf"\\u{ord(half[0]):x}", text)  # two: JSON takes one of them away
+    # Two backslashes, because JSON reads them as one.
+    return _NOT_UTF8.sub(lambda surrogate: rf"\\u{ord(surrogate[0]):x}", text)
 
 
 def lenient(value: Any) -> str:
-    """JSON of notes: what is not finite becomes its name, since a note must never cost a day's work.
+    """Return JSON of notes in which numbers that are not finite become text: a note must never cost a run.
 
     >>> lenient({"worst": float("nan")})
     '{"worst":"NaN"}'

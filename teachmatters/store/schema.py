@@ -1,22 +1,22 @@
 """The tables behind the four views. They may change with a revision; the views may not.
 
-Reports may also read the table ``metrics``, the facts that came with the numbers:
+Reports may also read the table ``metrics``, which describes the metrics:
 
     id                integer
     analysis, name    ``knn``, ``knn-top1``
-    title, summary    how tables and axes call it; its definition in a line
+    title, summary    its name in tables and on axes; its definition in one line
     unit              such as ``percent``; empty for a pure number
-    higher_is_better  1, 0, or NULL where there is no better
-    lower, upper      smallest and largest possible value, NULL where open
+    higher_is_better  1, 0, or NULL if it has no direction
+    lower, upper      smallest and largest possible value, NULL if unbounded
     level             ``layer``, ``head``, ``category`` or ``layer-pair``: the finest rows; ``map``: arrays, no rows
-    main_protocol     of its protocols the one declared first, to be preferred; empty for the unnamed one
+    main_protocol     the protocol that is declared first and preferred; empty for the unnamed protocol
     headline          1 if every protocol and layer has one overall row
-    source            where the definition comes from
+    source            the publication of the definition
 
-A metric whose description changed has one row for each description: the one with the highest id is the latest.
+A metric whose description changed has one row for each description; the row with the highest id is the latest.
 
-Keys are integers inside. Key columns of a number are never NULL, 0 and the empty text mean "none", so that they can
-stand under one primary key; the views turn them into NULL.
+Keys are integers. The key columns of a value are never NULL, so that they can form a primary key: 0 and the empty text
+mean "none", and the views turn them into NULL.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
 
 class StorableText(TypeDecorator[str]):
-    """Text of any kind, written and compared as ``storable`` spells it: labels and categories come from file names.
+    """Text that is written and compared as ``storable`` returns it, because labels may come from file names.
 
-    Texts sort by their bytes, as SQLite sorts them.
+    Texts sort by their bytes, as in SQLite.
     """
 
     impl = Text().with_variant(Text(collation="C"), "postgresql")
@@ -60,7 +60,7 @@ class StorableText(TypeDecorator[str]):
 
 
 class Flag(TypeDecorator[bool]):
-    """Yes or no as 1 or 0, which the views show and queries compare with, also where a database has truth values."""
+    """A boolean stored as 1 or 0, as views show it and queries compare it, even if the database has booleans."""
 
     impl = Boolean
     cache_ok = True
@@ -75,12 +75,12 @@ class Flag(TypeDecorator[bool]):
         return None if value is None else bool(value)
 
 
+# Numbers that may exceed 32 bits; every integer of SQLite has 64 bits.
 Count = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
-"""What may be larger than 32 bits: SQLite has one kind of whole number, of 64."""
 
 
 class Base(DeclarativeBase):
-    """All tables of the store. The migrations make them; a test holds the two together."""
+    """The base of all tables. The migrations make the tables; a test compares the two."""
 
     type_annotation_map = {  # noqa: RUF012 (as SQLAlchemy reads it)
         str: StorableText,
@@ -91,7 +91,7 @@ class Base(DeclarativeBase):
 
 
 class Model(Base):
-    """What is known of a model; one row for each distinct content."""
+    """Facts of a model; one row for each distinct content."""
 
     __tablename__ = "models"
     __table_args__ = (
@@ -113,7 +113,7 @@ class Model(Base):
 
 
 class Metric(Base):
-    """What was said of a metric when it was measured; one row for each distinct content."""
+    """The description of a metric when it was measured; one row for each distinct content."""
 
     __tablename__ = "metrics"
     __table_args__ = (Index("metrics_name", "name", "analysis"),)
@@ -134,7 +134,7 @@ class Metric(Base):
 
 
 class RunFacts(Base):
-    """One run: its cell, where and when it ran. ``model`` and ``other_model`` are labels."""
+    """One run: its cell and its provenance. ``model`` and ``other_model`` are labels."""
 
     __tablename__ = "run_facts"
     __table_args__ = (
@@ -173,7 +173,7 @@ class RunFacts(Base):
 
 
 class Recorded(Base):
-    """One metric and protocol that a run recorded, even without a number. Exactly one run's is the newest."""
+    """A metric and protocol that a run recorded, even without a value. Exactly one run has the newest."""
 
     __tablename__ = "recorded"
     __table_args__ = (Index("recorded_metric", "metric_id", "is_newest"), {"sqlite_with_rowid": False})
@@ -186,7 +186,7 @@ class Recorded(Base):
 
 
 class Number(Base):
-    """One number. Without a rowid the primary key is the table, and a run's numbers lie together in it."""
+    """One value. The table has no rowid, so that its rows, and those of a run, are in the order of the primary key."""
 
     __tablename__ = "records"
     __table_args__ = (

@@ -1,7 +1,7 @@
-"""Whether the values in a store are what its columns are for: a stranger's file may hold anything anywhere.
+"""Checks the types and ranges of the values in a store, because a file from elsewhere may hold anything.
 
-Small tables are checked whole when a store is opened to be read, all tables before they are merged, and numbers of a
-report as they are read: a store may have millions.
+Small tables are checked when a store is opened for reading, and all tables before a merge. A store may have millions of
+numbers, so those of a report are checked when they are read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from teachmatters.store.sqlite.read_connection import connect
 SMALL = ("models", "metrics", "run_facts")
 NUMBERS = (*SMALL, "recorded", "records")
 
-LONGEST = 10_000  # letters of a text that is no JSON
+LONGEST = 10_000  # characters of a text that is not JSON
 
 _BAD = {
     "i": "typeof({0}) <> 'integer'",
@@ -38,10 +38,11 @@ _TEXTS = "tjd"
 
 
 def check_store(path: StoreLocation, tables: Collection[str] = SMALL) -> None:
-    """Refuse a file some of whose tables hold what their columns are not for; a server is not asked.
+    """Check the values in some tables of a file; a server checks them itself.
 
     Raises:
-        DamagedError: such a value, or what ``read_connection.connect`` refuses.
+        DamagedError: a value has the wrong type or range.
+        TeachMattersError: as ``read_connection.connect``.
     """
     if isinstance(path, Path):
         with contextlib.closing(connect(path)) as connection:
@@ -51,22 +52,23 @@ def check_store(path: StoreLocation, tables: Collection[str] = SMALL) -> None:
 def check_tables(
     path: StoreLocation, connection: sqlite3.Connection, revision: str, tables: Collection[str] = ()
 ) -> None:
-    """Refuse some tables, or all, of a store of a revision, as ``check_store`` does."""
+    """Check the values in some tables, or in all, of a store with this revision."""
     for table, columns in shape.tables(revision).items():
         if tables and table not in tables:
             continue
-        if told := _wrong_value(connection, table, columns) or _wrong_text(connection, table, columns):
-            raise _refused(path, f"{table}.{told}")
+        if problem := _wrong_value(connection, table, columns) or _wrong_text(connection, table, columns):
+            raise _damaged(path, f"{table}.{problem}")
 
 
-def _refused(path: StoreLocation, told: str) -> DamagedError:
+def _damaged(path: StoreLocation, problem: str) -> DamagedError:
     return DamagedError(
-        f"{path} is damaged, or was changed by another program: {told}. Restore a copy, or name another file with --db"
+        f"{path} is damaged, or was changed by another program: {problem}. Restore a copy, or name another file with "
+        "--db"
     )
 
 
 def _wrong_value(connection: sqlite3.Connection, table: str, columns: dict[str, str]) -> str:
-    """The first column that holds what it is not for, and what; empty if none does."""
+    """Describe the first value of the wrong type or range; empty if there is none."""
     terms = {}
     for name, letter in columns.items():
         bad = _BAD[letter[0]].format(name)
@@ -77,13 +79,12 @@ def _wrong_value(connection: sqlite3.Connection, table: str, columns: dict[str, 
         return ""
     (name,) = row
     number = f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} END"
-    asked = f"SELECT typeof({name}), {number} FROM {table} WHERE {terms[name]} LIMIT 1"
-    kind, value = connection.execute(asked).fetchone()
-    return f"{name} holds {_named(kind, value, columns[name])}"
+    sql = f"SELECT typeof({name}), {number} FROM {table} WHERE {terms[name]} LIMIT 1"
+    kind, value = connection.execute(sql).fetchone()
+    return f"{name} holds {_in_words(kind, value, columns[name])}"
 
 
-def _named(kind: str, value: object, letter: str) -> str:
-    """What a value is, in words."""
+def _in_words(kind: str, value: object, letter: str) -> str:
     if value is not None:
         return f"{value:g}" if isinstance(value, float) else str(value)
     if kind == "text" and letter[0] in _TEXTS:
@@ -92,7 +93,7 @@ def _named(kind: str, value: object, letter: str) -> str:
 
 
 def _wrong_text(connection: sqlite3.Connection, table: str, columns: dict[str, str]) -> str:
-    """The first column with a text that is no UTF-8, of which SQLite itself takes no notice."""
+    """Describe the first text that is not UTF-8, which SQLite itself does not check; empty if there is none."""
     names = [name for name, letter in columns.items() if letter[0] in _TEXTS]
     with _as_bytes(connection):
         for row in connection.execute(f"SELECT DISTINCT {', '.join(names)} FROM {table}"):
@@ -114,26 +115,26 @@ def _as_bytes(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def check_rows(path: StoreLocation, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Refuse rows of a report of ours that hold what the columns of the views are not for.
+    """Check the rows of a built-in report against the types and ranges of the views' columns.
 
     Raises:
-        DamagedError: such a value.
+        DamagedError: a value has the wrong type or range.
     """
-    for place, name in enumerate(columns):
-        values = [row[place] for row in rows]
+    for position, name in enumerate(columns):
+        values = [row[position] for row in rows]
         kinds = set(map(type, values)) - {type(None)}
         if wrong := kinds - _kinds(name):
-            told = "a text" if str in wrong else "bytes" if bytes in wrong else "a number"
-            raise _refused(path, f"{name} holds {told}")
+            found = "a text" if str in wrong else "bytes" if bytes in wrong else "a number"
+            raise _damaged(path, f"{name} holds {found}")
         counts = name in public.COUNTED
         least, most = (0, public.DEEPEST) if counts else (-public.LARGEST, public.LARGEST)
         for value in values if float in kinds or counts else ():
             if isinstance(value, int | float) and not least <= value <= most:
-                raise _refused(path, f"{name} holds {value:g}")
+                raise _damaged(path, f"{name} holds {value:g}")
 
 
 def _kinds(name: str) -> frozenset[type]:
-    """What a column may hold, by its name; one that is none of the views' is a report's own."""
+    """Return the types that a column of this name may hold; a column of no view is a report's own."""
     if name in public.INTEGERS:
         return frozenset({int})
     if name in public.REALS:

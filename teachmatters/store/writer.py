@@ -1,4 +1,4 @@
-"""Writing a store: whole runs, or nothing."""
+"""Writes runs to a store, each in one transaction."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from teachmatters.store.rows import (
 from teachmatters.store.run import Cell, Run
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
 
-PATIENCE = 600.0  # seconds: a finished run waits for other writers rather than being lost
+PATIENCE = 600.0  # seconds that a finished run waits for other writers before it is lost
 
-PAUSES = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds: nor for a server that is just restarted
+PAUSES = (1, 2, 4, 8, 15, 30, 30, 30)  # seconds between attempts to reach a server that may be restarting
 
 
 class Store:
@@ -47,14 +47,14 @@ class Store:
 
     @classmethod
     def open(cls, path_or_url: str | StoreLocation, *, timeout: float = WAIT) -> Store:
-        """Open a store for writing; make it if there is none, bring an older one up to date.
+        """Open a store for writing; make it if it does not exist, and migrate an older one.
 
         Args:
-            path_or_url: the file, also as a ``sqlite:///`` URL; a ``postgresql://`` URL.
-            timeout: seconds to wait for another writer, now; ``record`` waits for ten minutes.
+            path_or_url: a file, a ``sqlite:///`` URL or a ``postgresql://`` URL.
+            timeout: seconds to wait now for another writer; ``record`` waits ten minutes.
 
         Raises:
-            TeachMattersError: what is there cannot be used, see files.py and migrate.py; it was left as it was.
+            TeachMattersError: the file or database cannot be used, see files.py and migrate.py; it is unchanged.
         """
         path = plain_path(path_or_url)
         prepare(path, timeout)
@@ -62,10 +62,10 @@ class Store:
 
     @classmethod
     def reading(cls, path: StoreLocation) -> Store:
-        """A store of which ``recorded`` is all that may be asked: nothing is made, altered or left behind.
+        """Open a store for reading only; nothing is created, changed or left behind.
 
         Raises:
-            TeachMattersError: what is there is no store, or newer than this code.
+            TeachMattersError: it is not a store, or newer than this code.
         """
         return cls(path, backend_of(path).reading_engine())
 
@@ -76,11 +76,11 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close all connections."""
         self._engine.dispose()
 
     def recorded(self, cell: Cell) -> frozenset[str]:
-        """The metrics whose newest run, the one that ``results`` shows, has this very cell."""
+        """Return the metrics whose newest run, the one that ``results`` shows, has exactly this cell."""
         shown = (
             select(Metric.name, func.max(Recorded.is_newest).label("is_newest"))
             .join(Recorded, Recorded.metric_id == Metric.id)
@@ -94,23 +94,22 @@ class Store:
             return frozenset(session.scalars(whole))
 
     def supervisions(self, label: str, weights: str) -> frozenset[str]:
-        """Return what runs of a model with these weights say of its supervision."""
-        said = (
+        """Return the supervisions that runs of a model with these weights have recorded."""
+        recorded = (
             select(Model.supervision)
             .join(RunFacts, (RunFacts.model_id == Model.id) | (RunFacts.other_model_id == Model.id))
             .where(Model.weights == weights, (RunFacts.model == label) | (RunFacts.other_model == label))
             .distinct()
         )
         with plain_errors(self.path), Session(self._engine.execution_options(**{READING: True})) as session:
-            return frozenset(session.scalars(said))
+            return frozenset(session.scalars(recorded))
 
     def record(self, run: Run, result: Result) -> None:
         """Store a run with its rows and maps in one transaction, all or nothing.
 
         Raises:
-            TeachMattersError: a number that is not finite, twice there, or of a metric or protocol that was not
-                declared; the disk is full; somebody else kept the store locked for ten minutes; the server was gone
-                for two.
+            TeachMattersError: a value is not finite, recorded twice, or of an undeclared metric or protocol; the disk
+                is full; another program kept the store locked for ten minutes; the server was away for two minutes.
         """
         check(run, result)
         for nth, pause in enumerate((*PAUSES, None)):
@@ -141,7 +140,7 @@ class Store:
 
 
 def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
-    """What is newest of this metric is about to be something else."""
+    """Clear the mark of the runs that have been the newest for this metric."""
     cell = run.cell
     same = select(RunFacts.id).where(
         RunFacts.model == cell.model,
@@ -161,7 +160,7 @@ def _supersede(session: Session, run: Run, spec: MetricSpec) -> None:
 
 
 def _same_or_new(session: Session, table: type[Model | Metric | UnitList], values: dict[str, Any]) -> int:
-    """The id of the row with exactly this content; safe because the transaction holds the write lock."""
+    """Return the id of the row with exactly this content; inserting it is safe, because the transaction is locked."""
     columns = {name: getattr(table, name) for name in values}
     equal = [columns[name].is_(None) if value is None else columns[name] == value for name, value in values.items()]
     found = session.scalar(select(table.id).where(*equal))

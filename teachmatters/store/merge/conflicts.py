@@ -1,4 +1,4 @@
-"""Where stores say different things about the same thing. Nothing is lost for it; which of the two is shown is said."""
+"""Finds conflicts between stores that are merged. Both runs are kept; a conflict reports which of them is shown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from teachmatters.store.merge.content import FACTS, NUMBER, Clash, Content, colu
 from teachmatters.store.merge.target import Queryable
 from teachmatters.store.schema import Metric
 
+# Key of values in the view ``results``: model, other model, data set, split, analysis, setting, metric, protocol.
 ResultKey: TypeAlias = tuple[Any, ...]
-"""Of numbers in the view ``results``: model, other model, data set, split, analysis, setting, metric, protocol."""
 
-_PLACES = """
+_RESULT_KEYS = """
 SELECT
     run.model, run.other_model, run.dataset, run.split, run.analysis, run.setting, metric.name, recorded.protocol,
     run.id, run.finished_at
@@ -23,6 +23,7 @@ FROM recorded
 JOIN run_facts AS run ON run.id = recorded.run_id
 JOIN metrics AS metric ON metric.id = recorded.metric_id
 """
+# The parts of a cell that are not part of the result key, in words.
 _CELL = {
     "model's weights": "weights",
     "other model's weights": "weights of the other model",
@@ -33,7 +34,6 @@ _CELL = {
     "seed": "seed",
     "dtype": "dtype",
 }
-"""Parts of a cell that are not part of the place, in words."""
 
 _VALUE = NUMBER.index("value")
 _CIRCUMSTANCES = ("device", "n_items", "n_skipped", "git_commit")
@@ -43,12 +43,12 @@ _KEPT = "every run keeps its own, and reports go by the run that finished last"
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two stores that differ.
+    """A difference between two stores.
 
     Attributes:
-        what: the runs' place, or the metric.
-        why: how they differ, and which is shown.
-        run_ids: of the runs, the one that is shown first; none for facts of a metric.
+        what: the model, data set and analysis of the runs, or the metric.
+        why: how the two differ, and which is shown.
+        run_ids: ids of the runs, beginning with the one that is shown; empty for the facts of a metric.
     """
 
     what: str
@@ -58,7 +58,7 @@ class Conflict:
 
 # ---------------------------------------------------------------- two runs with one id
 def of_ids(clash: Clash) -> Conflict:
-    """Of two runs with one id, one of which got an id of its own."""
+    """Return the conflict of two different runs with the same id, one of which received a new id."""
     both = zip(FACTS, clash.here.facts, clash.there.facts, strict=True)
     differ = [name for name, here, there in both if here != there and name != "cell_key"]
     parts = {"recorded": "facts of metrics", "numbers": "numbers", "arrays": "arrays"}
@@ -70,54 +70,54 @@ def of_ids(clash: Clash) -> Conflict:
     return Conflict(f"run {clash.run_id}", why, (clash.run_id, clash.own))
 
 
-# ---------------------------------------------------------------- two runs for one place
+# ---------------------------------------------------------------- two runs for one result
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two stores that are set beside each other.
+    """One of two stores that are compared.
 
     Attributes:
-        connection: reads it.
-        runs: its runs by their key, under the ids that they have in the target.
+        connection: reads the store.
+        runs: for each run its key in this store and its id in the target.
     """
 
     connection: Queryable
     runs: Mapping[int, str]
 
     def newest(self) -> dict[ResultKey, tuple[str, str, int]]:
-        """For every place the run that finished last: when, its id and its key."""
+        """Return, for every result, the time, id and key of the run that finished last."""
         newest: dict[ResultKey, tuple[str, str, int]] = {}
-        for *place, key, when in self.connection.execute(_PLACES):
+        for *result, key, when in self.connection.execute(_RESULT_KEYS):
             run = (when, self.runs[key], key)
-            newest[tuple(place)] = max(run, newest.get(tuple(place), run))
+            newest[tuple(result)] = max(run, newest.get(tuple(result), run))
         return newest
 
 
-def of_places(here: Side, there: Side, passed_over: set[str]) -> list[Conflict]:
-    """Of runs of two stores that would stand in the same place with something else, and are not in both.
+def of_results(here: Side, there: Side, reported: set[str]) -> list[Conflict]:
+    """Return the conflicts of runs that have different values for the same result and are not in both stores.
 
     Args:
         here: the target, before anything is added.
         there: the source.
-        passed_over: ids of runs that have been told of.
+        reported: ids of runs whose conflict was already reported.
     """
-    ours, theirs = here.newest(), there.newest()
-    both = {*here.runs.values()} & {*there.runs.values()} | passed_over
+    newest_here, newest_there = here.newest(), there.newest()
+    excluded = {*here.runs.values()} & {*there.runs.values()} | reported
     pairs: dict[tuple[int, int], list[ResultKey]] = {}
-    for place, (_, name, key) in theirs.items():
-        _, mine, mine_key = ours.get(place, ("", "", 0))
-        if mine and not {name, mine} & both:
-            pairs.setdefault((mine_key, key), []).append(place)
-    found = []
-    for (one, other), places in pairs.items():
-        run, rival = Content.of(here.connection, one), Content.of(there.connection, other)
-        if how := _difference(run, rival, places):
-            runs = {here.runs[one]: run, there.runs[other]: rival}
-            found.append(_conflict(runs, places[0], how))
-    return found
+    for result, (_, there_id, there_key) in newest_there.items():
+        _, here_id, here_key = newest_here.get(result, ("", "", 0))
+        if here_id and not {there_id, here_id} & excluded:
+            pairs.setdefault((here_key, there_key), []).append(result)
+    conflicts = []
+    for (here_key, there_key), results in pairs.items():
+        run, rival = Content.of(here.connection, here_key), Content.of(there.connection, there_key)
+        if how := _difference(run, rival, results):
+            runs = {here.runs[here_key]: run, there.runs[there_key]: rival}
+            conflicts.append(_conflict(runs, results[0], how))
+    return conflicts
 
 
-def _conflict(runs: dict[str, Content], place: ResultKey, how: str) -> Conflict:
-    model, other, data, _, analysis, setting, *_ = place
+def _conflict(runs: dict[str, Content], result: ResultKey, how: str) -> Conflict:
+    model, other, data, _, analysis, setting, *_ = result
     what = ", ".join([f"{model} and {other}" if other else model, data, analysis, *filter(None, [setting])])
     shown, hidden = sorted(runs, key=lambda run: (runs[run].finished_at, run), reverse=True)
     when = runs[shown].finished_at[:19].replace("T", " ")
@@ -125,10 +125,10 @@ def _conflict(runs: dict[str, Content], place: ResultKey, how: str) -> Conflict:
     return Conflict(what, why, (shown, hidden))
 
 
-def _difference(here: Content, there: Content, places: list[ResultKey]) -> str:
-    """How two runs differ that claim the same places, empty if they say the same."""
+def _difference(here: Content, there: Content, results: list[ResultKey]) -> str:
+    """Describe the difference of two runs that share results; empty if their values are equal."""
     one, other = (dict(zip(FACTS, content.facts, strict=True)) for content in (here, there))
-    metrics = {(metric, protocol) for *_, metric, protocol in places}
+    metrics = {(metric, protocol) for *_, metric, protocol in results}
     if one["cell_key"] != other["cell_key"]:
         differ = [words for name, words in _CELL.items() if one[name] != other[name]]
         return f"not the same {listing(differ or ['cell'])} ({listing(sorted({name for name, _ in metrics}), 4)})"
@@ -137,7 +137,7 @@ def _difference(here: Content, there: Content, places: list[ResultKey]) -> str:
 
 
 def _numbers(here: Content, there: Content, metrics: set[tuple[str, str]]) -> str:
-    """How far the numbers of some metrics are apart, empty where they are equal."""
+    """Describe how far the values of some metrics differ; empty if they are equal."""
     one, other = (
         {(*metric, *row[:_VALUE]): row[_VALUE:] for metric in metrics for row in run.numbers[metric]}
         for run in (here, there)
@@ -153,7 +153,7 @@ def _numbers(here: Content, there: Content, metrics: set[tuple[str, str]]) -> st
 
 
 def _circumstances(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
-    """What else was different, and may be why."""
+    """Yield other differences between the runs, which may be the cause."""
     one, other = (
         {**{name: run[name] for name in _CIRCUMSTANCES}, **json.loads(run["versions"])} for run in (here, there)
     )
@@ -164,18 +164,19 @@ def _circumstances(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]
 
 # ---------------------------------------------------------------- facts of a metric
 def of_metrics(source: Queryable, target: Queryable, added: Iterable[int]) -> list[Conflict]:
-    """Of metrics that runs to be added were measured with, and whose facts are not the target's latest."""
-    theirs, ours = _facts(source), _facts(target)
+    """Return the conflicts of metrics of added runs whose facts are not the latest facts in the target."""
+    source_facts, target_facts = _facts(source), _facts(target)
     measured = "SELECT metric_id FROM recorded WHERE run_id = ?"
     keys = {key for run in added for (key,) in source.execute(measured, (run,))}
     found: list[Conflict] = []
     wordings: list[str] = []
-    for facts in (theirs[key] for key in sorted(keys)):
-        known = [other for other in ours.values() if all(other[name] == facts[name] for name in ("analysis", "name"))]
-        if not known or facts in known or known[-1] in theirs.values():
+    for facts in (source_facts[key] for key in sorted(keys)):
+        metric = facts["analysis"], facts["name"]
+        known = [other for other in target_facts.values() if (other["analysis"], other["name"]) == metric]
+        if not known or facts in known or known[-1] in source_facts.values():
             continue
         differ = [f"{name} {known[-1][name]!r} and {facts[name]!r}" for name in facts if facts[name] != known[-1][name]]
-        differ = [each for each in differ if each.partition(" ")[0] not in _WORDING]
+        differ = [text for text in differ if text.partition(" ")[0] not in _WORDING]
         if differ:
             found.append(Conflict(f"metric {facts['name']}", f"{listing(differ)}: {_KEPT}"))
         else:

@@ -1,4 +1,4 @@
-"""What a run is made of, whatever the integer keys of its store: to be compared with another of the same id."""
+"""The content of a run without the integer keys of its store, to be compared with another run of the same id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 def columns(table: type[Base], *without: str) -> list[str]:
-    """Names of a table's columns, in order.
+    """Return the names of a table's columns, in order.
 
     >>> columns(Metric, "id")[:3]
     ['analysis', 'name', 'title']
@@ -27,12 +27,12 @@ def _of(alias: str, names: list[str]) -> str:
 
 
 _KEYS = ("id", "run_id", "model_id", "other_model_id")
+# Names of the facts of a Content, in order.
 FACTS = [
     *columns(RunFacts, *_KEYS),
     *(f"model's {name}" for name in columns(Model, "id")),
     *(f"other model's {name}" for name in columns(Model, "id")),
 ]
-"""What a content's facts are about, in order."""
 
 _KEY = "SELECT id FROM run_facts WHERE run_id = ?"
 NUMBER = columns(Number, "run_id", "metric_id", "protocol")
@@ -55,14 +55,14 @@ JOIN metrics AS metric ON metric.id = recorded.metric_id
 WHERE recorded.run_id = ?
 ORDER BY metric.name, recorded.protocol
 """
-# Without what is the same in all of them.
+# The columns that are equal in all rows of a run and metric are omitted.
 _NUMBERS = f"""
 SELECT {", ".join(NUMBER)}
 FROM records
 WHERE run_id = ? AND metric_id = ? AND protocol = ?
 ORDER BY layer, head, other_model, other_layer, category
 """
-# A list of units may hold 50,000 names, and many arrays share it.
+# A list of units may hold 50,000 names and is shared by many arrays, so its hash represents it.
 _ARRAYS = f"""
 SELECT unit_list.sha256, {_of("map", columns(Array, "run_id", "unit_list_id"))}
 FROM map_arrays AS map
@@ -74,13 +74,13 @@ ORDER BY map.name, map.layer
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All of a run but its id, and which of its metrics are the newest.
+    """Everything that a store holds of a run, except its id and which of its metrics are the newest.
 
     Attributes:
-        facts: of run and models, as FACTS names them.
-        recorded: its metrics with their facts, and protocols.
-        numbers: of each metric and protocol the rows, as NUMBER names them.
-        arrays: its arrays.
+        facts: of the run and its models, with the names in FACTS.
+        recorded: metrics with their facts, and protocols.
+        numbers: rows of each metric and protocol, with the names in NUMBER.
+        arrays: rows of the arrays.
     """
 
     facts: tuple[Any, ...]
@@ -90,7 +90,7 @@ class Content:
 
     @classmethod
     def of(cls, connection: Queryable, key: int) -> Content:
-        """Read it; ``key`` is the run's in that store."""
+        """Read the content of a run; ``key`` is its key in that store."""
         recorded, numbers = [], {}
         for metric, *facts in connection.execute(_RECORDED, (key,)).fetchall():
             name, protocol = facts[_NAME], facts[-1]
@@ -101,24 +101,24 @@ class Content:
 
     @property
     def finished_at(self) -> str:
-        """When the run ended."""
+        """The time at which the run ended."""
         return str(self.facts[FACTS.index("finished_at")])
 
     @property
     def digest(self) -> str:
-        """Sha256 in hex of all of it."""
+        """The sha256 of the content in hex."""
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Two runs with one id.
+    """Two different runs with the same id.
 
     Attributes:
         run_id: the id.
-        here, there: the target's run, and the one that comes.
-        incoming: the id that the one that comes has from now on.
-        own: the id that one of the two got.
+        here, there: the run in the target, and the run to be added.
+        incoming: the id of the added run in the target.
+        own: the new id of one of the two.
     """
 
     run_id: str
@@ -129,10 +129,10 @@ class Clash:
 
 
 def resolve(source: Queryable, target: Queryable, run_id: str) -> Clash | None:
-    """None if both hold the same run; else one of the two gets an id of its own, if need be in the target.
+    """Return None if both stores hold the same run; otherwise give one of the two runs a new id and return both.
 
-    The later one keeps the id, of two at the same moment the one with the larger digest: so it does not matter which
-    of the two is here and which comes, nor how many there are.
+    The later run keeps the id; if both finished at the same time, the run with the larger digest keeps it. So the
+    result depends neither on the order of merging nor on the number of runs.
     """
     here, there = (Content.of(store, store.execute(_KEY, (run_id,)).fetchone()[0]) for store in (target, source))
     if here == there:
@@ -146,5 +146,5 @@ def resolve(source: Queryable, target: Queryable, run_id: str) -> Clash | None:
 
 
 def _own_id(run_id: str, content: Content) -> str:
-    """A UUID (of version 5, where runs have version 4) that is the same wherever the two meet."""
+    """Return a UUID (version 5, unlike the version 4 of runs) that is the same on every machine."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{run_id} {content.digest}"))

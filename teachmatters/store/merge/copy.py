@@ -1,4 +1,4 @@
-"""Runs of one store into another: rows are copied in bulk, integer keys translated on the way."""
+"""Copies runs from one store into another: copies rows in bulk and translates their integer keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from teachmatters.store.merge.sources import Source
 from teachmatters.store.merge.target import FileTarget, Target
 from teachmatters.store.schema import Array, Base, Metric, Model, Number, Recorded, RunFacts, UnitList
 
-CHUNK = 100
-"""Runs at a time: between two chunks progress is told and Ctrl-C is heard."""
+CHUNK = 100  # runs to copy between two reports of progress and checks for Ctrl-C
 
+# The tables whose rows several runs share, with a query for the keys that the added runs need.
 _SHARED: dict[type[Base], str] = {
     Model: "SELECT model_id FROM {0}.run_facts JOIN temp.added ON old = id "
     "UNION SELECT other_model_id FROM {0}.run_facts JOIN temp.added ON old = id",
     Metric: "SELECT metric_id FROM {0}.recorded JOIN temp.added ON old = run_id",
     UnitList: "SELECT unit_list_id FROM {0}.map_arrays JOIN temp.added ON old = run_id",
 }
-"""Rows that several runs share: the keys of those that the runs to be added need."""
 
+# The tables whose rows belong to one run, with the columns that change and the joins that give their new values.
 _OWN: dict[type[Base], tuple[dict[str, str], str]] = {
     RunFacts: (
         {"id": "run.new", "run_id": "run.name", "model_id": "model.new", "other_model_id": "other.new"},
@@ -46,17 +46,16 @@ _OWN: dict[type[Base], tuple[dict[str, str], str]] = {
         "LEFT JOIN temp.new_unit_lists AS list ON list.old = row.unit_list_id",
     ),
 }
-"""Rows that belong to a run: the columns that are not as they were, and where the new values stand."""
 
 
 def copy(source: Source, target: Target, added: Mapping[str, int], advance: Callable[[int], None]) -> None:
-    """Insert runs of a store, none of them the newest yet.
+    """Insert runs of a store; none of them is marked as the newest yet.
 
     Args:
-        source: the store.
-        target: to be written.
+        source: the store to read.
+        target: the store to write.
         added: ids of the runs, with their keys in the source.
-        advance: is told how many more runs are there.
+        advance: called with the number of runs copied.
 
     Raises:
         TeachMattersError: the source is damaged.
@@ -77,11 +76,11 @@ def copy(source: Source, target: Target, added: Mapping[str, int], advance: Call
 
 @contextlib.contextmanager
 def _mapped(source: Source, target: Target) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """The connection that reads the source, by the name of a schema in it, and whose temporary tables are to be used.
+    """Yield the connection that reads the source and holds the temporary tables, and the source's schema in it.
 
-    That is a file's own: SQLite copies four times as fast from an attached file as rows go through Python. It cannot
-    let go of one within a transaction, though, and holds ten at most. The others are read by their own, and all of them
-    where the target is on a server.
+    This is the connection of a target file if possible: SQLite copies from an attached file four times as fast as rows
+    go through Python. But it cannot detach a file within a transaction, and attaches at most ten. Other sources, and
+    all sources of a server, are read through their own connection.
     """
     connection, schema = source.connection, "main"
     if isinstance(target, FileTarget) and (free := _free(target.connection)):
@@ -98,13 +97,13 @@ def _mapped(source: Source, target: Target) -> Iterator[tuple[sqlite3.Connection
 
 
 def _free(target: sqlite3.Connection) -> str:
-    """The name of a schema that a file may be attached as, empty where it may not."""
+    """Return the schema name for attaching one more file, empty if no more can be attached."""
     attached = [name for _, name, _ in target.execute("PRAGMA database_list") if name not in ("main", "temp")]
     return f"source_{len(attached)}" if len(attached) < target.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED) else ""
 
 
 def _share(connection: sqlite3.Connection, schema: str, target: Target, table: type[Base]) -> None:
-    """Find in the target, or add to it, the shared rows that are needed, and leave the translation of their keys."""
+    """Find or insert the needed shared rows in the target, and write the translation of their keys to a table."""
     name, content = table.__tablename__, columns(table, "id")
     rows = f"SELECT id, {', '.join(content)} FROM {{}}{name} {{}} ORDER BY id"
     known = {tuple(values): key for key, *values in target.execute(rows.format("", ""))}
@@ -123,7 +122,7 @@ def _insert(
     table: type[Base],
     chunk: tuple[int, int],
 ) -> None:
-    """A table's rows of some runs, given by the first of their new keys and the one after the last."""
+    """Insert a table's rows of some runs; ``chunk`` holds the first of their new keys and the one after the last."""
     names, (changed, joins) = columns(table), _OWN[table]
     values = ", ".join(changed.get(name, f"row.{name}") for name in names)
     select = f"SELECT {values} FROM temp.added AS run {joins.format(schema)} WHERE run.new >= ? AND run.new < ?"

@@ -1,12 +1,12 @@
-"""Joining stores of several machines, files or servers: every run once, with its origin, whole or not at all.
+"""Merges the stores of several machines, files or servers in one transaction; every run is stored once.
 
-- Two runs are **equal** when their id and everything recorded with it are; they are stored once.
-- Two runs with one id and different content both stay: the one that finished later keeps the id, the other gets one
-  that is made of the id and its content, the same on every machine (see merge_content.py).
-- In every place of ``results`` stands the run that finished later, of two at the same moment that with the larger id.
+- Two runs are **equal** if their ids and everything recorded with them are equal; they are stored once.
+- Two runs with the same id and different content are both kept: the one that finished later keeps the id, the other
+  gets an id computed from the old id and its content, the same on every machine (see content.py).
+- ``results`` shows the run that finished later; of two that finished at the same time, the one with the larger id.
 
-So what a merged store holds depends on the runs alone, not on the order of the files nor on how often they are merged.
-Files are taken by the age of their runs, so that even the integer keys of a new store come out the same.
+So the content of a merged store depends only on the runs, not on the order of the files or on repeated merges. Files
+are merged in the order of their oldest runs, so that even the integer keys of a new store are the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Protocol
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
-from teachmatters.store.merge.conflicts import Conflict, Side, of_ids, of_metrics, of_places
+from teachmatters.store.merge.conflicts import Conflict, Side, of_ids, of_metrics, of_results
 from teachmatters.store.merge.content import Clash, resolve
 from teachmatters.store.merge.copy import copy
 from teachmatters.store.merge.order import settle
@@ -33,24 +33,24 @@ from teachmatters.store.sqlite.deadline import hearing
 
 
 class Watch(Protocol):
-    """Who is shown how far the work is."""
+    """Receives the progress of a merge."""
 
     def begin(self, label: str, total: int) -> None:
-        """A file with ``total`` runs begins."""
+        """Begin a store with ``total`` runs."""
 
     def advance(self, n: int) -> None:
-        """So many more of its runs are done."""
+        """Count ``n`` more of its runs as done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of one store.
+    """The outcome of merging one store.
 
     Attributes:
         path: the file, or the server's database.
-        runs: how many it holds.
-        added: how many of them the target did not hold yet.
-        conflicts: where it and what was there before say different things.
+        runs: number of its runs.
+        added: number of its runs that the target did not hold before.
+        conflicts: differences between it and the target.
     """
 
     path: StoreLocation
@@ -60,18 +60,18 @@ class Merged:
 
 
 def merge(paths: Sequence[StoreLocation], into: StoreLocation, watch: Watch) -> list[Merged]:
-    """Take the runs of stores into another, in one transaction; the target is made if there is none.
+    """Merge stores into another in one transaction; the target is made if it does not exist.
 
     Args:
-        paths: the stores; they are read only. The target among them is passed over.
+        paths: the stores to read; the target may be among them and is then ignored.
         into: the target.
-        watch: is told of every file and of its runs.
+        watch: receives the progress.
 
     Returns:
-        One for each file, in the order in which they were taken: the file with the oldest run first.
+        the outcome for each store, in the order of merging: the store with the oldest run first.
 
     Raises:
-        TeachMattersError: a file cannot be read as a store, or the target cannot be written; it is as it was.
+        TeachMattersError: a store cannot be read, or the target cannot be written; the target is unchanged.
     """
     with files.named_by("--into"):
         backend_of(into).check_mergeable()
@@ -89,7 +89,7 @@ def merge(paths: Sequence[StoreLocation], into: StoreLocation, watch: Watch) -> 
 
 @contextlib.contextmanager
 def _hearing(sources: Sequence[sqlite3.Connection], target: Target) -> Iterator[None]:
-    """Let Ctrl-C end the SQL on all of them."""
+    """Let Ctrl-C interrupt the SQL on all of these connections."""
     with contextlib.ExitStack() as stack:
         for connection in [*sources, *([target.connection] if isinstance(target, FileTarget) else [])]:
             stack.enter_context(hearing(connection))
@@ -97,10 +97,10 @@ def _hearing(sources: Sequence[sqlite3.Connection], target: Target) -> Iterator[
 
 
 def others(paths: Sequence[StoreLocation], into: StoreLocation) -> list[StoreLocation]:
-    """The files without the target, so that ``*.db`` may be merged into one of them.
+    """Return the stores without the target, so that ``*.db`` may be merged into one of the files.
 
     Raises:
-        TeachMattersError: nothing is left.
+        TeachMattersError: no other store is given.
 
     >>> from pathlib import Path
     >>> others([Path("a.db"), Path("all.db")], Path("all.db"))
@@ -126,16 +126,16 @@ def _take(source: Source, target: Target, watch: Watch) -> Merged:
     clashes = [clash for clash in clashes if clash.incoming in added]
     conflicts = [of_ids(clash) for clash in clashes]
     if added:
-        told = {run_id for clash in clashes for run_id in (clash.run_id, clash.own)}
-        sides = (Side(target, _turned(here)), Side(source.connection, _turned(names)))
-        conflicts += of_places(*sides, told)
+        reported = {run_id for clash in clashes for run_id in (clash.run_id, clash.own)}
+        sides = (Side(target, _inverted(here)), Side(source.connection, _inverted(names)))
+        conflicts += of_results(*sides, reported)
         conflicts += of_metrics(source.connection, target, added.values())
         copy(source, target, added, watch.advance)
     return Merged(source.path, len(names), len(added), conflicts)
 
 
 def _named(source: Source, target: Target, watch: Watch) -> tuple[dict[str, int], list[Clash]]:
-    """The keys of the source's runs by the ids that they have in the target from now on."""
+    """Return the keys of the source's runs by the ids that they will have in the target, and the id clashes."""
     here = _keys(target)
     names: dict[str, int] = {}
     clashes: list[Clash] = []
@@ -152,5 +152,5 @@ def _keys(target: Target) -> dict[str, int]:
     return dict(target.execute("SELECT run_id, id FROM run_facts").fetchall())
 
 
-def _turned(names: dict[str, int]) -> dict[int, str]:
+def _inverted(names: dict[str, int]) -> dict[int, str]:
     return {key: name for name, key in names.items()}

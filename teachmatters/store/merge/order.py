@@ -1,4 +1,4 @@
-"""What depends on order in a store, put into the order of time: which run is newest, which facts are the latest."""
+"""Restores the order of time after a merge: marks the newest runs and the latest facts of each metric."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHERE (run_id, metric_id, protocol) IN (
     WHERE is_newest <> CASE nth WHEN 1 THEN 1 ELSE 0 END
 )
 """
-# The facts of a metric by when they were last measured with; what two runs of one moment say by its text.
+# The facts of a metric ordered by the last run that used them, then by their text.
 _CONTENT = columns(Metric, "id")
 _METRICS = f"""
 SELECT metrics.name, metrics.id
@@ -49,7 +49,7 @@ _MOVES = (
 
 
 def settle(target: Target) -> None:
-    """Mark the newest run in every place of ``results``, and let the latest facts of a metric have the highest id."""
+    """Mark the newest run of every result, and give the latest facts of each metric the highest id."""
     target.execute(_NEWEST)
     before: dict[str, int] = {}
     for name, metric in target.execute(_METRICS).fetchall():
@@ -57,13 +57,13 @@ def settle(target: Target) -> None:
 
 
 def _move_up(target: Target, metric: int) -> int:
-    """Give the facts of a metric, with all that was measured with them, a new id above all others."""
+    """Give the facts of a metric, and all rows that refer to them, a new id above all others."""
     names = ", ".join(_CONTENT)
     insert = f"INSERT INTO metrics ({names}) SELECT {names} FROM metrics WHERE id = ? RETURNING id"
     ((new,),) = target.execute(insert, (metric,)).fetchall()
     runs = "SELECT DISTINCT run_id FROM recorded WHERE metric_id = ?"
     for (run,) in target.execute(runs, (metric,)).fetchall():
-        for sql in _MOVES:  # a number may at no time be without what it belongs to
+        for sql in _MOVES:  # in this order, a foreign key is valid at any time
             target.execute(sql, (new, run, metric) if sql.count("?") == 3 else (run, metric))
     target.execute("DELETE FROM metrics WHERE id = ?", (metric,))
     return int(new)

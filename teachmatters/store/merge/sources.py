@@ -1,4 +1,4 @@
-"""The stores that are merged into another: opened, found sound, never altered."""
+"""Opens and checks the stores that are merged into another; they are never changed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ WRONG_KEYS = "its rows do not fit together"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A store at one moment.
+    """A snapshot of a store.
 
     Attributes:
-        path: the store that was named.
-        connection: reads it, or an up-to-date copy of it as a file.
-        uri: by which SQLite may attach the same, to read only.
-        runs: when each finished, its id and its key, by age.
+        path: the store as the user named it.
+        connection: reads the store, or an up-to-date copy of it in a file.
+        uri: URI with which SQLite attaches the same file for reading.
+        runs: finishing time, id and key of each run, oldest first.
     """
 
     path: StoreLocation
@@ -41,12 +41,12 @@ class Source:
 
 @contextlib.contextmanager
 def opened(path: StoreLocation) -> Iterator[Source]:
-    """A store to be merged, found sound; one of an older revision is copied, and the copy brought up to date.
+    """Open and check a store to be merged. A store of an older revision is copied, and the copy is migrated.
 
-    One on a server is copied into a file too.
+    A store on a server is copied into a file as well.
 
     Raises:
-        TeachMattersError: not a store, empty, damaged, newer than this code.
+        TeachMattersError: it is not a store, empty, damaged, or newer than this code.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -82,7 +82,7 @@ def _updated(path: Path, connection: sqlite3.Connection, folder: Path) -> Path:
 
 
 def _runs(path: StoreLocation, connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
-    """By age, of a store that is whole: what is found wrong later is the target's."""
+    """Check the store and return its runs by age; any error found later is therefore an error of the target."""
     fits: object = ""
     try:
         connection.execute("BEGIN")  # every query sees the store of this moment

@@ -1,4 +1,4 @@
-"""The store that others are merged into, within its one transaction: a file, or a database of a server."""
+"""The store that others are merged into, within one transaction: a file, or a database of a server."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ class QueryResult(Protocol):
     """The rows of a query."""
 
     def fetchone(self) -> Any:
-        """The next one, None after the last."""
+        """Return the next row, None after the last."""
 
     def fetchall(self) -> list[Any]:
-        """All that are left."""
+        """Return all remaining rows."""
 
     def __iter__(self) -> Iterator[Any]:
-        """Each in turn."""
+        """Iterate over the remaining rows."""
 
 
 class Queryable(Protocol):
-    """What answers queries, in which ``?`` stands for a value: a connection of sqlite3's is one."""
+    """An object that runs queries with ``?`` for values, such as a connection of sqlite3."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> QueryResult:
         """Run a query."""
 
 
 class Target(Queryable, Protocol):
-    """What is merged into."""
+    """The store that is merged into."""
 
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Insert rows in bulk."""
 
     def end(self) -> None:
-        """All is there."""
+        """Finish, after all rows are inserted."""
 
 
 class FileTarget:
-    """A file.
+    """A SQLite file.
 
     Attributes:
-        connection: writes it.
+        connection: writes the file.
     """
 
     def __init__(self, connection: sqlite3.Connection, patience: float) -> None:
         self.connection = connection
         connection.execute(f"PRAGMA busy_timeout = {1000 * patience:.0f}")  # for a reader at the moment of the commit
-        connection.execute("PRAGMA cache_size = -100000")  # kB: pages still changing should not go to the disk
+        connection.execute("PRAGMA cache_size = -100000")  # kB, so that changing pages stay in memory
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> QueryResult:
         """Run a query."""
@@ -66,7 +66,7 @@ class FileTarget:
         self.connection.executemany(f"INSERT INTO main.{table} ({', '.join(columns)}) VALUES ({marks})", rows)
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: a file needs no final step."""
 
 
 class ServerTarget:
@@ -80,7 +80,7 @@ class ServerTarget:
         return self._connection.execute(sql.replace("?", "%s").encode(), parameters or None)
 
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows in bulk; keys that are given are not given to later rows."""
+        """Insert rows in bulk, and move the sequence of keys past theirs."""
         sql = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
         with self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
             for row in rows:
@@ -90,11 +90,11 @@ class ServerTarget:
             self.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {highest}) WHERE {highest} > 0")
 
     def end(self) -> None:
-        """Let the server count what came: it would plan reports for a small store until it gets round to it itself."""
+        """Update the statistics of the server, which would otherwise plan queries for a small store for a while."""
         self.execute(f"ANALYZE {', '.join(Base.metadata.tables)}")
 
 
 def target_of(connection: Connection, patience: float) -> FileTarget | ServerTarget:
-    """What SQLAlchemy has a transaction on. ``patience``: seconds that a file waits for its readers."""
+    """Return the target of SQLAlchemy's transaction; a file waits ``patience`` seconds for its readers."""
     driver: Any = connection.connection.driver_connection
     return FileTarget(driver, patience) if isinstance(driver, sqlite3.Connection) else ServerTarget(driver)

@@ -1,1 +1,1 @@
-"""Alembic's folder: how a store of any revision becomes one of the latest."""
+"""Alembic's migrations from every revision to the latest."""

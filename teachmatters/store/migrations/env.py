@@ -1,4 +1,4 @@
-"""Run by Alembic for every migration, inside the transaction of the connection it is handed."""
+"""The script that Alembic runs for every migration, inside the transaction of the given connection."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from alembic import context
 
 
 def main() -> None:
-    """Apply the revisions that are missing."""
+    """Apply the missing revisions."""
     attributes = context.config.attributes
     context.configure(connection=attributes["connection"], version_table=attributes["version_table"])
     with context.begin_transaction():
         context.run_migrations()
 
 
-if __name__ == "env_py":  # the name that Alembic loads this file under; anyone else only imports it
+if __name__ == "env_py":  # Alembic loads this file under this name
     main()

@@ -1,4 +1,4 @@
-"""Addresses of databases of PostgreSQL servers: which are whole, and what of one may be shown."""
+"""Addresses of PostgreSQL databases: checks them, and removes secrets before they are shown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _POSTGRES = re.compile(r"(postgres|postgresql|postgresql\+psycopg)://", re.IGNOR
 _MISTYPED = re.compile(r"postgres(ql)?(\+\w+)?(:|//|/.*@)", re.IGNORECASE)
 _KEYS = re.compile(r"(?:\A|(?<=\s))(\w+)\s*=")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-# Strict, for what is not understood here could be shown as part of a host or a database though it is of a password.
+# The pattern is strict, because a part that is misread as a host or database could be a password and would be shown.
 _PARTS = re.compile(
     r"((?P<user>[^:@/?#\s]*)(:[^:@/?#\s]*)?@)?(?P<hosts>[\w.,:%\[\]-]*)/(?P<name>[^:@/?#\s]+)(?P<query>\?[^@?#\s]*)?"
 )
 _PORTS = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[\w.%-]*)(:(?P<port>[0-9]*))?")
+# The parameters that are shown. Others, including those of future versions of PostgreSQL, may be secrets.
 _SHOWN = frozenset(
     (
         *("host", "hostaddr", "port", "dbname", "user", "service", "options", "application_name", "connect_timeout"),
@@ -24,37 +25,35 @@ _SHOWN = frozenset(
         "tcp_user_timeout",
     )
 )
-"""Parameters that are shown: others may be secrets, those of a later PostgreSQL too."""
 _NAMELESS = re.compile(r"/?(\?.*)?\Z")
 SHAPE = "postgresql://user:password@host/database"
 
 
 def whole(text: str) -> str | None:
-    """The address as PostgreSQL's own library takes it, None for what is none.
+    """Return the address in the form that PostgreSQL's library accepts, None for any other text.
 
     Raises:
-        TeachMattersError: an address that lacks something, or something that was meant for one; it may hold a password
-            and is not shown.
+        TeachMattersError: the address is incomplete or mistyped; it may hold a password and is not shown.
 
     >>> whole("PostgreSQL+psycopg://me@lab/results"), whole("results.db")
     ('postgresql://me@lab/results', None)
     """
     if scheme := _POSTGRES.match(text):
         rest = text[scheme.end() :]
-        if (lacking := _lacking(rest)) is not None:
+        if (problem := _problem(rest)) is not None:
             raise TeachMattersError(
-                f"'postgresql://...' is no whole address of a PostgreSQL database{lacking}. Give --db {SHAPE}, and "
+                f"'postgresql://...' is no whole address of a PostgreSQL database{problem}. Give --db {SHAPE}, and "
                 "write what is special in a password as %40 for @, %3A for :, %2F for /, %23 for #, %3F for ?, "
                 "%25 for %"
             )
         return f"postgresql://{rest}"
-    if not _URL.match(text) and (meant := _meant(text)):
-        raise TeachMattersError(f"'{meant}...' is no address of a PostgreSQL database. Give --db {SHAPE}")
+    if not _URL.match(text) and (beginning := _mistyped_beginning(text)):
+        raise TeachMattersError(f"'{beginning}...' is no address of a PostgreSQL database. Give --db {SHAPE}")
     return None
 
 
-def _lacking(rest: str) -> str | None:
-    """What is wrong with what comes after the scheme, empty where it cannot be told, None where nothing is."""
+def _problem(rest: str) -> str | None:
+    """Return what is wrong after the scheme: empty if that is unclear, None if nothing is wrong."""
     parts = _PARTS.fullmatch(rest)
     if parts is None:
         named = _PARTS.fullmatch(_NAMELESS.sub(r"/name\1", rest, count=1))
@@ -66,8 +65,8 @@ def _lacking(rest: str) -> str | None:
     return None if all(1 <= port <= 65535 for port in ports) else ": a port is 1 to 65535"
 
 
-def _meant(text: str) -> str | None:
-    """How a text begins that was meant for an address: with one slash, or as PostgreSQL's library takes pairs."""
+def _mistyped_beginning(text: str) -> str | None:
+    """Return the beginning of a mistyped address (one slash, or key=value pairs), None for any other text."""
     if _MISTYPED.match(text):
         return "postgresql"
     keys = {key.lower() for key in _KEYS.findall(text)} if _KEYS.match(text) else set()
@@ -75,12 +74,12 @@ def _meant(text: str) -> str | None:
 
 
 def name(url: str) -> str:
-    """The name of the database of a whole address."""
+    """Return the name of the database of a complete address."""
     return unquote(_parts(url)["name"])
 
 
 def shown(url: str) -> str:
-    """A whole address without what may be a secret."""
+    """Return a complete address without anything that may be secret."""
     parts = _parts(url)
     user = f"{parts['user']}@" if parts["user"] else ""
     pairs = (parts["query"] or "?")[1:].split("&")

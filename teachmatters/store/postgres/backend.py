@@ -30,16 +30,16 @@ class PostgresBackend:
         return self.revision() is not None
 
     def check_readable(self) -> None:
-        """Refuse a database without a store."""
+        """Check that the database holds a store."""
         if self.revision() is None:
             raise checks.no_store(self.server)
 
     def check_writable(self) -> None:
-        """Refuse what cannot be made into a store, or be written."""
+        """Check that a store can be written or made."""
         checks.check_writable(self.server)
 
     def check_mergeable(self) -> None:
-        """Refuse a store of another owner."""
+        """Check that the user owns the store."""
         checks.check_owner(self.server)
 
     def revision(self) -> str | None:
@@ -59,7 +59,7 @@ class PostgresBackend:
         return self.writing_engine(0)
 
     def making(self) -> contextlib.AbstractContextManager[None]:
-        """Do nothing: the transaction does it all."""
+        """Do nothing: PostgreSQL rolls back everything."""
         return contextlib.nullcontext()
 
     def stream(self, sql: str, timeout: float) -> contextlib.AbstractContextManager[reader.ServerStream]:
@@ -85,7 +85,7 @@ class PostgresBackend:
             }
 
     def compact(self) -> tuple[int, int]:
-        """Refuse: a server compacts by itself."""
+        """Raise an error, because a server compacts its databases itself."""
         raise TeachMattersError(
             f"{self.server} is no file, and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge "
             f"{self.server} --into FILE.db' makes a file of it"

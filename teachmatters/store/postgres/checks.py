@@ -1,4 +1,4 @@
-"""A database of a server as a store: where in it the store is, of which revision, and what this user may do with it."""
+"""Checks a PostgreSQL database: the schema of its store, its revision, and the rights of this user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from teachmatters.store.location import Server
 from teachmatters.store.postgres import connection as postgres
 from teachmatters.store.revisions import known_revision
 
+# The schema of the store, anywhere on the search path; if there is no store, the schema in which it will be made.
 HOME = f"""
 SELECT coalesce(
     (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('{public.VERSION_TABLE}')),
@@ -17,23 +18,21 @@ SELECT coalesce(
     0
 )
 """
-"""The schema that the store is in, somewhere along the search path; before there is one, that in which it is made."""
-
+# A server may limit the time of statements, but storing a run and reading a whole store must not be interrupted.
 UNHURRIED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-"""A server may stop what takes long; a run that is stored, and a store that is read whole, take as long as they do."""
 
 
 def revision_of(server: Server, connection: postgres.Connection) -> str | None:
-    """The revision of the store that a connection sees, None for a schema with nothing in it.
+    """Return the revision of the store that a connection sees, None for an empty schema.
 
     Raises:
-        TeachMattersError: other things than a store are there, or a store newer than this code.
+        TeachMattersError: the schema holds something else, or a store newer than this code.
     """
-    asked = "SELECT to_regclass(%s) IS NOT NULL, count(*) FROM pg_class WHERE relnamespace::regnamespace::text = "
-    asked += "quote_ident(current_schema()) AND relkind IN ('r', 'p', 'v', 'm')"
+    sql = "SELECT to_regclass(%s) IS NOT NULL, count(*) FROM pg_class WHERE relnamespace::regnamespace::text = "
+    sql += "quote_ident(current_schema()) AND relkind IN ('r', 'p', 'v', 'm')"
     try:
         connection.execute(UNHURRIED)
-        ours, others = connection.execute(asked, (public.VERSION_TABLE,)).fetchall()[0]
+        ours, others = connection.execute(sql, (public.VERSION_TABLE,)).fetchall()[0]
         if not ours:
             _check_schema(server, connection)
             if others:
@@ -58,7 +57,7 @@ WHERE current_schema() IS NULL AND name NOT IN ('$user', '"$user"', '', '""')
 
 
 def _check_schema(server: Server, connection: postgres.Connection) -> None:
-    """Whether there is a schema to make a store in."""
+    """Check that there is a schema in which a store can be made."""
     for name, there in connection.execute(_PATH.encode()).fetchall():
         raise TeachMattersError(
             f"{server}: this user may not use the schema {name}. Ask the owner to grant USAGE on it, or name another"
@@ -68,7 +67,7 @@ def _check_schema(server: Server, connection: postgres.Connection) -> None:
 
 
 def no_store(server: Server) -> TeachMattersError:
-    """What is said where a store is needed."""
+    """Return the error for a database without a store."""
     return TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
 
 
@@ -79,17 +78,17 @@ _MAY = {
 
 
 def check_writable(server: Server) -> None:
-    """Refuse what cannot be made into a store, or be written.
+    """Check that a store can be written or made.
 
     Raises:
-        TeachMattersError: the server cannot be asked, takes no changes, or none from this user; a database that does
-            not hold every letter.
+        TeachMattersError: the server cannot be reached or is read-only, the user may not write, or the database is not
+            encoded in UTF-8.
     """
     with contextlib.closing(postgres.connect(server)) as connection:
         new = revision_of(server, connection) is None
-        asked = f"SELECT {_MAY[new]}, current_setting('transaction_read_only'), current_setting('server_encoding')"
-        may, frozen, encoding = connection.execute(asked).fetchall()[0]
-    if frozen == "on":
+        sql = f"SELECT {_MAY[new]}, current_setting('transaction_read_only'), current_setting('server_encoding')"
+        may, read_only, encoding = connection.execute(sql).fetchall()[0]
+    if read_only == "on":
         raise TeachMattersError(f"{server} {postgres.STATES['25006']}")
     if not may:
         raise TeachMattersError(
@@ -104,16 +103,16 @@ def check_writable(server: Server) -> None:
 
 
 def check_owner(server: Server) -> None:
-    """Refuse what is not to be merged into: a merge sets sequences, counts rows and deletes some, as owners alone may.
+    """Check that the user owns the store: a merge sets sequences, updates statistics and deletes rows.
 
     Raises:
-        TeachMattersError: the server cannot be asked, or the store is somebody else's.
+        TeachMattersError: the server cannot be reached, or the store belongs to another user.
     """
     with contextlib.closing(postgres.connect(server)) as connection:
         if revision_of(server, connection) is None:
             return
-        asked = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('run_facts')"
-        if connection.execute(asked).fetchall() != [(True,)]:
+        sql = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('run_facts')"
+        if connection.execute(sql).fetchall() != [(True,)]:
             raise TeachMattersError(
                 f"{server}: merging into a store is for its owner. Ask who owns it, or name another user with --db"
             )

@@ -1,6 +1,6 @@
-"""A store in a database of a PostgreSQL server: connecting to it, and what is wrong with it in one line.
+"""Connects to a PostgreSQL database, and turns its errors into one line.
 
-Needs the extra ``postgres``; psycopg is imported when a server is first spoken to.
+Needs the extra ``postgres``; psycopg is imported with the first connection.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-_USUAL = {
+# Defaults that the address may override, in seconds; tcp_user_timeout in milliseconds.
+_DEFAULTS = {
     "connect_timeout": 10,
     "application_name": "teachmatters",
-    # Of a server that is gone without a word, the system itself would tell only after hours.
+    # Without these, the system reports a server that vanished only after hours.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-"""Seconds, and milliseconds for the last; the address may say otherwise."""
 
 _AGAIN = "See that the server runs, and give the same command again: a run is stored whole or not at all"
 _PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.pgpass"  # noqa: S105 (where one goes)
@@ -38,8 +38,8 @@ _LET_IN = "the server does not let you in ({}). Ask who keeps it, or name anothe
 _NO_ANSWER = "no connection ({}). See that a PostgreSQL server runs there, and that host and port are right"
 _NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
 
-# What a server says before there is a connection comes as text alone.
-_SAID = [
+# Errors before a connection exists have no code, only text.
+_REASONS = [
     (r"no password supplied", f"the server asks for a password. {_PASSWORD}"),
     (r"password authentication failed", f"the server does not take this user with this password. {_PASSWORD}"),
     (r"database .* does not exist", _NO_DATABASE),
@@ -65,35 +65,39 @@ STATES = {
 
 
 class GoneError(TeachMattersError):
-    """The server does not answer, or no longer; in a moment it may."""
+    """The server does not answer at present; a later attempt may succeed."""
 
 
 def connect(server: Server, context: AdaptContext | None = None) -> Connection:
-    """A connection; close it. ``context`` says how values become Python's, else psycopg does.
+    """Return a new connection, which the caller closes.
+
+    Args:
+        server: the database.
+        context: converts values to Python's; by default psycopg's conversion.
 
     Raises:
-        TeachMattersError: psycopg is not installed, the address is wrong, nobody answers or lets us in.
+        TeachMattersError: psycopg is not installed, the address is wrong, no server answers or it denies access.
     """
     psycopg = driver()
     try:
         given = psycopg.conninfo.conninfo_to_dict(server.url)
-    except psycopg.Error:  # whose message may hold the password
+    except psycopg.Error:  # its message may hold the password, so it is not chained
         raise TeachMattersError(
             f"{server} has a parameter that PostgreSQL does not know, or a % that is not followed by two hexadecimal "
             "digits. Write % as %25, and see 'Parameter Key Words' in PostgreSQL's documentation"
         ) from None
     try:
-        found: Connection = psycopg.connect(**{**_USUAL, **given, "client_encoding": "utf8"}, context=context)
+        connection: Connection = psycopg.connect(**{**_DEFAULTS, **given, "client_encoding": "utf8"}, context=context)
     except psycopg.Error as error:
-        raise _told(server, ": ", _unconnected(str(error))) from error
-    return found
+        raise _error(server, ": ", _connection_problem(str(error))) from error
+    return connection
 
 
 def driver() -> ModuleType:
-    """The module psycopg.
+    """Return the module psycopg.
 
     Raises:
-        TeachMattersError: it is not installed.
+        TeachMattersError: psycopg is not installed.
     """
     try:
         import psycopg
@@ -105,37 +109,37 @@ def driver() -> ModuleType:
     return psycopg
 
 
-def _unconnected(text: str) -> str:
-    for pattern, reason in _SAID:
+def _connection_problem(text: str) -> str:
+    for pattern, reason in _REASONS:
         if re.search(pattern, text):
             return reason
-    if told := re.search(r"FATAL:\s+(.+)", text):
-        return _LET_IN.format(told[1].strip())
+    if fatal := re.search(r"FATAL:\s+(.+)", text):
+        return _LET_IN.format(fatal[1].strip())
     return _NO_ANSWER.format(text.strip().rpartition("failed: ")[2])
 
 
 def plain_error(server: Server, error: BaseException | None) -> TeachMattersError | None:
-    """The server's complaint as a line for people, or None for one that is a defect of ours."""
+    """Return an error of the server as one line for users, None for a bug in this package."""
     psycopg = driver()
     if not isinstance(error, psycopg.Error):
         return None
     state = error.sqlstate or ""
     if state == "42501":
-        told = error.diag.message_primary
-        return TeachMattersError(f"{server}: {told}. Ask the owner to grant it, or name another user with --db")
-    if state == "08P01":  # how it calls a parameter that was not given
+        message = error.diag.message_primary
+        return TeachMattersError(f"{server}: {message}. Ask the owner to grant it, or name another user with --db")
+    if state == "08P01":  # a query lacked a parameter
         return None
     if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         state = "08"
     if not state and isinstance(error, psycopg.DataError):
         state = "22021"
     reason = STATES.get(state) or STATES.get(state[:3]) or STATES.get(state[:2])
-    return None if reason is None else _told(server, " " if reason[:3] in _VERBS else ": ", reason)
+    return None if reason is None else _error(server, " " if reason[:3] in _VERBS else ": ", reason)
 
 
 _VERBS = ("is ", "cou", "can")
 
 
-def _told(server: Server, between: str, reason: str) -> TeachMattersError:
+def _error(server: Server, between: str, reason: str) -> TeachMattersError:
     kind = GoneError if reason in (_LOST, _ABSENT, _STARTING) else TeachMattersError
     return kind(f"{server}{between}{reason}")

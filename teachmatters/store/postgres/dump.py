@@ -1,4 +1,4 @@
-"""A store on a server as a file: what is merged is read from one."""
+"""Copies a store on a server into a file, from which a merge reads it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from teachmatters.store.postgres.reader import reading
 from teachmatters.store.revisions import head
 from teachmatters.store.schema import Base
 
-ROWS = 500
-"""That are fetched at once: an array may have megabytes."""
+ROWS = 500  # fetched at once; an array may have megabytes
 
 
 def to_file(server: Server, file: Path) -> Path:
-    """Make a file that holds what a server's store holds at one moment.
+    """Write a snapshot of a server's store to a file and return its path.
 
     Raises:
-        TeachMattersError: there is no store, one of another revision, or no room for the file.
+        TeachMattersError: there is no store, it has another revision, or the disk is full.
     """
     prepare(file, WAIT)
     with (

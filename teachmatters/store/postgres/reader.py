@@ -1,8 +1,8 @@
-"""A stranger's SQL on a PostgreSQL server: one statement that reads, for a limited time.
+"""Runs untrusted SQL on a PostgreSQL server: a single reading statement with a time limit.
 
-The statement is made a cursor, which PostgreSQL allows of SELECT, VALUES and TABLE alone, of WITH only where nothing in
-it writes; and that in a transaction that is for reading. It is sent by the protocol that takes one statement. What the
-user may see is for the server to say: its own grants count, as for everybody.
+The statement becomes a cursor, which PostgreSQL allows only for SELECT, VALUES, TABLE, and WITH if nothing in it
+writes, and runs in a read-only transaction. It is sent with the protocol that accepts one statement only. The grants of
+the server decide what the user may see.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from teachmatters.store.sqlite.guard import first_word
 if TYPE_CHECKING:
     import psycopg
 
-FIRST, MORE, MOST = 10, 5, 5_000  # rows that are fetched at once: at first, so many times as many each time, at most
-BYTES = 4_000_000  # that are fetched at once, about
+FIRST, GROWTH, MOST = 10, 5, 5_000  # rows of the first fetch, the factor for each later one, and the maximum
+BYTES = 4_000_000  # approximate maximum of one fetch
 
 _READING = ("select", "with", "values", "table")
+# States: the transaction cannot become writable, the statement would write, the statement cannot be a cursor.
 _WRITING = ("25001", "25006", "0A000")
-"""States: a transaction cannot be made to write, something would write, what a cursor cannot be."""
 
 
 class ServerStream:
-    """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
+    """The rows of a query, one at a time. Each iteration runs the query again on the same snapshot of the store.
 
     Attributes:
         columns: their names.
@@ -52,12 +52,12 @@ class ServerStream:
         while batch := self._fetch(cursor, size):
             yield from batch
             weight = sum(len(value) for row in batch for value in row if isinstance(value, str | bytes))
-            size = max(1, min(MOST, MORE * size, BYTES * len(batch) // max(1, weight)))
+            size = max(1, min(MOST, GROWTH * size, BYTES * len(batch) // max(1, weight)))
 
     def _run(self) -> psycopg.ServerCursor[tuple[Any, ...]]:
         if not first_word(self._sql):
             raise SqlError("there is no SQL to run. Try: SELECT * FROM results LIMIT 5")
-        if "\0" in self._sql:  # the protocol would take it for the end
+        if "\0" in self._sql:  # the protocol treats it as the end of the query
             raise SqlError(f"the query contains a null character. {_VIEWS}")
         cursor = self._connection.cursor(f"tm_{len(self._cursors)}", scrollable=False)
         self._cursors.append(cursor)
@@ -71,7 +71,7 @@ class ServerStream:
         return cursor
 
     def close(self) -> None:
-        """End what was not walked through to its end."""
+        """Close all cursors."""
         for cursor in self._cursors:
             cursor.close()
 
@@ -81,7 +81,7 @@ class ServerStream:
             return cursor.fetchmany(size)
 
     def _allow(self) -> None:
-        """Set anew before each step what the query itself could have set."""
+        """Set the remaining time before each step, because the query itself may have changed the setting."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._stopped()
@@ -108,7 +108,7 @@ class ServerStream:
 
 @contextlib.contextmanager
 def stream(server: Server, sql: str, *, timeout: float) -> Iterator[ServerStream]:
-    """As ``reader.stream``, of a store on a server."""
+    """Run one SELECT on a server; see ``teachmatters.store.reader.stream``."""
     with (
         contextlib.closing(reading(server)) as connection,
         contextlib.closing(ServerStream(server, connection, sql, timeout)) as found,
@@ -117,10 +117,12 @@ def stream(server: Server, sql: str, *, timeout: float) -> Iterator[ServerStream
 
 
 def reading(server: Server) -> postgres.Connection:
-    """A connection in a transaction that reads the store of one moment, and gives values as SQLite would; close it.
+    """Return a connection in a transaction that reads a snapshot of the store; the caller closes it.
+
+    Values have the types that SQLite returns.
 
     Raises:
-        TeachMattersError: there is no store, or one newer than this code.
+        TeachMattersError: there is no store, or it is newer than this code.
     """
     psycopg = postgres.driver()
     connection = postgres.connect(server, _values())
@@ -128,7 +130,7 @@ def reading(server: Server) -> postgres.Connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         if postgres_checks.revision_of(server, connection) is None:
             raise postgres_checks.no_store(server)
-        # A cursor is planned for its first rows, and code is compiled at the first sight of a large estimate.
+        # By default the server optimises a cursor for its first rows, and compiles code if it expects many rows.
         for setting in ("cursor_tuple_fraction = 1", "jit = off", "extra_float_digits = 1"):
             connection.execute(f"SET LOCAL {setting}")
     except BaseException:
@@ -142,19 +144,19 @@ _ONLY = "a query may only read: one SELECT, without anything that writes or chan
 
 
 def _explained(server: Server, sql: str, error: psycopg.Error) -> TeachMattersError:
-    told = error.diag.message_primary or str(error)
-    if "multiple commands" in told:
+    message = error.diag.message_primary or str(error)
+    if "multiple commands" in message:
         return SqlError("a query is exactly one statement. Run the statements one at a time")
     if error.sqlstate in _WRITING:
         return SqlError(_ONLY)
     if error.sqlstate == "42601" and first_word(sql) not in _READING:
         return SqlError(f"{_ONLY}; this one begins with {first_word(sql)!r}")
-    return postgres.plain_error(server, error) or SqlError(f"{told}. {_VIEWS}")
+    return postgres.plain_error(server, error) or SqlError(f"{message}. {_VIEWS}")
 
 
 @cache
 def _values() -> Any:
-    """Values as SQLite has them: whole numbers, numbers, text and bytes; truth is 1 or 0, all else its text."""
+    """Return adapters that load values as SQLite does: int, float, str and bytes; booleans become 1 or 0."""
     import psycopg
     from psycopg.adapt import AdaptersMap, Loader
     from psycopg.types import numeric, string

@@ -9,10 +9,10 @@ from teachmatters.store.postgres import checks
 from teachmatters.store.postgres import connection as postgres
 from teachmatters.store.public import READING
 
-# One writer at a time of a store, until its transaction ends: what BEGIN IMMEDIATE is to a file. It is the lock of a
-# table, which only a user who may write it can take: nobody who only reads can keep the writers waiting.
+# Admits one writer at a time, as BEGIN IMMEDIATE does for a file. Only a user who may write the table can take its
+# lock, so that no reader can keep the writers waiting.
 LOCK = "LOCK TABLE recorded IN SHARE ROW EXCLUSIVE MODE"
-# Before there is a table, the makers of a store wait for each other by the schema that it will be in. 29805 is "tm".
+# Before the table exists, the writers that make the store take a lock on its schema. 29805 is "tm".
 _MAKING = f"SELECT pg_advisory_xact_lock(29805, ({checks.HOME})::int)"
 
 
@@ -23,7 +23,7 @@ def writing_engine(server: Server, patience: float) -> Engine:
         server: the database.
         patience: seconds to wait for another writer.
     """
-    postgres.driver()  # says how to get it
+    postgres.driver()  # raises the error that says how to install it
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: postgres.connect(server), poolclass=NullPool, use_native_hstore=False
     )

@@ -28,17 +28,17 @@ class SQLiteBackend:
         return self.path.exists()
 
     def check_readable(self) -> None:
-        """Refuse what cannot be a store."""
+        """Check that the file can be a store."""
         files.check_readable(self.path)
 
     def check_writable(self) -> None:
-        """Refuse what cannot be made into a store."""
+        """Check that a store can be written or made."""
         files.check_writable(self.path)
         if self.path.exists():
             self.revision()
 
     def check_mergeable(self) -> None:
-        """Accept every file: whoever may write it may merge into it."""
+        """Accept every file: a user who may write a file may merge into it."""
 
     def revision(self) -> str | None:
         """Return the revision of the store."""
@@ -62,7 +62,7 @@ class SQLiteBackend:
 
     @contextlib.contextmanager
     def making(self) -> Iterator[None]:
-        """Recover what a killed program left, and remove a new file that stayed empty."""
+        """Recover what a killed program left, and remove a new file if it stays empty."""
         new = not self.path.exists()
         try:
             files.recover(self.path)

@@ -1,4 +1,4 @@
-"""A store as one file with nothing beside it, as small as it gets: to be copied or shipped."""
+"""Rewrites a store as a single file of minimal size, for copying or shipping."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.sqlite.files import plain_error, recover
 
-WAIT = 2.0  # seconds: for somebody who is just committing, not for somebody who works with it
+WAIT = 2.0  # seconds: enough for a commit, not for a program that keeps the store open
 
 
 def compact(path: Path) -> tuple[int, int]:
-    """Write a store anew without gaps and leave it in ``journal_mode=DELETE``. Returns its bytes before and after.
+    """Rewrite a store without gaps, leave it in ``journal_mode=DELETE``, and return its bytes before and after.
 
     Raises:
-        TeachMattersError: in use, or no room.
+        TeachMattersError: the store is in use, or the disk is full.
     """
     before = _size(path)
     try:
         recover(path)
         with contextlib.closing(sqlite3.connect(path.resolve(), timeout=WAIT, isolation_level=None)) as connection:
-            # Of a store in WAL mode this takes the lock that every other connection to it holds a part of.
+            # In WAL mode this takes the lock that every other connection shares.
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("VACUUM")
     except sqlite3.Error as error:
@@ -32,7 +32,7 @@ def compact(path: Path) -> tuple[int, int]:
 
 def _size(path: Path) -> int:
     real = path.resolve()
-    return sum(one.stat().st_size for one in (real, real.with_name(f"{real.name}-wal")) if one.exists())
+    return sum(file.stat().st_size for file in (real, real.with_name(f"{real.name}-wal")) if file.exists())
 
 
 def _explained(path: Path, error: sqlite3.Error) -> Exception:

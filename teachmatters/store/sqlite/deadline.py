@@ -1,8 +1,8 @@
-"""Calls that end in time whatever they do, and that Ctrl-C ends at once.
+"""Calls with a time limit, which Ctrl-C ends at once.
 
-SQLite checks between two steps of its program whether it is to stop, and one step, such as ``instr`` on megabytes, may
-take hours; Python does not check at all while SQLite works. So SQLite works on another thread, and the one that waits
-for it may stop waiting.
+SQLite can be interrupted only between two steps of its program, and one step, such as ``instr`` on megabytes, may take
+hours; Python handles no signal while SQLite works. So SQLite works on another thread, and the calling thread stops
+waiting for it when the time is over.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LOOK = 100_000  # steps of SQLite's program between two times that Python looks for Ctrl-C
-GRACE = 0.3  # seconds for a step to end that was told to
-STEP = 0.02  # seconds between two times that it is told
+LOOK = 100_000  # steps of SQLite's program between two checks for Ctrl-C
+GRACE = 0.3  # seconds for an interrupted step to end
+STEP = 0.02  # seconds between two interrupts
 
 
 @contextlib.contextmanager
 def hearing(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let Ctrl-C end the SQL that works on this thread: Python hears of it only while it runs itself."""
+    """Let Ctrl-C interrupt SQL on this thread, by running Python regularly, which then handles the signal."""
     connection.set_progress_handler(lambda: 0, LOOK)
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:  # it fell into our own function
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:  # Ctrl-C was raised inside the handler
             raise KeyboardInterrupt from error
         raise
     finally:
@@ -38,15 +38,15 @@ def hearing(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class Deadline:
-    """Runs steps one at a time, until a moment.
+    """Runs steps one at a time until a deadline.
 
     Attributes:
-        lost: whether a step could not be stopped. It goes on by itself until the process ends, and what it works on
-            must be left alone, as closing it would wait.
+        lost: whether a step could not be stopped. It then runs until the process ends, and its connection must not be
+            closed, because closing would wait for it.
     """
 
     def __init__(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Begin to count; ``interrupt`` asks the step that runs to stop."""
+        """Start the clock; ``interrupt`` asks the running step to stop."""
         self.lost = False
         self._end = time.monotonic() + seconds
         self._interrupt = interrupt
@@ -96,7 +96,7 @@ class Deadline:
         while step := self._steps.get():
             try:
                 outcome: tuple[Any, BaseException | None] = (step(), None)
-            except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            except BaseException as error:  # noqa: BLE001 (raised on the waiting thread)
                 outcome = (None, error)
             self._outcomes.put(outcome)
             del step, outcome

@@ -1,7 +1,7 @@
-"""Files that may or may not be a store: what is wrong with them, in one line, without touching them.
+"""Checks files that may be a store, without opening them; every problem becomes a one-line error.
 
-Nothing here opens a file. Only SQLite can tell what is in it, with its logs (read_connection.py); and to close a file
-would give up every lock that this process has on it, those of its other connections too.
+Only SQLite can read a file together with its logs (read_connection.py). Moreover, closing a file would release every
+lock of this process on it, including those of its other connections.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.store import public
 from teachmatters.store.revisions import known_revision
 
-SMALLEST = 512  # bytes: SQLite takes what is shorter for an empty file, and would write over it
+SMALLEST = 512  # bytes; SQLite treats a shorter file as empty and would overwrite it
 
 _REASONS = {
     **dict.fromkeys(
@@ -37,7 +37,7 @@ _REASONS = {
 
 
 def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | None:
-    """SQLite's complaint as a line for people, or None for one that is a defect of ours."""
+    """Return an error of SQLite as one line for users, None for a bug in this package."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not path.exists():
         return gone(path)
@@ -46,7 +46,7 @@ def plain_error(path: Path, error: BaseException | None) -> TeachMattersError | 
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What two files never share, whatever their names; None where there is no file."""
+    """Return device and inode, which identify a file whatever its name; None if there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def gone(path: Path) -> TeachMattersError:
-    """It is not the file that it was when the command began."""
+    """Return the error for a file that was deleted or replaced while the command ran."""
     happened = "replaced by another file" if path.exists() else "deleted"
     return TeachMattersError(
         f"{path} was {happened} while the command ran. Nothing more was stored; run the command again"
@@ -64,7 +64,7 @@ def gone(path: Path) -> TeachMattersError:
 
 @contextlib.contextmanager
 def named_by(option: str) -> Iterator[None]:
-    """Let messages name the option that the file was given by, such as ``--into``; none where it was given by none."""
+    """Replace ``--db`` in messages by the option that named the file, such as ``--into``; empty if none did."""
     try:
         yield
     except TeachMattersError as error:
@@ -73,10 +73,10 @@ def named_by(option: str) -> Iterator[None]:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse what cannot be a store.
+    """Check that a file can be a store.
 
     Raises:
-        TeachMattersError: nothing there, a folder, not readable, empty, not SQLite.
+        TeachMattersError: there is no file, or it is a folder, not readable, empty or not SQLite.
     """
     if not path.exists():
         raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
@@ -86,16 +86,15 @@ def check_readable(path: Path) -> None:
 
 
 def nothing_in(path: Path) -> TeachMattersError:
-    """There is a file, and nothing in it."""
+    """Return the error for an empty file."""
     return TeachMattersError(f"{path} is empty. 'tm analyze --db {path} ...' fills it")
 
 
 def check_writable(path: Path) -> None:
-    """Refuse what cannot be made into a store.
+    """Check that a store can be written or made at a path.
 
     Raises:
-        TeachMattersError: no such folder, a folder, marked read-only, not SQLite, a folder that cannot be written; for
-            a server see postgres_checks.py.
+        TeachMattersError: the path is a folder, read-only or not SQLite, or its folder does not exist or is read-only.
     """
     if not path.parent.is_dir():
         raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
@@ -103,41 +102,41 @@ def check_writable(path: Path) -> None:
         _check_kind(path)
         if not writable(path):
             raise TeachMattersError(f"{path} is read-only. 'chmod u+w {path}', or name another file with --db")
-    if not writable(path.resolve().parent):  # SQLite keeps a journal beside the file
+    if not writable(path.resolve().parent):  # SQLite keeps a journal next to the file
         raise TeachMattersError(f"the folder {path.parent.absolute()} is read-only. Name a file elsewhere with --db")
 
 
 def writable(path: Path) -> bool:
-    """Whether the mode bits (which root may ignore, but should not) and the system both allow writing."""
+    """Return whether the mode bits (which root could ignore) and the system both allow writing."""
     return bool(path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(path, os.W_OK)
 
 
 def revision_of(path: Path, connection: sqlite3.Connection) -> str | None:
-    """The store's revision, None for a database without any table.
+    """Return the revision of the store, None for a database without any table.
 
     Raises:
-        TeachMattersError: somebody else's database, or a store newer than this code.
+        TeachMattersError: the database is not a store, or newer than this code.
     """
     kinds = dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
     if kinds.get(public.VERSION_TABLE) != "table":
         if kinds:
             raise TeachMattersError(f"{path} is a SQLite file but not a results store. Name another file with --db")
         return None
-    # As bytes, and not many: it may be anything.
-    asked = f"SELECT substr(CAST(version_num AS BLOB), 1, 100) FROM {public.VERSION_TABLE}"
-    return known_revision(path, connection.execute(asked).fetchone())
+    # The value may be anything, so only a few of its bytes are read.
+    sql = f"SELECT substr(CAST(version_num AS BLOB), 1, 100) FROM {public.VERSION_TABLE}"
+    return known_revision(path, connection.execute(sql).fetchone())
 
 
 def recover(path: Path) -> None:
-    """Let SQLite take back what a killed program left half-written, as it does for whoever opens a file to write."""
+    """Let SQLite roll back what a killed program left half-written, as it does when a file is opened for writing."""
     if path.exists() and logs(path)[0].exists():
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
 
 
 def logs(path: Path) -> tuple[Path, Path]:
-    """Where SQLite keeps what is not yet, or no longer, in the file: its rollback journal and its write-ahead log."""
-    real = path.resolve()  # they are beside the file itself, not beside a link to it
+    """Return the paths of the rollback journal and the write-ahead log of SQLite."""
+    real = path.resolve()  # they are next to the file itself, not next to a link to it
     return real.with_name(f"{real.name}-journal"), real.with_name(f"{real.name}-wal")
 
 

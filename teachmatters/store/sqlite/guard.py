@@ -1,6 +1,6 @@
-"""What keeps a stranger's SQL, and a stranger's file, from doing more than reading.
+"""Restricts a connection to reading, so that untrusted SQL and untrusted files can do no harm.
 
-``tm query``, ``tm export``, ``tm browse`` and every report read through a connection that ``harden`` has seen.
+``tm query``, ``tm export``, ``tm browse`` and every report read through a connection restricted by ``harden``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from itertools import islice
 from sys import getsizeof
 from typing import Any
 
-LENGTH = 10_000_000  # bytes of one value, and of one row that is sorted
-HEAP = 192 << 20  # bytes that SQLite may take in the process of a command that runs a user's SQL
-KEPT = 128_000_000  # bytes of memory that the rows of a printed query may take
+LENGTH = 10_000_000  # maximum bytes of one value, and of one row to be sorted
+HEAP = 192 << 20  # maximum bytes that SQLite may allocate in a command that runs a user's SQL
+KEPT = 128_000_000  # maximum bytes of memory for the rows of a printed query
 
 ONLY_READ = "a query may only read: one SELECT, without ATTACH, PRAGMA, EXPLAIN or anything that writes"
 
@@ -26,28 +26,28 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
 _ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-# The first loads a library, the second takes an address in memory that is then jumped to.
+# The first loads a library, the second accepts a memory address that SQLite then calls.
 _FUNCTIONS = {"load_extension", "fts3_tokenizer"}
-# What only SQLite counts as a space: the mark at the beginning of a UTF-8 file.
+# SQLite also skips the byte order mark at the beginning of a UTF-8 file.
 _SPACE = re.compile(r"(?:[\s\ufeff]+|--[^\n]*|/\*.*?(?:\*/|\Z)|[(;])*", re.DOTALL)
 
 
 def harden(connection: sqlite3.Connection, *, pragmas: Collection[str] = ()) -> list[str]:
-    """Let a connection do nothing but read, within limits; EXPLAIN is for ``refuse_explain``.
+    """Restrict a connection to reading within limits; EXPLAIN needs ``refuse_explain`` in addition.
 
     Args:
-        connection: opened to read only.
-        pragmas: names of pragmas that it may ask.
+        connection: a read-only connection.
+        pragmas: names of the pragmas that it may read.
 
     Returns:
-        What was denied, filled as it happens.
+        a list of what was denied, which grows with every denial.
     """
-    # SQLite sets these up on first use, by what the authorizer would take for writing.
+    # SQLite sets up these tables on first use, which the authorizer would treat as writing.
     connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     connection.execute("PRAGMA trusted_schema = OFF")  # views and indexes call no function with side effects
     if hasattr(connection, "setconfig"):  # since Python 3.12
         for name, on in (("ENABLE_FTS3_TOKENIZER", False), ("TRUSTED_SCHEMA", False), ("DEFENSIVE", True)):
-            with contextlib.suppress(sqlite3.Error):  # an SQLite that was built without it
+            with contextlib.suppress(sqlite3.Error):  # this SQLite was built without the option
                 connection.setconfig(getattr(sqlite3, f"SQLITE_DBCONFIG_{name}"), on)
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
@@ -70,17 +70,17 @@ def _authorizer(denied: list[str], pragmas: frozenset[str]) -> Callable[..., int
 
 
 def refuse_explain(sql: str) -> None:
-    """Refuse EXPLAIN, which no authorizer sees: it shows SQLite's own program, and is no reading query.
+    """Reject EXPLAIN, which the authorizer does not see and which shows SQLite's program instead of data.
 
     Raises:
-        sqlite3.OperationalError: the statement begins with it.
+        sqlite3.OperationalError: the statement begins with EXPLAIN.
     """
     if first_word(sql) == "explain":
         raise sqlite3.OperationalError(ONLY_READ)
 
 
 def first_word(sql: str) -> str:
-    """The first word of a query, in small letters, whatever comments and brackets stand before it.
+    """Return the first word of a query in lower case, after any comments and brackets.
 
     >>> first_word("-- why" + chr(10) + "(SELECT 1)"), first_word("/* nothing */ ;"), first_word("/* open")
     ('select', '', '')
@@ -92,13 +92,13 @@ def first_word(sql: str) -> str:
 
 
 def limit_memory(most: int = HEAP) -> None:
-    """Let SQLite take no more than so many bytes in this process, from now on: it cannot be raised again."""
+    """Limit the memory of SQLite in this process; the limit cannot be raised again."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(f"PRAGMA hard_heap_limit = {most}")  # an SQLite before 3.31 passes over it
+        connection.execute(f"PRAGMA hard_heap_limit = {most}")  # SQLite before 3.31 ignores it
 
 
 class GuardedCursor(sqlite3.Cursor):
-    """A cursor that does not explain, and gives no more bytes at once than are kept."""
+    """A cursor that rejects EXPLAIN and limits the memory of the rows that it returns at once."""
 
     def execute(self, sql: str, *parameters: Any) -> GuardedCursor:
         """Run a statement."""
@@ -111,7 +111,7 @@ class GuardedCursor(sqlite3.Cursor):
         return list(islice(self._bounded(), self.arraysize if size is None else size))
 
     def fetchall(self) -> list[Any]:
-        """Return all rows that are left."""
+        """Return all remaining rows."""
         return list(self._bounded())
 
     def _bounded(self) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Opening a store to read it: never creating one, never altering one, leaving nothing behind."""
+"""Opens a store for reading, without creating or changing anything or leaving files behind."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tempfile import TemporaryDirectory
 from teachmatters.store.sqlite import shape
 from teachmatters.store.sqlite.files import check_readable, logs, nothing_in, plain_error, revision_of, writable
 
-WAIT = 10.0  # seconds for a writer that is just committing
-TRIES = 5  # to copy a store while somebody else writes into it
+WAIT = 10.0  # seconds for another program to commit
+TRIES = 5  # attempts to copy a store while another program writes to it
 
 _RECOVERY = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT}
 
 
 class Reader(sqlite3.Connection):
-    """A connection that takes away what SQLite leaves beside a WAL file read by it.
+    """A connection that removes the files which SQLite leaves next to a store in WAL mode.
 
-    A read-only connection makes an empty ``-wal`` and a ``-shm`` when there are none, and may not remove them. One that
-    may write removes them on closing if nobody else is there, and with an empty ``-wal`` it writes nothing.
+    A read-only connection makes an empty ``-wal`` and a ``-shm`` if there are none, and cannot remove them. A writable
+    connection removes them on closing if it is the only one, and with an empty ``-wal`` it writes nothing.
 
     Attributes:
         path: the file that is read: the store, or a copy of it.
-        folder: where the copy is.
+        folder: folder of the copy, None if there is none.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Reader(sqlite3.Connection):
 
 
 def tidy(path: Path) -> None:
-    """Let SQLite take away its files beside a store, and what was committed into them in, if nobody else is there."""
+    """Let SQLite write its logs into a store and remove them, if no other program uses the store."""
     with (
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(_uri(path.resolve(), "rw"), uri=True)) as connection,
@@ -50,23 +50,23 @@ def tidy(path: Path) -> None:
 
 
 def connect(path: Path, *, empty: bool = False, threads: bool = False, kind: type[Reader] = Reader) -> Reader:
-    """A read-only connection; close it.
+    """Return a new read-only connection, which the caller closes.
 
-    What a killed writer left half-done is undone, or completed, in a copy: the store itself is only read.
+    An unfinished transaction of a killed writer is rolled back, or completed, in a copy: the store itself is only read.
 
     Args:
         path: the file.
-        empty: whether a database without tables will do.
-        threads: whether another thread than the one that opened it may use it.
-        kind: the class of the connection.
+        empty: accept a database without tables.
+        threads: allow use on other threads than the one that opened it.
+        kind: class of the connection.
 
     Raises:
-        TeachMattersError: what is there is not a store, or newer than this code.
+        TeachMattersError: the file is not a store, or newer than this code.
     """
     check_readable(path)
     connection = None
     try:
-        # SQLite's logs are beside the file itself, not beside a link to it.
+        # SQLite's logs are next to the file itself, not next to a link to it.
         connection = _open(path.resolve(), threads, kind)
         revision = revision_of(path, connection)
         if revision is not None:
@@ -106,7 +106,7 @@ def _attempt(path: Path, threads: bool, kind: type[Reader]) -> Reader:
     )
     connection.path = path
     try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # only now SQLite opens it
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # SQLite opens the file with the first query
     except BaseException:
         connection.close()
         raise
@@ -114,16 +114,16 @@ def _attempt(path: Path, threads: bool, kind: type[Reader]) -> Reader:
 
 
 def _is_unfinished(path: Path, error: sqlite3.Error) -> bool:
-    """Whether SQLite would have to write before it could read, and may not."""
+    """Return whether SQLite needs to recover the file before it can read it, and may not write."""
     hidden = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN and _has_log(path)
     return hidden or error.sqlite_errorcode in _RECOVERY
 
 
 def _recovered(path: Path, folder: Path, error: sqlite3.Error) -> Path:
-    """A copy that SQLite has recovered.
+    """Return a copy of the store that SQLite has recovered.
 
-    The logs are copied first: they hold all that is not whole in the file, however much of it somebody else writes
-    meanwhile. What makes a copy worthless, a log that goes on or away, is seen at its end.
+    The logs are copied first, because they hold every page of the file that another program may be changing. A log that
+    grows or vanishes meanwhile makes the copy useless; this is checked at the end.
     """
     copy = folder / path.name
     for _ in range(TRIES):
@@ -147,7 +147,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def uri(path: Path) -> str:
-    """By which SQLite opens, or attaches, a file to read only."""
+    """Return the URI with which SQLite opens or attaches a file for reading."""
     real = path.resolve()
     return _uri(real, _mode(real))
 
@@ -157,7 +157,7 @@ def _uri(path: Path, mode: str) -> str:
 
 
 def _mode(path: Path) -> str:
-    """``ro``; nothing is locked or made where nothing can be, unless a writer's log is waiting to be read."""
+    """Return the mode ``ro``, with ``immutable`` where nothing can be written, unless there is a log to read."""
     frozen = not (writable(path) and writable(path.parent)) and not _has_log(path)
     return "ro&immutable=1" if frozen else "ro"
 

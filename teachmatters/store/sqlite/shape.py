@@ -1,8 +1,7 @@
-"""What a store's schema is, revision by revision, and whether a file has it.
+"""The schema of each revision, and a check that a file has it.
 
-A file may come from a stranger. Its tables could be views without end, its views read something else, a table stand in
-for a function: then no query of ours would ask what it means to ask. The check reads the schema alone, whatever the
-size of the store.
+In a file from elsewhere, tables could be endless views, views could read something else, and a table could replace a
+function, so that queries would not do what they say. The check reads only the schema, whatever the size of the store.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, listing
 
-# What a column may hold, by the letter after its name: "i" a whole number, "s" a number of layers or heads, "b" 0
-# or 1, "r" a finite number, "t" text, "j" JSON, "d" a time, "x" bytes; with "?" NULL too. Each revision says what it
-# changed, here and in VIEWS.
+# The letter after a column's name is its type: "i" an integer, "s" a number of layers or heads, "b" 0 or 1, "r" a
+# finite number, "t" text, "j" JSON, "d" a time, "x" bytes; "?" also allows NULL. Here and in VIEWS, each revision lists
+# only what it changed.
 _RUN_FACTS = (
     "id:i run_id:t cell_key:t model:t model_id:i other_model:t other_model_id:i? dataset:t split:t fingerprint:t "
     "analysis:t analysis_version:i parameters:j setting:t limit_n:i? seed:i dtype:t device:t n_items:i n_skipped:i "
@@ -39,7 +38,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "0002": {"run_facts": f"{_RUN_FACTS} elapsed:r?"},
 }
-# Sha256 of a view's SQL, its spaces made one.
+# The sha256 of each view's SQL with normalised spaces.
 VIEWS: dict[str, dict[str, str]] = {
     "0001": {
         "results": "55017f88cb4a1d61",
@@ -49,11 +48,11 @@ VIEWS: dict[str, dict[str, str]] = {
     },
     "0002": {"runs": "640b8ec097b9d1ef"},
 }
-_FUNCTIONS = ("json_each", "json_tree")  # of tables, that queries call
+_FUNCTIONS = ("json_each", "json_tree")  # table-valued functions that queries call
 
 
 def tables(revision: str) -> dict[str, dict[str, str]]:
-    """Return the tables of a revision, each with its columns and the letters of what they hold.
+    """Return the tables of a revision, each with its columns and the letters of their types.
 
     >>> tables("0001")["unit_lists"]
     {'id': 'i', 'sha256': 't', 'units': 'j'}
@@ -64,39 +63,39 @@ def tables(revision: str) -> dict[str, dict[str, str]]:
 
 
 def _until(revision: str, changes: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return what holds at a revision."""
-    held: dict[str, str] = {}
-    for each in sorted(changes):
-        if each <= revision:
-            held |= changes[each]
-    return held
+    """Return the state of a revision after all changes up to it."""
+    state: dict[str, str] = {}
+    for changed_in in sorted(changes):
+        if changed_in <= revision:
+            state |= changes[changed_in]
+    return state
 
 
 def digest(sql: str) -> str:
-    """Return what stands for a view's SQL."""
+    """Return a digest of a view's SQL that ignores differences in spaces."""
     return hashlib.sha256(" ".join(sql.split()).encode()).hexdigest()[:16]
 
 
 def check(path: Path, connection: sqlite3.Connection, revision: str) -> None:
-    """Refuse a file whose schema is not that of its revision. Tables and views of the user's own may stand beside it.
+    """Check that a file has the schema of its revision; the user may add other tables and views.
 
     Raises:
-        TeachMattersError: a table or view is missing or is something else; a trigger, a virtual table, or what hides a
-            function of SQLite's.
+        TeachMattersError: a table or view is missing or different, or there is a trigger, a virtual table, or a table
+            that hides a function of SQLite.
     """
     try:
-        told = _told(connection, revision)
-    except sqlite3.OperationalError as error:  # a name that is no UTF-8
-        told = str(error)
-    if told:
+        problem = _problem(connection, revision)
+    except sqlite3.OperationalError as error:  # a name is not UTF-8
+        problem = str(error)
+    if problem:
         raise TeachMattersError(
-            f"{path} is damaged, or was changed by another program: {told}. Restore a copy, or name another file with "
-            "--db"
+            f"{path} is damaged, or was changed by another program: {problem}. Restore a copy, or name another file "
+            "with --db"
         )
 
 
-def _told(connection: sqlite3.Connection, revision: str) -> str:
-    """What is wrong, empty if nothing is."""
+def _problem(connection: sqlite3.Connection, revision: str) -> str:
+    """Describe the first difference from the schema, empty if there is none."""
     sql = "SELECT name, type, substr(sql, 1, 100000) FROM sqlite_master WHERE type <> 'index'"
     found = {name: (kind, str(text)) for name, kind, text in connection.execute(sql)}
     for name, (kind, text) in found.items():

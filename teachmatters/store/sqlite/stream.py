@@ -1,4 +1,4 @@
-"""The rows of a stranger's SQL on a file: read in batches, within a time, whatever the SQL does."""
+"""Runs untrusted SQL on a file and reads its rows in batches, with a time limit that holds whatever the SQL does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class FileStream:
-    """The rows of a query, one at a time. Every walk through them runs the query anew, on the store of one moment.
+    """The rows of a query, one at a time. Each iteration runs the query again on the same snapshot of the store.
 
     Attributes:
         columns: their names.
@@ -63,7 +63,7 @@ class FileStream:
             return self._deadline.run(step)
 
     def close(self) -> None:
-        """End what was not walked through to its end: an open statement would keep SQLite's files beside the store."""
+        """Close all statements: an open statement would keep SQLite's files next to the store."""
         if self._deadline.lost:
             return
         self._deadline.close()
@@ -101,7 +101,7 @@ def _batch(cursor: sqlite3.Cursor) -> Batch:
 
 def _explained(path: Path, error: Exception, denied: list[str]) -> TeachMattersError:
     text = str(error)
-    # VACUUM looks at the transaction before the authorizer is asked.
+    # VACUUM checks the transaction before the authorizer is called.
     if denied or guard.ONLY_READ in text or "within a transaction" in text:
         return SqlError(guard.ONLY_READ)
     if "one statement" in text:

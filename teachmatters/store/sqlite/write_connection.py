@@ -15,7 +15,7 @@ from teachmatters.store.public import READING
 from teachmatters.store.sqlite import files
 
 READ_WAIT = 10.0  # seconds
-STEP = 0.2  # seconds between two tries for a lock: SQLite's own wait does not hear Ctrl-C
+STEP = 0.2  # seconds between two attempts to lock; Ctrl-C cannot interrupt SQLite's own wait
 
 
 def writing_engine(path: Path, patience: float, *, tables_only: bool = False) -> Engine:
@@ -47,13 +47,13 @@ def writing_engine(path: Path, patience: float, *, tables_only: bool = False) ->
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         if not tables_only:
             connection.execute("PRAGMA foreign_keys = ON")
-            with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: the next connection will do it
+            with contextlib.suppress(sqlite3.OperationalError):  # a reader is active: the next connection will do it
                 connection.execute("PRAGMA journal_mode = WAL")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(READING):
-            # No lock, but a moment's wait where another process is just the first to come or the last to go.
+            # Reading takes no lock, but may have to wait while another process opens or closes the store.
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * READ_WAIT:.0f}")
             connection.exec_driver_sql("BEGIN")
         else:
@@ -62,15 +62,15 @@ def writing_engine(path: Path, patience: float, *, tables_only: bool = False) ->
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
-        check_file()  # what is committed to a file without a name is lost
-        # Where the journal is not yet a write-ahead log, readers hold up even a transaction that has changed nothing.
+        check_file()  # a commit to a deleted file would be lost
+        # Without a write-ahead log, readers delay even a transaction that changed nothing.
         _patiently(connection, "COMMIT", patience)
 
     return engine
 
 
 def _patiently(connection: Connection, sql: str, patience: float) -> None:
-    """Wait for a lock as long as it goes from one writer to the next; ``patience`` is for one who keeps it."""
+    """Run SQL that needs a lock; wait as long as other writers make progress, and ``patience`` seconds if none does."""
     seen, deadline = None, time.monotonic() + patience
     while True:
         try:
@@ -88,7 +88,7 @@ def _patiently(connection: Connection, sql: str, patience: float) -> None:
 
 
 def _version(connection: Connection) -> object:
-    """What is another after somebody else's commit, None where a lock keeps it from being asked."""
+    """Return a number that changes with every commit of another writer, None if a lock prevents reading it."""
     try:
         return connection.exec_driver_sql("PRAGMA data_version").scalar()
     except DBAPIError:

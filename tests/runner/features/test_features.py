@@ -154,7 +154,9 @@ def test_of_a_damaged_shard_the_images_are_extracted_anew(
     monkeypatch.setattr("teachmatters.runner.session.analyze.NoProgress", lambda: said)
     run("toy-a", "knn", batch_size=4, param=["k=1,3"])
     assert forwards["3"] == 21 + 4
-    assert said.lines == [f"{path} is damaged or another model's and was dropped: its images are extracted anew"]
+    assert said.lines == [
+        f"{path} is damaged or belongs to another model and was deleted: its images are extracted again"
+    ]
     fresh = Runs(tmp_path / "fresh.db")
     fresh("toy-a", "knn", batch_size=4, param=["k=1,3"])
     assert run.rows(VALUES) == fresh.rows(VALUES)

@@ -17,7 +17,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, query, writer
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, plain_path
-from teachmatters.store.postgres.connection import _unconnected
+from teachmatters.store.postgres.connection import _connection_problem
 from teachmatters.store.schema import Number
 from tests.pages import DOCS
 from tests.postgres import Cluster, running
@@ -56,7 +56,8 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
 
 def test_somebody_else_answers() -> None:
     text = 'connection failed: connection to server at "h", port 80 failed: received invalid response to SSL: H'
-    assert _unconnected(text).startswith("no connection (received invalid response to SSL: H). See that a PostgreSQL")
+    expected = "no connection (received invalid response to SSL: H). See that a PostgreSQL"
+    assert _connection_problem(text).startswith(expected)
 
 
 COMMANDS: list[list[object]] = [

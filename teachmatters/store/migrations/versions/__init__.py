@@ -1,1 +1,1 @@
-"""The revisions, oldest first. Each one is frozen: it says what its day's tables were, and imports none of ours."""
+"""The revisions, oldest first. Each is frozen: it describes the tables of its time and imports nothing of the store."""

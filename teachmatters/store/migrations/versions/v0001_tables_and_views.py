@@ -1,4 +1,4 @@
-"""The tables, and the four views that are the store's public face."""
+"""The tables and the four public views."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# On PostgreSQL texts sort by their bytes, truth is 1 or 0, and whole numbers have 64 bits, as on SQLite.
+# On PostgreSQL, as on SQLite, texts sort by their bytes, booleans are 1 or 0, and integers have 64 bits.
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 FLAG = sa.Boolean().with_variant(sa.SmallInteger(), "postgresql")
 COUNT = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
@@ -79,7 +79,7 @@ LEFT JOIN unit_lists AS unit_list ON unit_list.id = map.unit_list_id"""
 
 
 def upgrade() -> None:
-    """From an empty file."""
+    """Upgrade an empty file or database."""
     _models_and_metrics()
     _runs()
     _numbers()

@@ -1,4 +1,4 @@
-"""Runs know how long they lasted, beside their share of the time that a command took."""
+"""Runs have a column for their elapsed time, in addition to their share of the time of a command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-# Until now `seconds` were what `elapsed` is from now on. Old rows keep theirs, and NULL as the mark of it: what their
-# shares were, nobody knows any more.
+# Until this revision, `seconds` held the elapsed time. Old rows keep it, because their shares are unknown; NULL in
+# `elapsed` marks them.
 RUNS = """
 SELECT run.run_id, run.model, model.name, model.weights, NULLIF(run.other_model, '') AS other_model,
     other.weights AS other_weights, run.dataset, run.fingerprint, run.split, run.analysis, run.analysis_version,
@@ -20,10 +20,10 @@ LEFT JOIN models AS other ON other.id = run.other_model_id"""
 
 
 def upgrade() -> None:
-    """From 0001."""
+    """Upgrade revision 0001."""
     op.add_column("run_facts", sa.Column("elapsed", sa.Double))
     if op.get_bind().dialect.name == "postgresql":
-        op.execute(f"CREATE OR REPLACE VIEW runs AS {RUNS}")  # dropped, it would lose what others were granted
+        op.execute(f"CREATE OR REPLACE VIEW runs AS {RUNS}")  # dropping the view would revoke its grants
     else:
         op.execute("DROP VIEW runs")
         op.execute(f"CREATE VIEW runs AS {RUNS}")
