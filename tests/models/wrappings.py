@@ -233,7 +233,19 @@ WRAPPINGS = [
         "timm, with layer scale", "", "", lambda *_: dict(official.network(init_values=1.0).state_dict()),
         refused=r"also holds blocks\.0\.ls1\.gamma",
     ),
-    Wrapping("timm, with an adapter", "", "", _with(**{"blocks.0.attn.lora_a": HEAD}), refused="also holds .*lora_a"),
+    Wrapping(
+        "timm, with an adapter", "", "", _with(**{"blocks.0.attn.lora_a": HEAD}),
+        refused="also holds .*lora_a.*; merge the adapter into the weights",
+    ),
+    Wrapping(
+        "timm, wrapped by PEFT", "", "base_model.model.",
+        lambda s, _: under("base_model.model.", {n.replace("qkv.", "qkv.base_layer."): v for n, v in s.items()}),
+        refused="it lacks blocks.0.attn.qkv.weight.*; merge the adapter into the weights",
+    ),
+    Wrapping(
+        "a Swin", "", "", lambda *_: {"patch_embed.proj.weight": torch.zeros(96, 3, 4, 4)},
+        refused="holds a network in timm's names",
+    ),
     Wrapping("timm, with prompts", "", "", _with(prompt_tokens=HEAD), refused="also holds prompt_tokens"),
     Wrapping(
         "timm, quantised", "", "", lambda s, _: {name: value.to(torch.int8) for name, value in s.items()},

@@ -56,6 +56,10 @@ class Shape:
         return self.arch + (f" for {self.pixels} x {self.pixels} pixels" if self.pixels not in (0, 224) else "")
 
 
+# The most tokens that a table of positions has before those of the patches: one of the class and four registers.
+PREFIX = 5
+
+
 def shape_of(state: Mapping[str, Any]) -> Shape | None:
     """Read the size from parameters in timm's names; None without a patch embedding."""
     kernel = state.get("patch_embed.proj.weight")
@@ -64,7 +68,10 @@ def shape_of(state: Mapping[str, Any]) -> Shape | None:
     depth = len({found[1] for found in (re.match(r"blocks\.(\d+)\.", name) for name in state) if found})
     table = state.get("pos_embed")
     tokens = table.shape[1] if isinstance(table, Tensor) and table.ndim == 3 else 0
-    return Shape(width=kernel.shape[0], depth=depth, patch=kernel.shape[-1], side=math.isqrt(tokens))
+    side = math.isqrt(tokens)
+    if tokens - side * side > PREFIX:  # not a square of patches
+        side = 0
+    return Shape(width=kernel.shape[0], depth=depth, patch=kernel.shape[-1], side=side) if depth else None
 
 
 def family_of(place: Place, layout: str) -> str:

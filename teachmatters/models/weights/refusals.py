@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from teachmatters.models.weights.wanted import Wanted
 
 ANY = "name the model that it belongs to ('tm models' lists them), or timm/<id>"
+ADAPTER = re.compile(r"lora_|adapter|\.base_layer\.")
 WHOLE = "give a file with every parameter of the network"
 PART = re.compile(r"-\d+-of-\d+\.\w+$")  # how transformers names the parts of weights
 
@@ -83,6 +84,10 @@ def _advice(match: Match, shape: Shape | None, wanted: Wanted) -> str:
         return f"for images of that size use {wanted.name}@{shape.pixels}"
     if found := nearest(match, shape):
         return f"for these weights use --model {found} with the same --weights"
+    if any(ADAPTER.search(name) for name in match.given):
+        return "merge the adapter into the weights and give the network's state_dict()"
+    if [name for name, *_ in match.misshapen] == ["pos_embed"] and not shape.side:
+        return "if it is for rectangular images, add their size to the model's name as @ROWSxCOLUMNS"
     return ANY if match.misshapen or match.extra else WHOLE
 
 

@@ -123,7 +123,12 @@ def _matches(place: Place, network: Any, wanted: Wanted) -> list[tuple[Match, Si
     if wanted.size is not None and side not in (0, grid_side(network.state_dict(), network)):
         pixels = side * network.patch_embed.patch_size[0]
         return [(match, (pixels, pixels)) for match in matches(place, wanted.make((pixels, pixels)))]
-    return [(match, None) for match in matches(place, network)]
+    own = matches(place, network)
+    if wanted.size is not None and not own[0].fits:  # the file may be for a rectangle, whose sides no table tells
+        asked = matches(place, wanted.make(wanted.size))
+        if asked[0].fits:
+            return [(asked[0], wanted.size)]
+    return [(match, None) for match in own]
 
 
 def choose(path: Path, name: str, fits: list[Match]) -> tuple[Match, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,24 @@ def test_where_a_size_was_asked_for_a_file_of_any_size_is_read(
     assert bool(fill(network, there)) == (file != asked)
     kernel = official.state(architecture, img_size=file, **more)["patch_embed.proj.weight"]
     assert torch.equal(network.state_dict()["patch_embed.proj.weight"], kernel)
+
+
+@pytest.mark.parametrize("architecture", [PLAIN, "beit_base_patch16_224"])
+def test_a_file_for_rectangles_is_read_at_their_size(architecture: str, tmp_path: Path) -> None:
+    state = official.state(architecture, img_size=(32, 96))
+    torch.save(state, tmp_path / "file.pth")
+    at_size = replace(wanted(architecture), size=(32, 96))
+    there = find(tmp_path / "file.pth", at_size)
+    assert (there.size, there.remarks) == ((32, 96), ())
+    assert all(torch.equal(value, state[name]) for name, value in there.state.items())
+    with pytest.raises(TeachMattersError):
+        find(tmp_path / "file.pth", wanted(architecture))
+
+
+def test_a_refusal_gives_no_size_that_the_file_does_not_tell(tmp_path: Path) -> None:
+    torch.save(official.state(img_size=(48, 160)), tmp_path / "file.pth")
+    with pytest.raises(TeachMattersError, match=r"holds a ViT-48/16 of 2 layers in .*add their size .*@ROWSxCOLUMNS$"):
+        find(tmp_path / "file.pth", wanted())
 
 
 def test_a_file_of_the_networks_own_size_is_resampled_with_a_word_too(tmp_path: Path) -> None:
