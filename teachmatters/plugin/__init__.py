@@ -1,1 +1,1 @@
-"""What helps to write a plugin: the packages of ``tm plugin new``, and the contract that ``tm plugin check`` runs."""
+"""Tools for plugin authors: the packages of ``tm plugin new`` and the checks of ``tm plugin check``."""

@@ -1,4 +1,4 @@
-"""``tm plugin check``: the whole contract of installed plugins, part by part."""
+"""``tm plugin check``: checks installed plugins against the whole contract, part by part."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(
     models: Sequence[ModelSpec] = (),
     progress: Listener | None = None,
 ) -> list[Finding]:
-    """Run the contract on some plugins of the registry; nothing is fetched.
+    """Check some plugins of the registry against the contract; nothing is downloaded.
 
     Args:
         plugins: of ``registry.load()``, whose specs are looked up there.
@@ -56,7 +56,7 @@ def check(
             progress.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
-            gc.collect()  # a network may hang in a cycle, of tracebacks for example: it goes before the next is built
+            gc.collect()  # frees a network that is part of a cycle, for example of tracebacks, before the next is built
             if progress is not None:
                 progress.advance(1)
         findings += sheet.findings

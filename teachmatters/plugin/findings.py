@@ -1,4 +1,4 @@
-"""What a check found, and the sheet of one plugin that findings are written on."""
+"""Findings of checks, and the list of findings of one plugin."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Status: TypeAlias = Literal["ok", "wrong", "not checked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """How one check of one plugin ended.
+    """The outcome of one check of one plugin.
 
     Attributes:
-        plugin, distribution: whose.
-        about: what was checked: ``plugin``, ``model my-vit``.
-        check: the check's name, a word or two.
+        plugin, distribution: the plugin and its package.
+        about: the part that was checked, such as ``plugin`` or ``model my-vit``.
+        check: name of the check.
         status: ``ok``, ``wrong`` or ``not checked``.
-        message: what is wrong, or why it was not checked; empty when it is right.
-        where: ``file:line``, where that is known.
+        message: the problem, or why the part was not checked; empty for ``ok``.
+        where: ``file:line`` if known.
     """
 
     plugin: str
@@ -35,8 +35,8 @@ class Finding:
     where: str = ""
 
 
-class CheckFailed(Exception):  # noqa: N818  (a finding, not a failure of ours)
-    """Ends a check: something is wrong."""
+class CheckFailed(Exception):  # noqa: N818  (a finding about a plugin, not an error)
+    """Raised in a check to end it with a problem."""
 
     def __init__(self, message: str, where: str = "") -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class CheckFailed(Exception):  # noqa: N818  (a finding, not a failure of ours)
 
 
 class CheckSkipped(Exception):  # noqa: N818
-    """Ends a check: it could not be made here."""
+    """Raised in a check to end it because it cannot run here."""
 
 
 class Listener(Protocol):
@@ -61,22 +61,22 @@ class Listener(Protocol):
 
 
 class Report(Protocol):
-    """Called with what is wrong, and where; a check may tell several things."""
+    """A function that reports a problem of a check; it may be called several times."""
 
     def __call__(self, message: str, where: str = "") -> None:
-        """Something is wrong."""
+        """Report a problem and its line."""
 
 
 @dataclass(slots=True)
 class CheckList:
-    """The findings of one plugin, about one part of it after the other.
+    """The findings of one plugin, part by part.
 
     Attributes:
-        plugin: which.
+        plugin: the plugin.
         package: its files.
-        about: what is being checked.
-        home: where that is declared, for what is wrong with no line of its own.
-        findings: so far.
+        about: the part that is being checked.
+        home: where this part is declared, for problems without a line.
+        findings: all findings so far.
     """
 
     plugin: Plugin
@@ -86,15 +86,15 @@ class CheckList:
     findings: list[Finding] = field(default_factory=list)
 
     def check(self, name: str) -> Check:
-        """One check: right, unless something is told or raised; what a stranger's code raises is told with its line."""
+        """Return a check of the current part, which is ``ok`` unless a problem is reported or an exception raised."""
         return Check(self, name)
 
     def not_ok(self, *names: str) -> bool:
-        """Whether one of these checks of the present part did not come out right."""
+        """Return whether one of these checks of the current part is not ``ok``."""
         return any(f.status != "ok" for f in self.findings if f.about == self.about and f.check in names)
 
     def add(self, check: str, status: Status, message: str = "", where: str = "") -> None:
-        """Write a finding about the present part down."""
+        """Add a finding about the current part."""
         self.findings.append(
             Finding(
                 plugin=self.plugin.name,
@@ -109,18 +109,18 @@ class CheckList:
 
 
 class Check:
-    """One check under way; nothing that is raised in it gets out."""
+    """The context of one running check; it turns exceptions into findings."""
 
     def __init__(self, sheet: CheckList, name: str) -> None:
         self.sheet, self.name = sheet, name
-        self.told: list[tuple[str, str]] = []
+        self.problems: list[tuple[str, str]] = []
 
     def __enter__(self) -> Report:
         return self.tell
 
     def tell(self, message: str, where: str = "") -> None:
-        """Something is wrong."""
-        self.told.append((message, where))
+        """Report a problem and its line."""
+        self.problems.append((message, where))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, CheckSkipped):
@@ -128,13 +128,13 @@ class Check:
             return True
         if isinstance(error, CheckFailed):
             self.tell(str(error), error.where)
-        elif isinstance(error, Exception | SystemExit):  # whatever a stranger's code raises is a finding
+        elif isinstance(error, Exception | SystemExit):  # any exception of a plugin is a finding
             self.tell(_words(error), self.sheet.package.place_of_error(error))
         elif error is not None:
             return False  # Ctrl-C
-        for message, where in self.told:
+        for message, where in self.problems:
             self.sheet.add(self.name, "wrong", message, where or self.sheet.home)
-        if not self.told:
+        if not self.problems:
             self.sheet.add(self.name, "ok")
         return True
 
@@ -144,5 +144,5 @@ def _words(error: BaseException) -> str:
 
 
 def wrong(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that are wrong."""
+    """Return the findings that are wrong."""
     return [finding for finding in findings if finding.status == "wrong"]

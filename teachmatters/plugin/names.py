@@ -1,4 +1,4 @@
-"""What a new plugin may be called: a name that nothing else has."""
+"""Checks the name of a new plugin, which nothing else may have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAKEN = {"tests", "teachmatters", "tm"}
 
 
 def module_of(name: str) -> str:
-    """The Python package of a plugin of that name.
+    """Return the name of the Python package of a plugin.
 
     >>> module_of("my-vit")
     'my_vit'
@@ -56,7 +56,7 @@ def _taken_by(name: str) -> str | None:
 
 
 def _offered(name: str) -> str | None:
-    """What of the registry has that name, built in or of a plugin."""
+    """Return the entry of the registry that has a name, built-in or of a plugin."""
     registry = load()
     for kind, names in {
         "model": {*registry.models, *registry.aliases},

@@ -1,4 +1,4 @@
-"""``tm plugin new``: a package that installs, is found, and passes its own tests from the first minute."""
+"""``tm plugin new``: writes a package that installs, is found, and passes its own tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PURPOSES: Mapping[Kind, Purpose] = {
 
 
 def write_package(name: str, kind: Kind, out: Path | None = None) -> Path:
-    """Write a package, the whole of it or nothing.
+    """Write a package completely or not at all.
 
     Args:
         name: of the distribution, its entry point, and what it offers; with ``_`` for ``-`` of the Python package.

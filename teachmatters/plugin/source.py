@@ -1,4 +1,4 @@
-"""A plugin's own files: where in them something stands."""
+"""Locates code in the files of a plugin."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Package:
 
     @functools.cached_property
     def files(self) -> list[Path]:
-        """Its Python files."""
+        """The Python files of the package."""
         return [file for root in self.roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
 
     @functools.cached_property
     def trees(self) -> dict[Path, ast.Module]:
-        """Those that can be parsed."""
+        """The syntax trees of the files that can be parsed."""
         return {file: tree for file in self.files if (tree := _parsed(file)) is not None}
 
     def has(self, file: str | None) -> bool:
-        """Whether a file belongs to it."""
+        """Return whether a file belongs to the package."""
         return file is not None and any(Path(file).resolve().is_relative_to(root) for root in self.roots)
 
     def file_of(self, module: str) -> Path | None:
@@ -109,7 +109,7 @@ def place(file: Path, line: int | None) -> str:
 
 
 def _keyword(call: ast.Call, name: str) -> Any:
-    """The value of an argument where it is written out; None where it is not."""
+    """Return the value of a literal argument, None for any other."""
     values = [word.value for word in call.keywords if word.arg == name]
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
 
@@ -122,7 +122,7 @@ def _parsed(file: Path) -> ast.Module | None:
 
 
 def _roots(top: str) -> list[Path]:
-    """The folder of a package, or the file of a module."""
+    """Return the folder of a package, or the file of a module."""
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""Which models are checked: large ones of a family only when they are named, and named ones with their own plugin."""
+"""Selects the models to check: a large model only if it is named, and a named model only with its own plugin."""
 
 from __future__ import annotations
 

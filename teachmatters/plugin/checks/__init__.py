@@ -1,1 +1,1 @@
-"""The contract of a plugin, part by part: what is wrong is told in plain words, with the line where it can be found."""
+"""The contract of a plugin, part by part; each problem is reported as a sentence with its line."""

@@ -1,4 +1,4 @@
-"""An analysis: whatever way the images are cut into batches and parts, its numbers are the same."""
+"""Checks that the result of an analysis does not depend on batches and shards."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ from teachmatters.registry import load, load_object
 from teachmatters.runner.plan.tasks import Task, new_analysis, plan
 from teachmatters.runner.requests import AnalyzeRequest
 
-LIMIT = 9
-"""Items, with any gallery whole: several batches of each size, the last not full."""
+LIMIT = 9  # items, which make several batches of each size with an incomplete last one
 
 SCENES = "scenes"
 SMALLER = ("scenes.train=40", "scenes.val=40")
 
-LOOSE = {"rtol": 1e-4, "atol": 1e-7}
-"""What sums in another order may differ by."""
+LOOSE = {"rtol": 1e-4, "atol": 1e-7}  # tolerance for sums in another order
 
 
 def check_analysis(sheet: CheckList, spec: AnalysisSpec) -> None:
-    """Its metrics, and its numbers on a few images of a small network."""
+    """Check the metrics, and the results on a few images of a small network."""
     check_metrics(sheet, spec)
     if (made := _class(spec)) is not None:
         sheet.home = sheet.package.place_of(made) or sheet.home
@@ -105,7 +103,7 @@ def _request(spec: AnalysisSpec, data: DatasetSpec) -> AnalyzeRequest:
 
 
 def _same(one: Result, other: Result, how: str, told: str) -> None:
-    """Two results are the same, or the first difference is told."""
+    """Check that two results are equal; the error describes the first difference."""
     rows, others = _rows(one), _rows(other)
     for key in rows.keys() | others.keys():
         if key not in rows or key not in others:
@@ -122,7 +120,7 @@ def _same(one: Result, other: Result, how: str, told: str) -> None:
 
 
 def _rows(result: Result) -> Mapping[tuple[Any, ...], list[float]]:
-    """Value, deviation and count of each row; what is missing is NaN."""
+    """Return value, standard deviation and count of each row; missing ones are NaN."""
     nan = float("nan")
     return {
         (r.metric, r.protocol, r.layer, r.head, r.other_layer, r.category): [

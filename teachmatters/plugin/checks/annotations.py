@@ -1,4 +1,4 @@
-"""What a data set says of its images, kind by kind, in the types that transforms move along."""
+"""Checks the annotations of a data set, kind by kind."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _retrieval(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
 
 
 def _whole_videos(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
-    """Frames of a video stand together, and ``units`` numbers the videos."""
+    """Check that the frames of a video are consecutive, and that ``units`` numbers the videos."""
     names = [name for name, _ in groupby(item.group for item in items)]
     if "" in names or len(names) < 2:
         yield "a frame's group must name its video, of which there must be several"

@@ -1,4 +1,4 @@
-"""A command: a Typer app that says what it is for, what its options mean, and how it is typed."""
+"""Checks a command: a Typer app with a summary, help for each option, and examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from teachmatters.registry import load_object
 
 
 def check_command(sheet: CheckList, spec: CommandSpec) -> None:
-    """The app, its help and its examples."""
+    """Check the app, its help and its examples."""
     command = None
     with sheet.check("app"):
         command = _command(spec)
@@ -37,7 +37,7 @@ def check_command(sheet: CheckList, spec: CommandSpec) -> None:
 
 
 def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Each command of a group with its whole name, or the one that there is."""
+    """Yield each command of a group with its full name, or the single command."""
     below = getattr(command, "commands", None)
     if below is None:
         yield name, command
@@ -62,6 +62,6 @@ def _command(spec: CommandSpec) -> Any:
 
 
 def _place(sheet: CheckList, leaf: Any) -> str:
-    """Where the function behind a command is defined."""
+    """Return where the function of a command is defined."""
     function = getattr(leaf.callback, "__wrapped__", leaf.callback)
     return sheet.package.place_of(function) or sheet.home

@@ -1,4 +1,4 @@
-"""Whether what a model shows of itself is what it does when nobody looks."""
+"""Checks that the taps of a model are consistent with its plain forward pass."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from teachmatters.runner.forward.device import full_precision
 
 STREAMED = TAPS - DERIVED
 ORDER: tuple[Tap, ...] = tuple(tap for tap in get_args(Tap) if tap in STREAMED)
+# Allowed difference between two computations in float32, as a fraction of the largest value.
 TOLERANCE = 1e-3
-"""Of the largest value: what two ways to compute the same in float32 may differ by."""
 
 Taken = dict[tuple[int, Tap], Tensor]
 
 
 class _Stop(Exception):  # noqa: N818
-    """What a sink raises to see whether the network is put right all the same."""
+    """Raised in a sink to check that the network is restored after an error."""
 
 
 def check_consistency(sheet: CheckList, adapter: ModelAdapter, where: str, before: Traces) -> None:
-    """Compare what is streamed with the plain forward pass, alone and together, before and after.
+    """Compare the streamed taps with the plain forward pass, one image and several, before and after.
 
     Args:
         sheet: for what is found.
@@ -56,14 +56,14 @@ def check_consistency(sheet: CheckList, adapter: ModelAdapter, where: str, befor
 
 
 def noise(info: ModelInfo, count: int) -> Tensor:
-    """Seeded pixels (B, 3, height, width), as if normalised."""
+    """Return seeded noise (B, 3, height, width) in place of normalised pixels."""
     return torch.randn(count, 3, *info.input_size, generator=torch.Generator().manual_seed(1))
 
 
 def streamed(
     adapter: ModelAdapter, pixels: Tensor, taps: frozenset[Tap], keep: Tap | None = None
 ) -> tuple[Taken, list[tuple[int, Tap]]]:
-    """In which order a pass hands the taps over, and a copy of one of them: all together may take gigabytes."""
+    """Return copies of one tap, because all taps may take gigabytes, and the order of all taps in a pass."""
     taken: Taken = {}
     order: list[tuple[int, Tap]] = []
 
@@ -77,7 +77,7 @@ def streamed(
 
 
 def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
-    """Each tap once, in the order of Tap, and only those that were asked for."""
+    """Check that each requested tap comes once and in the order of Tap, and no other tap."""
     _, order = streamed(adapter, pixels, STREAMED)
     wanted = [(layer, tap) for layer in range(1, adapter.info.depth + 1) for tap in ORDER]
     twice = [f"{tap} of layer {layer}" for (layer, tap), n in Counter(order).items() if n > 1]
@@ -96,7 +96,7 @@ def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
 
 
 def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
-    """The last block's output is what ``forward`` gives, whichever taps are asked for."""
+    """Check that the last block's output equals ``forward``, whichever taps are requested."""
     plain, depth = adapter.forward(pixels), adapter.info.depth
     for taps in (STREAMED, frozenset[Tap]({"block"})):
         block = streamed(adapter, pixels, taps, "block")[0][depth, "block"]
@@ -112,7 +112,7 @@ def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
 
 
 def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
-    """The maps that are handed over are those that the plain forward pass multiplies its values with."""
+    """Check that the attention tap equals the maps that the plain forward pass multiplies its values with."""
     info = adapter.info
     with Witness(info.tokens) as witness:
         adapter.forward(pixels)
@@ -128,7 +128,7 @@ def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
 
 
 def _check_batches(adapter: ModelAdapter, pixels: Tensor) -> None:
-    """An image gives the same alone and among others."""
+    """Check that an image has the same result alone and in a batch."""
     together = adapter.forward(pixels)
     alone = torch.cat([adapter.forward(each[None]) for each in pixels])
     if (far := apart(alone, together)) > TOLERANCE:
@@ -147,6 +147,6 @@ def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> li
 
 
 def apart(some: Tensor, other: Tensor) -> float:
-    """The largest difference as a share of the largest value."""
+    """Return the largest difference as a fraction of the largest value."""
     scale = other.float().abs().max().clamp(min=1e-12)
     return float((some.float() - other.float()).abs().max() / scale)

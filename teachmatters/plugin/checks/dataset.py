@@ -1,4 +1,4 @@
-"""A data set: opened where it lies, its items listed twice, some images read, every kind of data looked at."""
+"""Checks a data set: opens it, lists its items twice, reads some images, and checks every kind of data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from teachmatters.runner.plan.datasets import find_root
 from teachmatters.runner.plan.parameters import effective
 from teachmatters.runner.preview.source import spread
 
-FEW = 6
-"""Images of each kind that are read."""
+FEW = 6  # images of each kind to read
 
 
 def check_dataset(sheet: CheckList, spec: DatasetSpec, data_root: Path | None) -> None:
-    """All that can be seen of a data set without fetching it."""
+    """Run all checks of a data set that need no download."""
     opened: list[Dataset] = []
     with offline() as attempts, sheet.check("opens"):
         root = None if spec.bundled else _root(spec, data_root)

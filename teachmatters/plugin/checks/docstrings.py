@@ -1,4 +1,4 @@
-"""Whether what a reader of a plugin meets first says what it is."""
+"""Checks that the modules, public classes and public functions of a plugin have docstrings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from teachmatters.plugin.findings import CheckList
 from teachmatters.plugin.source import place
 
-REFERENCES = ("factory", "resolve", "app", "draw", "table", "enrich")
-"""The fields of specs that name code."""
+REFERENCES = ("factory", "resolve", "app", "draw", "table", "enrich")  # fields of specs that name code
 
 
 def check_docstrings(sheet: CheckList) -> None:

@@ -1,4 +1,4 @@
-"""What ``tm plugins`` says of a plugin, with the line to look at."""
+"""Checks that a plugin is found and loaded, and locates the line of each problem."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPECS = (*(kind.__name__ for kind in HOOKS.values()), "MetricSpec")
 
 
 def check_found(sheet: CheckList) -> None:
-    """It is loaded, its hooks and specs are sound, and it says for which plugin API it is made."""
+    """Check that the plugin loads, its hooks and specs are valid, and it declares its version of the plugin API."""
     plugin = sheet.plugin
     with sheet.check("found") as tell:
         for problem in plugin.problems:
@@ -44,6 +44,6 @@ def _where_it_fails(sheet: CheckList) -> str:
     """The registry keeps what an import says, not where it failed: it is tried once more."""
     try:
         importlib.import_module(sheet.plugin.module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's import may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's import may raise anything
         return sheet.package.place_of_error(error)
     return ""

@@ -1,4 +1,4 @@
-"""Guards around an analysis: it may not change or keep what it is handed, nor read undeclared parameters."""
+"""Guards around an analysis: it must not change or keep its inputs, or read undeclared parameters."""
 
 from __future__ import annotations
 

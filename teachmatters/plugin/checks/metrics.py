@@ -1,4 +1,4 @@
-"""What is said of metrics: tables, axes and checks read it, so that nothing may be left to a default."""
+"""Checks the descriptions of metrics, in which nothing may be left to a default."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from teachmatters.plugin.findings import CheckList
 from teachmatters.plugin.source import place
 from teachmatters.registry import load
 
-SAID = {
+# Fields whose defaults would answer in the author's place; only the source shows whether they were set.
+EXPLICIT = {
     "higher_is_better": "its direction: True, False, or None where there is no better",
     "unit": "its unit, such as 'percent'; '' for a pure number",
 }
-"""What a default of MetricSpec would answer in the author's place. Only the source tells whether somebody meant it."""
 
 
 def check_metrics(sheet: CheckList, spec: AnalysisSpec) -> None:
-    """Title, summary, direction, unit, bounds; and the data that the analysis is measured on by default."""
+    """Check title, summary, direction, unit and bounds, and the default data set of the analysis."""
     with sheet.check("metrics") as tell:
         for metric in spec.metrics:
             for message in _of_metric(metric):
@@ -52,14 +52,14 @@ def _unsaid(sheet: CheckList, metric: MetricSpec) -> Iterator[tuple[str, str]]:
     calls = list(sheet.package.calls("MetricSpec"))
     own = [(file, call) for file, call in calls if _name(call) == metric.name]
     own = own or [(file, call) for file, call in calls if _name(call) is None]
-    for field, what in SAID.items():
+    for field, what in EXPLICIT.items():
         if own and not any(_says(call, field) for _, call in own):
             file, call = own[0]
             yield f"nothing says {what} ({field}=)", place(file, call.lineno)
 
 
 def _name(call: ast.Call) -> str | None:
-    """The name that a call gives, None where it is not written out."""
+    """Return the name that a call gives, None if it is not a literal."""
     value = next((word.value for word in call.keywords if word.arg == "name"), None)
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 

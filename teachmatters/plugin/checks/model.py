@@ -1,4 +1,4 @@
-"""A model: found, built, tried on noise as ``tm analyze`` tries it, and held to what its plain forward pass gives."""
+"""Checks a model: builds it, runs the preflight check, and compares its taps with its plain forward pass."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from teachmatters.runner.forward.preflight import preflight_check
 
 CPU = torch.device("cpu")
 
+# Facts of the network that a spec may declare.
 SHAPE = ("arch", "patch_size", "image_size", "depth", "heads")
-"""What a spec may tell beforehand of the network."""
 
+# A name for testing a prefix, which must reject it with a one-line error or return a spec.
 NOBODY = "tm-plugin-check/no-such-model"
-"""What a prefix is asked for: it must refuse it in a sentence, or make a spec of it."""
 
 
 def check_model(sheet: CheckList, spec: ModelSpec) -> None:
-    """All that can be seen of a model without a network connection."""
+    """Run all checks of a model that need no network connection."""
     if spec.name.endswith("/"):
         _check_prefix(sheet, spec)
         return

@@ -1,4 +1,4 @@
-"""No network while a plugin is checked: nothing is downloaded, and it is known whether something would have been."""
+"""Blocks the network while a plugin is checked, and records whether it was needed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+# Errors of Hugging Face's client for a file that is not cached while it is offline.
 OFFLINE = {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}
-"""What Hugging Face's client raises for what is in no cache, where it may not ask."""
 
 
 class Attempts:
-    """Whether the network was asked for."""
+    """Records attempts to use the network."""
 
     def __init__(self) -> None:
         self.made = False
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        """Takes the place of whatever opens a connection."""
+        """Record an attempt and raise an error, in place of a function that opens a connection."""
         self.made = True
         raise OSError("tm plugin check asks no network")
 
     def explain(self, error: BaseException) -> bool:
-        """Whether an error comes from the network that is not asked."""
+        """Return whether an error is caused by the blocked network."""
         chain: BaseException | None = error
         while chain is not None:
             if type(chain).__name__ in OFFLINE:
@@ -36,7 +36,7 @@ class Attempts:
 
 @contextmanager
 def offline() -> Iterator[Attempts]:
-    """Every connection is refused, and noted."""
+    """Refuse and record every connection."""
     attempts = Attempts()
     with ExitStack() as stack:
         stack.callback(logging.disable, logging.root.manager.disable)

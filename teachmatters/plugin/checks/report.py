@@ -1,4 +1,4 @@
-"""A report: run without options on a store that holds what it shows, its table made and its drawing drawn."""
+"""Checks a report: runs it without options on a store that holds its metrics, and draws its table and figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODEL, LIMIT = "mini-random", 4
 
 
 def check_report(sheet: CheckList, spec: ReportSpec) -> None:
-    """The query, the table and the drawing."""
+    """Check the query, the table and the figure."""
     with sheet.check("query"):
         read_sql(spec)
     if sheet.not_ok("query"):

@@ -1,4 +1,4 @@
-"""What a spec says of itself: nothing that people look for may be left out, and what it names must be there."""
+"""Checks that a spec has the facts that users look for, and that the code it names exists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HINTS = {
 
 
 def check_facts(sheet: CheckList, spec: Any) -> None:
-    """What people look for is told."""
+    """Check that the facts which users look for are present."""
     with sheet.check("facts") as tell:
         for field in next(fields for kind, fields in TOLD.items() if isinstance(spec, kind)):
             if not getattr(spec, field).strip():
@@ -40,7 +40,7 @@ def check_facts(sheet: CheckList, spec: Any) -> None:
 
 
 def check_references(sheet: CheckList, spec: Any) -> None:
-    """What it names can be imported and called."""
+    """Check that the code which the spec names can be imported and called."""
     with sheet.check("names code") as tell:
         for field in REFERENCES:
             if (reference := getattr(spec, field, "")) and (message := _missing(reference, callable_=field != "app")):

@@ -1,4 +1,4 @@
-"""What ``tm --help`` imports of a plugin: seen in a process of its own, where nothing is imported yet."""
+"""Checks what a plugin imports at ``tm --help``, in a separate process where nothing is imported yet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TIMEOUT = 120
 
 
 def check_start(sheet: CheckList) -> None:
-    """Start anew with this plugin alone, and see what was imported on whose behalf."""
+    """Start a new process with this plugin alone, and check which heavy packages it imports."""
     with sheet.check("start") as tell:
         printed, met = _started(sheet)
         told: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a pass may leave behind in a network, and in PyTorch itself."""
+"""Detects changes that a pass leaves in a network or in PyTorch itself."""
 
 from __future__ import annotations
 

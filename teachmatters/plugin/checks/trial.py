@@ -1,4 +1,4 @@
-"""One analysis on a few images of a small network, as often and in as many ways as a check needs."""
+"""Runs an analysis on a few images of a small network, repeatedly and in several ways."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TrialSettings:
 
 
 class Trial:
-    """An analysis that can be run again and again.
+    """An analysis that can be run repeatedly.
 
     Args:
         task: the analysis on its data, the items few.
@@ -63,11 +63,11 @@ class Trial:
 
     @property
     def grouped(self) -> bool:
-        """Whether the order of its items is fixed."""
+        """Whether the order of the items is fixed."""
         return self._start("with a class token", self._settings(4))[0].input_spec.group is not None
 
     def result(self, *, batch_size: int = 8, parts: int = 1, backwards: bool = False, guarded: bool = False) -> Result:
-        """The numbers after a pass.
+        """Return the result of a pass.
 
         Args:
             batch_size: images at a time.
@@ -82,7 +82,7 @@ class Trial:
         return analysis.compare(state, self._gathered("of two layers", how)[1])
 
     def of_other_shape(self) -> Result:
-        """The numbers of a model without a class token, with registers, held to what was declared."""
+        """Return the validated result of a model with registers and without a class token."""
         name = "without a class token and with registers"
         if not PendingTask(self.task, self.task.metrics).applicable(self._adapter(name).info):
             raise CheckSkipped("none of its metrics applies to a model without a class token")
@@ -92,7 +92,7 @@ class Trial:
         return result
 
     def with_nothing(self) -> tuple[Result, Result]:
-        """The numbers of a state, and of the same merged with one that has seen nothing."""
+        """Return the result of a state, and of this state merged with an empty one."""
         name = "with a class token"
         analysis, state = self._gathered(name)
         empty = self._saved(self._start(name, self._settings(4))[0].analysis.state())
@@ -101,7 +101,7 @@ class Trial:
         return finish(state), finish(merged)
 
     def check(self, result: Result, model: str = "with a class token", other: str = "of two layers") -> None:
-        """Hold a result to what the analysis declares."""
+        """Check a result against the declaration of the analysis."""
         info = self._adapter(model).info
         metrics = PendingTask(self.task, self.task.metrics).applicable(info)
         check_result(self.task.spec, metrics, result, info, self._adapter(other).info if self.task.spec.pairs else info)

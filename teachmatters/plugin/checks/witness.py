@@ -1,4 +1,4 @@
-"""The attention of a plain forward pass, seen from outside: what goes through PyTorch's own functions."""
+"""Records the attention of a plain forward pass by watching PyTorch's functions."""
 
 from __future__ import annotations
 
