@@ -1,4 +1,4 @@
-"""What is loaded: from which files, under which identity, with which colours; and what is refused in one line."""
+"""Loading: the files, the identity, mean and std of the images, and one-line errors for what is rejected."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_a_config_asks_of_attention_and_of_other_code_changes_nothing(folde
     assert not hasattr(left, "fusion_config")
 
 
-# ---------------------------------------------------------------- colours and size
+# ---------------------------------------------------------------- mean, std and size
 PROCESSORS = [
     transformers.CLIPImageProcessor(size={"shortest_edge": 48}, crop_size=48),
     transformers.ViTImageProcessor(size={"height": 48, "width": 48}),

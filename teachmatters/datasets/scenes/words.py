@@ -40,7 +40,7 @@ def thing(figure: Figure) -> str:
 
     >>> from teachmatters.datasets.scenes.scene import labelled
     >>> thing(labelled(0, "val", 0).figures[0])
-    'a banded blue bird'
+    'a banded green bird'
     """
     who = figure.who
     coat = () if who.coat == "plain" else (who.coat,)
