@@ -66,7 +66,7 @@ def test_a_study_says_it_once_and_keeps_it() -> None:
 def test_the_list_of_data_sets_says_it_too() -> None:
     answer = tm("datasets", "folder", "--data-root", "in", "--format", "json")
     (shown,) = json.loads(answer.stdout)
-    assert shown["remarks"] == [CLASS, FILES]
+    assert shown["remarks"] == [FILES, CLASS]
     assert shown["found"] == "4 for labels; 4 for images; 1 class"
 
 
