@@ -67,7 +67,7 @@ def test_the_list_of_data_sets_says_it_too() -> None:
     answer = tm("datasets", "folder", "--data-root", "in", "--format", "json")
     (shown,) = json.loads(answer.stdout)
     assert shown["remarks"] == [FILES, CLASS]
-    assert shown["found"] == "4 for labels; 4 for images; 1 class"
+    assert shown["found"] == "4 for images; 4 for labels; 1 class"
 
 
 def test_a_data_set_without_labels_says_why() -> None:
