@@ -1,4 +1,4 @@
-"""The store for notebooks: DataFrames, arrays and figures instead of commands. Read-only, and without torch."""
+"""Read a store in notebooks: DataFrames, arrays and figures. Read-only, and without torch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# One name or several. Each may be a pattern (``mini-*``), a model also a family, a metric also an analysis.
 Names: TypeAlias = str | Iterable[str]
-"""One name or several; each may be a pattern (``mini-*``), a model's also a family, a metric's also an analysis."""
 
 _ORDER = """model, dataset, split, setting, metric, protocol NULLS FIRST, layer NULLS FIRST, head NULLS FIRST,
     other_model NULLS FIRST, other_layer NULLS FIRST, category NULLS FIRST"""
@@ -42,7 +42,7 @@ _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "strin
 
 
 class Results:
-    """A results store, opened for reading. Nothing is kept open: every answer is that of the store as it is then.
+    """A results store, for reading. It keeps no connection: each call reads the current content of the store.
 
     Attributes:
         path: the file, or the server's database.
@@ -57,14 +57,14 @@ class Results:
         """Open ``db``, else what TM_DB names, else ``./results.db``, else the store that comes with the package.
 
         Raises:
-            TeachMattersError: there is none, or it is no store.
+            TeachMattersError: the file does not exist, or is not a store.
         """
         if isinstance(db, Server):
             return cls(db)
         return cls(location.reading_path(None if db is None else str(db))[0])
 
     def query(self, sql: str, *, timeout: float = 30.0) -> pd.DataFrame:
-        """The rows of one SELECT; NULL is missing, whole numbers stay whole.
+        """Return the rows of one SELECT: NULL is missing, integers stay integers.
 
         Raises:
             TeachMattersError: the SQL is wrong, does more than read, or takes longer than ``timeout`` seconds.
@@ -80,17 +80,17 @@ class Results:
         setting: str | None = None,
         headline: bool = False,
     ) -> pd.DataFrame:
-        """The rows of the view ``results``, sorted; its columns are those of the page "The results store".
+        """Return the sorted rows of the view ``results``; the page "The results store" lists its columns.
 
         Args:
-            metric: only these; nothing means all.
-            model: likewise.
-            data: likewise.
-            setting: only this one, where the empty text is all defaults; None means all.
-            headline: only each layer's own number: neither heads nor categories.
+            metric: the metrics. Default: all.
+            model: the models. Default: all.
+            data: the data sets. Default: all.
+            setting: one setting; "" for default parameters, None for all.
+            headline: True for one number per layer, without heads and categories.
 
         Raises:
-            TeachMattersError: the store holds no such name.
+            TeachMattersError: a name is not in the store.
         """
         import pandas as pd
 
@@ -113,40 +113,40 @@ class Results:
 
     @property
     def models(self) -> pd.DataFrame:
-        """The models, by label."""
+        """Return the models, by label."""
         return self.query(_MODELS, timeout=TIMEOUT).set_index("model")
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The metrics with title, unit, direction, bounds and source, by name."""
+        """Return the metrics with title, unit, direction, bounds and source, by name."""
         found = self.query(_METRICS, timeout=TIMEOUT)
         found["higher_is_better"] = found["higher_is_better"].astype("boolean")
         return found.set_index("name")
 
     @property
     def runs(self) -> pd.DataFrame:
-        """The runs, the newest last: where each number comes from."""
+        """Return the runs, the origin of each number; the newest is last."""
         return self.query("SELECT * FROM runs ORDER BY finished_at, run_id", timeout=TIMEOUT)
 
     def map(
         self, name: str, *, layer: int, model: str | None = None, data: str | None = None, setting: str | None = None
     ) -> np.ndarray[Any, Any]:
-        """A stored array, such as an averaged attention map (heads, height, width), of its newest run.
+        """Return a stored array of its newest run, such as an averaged attention map (heads, height, width).
 
         Args:
             name: such as ``attn-map-cls``, or ``unit:knn-top1`` for the scores of single units.
             layer: from 1.
-            model: may be left out where there is only one.
-            data: likewise.
-            setting: likewise; else the one of all defaults comes first.
+            model: optional if there is only one.
+            data: optional if there is only one.
+            setting: optional if there is only one, or one with default parameters.
 
         Raises:
-            TeachMattersError: there is none, or more than one; the message lists what there is.
+            TeachMattersError: no array, or more than one, matches; the message lists the candidates.
         """
         from teachmatters.reports.tables.arrays import stored
 
-        given = {"name": name, "model": model, "dataset": data, "setting": setting, "layer": layer}
-        chosen = self._choose(given)
+        wanted = {"name": name, "model": model, "dataset": data, "setting": setting, "layer": layer}
+        chosen = self._choose(wanted)
         where = " AND ".join(f"maps.{column} = {literal(value)}" for column, value in chosen.items())
         found = query(
             self.path,
@@ -156,49 +156,49 @@ class Results:
         )
         return stored(found.rows[0][0]).copy()  # a notebook may write into it
 
-    def _choose(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The one map that is meant: narrowed column by column, each with what is left in the message."""
+    def _choose(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return the key of one map, chosen column by column; an error lists the remaining values."""
         chosen: dict[str, Any] = {}
-        for column, value in given.items():
+        for column, value in wanted.items():
             where = " AND ".join(f"{one} = {literal(chosen[one])}" for one in chosen) or "TRUE"
             sql = f"SELECT DISTINCT {column} FROM maps WHERE {where} ORDER BY 1"
             held = [row[0] for row in query(self.path, sql, timeout=TIMEOUT).rows]
             chosen[column] = _usual(column, held) if value is None else value
             if chosen[column] not in held:
-                raise TeachMattersError(f"{self.path.name} has {_not_meant(column, value, held, chosen)}")
+                raise TeachMattersError(f"{self.path.name} has {_mismatch(column, value, held, chosen)}")
         return chosen
 
-    def figure(self, report: str, **asked: Any) -> Figure:
-        """The drawing of a report, as ``tm report NAME --plot`` makes it; options as for ``report``.
+    def figure(self, report: str, **options: Any) -> Figure:
+        """Return the figure of a report, as ``tm report NAME --plot`` draws it; options as for ``report``.
 
         Raises:
-            TeachMattersError: no such report, name or drawing, or nothing to show.
+            TeachMattersError: the report, a name or the figure does not exist, or there is nothing to show.
         """
-        figure = self._run(report, **asked).figure()
+        figure = self._run(report, **options).figure()
         figure._repr_png_ = lambda: _png(figure)  # type: ignore[attr-defined]  # a notebook shows it without pyplot
         return figure
 
-    def report(self, name: str, **asked: Any) -> pd.DataFrame:
-        """The table of a report, rounded texts as ``tm report NAME`` prints them.
+    def report(self, name: str, **options: Any) -> pd.DataFrame:
+        """Return the table of a report, as the rounded texts that ``tm report NAME`` prints.
 
         Args:
             name: the report.
-            asked: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads`` (numbers),
-                and for a drawing ``by="supervision"``.
+            options: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads``
+                (numbers), and for a figure ``by="supervision"``.
 
         Raises:
-            TeachMattersError: no such report or name, or nothing to show.
+            TeachMattersError: the report or a name does not exist, or there is nothing to show.
         """
-        return self._run(name, **asked).table
+        return self._run(name, **options).table
 
-    def _run(self, name: str, **asked: Any) -> Report:
-        return run_report(registry.load().report(name), self.path, _options(**asked))
+    def _run(self, name: str, **options: Any) -> Report:
+        return run_report(registry.load().report(name), self.path, _options(**options))
 
     def _catalog(self) -> Catalog:
         return read_catalog(self.path)
 
-    def _holds(self) -> dict[str, list[str]]:
-        """What there is, by kind; nothing for a store without runs."""
+    def _content(self) -> dict[str, list[str]]:
+        """Return the names in the store, by kind; empty for a store without runs."""
         try:
             held = self._catalog()
         except TeachMattersError:
@@ -211,33 +211,33 @@ class Results:
         }
 
     def __repr__(self) -> str:
-        held = self._holds()
-        told = [f"  {kind}: {listing(names)}" for kind, names in held.items()]
-        return "\n".join([f"results in {self.path}{'' if held else ': none yet'}", *told])
+        content = self._content()
+        lines = [f"  {kind}: {listing(names)}" for kind, names in content.items()]
+        return "\n".join([f"results in {self.path}{'' if content else ': none yet'}", *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{len(names)} {kind}</th>"
             f"<td style='text-align:left'>{html.escape(', '.join(names))}</td></tr>"
-            for kind, names in self._holds().items()
+            for kind, names in self._content().items()
         )
         return f"<b>results</b> in {html.escape(str(self.path))}<table>{rows}</table>"
 
 
 def _usual(column: str, held: list[Any]) -> Any:
-    """What stands for a name that was not given."""
+    """Return the default of a column: the default setting, or the only value; None if there are several."""
     return "" if column == "setting" and "" in held else held[0] if len(held) == 1 else None
 
 
-def _not_meant(column: str, value: object, held: list[Any], chosen: dict[str, Any]) -> str:
+def _mismatch(column: str, value: object, held: list[Any], chosen: dict[str, Any]) -> str:
     what = {"name": "map", "dataset": "data"}.get(column, column)
-    told = f"no {what} {value!r}" if value is not None else f"several: say {what}="
+    problem = f"no {what} {value!r}" if value is not None else f"several: pass {what}="
     of = "" if column == "name" else f" of {chosen['name']!r}"
-    return f"{told}{of}; it holds {listing([repr(one) for one in held], most=30)}"
+    return f"{problem}{of}; it holds {listing([repr(one) for one in held], most=30)}"
 
 
 def _frame(found: Rows) -> pd.DataFrame:
-    """A DataFrame whose columns have types of their own, also where they hold nothing."""
+    """Make a DataFrame with a type per column, even for empty columns."""
     import pandas as pd
 
     columns = unique(found.columns)
@@ -259,21 +259,23 @@ def _options(
     by: str = "",
 ) -> Options:
     if by not in BY:
-        raise TeachMattersError(f"by={by!r}: a drawing has its panels by 'supervision', or without 'by' not.")
+        raise TeachMattersError(f"by={by!r} is unknown; use by='supervision', or leave it out.")
     return Options(
         metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
         layers=_numbers(layers), heads=_numbers(heads), by=by,
     )  # fmt: skip
 
 
-def _names(given: Names) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _names(names: Names) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _numbers(given: int | Iterable[int] | str) -> tuple[int, ...]:
-    if isinstance(given, str):
-        raise TeachMattersError(f"{given!r} is a text; layers and heads are numbers, such as 3, [1, 6] or range(1, 4).")
-    return (given,) if isinstance(given, int) else tuple(given)
+def _numbers(numbers: int | Iterable[int] | str) -> tuple[int, ...]:
+    if isinstance(numbers, str):
+        raise TeachMattersError(
+            f"{numbers!r} is a text; layers and heads are numbers, such as 3, [1, 6] or range(1, 4)."
+        )
+    return (numbers,) if isinstance(numbers, int) else tuple(numbers)
 
 
 def _png(figure: Figure) -> bytes:

@@ -93,7 +93,7 @@ def test_a_map_is_the_newest_of_the_defaults(results: Results) -> None:
     ("asked", "message"),
     [
         ({"name": "attn-map"}, "has no map 'attn-map'; it holds 'attn-map-cls'"),
-        ({}, "several: say model= of 'attn-map-cls'; it holds 'dino-s16', 'mae-b16'"),
+        ({}, "several: pass model= of 'attn-map-cls'; it holds 'dino-s16', 'mae-b16'"),
         ({"model": "moco"}, "no model 'moco' of 'attn-map-cls'; it holds 'dino-s16', 'mae-b16'"),
         ({"model": "dino-s16", "layer": 9}, "no layer 9 of 'attn-map-cls'; it holds 1, 2"),
         ({"model": "dino-s16", "data": "coco"}, "no data 'coco' of 'attn-map-cls'; it holds 'photos'"),
@@ -122,7 +122,7 @@ def test_reports(results: Results) -> None:
     with pytest.raises(TypeError):
         results.report("metric", colour="red")
     assert len(results.figure("metric", metric="knn-top1", by="supervision").axes) == 2
-    with pytest.raises(TeachMattersError, match="by='family': a drawing has its panels by 'supervision'"):
+    with pytest.raises(TeachMattersError, match="by='family' is unknown; use by='supervision'"):
         results.figure("metric", by="family")
     with pytest.raises(TeachMattersError, match="'1-3' is a text; layers and heads are numbers"):
         results.report("metric", layers="1-3")

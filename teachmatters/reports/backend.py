@@ -1,4 +1,4 @@
-"""Matplotlib can be imported although the environment names a backend that this Python lacks."""
+"""Import matplotlib even if the environment names a backend that this Python lacks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ VARIABLE, MODULE = "MPLBACKEND", "module://"
 
 
 def drop_missing_backend() -> None:
-    """Set MPLBACKEND to Agg where it names a module that is not installed, and matplotlib is still to be imported.
+    """Set MPLBACKEND to Agg if it names a missing module and matplotlib is not imported yet.
 
-    A notebook's kernel leaves its own there for every command that it starts, whatever Python that one runs in.
+    A notebook's kernel sets it for every command that it starts, even for another Python.
     """
     name = os.environ.get(VARIABLE, "")
     if "matplotlib" in sys.modules or not name.startswith(MODULE):

@@ -1,4 +1,4 @@
-"""A report's SQL with every value written into it, so that what is printed is what was run."""
+"""Write all values into a report's SQL, so that the printed query is the one that ran."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.options import BINDS, Options
 
+# A query may also bind the metrics as rows, each with its position, from 0.
 PLACES = "metric_places"
-"""What a query binds beside the options: the metrics as rows, each with its place, from 0."""
 
-# Texts, quoted names and comments are passed over; a name after one colon is what we look for.
+# Skip texts, quoted names and comments; match a name after one colon.
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?<!:):([A-Za-z_]\w*)""", re.DOTALL)
 
 
 def names(sql: str) -> set[str]:
-    """The names that a query binds.
+    """Return the names that a query binds.
 
     >>> sorted(names("SELECT ':a' FROM t -- :b" + chr(10) + "WHERE x IN (:models) AND y = :setting"))
     ['models', 'setting']
@@ -25,7 +25,7 @@ def names(sql: str) -> set[str]:
 
 
 def literal(value: object) -> str:
-    """A value as SQL. A list is written without brackets; nothing, and an empty list, is NULL.
+    """Return a value as SQL: a list without brackets; None and an empty list as NULL.
 
     >>> literal("o'brien"), literal((1, 6)), literal(())
     ("'o''brien'", '1, 6', 'NULL')
@@ -40,7 +40,7 @@ def literal(value: object) -> str:
 
 
 def places(names: Sequence[str]) -> str:
-    """Names with their places as rows of a VALUES: no other way from a list to rows is the same in every database.
+    """Return names with their positions as rows of a VALUES clause, which works in every database.
 
     >>> places(("knn-top1", "cka"))
     "('knn-top1', 0), ('cka', 1)"
@@ -49,10 +49,10 @@ def places(names: Sequence[str]) -> str:
 
 
 def bind(sql: str, options: Options, who: str) -> str:
-    """The query with the options in it.
+    """Return the query with the options' values in it.
 
     Raises:
-        TeachMattersError: the query of report ``who`` binds a name that no option has.
+        TeachMattersError: the query of report ``who`` binds an unknown name.
     """
     values = {name: literal(getattr(options, name)) for name in BINDS} | {PLACES: places(options.metrics)}
     unknown = sorted(names(sql) - set(values))
@@ -61,5 +61,5 @@ def bind(sql: str, options: Options, who: str) -> str:
             f"the SQL of report {who!r} binds :{unknown[0]}; a report may bind {listing(f':{n}' for n in BINDS)}."
         )
     text = _TOKEN.sub(lambda match: values[match[1]] if match[1] else match[0], sql.strip())
-    # A command line would take a text that begins with a comment's dashes for an option.
+    # On a command line, a text that begins with a comment's dashes would be an option.
     return "\n" + text if text.startswith("-") else text

@@ -1,4 +1,4 @@
-"""What a store holds, and the names in it that an option means."""
+"""The content of a store, and the names that options select from it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from teachmatters.store.public import storable
 from teachmatters.store.reader import query
 from teachmatters.store.values import check_store
 
-TIMEOUT = 300.0
-"""Seconds for a query of ours: patience for a store of many millions of rows."""
+TIMEOUT = 300.0  # seconds for our own queries; a store may have many millions of rows
 
-# One row a run and model. The tables know the family without a walk through results.
+# One row per run and model. The tables have the family, so there is no need to scan results.
 _RUNS = """
 SELECT run.model, model.name, run.dataset, run.setting, run.analysis, model.family, run.finished_at
 FROM run_facts AS run
@@ -40,15 +39,15 @@ ORDER BY id
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a store holds.
+    """The content of a store.
 
     Attributes:
         path: the file.
-        models: labels, each with its family.
-        names: labels, each with the model's own name.
+        models: the family of each label.
+        names: the model's own name of each label.
         data, settings: data sets and settings.
-        analyses: analyses, newest first, each with the data sets that it was made on, newest first.
-        facts: metrics, each with its facts.
+        analyses: the data sets of each analysis, both newest first.
+        facts: the facts about each metric.
     """
 
     path: StoreLocation
@@ -60,14 +59,14 @@ class Catalog:
     facts: Mapping[str, MetricInfo]
 
     def find_models(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Labels meant by labels, patterns or families."""
+        """Return the labels that labels, patterns or families select."""
         families: dict[str, list[str]] = {}
         for label, family in self.models.items():
             families.setdefault(family, []).append(label)
         return self._find("model", given, list(self.models), families)
 
     def find_metrics(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Return the metrics meant by metrics, patterns, ``analysis:metric``, analyses or suites."""
+        """Return the metrics that metrics, patterns, ``analysis:metric``, analyses or suites select."""
         wanted: list[str] = []
         for name in map(storable, given):
             if ":" in name:
@@ -79,11 +78,11 @@ class Catalog:
         return self._find("metric", wanted, list(self.facts), {})
 
     def find_data(self, given: Iterable[str]) -> tuple[str, ...]:
-        """Data sets meant by names or patterns."""
+        """Return the data sets that names or patterns select."""
         return self._find("data set", given, list(self.data), {})
 
     def find_setting(self, given: str) -> str:
-        """A setting that the store holds; the empty one needs no run.
+        """Return a setting of the store; the empty one is always valid.
 
         Raises:
             TeachMattersError: no run has it.
@@ -96,16 +95,16 @@ class Catalog:
         return given
 
     def command(self, *metrics: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
-        """Return the command that would measure metrics of the models on the data sets.
+        """Return the command that measures metrics of the models on the data sets.
 
         Args:
-            metrics: names in the store, or of metrics that it lacks.
-            models: labels, all of which it measures; without any the first of the store, or one that needs no weights.
-            data: data sets; without any those that the first metric's analysis was made on last, if it was made.
+            metrics: names in the store, or metrics that it lacks.
+            models: labels to measure. Default: the first of the store, or a model that needs no weights.
+            data: data sets. Default: the latest data set of the first metric's analysis, if there is one.
         """
         labels = models or [*self.names][:1]
-        chosen = [self._asked_for(label) for label in labels] or ["random-s16"]
-        # Under a label of its own a model usually has weights of its own, and without them it would be another.
+        chosen = [self._model_option(label) for label in labels] or ["random-s16"]
+        # A model with its own label usually has its own weights; without them the command would measure another model.
         files = [f"{label}=FILE" for label in labels if self.names.get(label, label) != label]
         facts = self.facts.get(metrics[0]) if metrics else None
         known = self.analyses.get(facts.analysis, ())[:1] if facts else ()
@@ -119,11 +118,11 @@ class Catalog:
         return f"tm analyze{''.join(words)}{db_option(self.path)}"
 
     def advice(self, metric: str, verb: str, models: Sequence[str], data: Sequence[str]) -> str:
-        """Return the command that would measure a metric, or which of the data sets cannot have it.
+        """Return the command that measures a metric, or the data sets that cannot have it.
 
         Args:
             metric: a name.
-            verb: what the command would do, ``would measure it``.
+            verb: the predicate of the sentence, such as ``would measure it``.
             models: labels, as for ``command``.
             data: data sets, as for ``command``.
         """
@@ -131,13 +130,13 @@ class Catalog:
             return f"{listing(lacking)} has nothing that {metric} could be measured on: 'tm datasets' lists what has"
         return f"'{self.command(metric, models=models, data=data)}' {verb}"
 
-    def _asked_for(self, label: str) -> str:
-        """Return what ``--model`` takes for a model of the store to come under its label again."""
+    def _model_option(self, label: str) -> str:
+        """Return the ``--model`` value that measures a model of the store under its label."""
         name = self.names.get(label, label)
         return name if label == name else f"{label}={name}"
 
     def spelled(self, metric: str) -> str:
-        """What ``--metric`` takes for this metric alone: the bare name may be that of a whole analysis."""
+        """Return the ``--metric`` value for this metric alone; its bare name may also be an analysis."""
         return f"{self.facts[metric].analysis}:{metric}" if metric in self.analyses and metric in self.facts else metric
 
     def _find(
@@ -153,7 +152,7 @@ class Catalog:
         return tuple(found)
 
     def _not_held(self, kind: str, name: str, held: list[str], known: list[str]) -> TeachMattersError:
-        """Return the error of a name that the store lacks: there is no such thing, or nothing was measured of it."""
+        """Return the error for a name that the store lacks: unknown, or known but not measured."""
         from teachmatters.registry import load
 
         tool = load()
@@ -180,7 +179,7 @@ def _suite(name: str) -> list[str]:
 
 
 def _cannot_have(metric: str, data: Iterable[str]) -> list[str]:
-    """Return those of the data sets that hold nothing a metric could be measured on, as far as their specs tell."""
+    """Return the data sets that, by their specs, lack the kinds that a metric needs."""
     from teachmatters.registry import load
 
     tool = load()
@@ -190,7 +189,7 @@ def _cannot_have(metric: str, data: Iterable[str]) -> list[str]:
 
 
 def db_option(path: StoreLocation) -> str:
-    """What a command needs to mean this store: nothing where it would without."""
+    """Return the ``--db`` option that selects this store; empty if it is the default."""
     try:
         usual = location.reading_path(None)[0]
     except TeachMattersError:
@@ -199,10 +198,10 @@ def db_option(path: StoreLocation) -> str:
 
 
 def read_catalog(path: StoreLocation) -> Catalog:
-    """Look into a store.
+    """Read the catalog of a store.
 
     Raises:
-        TeachMattersError: it holds no run, or is not a store.
+        TeachMattersError: it has no runs, or is not a store.
     """
     check_store(path)
     found = query(path, _RUNS, timeout=TIMEOUT)
@@ -232,10 +231,10 @@ def _analyses(runs: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
 
 
 def _read_facts(path: StoreLocation) -> dict[str, MetricInfo]:
-    """Of a metric that was measured with several texts the newest counts."""
+    """Read the facts about each metric; the newest version counts."""
     rows = query(path, _FACTS)
-    every = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
-    for fact in every:
+    facts = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    for fact in facts:
         better = fact["higher_is_better"]
         fact.update(higher_is_better=None if better is None else bool(better), has_numbers=bool(fact["has_numbers"]))
-    return {fact["name"]: MetricInfo(**fact) for fact in every}
+    return {fact["name"]: MetricInfo(**fact) for fact in facts}

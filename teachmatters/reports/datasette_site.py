@@ -1,4 +1,4 @@
-"""The store as a site of Datasette's, which reads it and cannot write. Needs the extra ``browse``."""
+"""A read-only Datasette site for a store. Needs the extra ``browse``."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from teachmatters.store.values import check_store
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
-NAME = "results"
-"""What the database is called in addresses, whatever the file is."""
+NAME = "results"  # the database in URLs, whatever the name of the file
 
 SETTINGS = {
     "sql_time_limit_ms": 30_000,
     "facet_time_limit_ms": 2_000,
     "max_returned_rows": 10_000,
     "allow_download": False,
-    "suggest_facets": False,  # it would try every column of a store of millions of rows
+    "suggest_facets": False,  # it scans every column, in a store of millions of rows
 }
 ABOUT = {
-    "results": "One row for each number: of each measurement those of its newest run. A row without head and category "
-    "is its layer's own number.",
-    "all_results": "As results, with what newer runs replaced; is_newest tells them apart.",
-    "runs": "One row for each run: where its numbers come from.",
-    "maps": "Arrays, one row for each layer: averaged attention maps, and scores of single units.",
+    "results": "One row per number, from the newest run of each measurement. A row without head and category is the "
+    "number of its layer.",
+    "all_results": "As results, including numbers that newer runs replaced; see is_newest.",
+    "runs": "One row per run: the origin of its numbers.",
+    "maps": "Arrays, one row per layer: averaged attention maps, and scores of single units.",
 }
 QUERIES = {
     "best_layers": (
-        "Which layer is best, and how deep does it lie?",
+        "Which layer is best, and how deep is it?",
         """WITH ranked AS (
     SELECT results.*,
         row_number() OVER (PARTITION BY model, dataset, setting ORDER BY value DESC, layer) AS place
@@ -51,7 +50,7 @@ WHERE place = 1
 ORDER BY dataset, setting, top1 DESC, model""",
     ),
     "how_far": (
-        "How far does each layer look?",
+        "How far does each layer attend?",
         """SELECT model, dataset, setting, layer, value, std, n
 FROM results
 WHERE metric = 'attn-distance' AND head IS NULL
@@ -67,30 +66,30 @@ ORDER BY model, dataset, split, analysis, setting""",
 }
 
 
-# By which Datasette asks what columns there are. A query can call them as functions.
+# Datasette reads the columns with these. A query can call them as functions.
 _LISTS = ("database_list", "foreign_key_list", "index_list")
 PRAGMAS = frozenset((*_LISTS, "index_info", "index_xinfo", "schema_version", "table_info", "table_xinfo"))
 SECONDS = SETTINGS["sql_time_limit_ms"] / 1000
 
 
 class WatchedConnection(Reader):
-    """A connection whose queries end in time, also where SQLite does not look at the time.
+    """A connection with a time limit that also holds where SQLite does not check the time.
 
-    Datasette sets a progress handler when a query begins, and takes it away when it is over.
+    Datasette sets a progress handler when a query begins, and removes it when the query ends.
 
     Attributes:
-        give_up: is called when a query cannot be stopped.
+        give_up: called if a query cannot be stopped.
     """
 
     give_up: Callable[[], None]
     _over: threading.Event | None = None
 
     def cursor(self, factory: Any = guard.GuardedCursor) -> Any:
-        """Return a cursor that keeps to the guard."""
+        """Return a guarded cursor."""
         return super().cursor(factory)
 
     def set_progress_handler(self, handler: Any, n: int) -> None:
-        """Watch what runs from now on, or no longer."""
+        """Start watching a query, or stop."""
         super().set_progress_handler(handler, n)
         if self._over is not None:
             self._over.set()
@@ -103,7 +102,7 @@ class WatchedConnection(Reader):
             self.give_up()
 
     def stop(self, over: threading.Event | None = None) -> bool:
-        """Stop what runs. Returns whether it could be stopped."""
+        """Interrupt the running query; return False if it does not stop."""
         over, end = over or self._over, time.monotonic() + GRACE
         while over is not None and not over.is_set():
             if time.monotonic() >= end:
@@ -114,14 +113,14 @@ class WatchedConnection(Reader):
 
 
 class Site:
-    """A store behind Datasette.
+    """A Datasette application for one store.
 
     Attributes:
         datasette: the application.
     """
 
     def __init__(self, path: StoreLocation, give_up: Callable[[], None]) -> None:
-        """Read ``path``; ``give_up`` is called when a query cannot be stopped.
+        """Open ``path``; ``give_up`` is called if a query cannot be stopped.
 
         Raises:
             TeachMattersError: Datasette is not installed, there is no store, or it is on a server.
@@ -133,7 +132,7 @@ class Site:
             )
         self._path, self._give_up = path, give_up
         self._connections: list[WatchedConnection] = []
-        check_store(path)  # what is wrong with the file is said now
+        check_store(path)  # report a damaged file now
         self.datasette = self._datasette()
 
     def _datasette(self) -> Datasette:
@@ -145,7 +144,7 @@ class Site:
         site = Datasette(files=[], settings=SETTINGS, metadata=metadata(self._path))
         site.remove_database("_memory")
         database = Database(site, path=str(self._path.resolve()), is_mutable=True)
-        database.connect = self._connect  # the same read-only connection that all else here reads through
+        database.connect = self._connect  # the same read-only connection as for all other reads
         site.add_database(database, name=NAME)
         return site
 
@@ -160,7 +159,7 @@ class Site:
         return connection
 
     def close(self) -> None:
-        """Stop what runs, let go of the file, and leave nothing beside it."""
+        """Stop running queries, close the file and remove SQLite's side files."""
         self.datasette.executor.shutdown(wait=False, cancel_futures=True)
         stopped = [connection.stop() for connection in self._connections]
         if not all(stopped):
@@ -168,11 +167,11 @@ class Site:
         self.datasette.executor.shutdown(wait=True)
         for connection in self._connections:
             connection.close()
-        tidy(self._path)  # a writer that ended while we were reading could not
+        tidy(self._path)  # a writer that ended during our reads could not
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """What Datasette shows beside the numbers: the views first, the tables behind them hidden."""
+    """Return Datasette's metadata: descriptions of the views; the tables are hidden."""
     with_names = "SELECT name FROM sqlite_master WHERE type = 'table'"
     connection = connect(path)
     try:
@@ -183,7 +182,7 @@ def metadata(path: Path) -> dict[str, Any]:
     shown |= {name: {"description": ABOUT[name]} for name in VIEWS}
     shown["results"]["facets"] = ["metric", "model"]
     queries = {name: {"title": title, "sql": sql} for name, (title, sql) in QUERIES.items()}
-    about = "The views results, all_results, runs and maps are the store's face; the tables behind them may change."
+    about = "The views results, all_results, runs and maps are the public interface; the tables may change."
     return {
         "title": f"teachmatters: {path.name}",
         "databases": {NAME: {"description": about, "tables": shown, "queries": queries}},

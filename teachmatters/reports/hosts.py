@@ -1,4 +1,4 @@
-"""The names that a site answers to: a page of somebody else's, whose name leads here, must not read the store."""
+"""Check the ``Host`` header: another site whose name resolves to this machine must not read the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 def host_name(header: str) -> str:
-    """The name in a ``Host`` header, in small letters and without the port.
+    """Return the name in a ``Host`` header, in lower case and without the port.
 
     >>> host_name("LocalHost:8001"), host_name("[::1]:8001"), host_name("")
     ('localhost', '[::1]', '')
@@ -24,7 +24,7 @@ def host_name(header: str) -> str:
 
 
 def only_for(app: App, names: Iterable[str]) -> App:
-    """An ASGI application that answers requests for some names alone, others with 403."""
+    """Wrap an ASGI application: answer requests for other names with 403."""
     allowed = [name.lower() for name in names]
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,6 +40,6 @@ def only_for(app: App, names: Iterable[str]) -> App:
 
 
 def _named(scope: Scope) -> str:
-    """The name that was asked for; empty where there is none, or more than one."""
+    """Return the requested name; empty if there is none, or more than one."""
     found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     return host_name(found[0]) if len(found) == 1 else ""

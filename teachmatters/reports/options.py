@@ -1,4 +1,4 @@
-"""What a report is asked for, and the facts about its metrics that the store keeps."""
+"""The options of a report, and the facts about metrics that the store records."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricInfo:
-    """What was said of a metric when it was measured.
+    """The facts about a metric, as recorded when it was measured.
 
     Attributes:
         name, analysis: the metric, and the analysis that measures it.
-        title: how tables and axes call it.
+        title: the name in tables and on axes.
         unit: ``percent``, or empty for a pure number.
-        higher_is_better: None where there is no better.
-        lower, upper: bounds of the value, None where open.
-        main_protocol: of its protocols the one that counts; empty for the unnamed one.
+        higher_is_better: None for a metric without direction.
+        lower, upper: bounds of the value, None for no bound.
+        main_protocol: the protocol that reports prefer; empty for the unnamed one.
         level: ``layer``, ``head``, ``category``, ``layer-pair``, or ``map`` for arrays without rows.
-        has_numbers: whether the view ``results`` holds any of it: not every metric applies to every model.
+        has_numbers: True if the view ``results`` has rows of it; not every metric applies to every model.
     """
 
     name: str
@@ -35,19 +35,19 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to show. Empty means: no restriction.
+    """The selection and options of a report; empty means no restriction.
 
-    As asked for, ``models``, ``metrics`` and ``data`` may hold patterns and families; what a report's ``table`` and
-    ``draw`` are handed holds the names in the store, and ``facts``.
+    On input, ``models``, ``metrics`` and ``data`` may contain patterns and families. A report's ``table`` and ``draw``
+    get the names in the store, and ``facts``.
 
     Attributes:
         models: labels, patterns (``mini-*``) or families.
-        metrics: metrics, patterns, or analyses (all that they measured).
+        metrics: metrics, patterns, or analyses (all their metrics).
         data: data sets or patterns.
         setting: the setting preferred to all others; the empty one has every parameter at its default.
         layers, heads: from 1.
-        by: ``supervision``: a panel for each way of training; empty: one for all.
-        facts: of every metric shown.
+        by: ``supervision`` for one panel per supervision; empty for one panel.
+        facts: the facts about each metric in the store.
     """
 
     models: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Options:
     facts: Mapping[str, MetricInfo] = field(default_factory=dict)
 
     def of(self, metric: str) -> MetricInfo:
-        """The facts about a metric; its bare name where the store keeps none.
+        """Return the facts about a metric; only its name if the store has none.
 
         >>> Options().of("knn-top1").name
         'knn-top1'
@@ -68,5 +68,5 @@ class Options:
         return self.facts.get(metric) or MetricInfo(name=metric)
 
 
+# The names that a report's SQL may bind, ``:models`` and so on.
 BINDS = ("metrics", "models", "data", "setting", "layers", "heads")
-"""The names that a report's SQL may bind, ``:models`` and so on."""

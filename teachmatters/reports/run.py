@@ -1,4 +1,4 @@
-"""Running a report: options -> names in the store -> one query -> rows, a table, a drawing."""
+"""Run a report: options -> names in the store -> one query -> rows, a table, a figure."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Report:
-    """A report that was run.
+    """The result of a report.
 
     Attributes:
-        spec: which one.
-        options: what was asked for, as names in the store, with the metrics' facts.
-        sql: the query, every value in it.
-        data: columns and rows as the query gave them.
-        caption: data sets, settings, what was left out: a line each.
+        spec: the report.
+        options: the options with patterns resolved to names in the store, and the metrics' facts.
+        sql: the query with all its values.
+        data: columns and rows of the query.
+        caption: one line each for data sets, settings and missing numbers.
     """
 
     spec: ReportSpec
@@ -45,16 +45,17 @@ class Report:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The query's rows."""
+        """Return the query's rows."""
         import pandas as pd
 
         return pd.DataFrame(self.data.rows, columns=self.data.columns)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """What people read: texts, already rounded; ``attrs["bold"]`` holds the positions
-        (row, column) to stress, ``attrs["labels"]`` the number of leading columns that name the rows, ``attrs["foot"]``
-        the number of closing lines that sum up, ``attrs["notes"]`` lines to go beneath it.
+        """Return the table for people, as rounded texts.
+
+        ``attrs["bold"]`` has the positions (row, column) of bold cells, ``attrs["labels"]`` the number of leading
+        columns that name the rows, ``attrs["foot"]`` the number of summary rows, ``attrs["notes"]`` lines for below.
         """
         if not self.spec.table:
             from teachmatters.reports.tables.frames import rounded
@@ -64,30 +65,30 @@ class Report:
         return table
 
     def figure(self) -> Figure:
-        """The drawing.
+        """Return the figure.
 
         Raises:
             TeachMattersError: the report has none.
         """
         if not self.spec.draw:
-            raise TeachMattersError(f"report {self.spec.name!r} has no drawing; leave out --plot.")
+            raise TeachMattersError(f"report {self.spec.name!r} has no figure; leave out --plot.")
         drop_missing_backend()
         from teachmatters.reports.figures import plots
 
         with plots.look():
             figure: Figure = call(self.spec.draw, self.rows, self.options)
-            # A drawing travels without its text: it says itself which data and setting it shows.
+            # A figure is shared without its text, so it names its own data and setting.
             about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
             plots.caption(figure, about)
         return figure
 
 
 def run_report(spec: ReportSpec, path: StoreLocation, options: Options, catalog: Catalog | None = None) -> Report:
-    """Run a report on a store; ``catalog`` is what it holds, for whoever runs several.
+    """Run a report on a store; pass ``catalog`` to read the store's content only once for several reports.
 
     Raises:
-        TeachMattersError: a name that the store does not hold, an option that the report does not take, or nothing to
-            show; the message says which command would fill it.
+        TeachMattersError: a name is not in the store, the report does not take an option, or there is nothing to show;
+            the message then names the command that measures it.
     """
     text = read_sql(spec)
     _refuse_unused(spec, binding.names(text), options)
@@ -119,19 +120,19 @@ def _run(spec: ReportSpec, path: StoreLocation, sql: str) -> Rows:
 
 
 def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> NothingToShowError:
-    """Why a report is empty: its layers, its models and data, or metrics that are not for it."""
+    """Return the error of an empty report: wrong layers, no numbers of the models and data, or unsuitable metrics."""
 
     def of(options: Options) -> Rows:
         return query(catalog.path, binding.bind(text, options, spec.name), timeout=TIMEOUT)
 
-    whole = replace(found, layers=(), heads=())
-    elsewhere = of(whole) if found.layers or found.heads else None
-    fits = not (spec.metrics or spec.directed) or bool(of(replace(whole, models=(), data=())).rows)
+    unfiltered = replace(found, layers=(), heads=())
+    elsewhere = of(unfiltered) if found.layers or found.heads else None
+    fits = not (spec.metrics or spec.directed) or bool(of(replace(unfiltered, models=(), data=())).rows)
     return NothingToShowError(captions.nothing(spec, found, catalog, elsewhere, fits=fits))
 
 
 def _refuse_absent_heads(data: Rows, found: Options, path: StoreLocation) -> None:
-    """Heads that were asked for, where only layers as a whole have numbers."""
+    """Raise an error if heads were selected and the metrics have numbers of layers only."""
     if not found.heads or "head" not in data.columns or any(head for (head,) in data.distinct(["head"])):
         return
     sql = f"SELECT max(head) FROM results WHERE metric IN ({binding.literal(found.metrics)})"
@@ -143,10 +144,10 @@ def _refuse_absent_heads(data: Rows, found: Options, path: StoreLocation) -> Non
 
 
 def read_sql(spec: ReportSpec) -> str:
-    """The text of ``package:file.sql``.
+    """Read the SQL ``package:file.sql`` of a report.
 
     Raises:
-        TeachMattersError: there is no such file.
+        TeachMattersError: the file does not exist.
     """
     package, _, name = spec.sql.partition(":")
     try:
@@ -156,7 +157,7 @@ def read_sql(spec: ReportSpec) -> str:
 
 
 def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
-    """An option that the query does not look at would silently do nothing."""
+    """Raise an error for an option that the query does not use: it would silently do nothing."""
     if options.by and not spec.by:
         raise TeachMattersError(
             f"report {spec.name!r} takes no --by; reports of lines over the layers do, such as metric."
@@ -194,8 +195,9 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
 
 
 def _default_metrics(spec: ReportSpec, catalog: Catalog, options: Options) -> tuple[str, ...]:
-    """The report's own metrics that were measured; for a report of any metric the newest with numbers, or
-    every one that has a better.
+    """Return the report's own metrics that were measured.
+
+    For a report of any metric: the newest with numbers, or for a directed report every metric with a direction.
     """
     if not spec.metrics:
         if spec.directed:

@@ -1,4 +1,4 @@
-"""What the per-unit scores say of best layers: intervals, layers that are as good, and how often the winner wins."""
+"""Significance of best layers from per-unit scores: intervals, tied layers and how often the winner wins."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.float64]
 
+# The 95 % interval of the best layer's score; the model's layers that are tied with it, itself included; the share of
+# resamples in which the model's best layer, chosen again in each, is the best of all models; the number of units.
 COLUMNS = ("low", "high", "tied_layers", "wins", "units")
-"""The 95 % interval of the best layer's score; the model's layers that cannot be told from it, itself among them; in
-what share of the resamples the model's best layer, found anew in each, is the best of all models; units drawn."""
 
-ROUNDING = 1e-5
-"""Of the largest score: unit scores are kept in single precision."""
+ROUNDING = 1e-5  # relative to the largest score: unit scores are stored in single precision
 
 Task: TypeAlias = tuple[str, ...]
 Row: TypeAlias = dict[str, Any]
 
 _TASK = ("metric", "dataset", "split", "protocol", "setting")
-# A list of units may be long: its number says as well which units they are.
+# A list of units may be long; its id identifies the units as well.
 _UNITS = """
 SELECT run.run_id, map.name, map.layer, map.unit_list_id, map.data
 FROM run_facts AS run
@@ -38,7 +37,7 @@ WHERE run.run_id IN ({runs}) AND map.name IN ({names})
 
 
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
-    """The rows of best layers, with the columns COLUMNS: nothing in them where a metric has no unit scores."""
+    """Return the rows of best layers with the columns COLUMNS, empty for a metric without unit scores."""
     rows: list[Row] = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
     scores = unit_scores(rows, options, ask)
     tasks: dict[Task, list[int]] = {}
@@ -51,7 +50,7 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
 
 
 class Scores:
-    """The unit scores of one metric of one run: (units, layers); NaN where a unit has none."""
+    """Unit scores of one metric of one run, (units, layers); NaN for a missing score."""
 
     def __init__(self, names: int | None, layers: Sequence[int], values: Floats) -> None:
         import numpy as np
@@ -60,23 +59,23 @@ class Scores:
         self._whole = np.isfinite(values).all(axis=1)
 
     def of(self, layer: int) -> Floats:
-        """The scores at a layer: (units,)."""
+        """Return the scores at a layer, (units,)."""
         column: Floats = self.values[:, self.layers.index(layer)]
         return column
 
     @property
     def drawn(self) -> tuple[int | None, bytes]:
-        """Which units the bootstrap draws from: those that have a score at every layer."""
+        """Return a key of the units that the bootstrap samples: those with a score at every layer."""
         return self.names, self._whole.tobytes()
 
     @property
     def complete(self) -> Floats:
-        """Their scores."""
+        """Return the scores of the units with a score at every layer."""
         return self.values if self._whole.all() else self.values[self._whole]
 
 
 def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, Scores]:
-    """Of every row whose value is the mean of its unit scores."""
+    """Return the unit scores of each row whose value is their mean, by the position of the row."""
     if not rows:
         return {}
     runs = tuple(sorted({row["run_id"] for row in rows}))
@@ -96,20 +95,20 @@ def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows
 
 
 def _stacked(arrays: Sequence[tuple[int, int | None, bytes]]) -> Scores:
-    """Layer, list of units and array of each layer, in order."""
+    """Stack the arrays of one run: layer, unit list and array of each layer, in order."""
     import numpy as np
 
     from teachmatters.reports.tables.arrays import stored
 
-    every = [stored(array, 1) for _, _, array in arrays]
-    if len({len(one) for one in every}) > 1:
+    columns = [stored(array, 1) for _, _, array in arrays]
+    if len({len(column) for column in columns}) > 1:
         raise DamagedError("the store has not as many unit scores at every layer. Restore a copy")
-    layers = np.stack(every).astype(np.float64)
+    layers = np.stack(columns).astype(np.float64)
     return Scores(arrays[0][1], [layer for layer, _, _ in arrays], layers.T)
 
 
 def _is_mean(row: Row, scores: Scores) -> bool:
-    """Whether the score is the mean of these units: by some protocols it is pooled otherwise."""
+    """Return True if the value is the mean of its units; some protocols pool them differently."""
     import numpy as np
 
     values = scores.values[:, scores.layers.index(row["layer"])] if row["layer"] in scores.layers else np.empty(0)
@@ -119,20 +118,20 @@ def _is_mean(row: Row, scores: Scores) -> bool:
 
 
 def _judge(rows: Sequence[Row], scores: Sequence[Scores | None]) -> None:
-    """Fill the columns of one task's rows in."""
+    """Fill in the columns COLUMNS of one task's rows."""
     alike: dict[tuple[int | None, bytes], list[tuple[Row, Scores]]] = {}
     for row, own in zip(rows, scores, strict=True):
         if own is not None:
             alike.setdefault(own.drawn, []).append((row, own))
     for group in alike.values():
         _judge_alike(group)
-        if len(group) < len(rows) or len(rows) == 1:  # other units, or nobody to win against
+        if len(group) < len(rows) or len(rows) == 1:  # other units, or no other model
             for row, _ in group:
                 row["wins"] = None
 
 
 def _judge_alike(group: Sequence[tuple[Row, Scores]]) -> None:
-    """Models with the same units: drawn once for all, so that models are compared on the same units too."""
+    """Fill in the rows of models with the same units; all models share the resamples."""
     import numpy as np
 
     from teachmatters.measures import bootstrap

@@ -1,4 +1,4 @@
-"""Supervisions: the word for each way of training, and the order in which models are listed."""
+"""The standard terms for supervisions, and the order of models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRAINED = (
 )
 UNTRAINED = ("none", "noise")
 
-# Words by which people also call a supervision.
+# Other names of a supervision.
 METHODS = {
     "supervised": "labels",
     "clip": "image-text contrast",
@@ -35,9 +35,9 @@ METHODS = {
 
 @lru_cache(maxsize=1024)
 def training(family: str | None, supervision: str | None) -> str:
-    """Return the colour key of a model: its supervision, by its usual word; empty where it is not known.
+    """Return the colour key of a model: the standard term for its supervision; empty if it is unknown.
 
-    The family alone says nothing: a file of weights in DINO's network may be of any training.
+    The family is not enough: a checkpoint of DINO's architecture may have any training.
 
     >>> training("dino", "self-distillation"), training("vit", "DINOv2"), training("hf", "by my own method")
     ('self-distillation', 'self-distillation', 'by my own method')
@@ -46,18 +46,18 @@ def training(family: str | None, supervision: str | None) -> str:
     """
     if family == "noise":
         return "noise"
-    told = (supervision or "").strip()
-    if told.lower() in (*TRAINED, *UNTRAINED):
-        return told.lower()
-    for word in re.findall(r"[a-z0-9]+", told.lower().replace("self-supervised", "")):
+    text = (supervision or "").strip()
+    if text.lower() in (*TRAINED, *UNTRAINED):
+        return text.lower()
+    for word in re.findall(r"[a-z0-9]+", text.lower().replace("self-supervised", "")):
         for method, key in METHODS.items():
             if re.fullmatch(rf"{method}(v?\d+)?", word):
                 return key
-    return told or ("none" if family == "random" else "")
+    return text or ("none" if family == "random" else "")
 
 
 def model_order(row: Mapping[str, Any]) -> tuple[int, str, str, str]:
-    """Return a sort key that groups models by supervision: the ten in their order, others, at last the untrained."""
+    """Return a sort key that groups models by supervision: standard terms first, then others, untrained ones last."""
     key = training(row.get("family"), row.get("supervision"))
-    ways = (*TRAINED, "", *UNTRAINED)
-    return ways.index(key if key in (*TRAINED, *UNTRAINED) else ""), key, row.get("family") or "", row["model"]
+    order = (*TRAINED, "", *UNTRAINED)
+    return order.index(key if key in (*TRAINED, *UNTRAINED) else ""), key, row.get("family") or "", row["model"]

@@ -189,7 +189,7 @@ def test_what_no_reader_could_take_in_is_left_out_and_said(tmp_path: Path, monke
     monkeypatch.setattr(section, "MOST_MODELS", 1)
     monkeypatch.setattr(section, "MOST_LINES", 1)
     found = sections(page(path))
-    assert "2 models are too many for one drawing; --model chooses up to 1 of them." in found["cka-last-layer"]
+    assert "2 models are too many for one figure; --model chooses up to 1 of them." in found["cka-last-layer"]
     assert "<img" not in found["cka-last-layer"]
     assert len(cells(found["knn"])) == 1
     assert "1 more lines: 'tm report knn'" in found["knn"]

@@ -270,7 +270,7 @@ def test_squares_of_several_metrics_have_a_scale_each(alike: Path, monkeypatch: 
     squares_ = [ax for ax in run("metric", alike, metrics=("cka",)).figure().axes if ax.images]
     assert [ax.get_title() for ax in squares_] == ["a vs a\ncka", "a vs a\nmknn"]
     monkeypatch.setattr(squares, "MOST", 1)
-    with pytest.raises(TeachMattersError, match="2 squares are too many for one drawing; --metric, --model and"):
+    with pytest.raises(TeachMattersError, match="2 squares are too many for one figure; --metric, --model and"):
         run("metric", alike, metrics=("cka",)).figure()
 
 
@@ -369,7 +369,7 @@ class TestPlugins:
         report = run_report(ReportSpec(name="toy", summary="", sql=f"{package}:toy.sql"), store, Options())
         assert report.table.columns.tolist() == ["model", "layer", "value", "unit"]
         assert report.table.iloc[0].tolist() == ["dino-s16", "1", "17.3", "percent"]
-        with pytest.raises(TeachMattersError, match="'toy' has no drawing"):
+        with pytest.raises(TeachMattersError, match="'toy' has no figure"):
             report.figure()
 
     def test_broken_ones_say_what_is_wrong(self, package: str, store: Path) -> None:

@@ -1,4 +1,4 @@
-"""The paper's figure of attention distance: every head as a point beside the mean of its layer."""
+"""The paper's figure of attention distance: each head as a point next to the mean of its layer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
-BESIDE = 0.25
-"""How far, in layers, the heads stand beside the mean: on it they could not be seen."""
+BESIDE = 0.25  # offset of the heads from the mean, in layers; on the mean they could not be seen
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """The mean over heads, and beside it the heads that were asked for: layers by models."""
+    """Return layers by models: the mean over heads, and the selected heads."""
     means = rows[rows["head"].isna()]
     return frames.stacked(rows if options.heads or means.empty else means, options, ("layer", "head"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each model (and data set), all on the same axes."""
+    """Draw one panel per model and data set, all on the same axes."""
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
 
@@ -71,7 +70,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], look: style.Look, by_number: bo
 
 
 def _limits(values: list[float]) -> tuple[float, float]:
-    """From 0 to 1 as in the paper, further where the numbers go further."""
+    """Return the axis limits: 0 to 1 as in the paper, wider if the numbers need it."""
     low, high = min(0.0, *values), max(1.0, *values)
     margin = 0.03 * (high - low)
     return low - margin if low < 0 else low, high + margin if high > 1 else high

@@ -1,4 +1,4 @@
-"""The paper's figure of attention against masks: readers side by side, a row of panels for each data set."""
+"""The paper's figure of attention and object masks: one row of panels per data set, one column per query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A row of panels for each data set, a panel for each metric, a line for each model; all on the same axes."""
+    """Draw one row of panels per data set, one panel per metric and one line per model, all on the same axes."""
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)

@@ -1,4 +1,4 @@
-"""Averaged attention maps of all heads, as the paper prints them: rows layers, columns heads, [layer, head] beneath."""
+"""Averaged attention maps of all heads as in the paper: a grid of layers x heads, labelled [layer, head]."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ MOST_PIXELS = 100_000_000
 MOST_PREFIX = 5
 """Tokens before the patches in a square grid: a class token and four registers. With more the grid must be known."""
 
-TILE = 0.46
-"""Width of a map, in inches."""
+TILE = 0.46  # width of a map, in inches
 
 TITLE, NARROWEST = 2.2, 3.2
 """Width of a panel with the longest title, and of a drawing with the line beneath it, in inches."""
@@ -59,7 +58,7 @@ class Tile:
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """For each head where the map is largest, and how large."""
+    """Return the position and the value of each map's maximum."""
     import pandas as pd
 
     lines = [
@@ -84,7 +83,7 @@ def _where(tile: Tile) -> str:
 
 
 def tiles(rows: pd.DataFrame, options: Options) -> list[Tile]:
-    """The maps of the heads asked for, models in the order of training.
+    """Return the maps of the selected heads, models in legend order.
 
     Raises:
         TeachMattersError: a map lies on a grid that the store does not tell.
@@ -103,7 +102,7 @@ def tiles(rows: pd.DataFrame, options: Options) -> list[Tile]:
 
 
 def _on_grid(values: NDArray[np.float64], row: Mapping[str, Any]) -> tuple[NDArray[np.float64], float | None]:
-    """A map over tokens as one over patches, and what lies on the tokens before them."""
+    """Split a map over tokens into a map over patches and the attention to the prefix tokens."""
     if values.ndim == 2:
         return values, None
     side = math.isqrt(len(values))
@@ -119,7 +118,7 @@ def _on_grid(values: NDArray[np.float64], row: Mapping[str, Any]) -> tuple[NDArr
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each model; every map has its own scale, aligned maps have red mid-lines."""
+    """Draw one panel per model; each map has its own scale, aligned maps have red mid-lines."""
     from teachmatters.reports.figures import plots
 
     columns = plots.across(frames.records(rows[["dataset", "split"]]), COLUMNS)
@@ -143,7 +142,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the maps of a model stand, in patches.
+    """The layout of a model's maps, in patches.
 
     Attributes:
         layers, heads: in order.
@@ -159,19 +158,19 @@ class Layout:
 
     @classmethod
     def of(cls, panel: Mapping[Place, Tile]) -> Layout:
-        """The least room for all of them."""
+        """Return the smallest layout for all maps of a panel."""
         layers, heads = (tuple(sorted({place[axis] for place in panel})) for axis in (0, 1))
         high, wide = (max(tile.values.shape[axis] for tile in panel.values()) for axis in (0, 1))
         return cls(layers, heads, (high, wide), high + max(2, round(LABEL * wide)), wide + max(1, round(GAP * wide)))
 
     @property
     def inches(self) -> tuple[float, float]:
-        """Width and height when maps stand TILE apart; room for a title at least."""
+        """Return width and height in inches with maps TILE apart, at least as wide as a title."""
         return max(TITLE, TILE * len(self.heads)), TILE / self.right * self.down * len(self.layers)
 
 
 def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[float, float]) -> None:
-    """All maps of a model in one image, so that hundreds of them are drawn at once."""
+    """Draw all maps of a model as one image: there may be hundreds."""
     from teachmatters.reports.figures.plots import INSIDE
 
     (high, wide), right, down = layout.shape, layout.right, layout.down
@@ -197,6 +196,6 @@ def _mosaic(ax: Axes, panel: Mapping[Place, Tile], layout: Layout, room: tuple[f
 
 
 def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From 0, the smallest, to 1, the largest; an even map is 0."""
+    """Scale values to 0..1; a constant map becomes 0."""
     low, high = float(values.min()), float(values.max())
     return (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""Which layer is best at what: a table of models by tasks, and where in the network the best layers lie."""
+"""The best layer of each model on each task: a table of models by tasks, and the depth of the best layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TASK = ("metric", "protocol", "dataset", "split", "setting")
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Models by tasks, cells ``score (layer)``, beneath them the 95 % interval and the layers that are as good.
+    """Return models by tasks: cells ``score (layer)``, below them the 95 % interval and the tied layers.
 
     The last line says how often the best of a column stays the best; ``attrs["bold"]`` holds the positions of each
     column's best, ``attrs["notes"]`` what the lines beneath mean.
@@ -55,7 +55,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each task: where in each model the best layer lies, which are tied with it, the score beside."""
+    """Draw one panel per task: each model's best layer, the layers tied with it, and the score."""
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)
@@ -84,7 +84,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _title(row: dict[str, Any], every: list[dict[str, Any]], options: Options) -> str:
-    """Return what is measured in what, and of data set, protocol, split and setting what tells panels apart."""
+    """Return a panel's title: metric and unit, and the data set, protocol, split and setting that distinguish it."""
     several = [part for part in ("dataset", "protocol", "split") if part in frames.differing(every)]
     (mark, *_) = frames.setting_marks([row, *every])
     return " / ".join([captions.named(options.of(row["metric"])), *frames.parts(row, several)]) + mark
@@ -108,13 +108,13 @@ def _mark(ax: Axes, row: dict[str, Any], level: int, look: style.Look, by_number
     where = [position({**row, "layer": layer}, by_number) for layer in tied]
     ax.plot(where, [level] * len(tied), color=look.colour, marker="|", markersize=7, linestyle="none", alpha=0.8)
     ax.plot([place], [level], color=look.colour, marker=look.marker, markersize=6, linestyle="none")
-    # Within the panel it would hide layers that are tied.
+    # Inside the panel it would hide tied layers.
     beside = ("axes fraction", "data")
     ax.annotate(_cell(row), (1.02, level), xycoords=beside, va="center", fontsize=7.5, annotation_clip=False)
 
 
 def _key(figure: Figure) -> None:
-    """What the marks mean."""
+    """Add a legend of the marks."""
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
 
@@ -127,7 +127,7 @@ def _key(figure: Figure) -> None:
 
 
 def _tasks(every: list[dict[str, Any]], options: Options) -> dict[str, dict[str, dict[str, Any]]]:
-    """Each column's name with its rows by model: metrics in the order asked for, then data sets by name."""
+    """Return each column's name with its rows by model: metrics in the selected order, then data sets by name."""
     order = {name: place for place, name in enumerate(options.metrics)}
     tasks: dict[str, dict[str, dict[str, Any]]] = {}
     ranked = sorted(every, key=lambda row: (order.get(row["metric"], 0), *(str(row[part] or "") for part in _TASK)))
@@ -146,19 +146,19 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def _sure(row: dict[str, Any] | None) -> str:
-    """The interval of the best layer; nothing where there are no unit scores."""
+    """Return the interval of the best layer; empty without unit scores."""
     if not row or row.get("low") is None:
         return ""
     return " to ".join(frames.number(row[name], row["unit"] or "") for name in ("low", "high"))
 
 
 def _tied(row: dict[str, Any] | None) -> str:
-    """The layers that are as good as the best, itself among them."""
+    """Return the layers tied with the best, itself included."""
     return "" if not row or row.get("low") is None else _ranges(row["tied_layers"])
 
 
 def _ranges(layers: str) -> str:
-    """Layers as people write them.
+    """Return layers as ranges.
 
     >>> _ranges("1,2,3,7,9,10"), _ranges("4")
     ('1-3, 7, 9-10', '4')
@@ -170,7 +170,7 @@ def _ranges(layers: str) -> str:
 
 
 def _stays(scores: dict[str, dict[str, Any]]) -> str:
-    """Return how often the best model of a task stays the best; of several as good, each one's share.
+    """Return how often the best model of a task stays the best; of several equal ones, each one's share.
 
     Together they may always win, and still none of them is known to be the best.
     """

@@ -1,4 +1,4 @@
-"""The paper's appendix: a panel for each way of training, a line for each model, one scale for all."""
+"""The figures of the paper's appendix: one panel per supervision, one line per model, one scale for all."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 TITLES = {"none": "no training", "noise": "no training", "": "training unknown"}
-ROOM = 0.06
-"""Above and below the numbers and their deviations, as a share of their range."""
+ROOM = 0.06  # above and below the numbers and their deviations, as a share of their range
 
 
 def draw(every: list[Row], options: Options) -> Figure:
-    """A line of panels for each metric and data set, a column for each way of training."""
+    """Draw one row of panels per metric and data set, one column per supervision."""
     from teachmatters.reports.figures import plots
 
     metrics = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
@@ -44,7 +43,7 @@ def draw(every: list[Row], options: Options) -> Figure:
 
 
 def _share(line: Sequence[Axes]) -> None:
-    """One scale for all, named once; a panel without a line has no say in it."""
+    """Give all panels of a row one scale, labelled once; panels without a line do not count."""
     limits = [ax.dataLim.intervaly for ax in line if ax.has_data()]
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
     room = ROOM * (high - low) or 1.0
@@ -58,7 +57,7 @@ def _way(row: Row) -> str:
 
 
 def _ways(every: list[Row]) -> dict[str, str]:
-    """Each way of training with what it is called, in the order of the legend."""
+    """Return the title of each supervision, in legend order."""
     found: dict[str, str] = {}
     for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order):
         found.setdefault(_way(row), TITLES.get(_way(row), _way(row)))

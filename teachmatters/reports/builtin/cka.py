@@ -1,4 +1,4 @@
-"""Which layers of which models are alike: a square for a pair of models, the grid of all pairs."""
+"""The similarity of layers: one square per pair of models, or the grid of all pairs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-CELL = 1.35
-"""The side of a square in the grid of all pairs, in inches."""
+CELL = 1.35  # side of a square in the grid of all pairs, in inches
 
-EXACT = 9
-"""Decimals beyond which 1 is 1: rounding leaves a layer a little less alike to itself."""
+EXACT = 9  # decimals: by rounding, the CKA of a layer with itself is a little below 1
 
 Rows = list[dict[str, Any]]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """A line for each layer of the first model, a column for each layer of the second; each pair of models once."""
+    """Return one row per layer of the first model, one column per layer of the second; each pair of models once."""
     import pandas as pd
 
     every = frames.records(rows)
@@ -47,7 +45,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Of two models that were named one square a metric, else all pairs of the first metric."""
+    """Draw one square per metric for two selected models, else all pairs for the first metric."""
     every = frames.records(rows)
     models = _models(every)
     pairs = _asked(models, options)
@@ -74,7 +72,7 @@ def _pair(every: Rows, options: Options) -> Figure:
 
 
 def _grid(every: Rows, models: list[str], options: Options) -> Figure:
-    """Rows and columns of models; pairs that were not measured stay empty."""
+    """Draw the grid of all pairs of models; pairs without numbers stay empty."""
     from matplotlib.figure import Figure as Canvas
 
     from teachmatters.reports.figures import plots
@@ -101,7 +99,7 @@ def _grid(every: Rows, models: list[str], options: Options) -> Figure:
 
 
 def _square(ax: Axes, rows: Rows, limits: tuple[float, float]) -> AxesImage:
-    """Layers of the first model upwards, of the second to the right; pairs without a number stay blank."""
+    """Draw a square: layers of the first model upwards, of the second to the right; missing pairs stay blank."""
     from teachmatters.reports.figures import plots
 
     places = [_places(row) for row in rows]
@@ -121,7 +119,7 @@ def _square(ax: Axes, rows: Rows, limits: tuple[float, float]) -> AxesImage:
 
 
 def _limits(every: Rows) -> tuple[float, float]:
-    """From 0 to 1, so that drawings can be compared; only what chance gives would not be seen then."""
+    """Return the colour limits: 0 to 1, so that figures are comparable, except for values near chance."""
     low, high = min(row["value"] for row in every), max(row["value"] for row in every)
     return min(0.0, low), 1.0 if high > 0.5 else high
 
@@ -133,12 +131,12 @@ def _places(row: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _models(every: Rows) -> list[str]:
-    """All models of either side, grouped by their training."""
+    """Return all models of either side, grouped by supervision."""
     return [row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)]
 
 
 def _asked(models: list[str], options: Options) -> list[tuple[str, str]]:
-    """The one pair that was named; none when it was not one."""
+    """Return the selected pair; empty unless exactly two models are selected."""
     named = [name for name in options.models if name in models]
     return [(named[0], named[1])] if len(named) == len(options.models) == 2 else []
 

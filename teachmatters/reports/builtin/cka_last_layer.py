@@ -1,4 +1,4 @@
-"""How alike the last layers of all models are: one matrix for each kind of tokens."""
+"""The similarity of the last layers of all models: one matrix per kind of tokens."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-CELL = 0.5
-"""The side of a cell, in inches: a number fits."""
+CELL = 0.5  # side of a cell, in inches; a number fits
 
-LONGEST = 20
-"""Letters of a model's name."""
+LONGEST = 20  # characters of a model's name
 
 Values = dict[tuple[str, str], float]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Models by models, a block of lines for each metric; blank where a pair has no number."""
+    """Return models by models, one block of rows per metric; pairs without a number are blank."""
     import pandas as pd
 
     models, metrics = _read(rows, options)
@@ -40,7 +38,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A matrix for each metric, its numbers in it."""
+    """Draw one matrix per metric, with its numbers."""
     from teachmatters.reports.figures import plots
 
     models, metrics = _read(rows, options)
@@ -49,7 +47,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     names = [plots.label(name, longest=LONGEST) for name in models]
     room, lines = 0.07 * max(map(len, names)), -(-len(axes) // 3)
     figure.set_size_inches(len(axes[:3]) * side + room + 1.0, lines * (side + room) + 0.3)
-    # Squares leave some of their panels empty, which the plain layout takes for room of the labels.
+    # Squares leave part of their panels empty; the plain layout would use it for labels.
     figure.set_layout_engine("compressed")
     image, low = None, min(0.0, *(value for values in metrics.values() for value in values.values()))
     for place, (ax, (metric, values)) in enumerate(zip(axes, metrics.items(), strict=True)):
@@ -82,7 +80,7 @@ def _matrix(ax: Axes, values: Values, models: list[str], low: float) -> AxesImag
 
 
 def _read(rows: pd.DataFrame, options: Options) -> tuple[list[str], dict[str, Values]]:
-    """The models, grouped by their training, and the numbers of each metric in the order asked for."""
+    """Return the models, grouped by supervision, and the numbers of each metric in the selected order."""
     every: list[dict[str, Any]] = frames.records(rows)
     models = [
         row["model"] for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)

@@ -1,4 +1,4 @@
-"""Clusters against classes: a row of panels for each score, what the vectors are of side by side."""
+"""Clusters and classes: one row of panels per score, one column per kind of vector."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = list[dict[str, Any]]
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Purity, NMI and ARI beneath each other, each row on one axis; a line for each model."""
+    """Draw purity, NMI and ARI in rows, each row on one axis, with one line per model."""
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)
@@ -45,12 +45,12 @@ def _score(row: dict[str, Any]) -> str:
 
 
 def _place(row: dict[str, Any]) -> tuple[str, str, str]:
-    """The column that a row belongs to."""
+    """Return the column of a row."""
     return row["dataset"], row["split"], row["metric"].partition("-")[2]
 
 
 def _rows_and_columns(every: Rows, options: Options) -> tuple[list[str], list[tuple[str, str, str]]]:
-    """Scores and places, in the order of the metrics asked for; data sets by name."""
+    """Return scores and columns in the order of the selected metrics; data sets by name."""
     order = {name: place for place, name in enumerate(options.metrics)}
     ranked = sorted(every, key=lambda row: order.get(row["metric"], len(order)))
     by_data = sorted(ranked, key=lambda row: (row["dataset"], row["split"]))
@@ -58,7 +58,7 @@ def _rows_and_columns(every: Rows, options: Options) -> tuple[list[str], list[tu
 
 
 def _limits(values: list[float]) -> tuple[float, float]:
-    """From 0, or from a little below the smallest where that is negative, as ARI may be."""
+    """Return axis limits from 0, or from a little below the smallest value if it is negative, as ARI may be."""
     low, high = min(0.0, *values), max(0.05, *values)
     margin = 0.06 * (high - low)
     return low - margin if low < 0 else low, high + margin

@@ -33,7 +33,7 @@ NOTE = (
 
 
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
-    """One row for each task of both sides: first minus second, and its 95 % interval where units have scores.
+    """Return one row per task of both sides: first minus second, and its 95 % interval if units have scores.
 
     Raises:
         TeachMattersError: there are no two sides, more than two, or none that share a task.
@@ -70,7 +70,7 @@ def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:
 
 
 def _alike(ones: list[Row], others: list[Row]) -> list[tuple[Row, Row]]:
-    """Return each task's rows of two models: under one setting if both have one, else of each the newest.
+    """Return each task's rows of two models: under a common setting if there is one, else the newest of each.
 
     Of settings the one asked for comes first, then the newest.
     """
@@ -98,7 +98,7 @@ def _newest(every: list[Row]) -> list[str]:
 
 
 def _settings(every: list[Row]) -> list[tuple[Row, Row]]:
-    """One model: the setting asked for, else the defaults, else the newest, against the newest of its others."""
+    """Return each task's rows of one model: the selected, default or newest setting, and the newest other one."""
     found = []
     for task in dict.fromkeys(map(_task, every)):
         rows = sorted((row for row in every if _task(row) == task), key=lambda row: row["finished_at"])
@@ -131,7 +131,7 @@ def _compared(first: Row, second: Row, one: significance.Scores | None, two: sig
 
 
 def _interval(gaps: significance.Floats) -> Row:
-    """Of the mean of differences unit by unit."""
+    """Return the interval of the mean of the per-unit differences."""
     import numpy as np
 
     from teachmatters.measures import bootstrap
@@ -142,7 +142,7 @@ def _interval(gaps: significance.Floats) -> Row:
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """A line for each task; a difference whose interval leaves 0 out is bold."""
+    """Return one row per task; a difference whose interval excludes 0 is bold."""
     import pandas as pd
 
     every = _marked(frames.records(rows))
@@ -162,7 +162,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Differences with their intervals, percentages apart from other scores; what is clear is filled."""
+    """Draw differences with intervals, percentages apart from other scores; filled if the interval excludes 0."""
     from teachmatters.reports.figures import plots
 
     every = _marked(frames.records(rows))
@@ -181,7 +181,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _key(figure: Figure) -> None:
-    """What bars and fillings mean."""
+    """Add a legend of bars and fillings."""
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
 
@@ -195,7 +195,7 @@ def _key(figure: Figure) -> None:
 
 
 def _forest(ax: Axes, tasks: Sequence[tuple[str, Row]], longest: int) -> None:
-    """Tasks beneath each other, as far apart as in the longest panel."""
+    """Draw the tasks in rows, with the spacing of the longest panel."""
     from teachmatters.reports.figures import plots
 
     names, rows = zip(*tasks[::-1], strict=True)
@@ -239,6 +239,6 @@ def _number(row: Row, value: float) -> str:
 
 
 def _signed(row: Row, value: float) -> str:
-    """A difference: as fine as the scores, and no finer near 0."""
+    """Format a difference with the precision of the scores, also near 0."""
     text = f"{value:+.{1 if row['unit'] == 'percent' else 4}f}"
     return text if float(text) else text[1:]

@@ -1,4 +1,4 @@
-"""Heads by type: how many of which in every layer, which of them look aside, and every head's offset."""
+"""Heads by type: counts per layer, the offset heads, and the offset of each head."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Rows = list[dict[str, Any]]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """For each model and layer the number of heads of each type there is, and the offset heads as [layer, head]."""
+    """Return the number of heads of each type per model and layer, and the offset heads as [layer, head]."""
     import pandas as pd
 
     every = frames.records(rows)
@@ -61,7 +61,7 @@ def _line(heads: Rows, types: list[str]) -> list[str]:
 
 
 def said(row: dict[str, Any]) -> str:
-    """An offset head in words: which, whereto, how far in sides of the grid.
+    """Describe an offset head: [layer, head], direction, and distance in sides of the grid.
 
     >>> said({"layer": 3, "head": 4, "x": -0.05, "y": -0.05})
     '[3, 4] up-left 0.071'
@@ -74,7 +74,7 @@ def said(row: dict[str, Any]) -> str:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each model: every head's x against y offset as it lies in the image, offset heads by name."""
+    """Draw one panel per model: each head's x and y offset in image orientation, offset heads labelled."""
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
 
@@ -129,7 +129,7 @@ def _panel(ax: Axes, panel: Rows, limit: float) -> None:
 
 
 def _names(panel: Rows, near: float) -> dict[tuple[float, float], list[str]]:
-    """The names of the offset heads by their place; heads that lie on top of each other share one."""
+    """Return the labels of the offset heads by position; heads at the same position share one."""
     found: dict[tuple[float, float], list[str]] = {}
     for row in panel:
         if row["type"] == OFFSET:
@@ -140,7 +140,7 @@ def _names(panel: Rows, near: float) -> dict[tuple[float, float], list[str]]:
 
 
 def _models(every: Rows) -> dict[str, Rows]:
-    """The heads of each model (and data set), in the order of training."""
+    """Return the heads of each model and data set, in legend order."""
     named = sorted(
         zip(every, frames.column_labels(every), strict=True), key=lambda pair: supervisions.model_order(pair[0])
     )

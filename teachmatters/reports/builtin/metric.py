@@ -1,4 +1,4 @@
-"""The report of any metric: layers by models, and a line over the layers."""
+"""The report of any metric: a table of layers by models, a line over the layers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Layers (heads, categories) by models."""
+    """Return layers (heads, categories) by models."""
     return frames.stacked(rows, options, ("layer", "other_layer", "head", "category"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each metric and data set with a line for each model; pairs of layers are shown as squares."""
+    """Draw one panel per metric and data set with one line per model; pairs of layers as squares."""
     every = frames.records(rows)
     if any(row.get("other_layer") is not None for row in every):
         from teachmatters.reports.figures import squares
@@ -46,7 +46,7 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
         ax.set_title(plots.label(title, longest=44))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
         if not any(row["value"] for row in panel):
-            # A line at 0 alone would get an axis of some hundredths about it.
+            # A line at 0 alone would get an axis of a few hundredths.
             top = facts.upper or 1.0
             ax.set_ylim(-0.05 * top, top)
     plots.layer_axis(axes, every, plots.bottom(axes, columns=3))

@@ -1,4 +1,4 @@
-"""Two metrics against each other: a point for each layer of each model."""
+"""Two metrics against each other: one point per layer of each model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PANEL = ("other_metric", "dataset", "split", "other_dataset")
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Layers by models, both numbers in a cell, a block of lines for each pair of metrics."""
+    """Return layers by models with both numbers in a cell, one block of rows per pair of metrics."""
     import pandas as pd
 
     every = frames.records(rows)
@@ -37,7 +37,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A panel for each pair of metrics; a line joins a model's layers, its first and its last carry their numbers."""
+    """Draw one panel per pair of metrics; a line joins a model's layers, the first and last are numbered."""
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)
@@ -84,7 +84,7 @@ def _place(row: dict[str, Any], side: str) -> str:
 
 
 def _axis(row: dict[str, Any], side: str, options: Options, several: bool) -> str:
-    """What is measured, in what, and where on several data sets: on which."""
+    """Return an axis label: metric, unit, and the data set if there are several."""
     said = captions.named(options.of(row[f"{side}metric"]))
     return " / ".join([said, *([_place(row, side)] if several else [])])
 

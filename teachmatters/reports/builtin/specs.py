@@ -40,7 +40,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="attention-distance",
-        summary="how far attention reaches: heads beside the mean of every layer",
+        summary="attention distance: each head and the mean of each layer",
         sql="teachmatters.reports.builtin:sql/attention_distance.sql",
         table="teachmatters.reports.builtin.attention_distance:table",
         draw="teachmatters.reports.builtin.attention_distance:draw",
@@ -48,15 +48,15 @@ REPORTS = (
     ),
     ReportSpec(
         name="attention-iou",
-        summary="how well attention covers objects: class token beside patches, each image's best head",
-        sql="teachmatters.reports.builtin:sql/attention_iou.sql",
+        summary="how well attention covers objects: class token and patches, each image's best head",
+        sql="teachmatters.reports.builtin:sql/layers.sql",
         table="teachmatters.reports.builtin.metric:table",
         draw="teachmatters.reports.builtin.attention_iou:draw",
         metrics=("attn-iou-cls-best", "attn-iou-spatial-best", "attn-iou-center-best"),
     ),
     ReportSpec(
         name="best-layers",
-        summary="the best layer of every model for every task",
+        summary="the best layer of each model on each task",
         sql="teachmatters.reports.builtin:sql/best_layers.sql",
         enrich="teachmatters.reports.significance:enrich",
         table="teachmatters.reports.builtin.best_layers:table",
@@ -66,7 +66,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="summary",
-        summary="all models, all tasks: best scores, who comes first, mean places",
+        summary="all models, all tasks: best scores and mean ranks",
         sql="teachmatters.reports.builtin:sql/summary.sql",
         table="teachmatters.reports.builtin.summary:table",
         draw="teachmatters.reports.builtin.summary:draw",
@@ -83,7 +83,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="scatter",
-        summary="two metrics against each other, a point for each layer: the first --metric beside each further one",
+        summary="two metrics against each other, one point per layer: the first --metric against each other one",
         sql="teachmatters.reports.builtin:sql/scatter.sql",
         table="teachmatters.reports.builtin.scatter:table",
         draw="teachmatters.reports.builtin.scatter:draw",
@@ -92,7 +92,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="cka",
-        summary="which layers are alike: the grid of all pairs of models, or one pair",
+        summary="the similarity of layers: a grid of all pairs of models, or one pair",
         sql="teachmatters.reports.builtin:sql/cka.sql",
         table="teachmatters.reports.builtin.cka:table",
         draw="teachmatters.reports.builtin.cka:draw",
@@ -100,7 +100,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="cka-last-layer",
-        summary="how alike the last layers of all models are: all tokens, class token, spatial tokens",
+        summary="the similarity of the last layers of all models: all tokens, class token, spatial tokens",
         sql="teachmatters.reports.builtin:sql/cka_last_layer.sql",
         table="teachmatters.reports.builtin.cka_last_layer:table",
         draw="teachmatters.reports.builtin.cka_last_layer:draw",
@@ -108,7 +108,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="residual",
-        summary="skip connections against branches: CKA and norm ratios over the layers",
+        summary="skip connections and branches: CKA and norm ratios over the layers",
         sql="teachmatters.reports.builtin:sql/residual.sql",
         table="teachmatters.reports.builtin.metric:table",
         draw="teachmatters.reports.builtin.metric:draw",
@@ -118,19 +118,19 @@ REPORTS = (
         ReportSpec(
             name=name,
             summary=summary,
-            sql="teachmatters.reports.builtin:sql/clusters.sql",
+            sql="teachmatters.reports.builtin:sql/layers.sql",
             table="teachmatters.reports.builtin.metric:table",
             draw="teachmatters.reports.builtin.clusters:draw",
             metrics=tuple(f"{score}-{of}" for score in ("purity", "nmi", "ari") for of in sides),
         )
         for name, summary, sides in (
-            ("clusters", "whether images of one class lie together: class token beside patches", ("cls", "spatial")),
-            ("parts", "whether objects, and parts of objects, of one category lie together", ("object", "part")),
+            ("clusters", "clusters of images by class: class token and patches", ("cls", "spatial")),
+            ("parts", "clusters of objects, and of parts of objects, by category", ("object", "part")),
         )
     ),
     ReportSpec(
         name="heads",
-        summary="heads by type: counts for every layer, the heads that look aside, every head's offset",
+        summary="heads by type: counts for each layer, the offset heads, each head's offset",
         sql="teachmatters.reports.builtin:sql/heads.sql",
         table="teachmatters.reports.builtin.heads:table",
         draw="teachmatters.reports.builtin.heads:draw",
@@ -161,9 +161,9 @@ REPORTS = (
             (
                 "attention-maps",
                 "attn-map-cls",
-                "averaged attention of every head: layers by heads; --metric says which",
+                "averaged attention of each head: layers by heads; --metric selects the map",
             ),
-            ("aligned-maps", "attn-map-aligned", "averaged attention of every head as seen from the query"),
+            ("aligned-maps", "attn-map-aligned", "averaged attention of each head relative to the query"),
         )
     ),
 )
@@ -171,5 +171,5 @@ REPORTS = (
 
 @hookimpl
 def register_reports() -> list[ReportSpec]:
-    """What ``tm report`` offers without plugins."""
+    """Return the built-in reports."""
     return list(REPORTS)

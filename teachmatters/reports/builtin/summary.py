@@ -1,4 +1,4 @@
-"""All models, all tasks: every metric with a direction, each model's best layer, and the models' mean places."""
+"""All models, all tasks: every metric with a direction, each model's best layer, and the models' mean ranks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-MEAN, COUNT = "mean place", "tasks measured"
+MEAN, COUNT = "mean rank", "tasks measured"
 WIDE, HIGH = 0.85, 0.24
 """Inches of a cell."""
 
@@ -24,9 +24,9 @@ Task = Mapping[str, Row]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Return tasks by models, cells ``score (layer)``, the best bold; at the end mean places, and counts of tasks.
+    """Return tasks by models, cells ``score (layer)``, the best bold; at the end mean ranks, and counts of tasks.
 
-    The mean place is over the tasks that all models have: a model that was measured on a few tasks, among few others,
+    The mean rank is over the tasks that all models have: a model that was measured on a few tasks, among few others,
     would come out first for it.
     """
     import pandas as pd
@@ -47,7 +47,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def _foot(models: Sequence[str], tasks: Mapping[str, Task]) -> list[list[str]]:
-    """Return the line of mean places, and where models lack tasks the line of their counts."""
+    """Return the row of mean ranks, and the row of task counts if models lack tasks."""
     counts = [sum(model in task for task in tasks.values()) for model in models]
     counted = [[COUNT, *map(str, counts)]] if set(counts) != {len(tasks)} else []
     return [[MEAN, *map(_number, _mean_places(models, tasks))], *counted]
@@ -58,11 +58,11 @@ def _notes(models: Sequence[str], tasks: Mapping[str, Task]) -> list[str]:
     if common == len(tasks):
         return []
     over = f"is over the {common} of {len(tasks)} tasks" if common else "needs tasks"
-    return [f"The mean place {over} that all {len(models)} models have; --model leaves models out"]
+    return [f"The mean rank {over} that all {len(models)} models have; --model leaves models out"]
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """A chequered table: the darker, the nearer to the first place; each cell says its score and its layer."""
+    """Draw a matrix of scores with their layers; darker cells have better ranks."""
     import numpy as np
     from matplotlib.figure import Figure
 
@@ -114,13 +114,13 @@ def _common(models: Sequence[str], tasks: Mapping[str, Task]) -> list[Task]:
 
 
 def _mean_places(models: Sequence[str], tasks: Mapping[str, Task]) -> list[float | None]:
-    """Return each model's mean place over the tasks that all have; None where there is no such task."""
+    """Return each model's mean rank over the tasks that all models have; None if there is none."""
     common = _common(models, tasks)
     return [fmean(task[model]["place"] for task in common) if common else None for model in models]
 
 
 def _firsts(models: Sequence[str], tasks: Mapping[str, Task]) -> list[bool]:
-    """Return which models have the lowest mean place."""
+    """Return which models have the lowest mean rank."""
     places = _mean_places(models, tasks)
     return [place is not None and place == min(each for each in places if each is not None) for place in places]
 

@@ -1,4 +1,4 @@
-"""Attention laid over its image: a grid of maps, each beside the next, as one drawing."""
+"""Attention over an image: a grid of maps in one figure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GAP, LETTERS, LEFT = 8, 22, 88
 
 
 class _Canvas(Artist):
-    """Pixels behind all else, as they are: matplotlib's own images are resampled, which takes most of the time."""
+    """A pixel background without resampling, which takes most of the time in matplotlib's own images."""
 
     zorder = -1
 
@@ -47,7 +47,7 @@ class _Canvas(Artist):
 
 
 def draw(image: str, model: str, pixels: NDArray[np.uint8], grid: Grid, tokens: int) -> Figure:
-    """Every map over its image, on a colour scale of its own from 0 to its maximum, which stands beneath it.
+    """Draw every map over its image, each on its own colour scale from 0 to its maximum, which is printed below it.
 
     Args:
         image: its name.
@@ -74,7 +74,7 @@ def draw(image: str, model: str, pixels: NDArray[np.uint8], grid: Grid, tokens: 
 
 
 def overlay(pixels: Pixels, values: NDArray[np.float32]) -> Pixels:
-    """A map in colours from 0 to its maximum, laid over the image in grey; each patch stays a square.
+    """Return a map in colours from 0 to its maximum over the image in grey; each patch is a square.
 
     Args:
         pixels: the image.
@@ -90,7 +90,7 @@ def overlay(pixels: Pixels, values: NDArray[np.float32]) -> Pixels:
 
 
 def is_our_figure(path: Path) -> bool:
-    """Whether a file is a drawing of this package, which may be drawn anew."""
+    """Return True for a figure of this package, which may be overwritten."""
     try:
         with Image.open(path) as image:
             return image.info.get("Software") == plots.SOFTWARE
@@ -106,7 +106,7 @@ def _reduced(pixels: NDArray[np.uint8], columns: int) -> Pixels:
 
 
 def _mosaic(small: Pixels, grid: Grid, size: tuple[int, int], head: int) -> NDArray[np.uint8]:
-    """All that is made of pixels: the image in the corner, the colours, the panels."""
+    """Return the pixels of the figure: the image in the corner, the colour bar and the panels."""
     canvas = np.ones((*size, 3), dtype=np.float32)
     high, wide = small.shape[:2]
     canvas[GAP : GAP + high, LEFT : LEFT + wide] = small
@@ -153,7 +153,7 @@ def _labels(ax: Axes, grid: Grid, small: Pixels, head: int) -> None:
 
 
 def _marks(ax: Axes, grid: Grid, small: Pixels, head: int) -> None:
-    """The patch that looks, framed."""
+    """Frame the query patch."""
     patch = small.shape[0] / grid.maps.shape[-2], small.shape[1] / grid.maps.shape[-1]
     for column, mark in enumerate(grid.marks):
         for row in range(len(grid.rows) if mark else 0):

@@ -1,4 +1,4 @@
-"""Lines over the layers: the panel that most reports draw."""
+"""Panels with lines over the layers, which most reports draw."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BANDS = 3  # deviations are shaded for at most that many lines; more would cover
 
 
 def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
-    """A line for each model, and its heads or categories as points."""
+    """Draw one line per model, and its heads or categories as points."""
     lines = split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
     for line in lines:
         _line(ax, line, looks[line[0]["model"]], by_number, band=len(lines) <= BANDS)
@@ -29,7 +29,7 @@ def _line(ax: Axes, line: Line, look: style.Look, by_number: bool, band: bool) -
     x = [position(row, by_number) for row in line]
     y = [row["value"] for row in line]
     ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker)
-    # The spread of hits and misses, 0 and 100 percent, is known from their share and would only hide the lines.
+    # The deviation of hits and misses (0 and 100 percent) follows from their share and would only hide the lines.
     if band and all(row["std"] is not None and row["unit"] != "percent" for row in line):
         low = [row["value"] - row["std"] for row in line]
         high = [row["value"] + row["std"] for row in line]
@@ -46,7 +46,7 @@ def _points(ax: Axes, rows: Line, looks: Mapping[str, style.Look], by_number: bo
 
 
 def split(rows: Line, keys: Sequence[str]) -> list[Line]:
-    """The rows parted by some columns, in order of appearance."""
+    """Group the rows by some columns, in order of appearance."""
     parts: dict[tuple[Any, ...], Line] = {}
     for row in rows:
         parts.setdefault(tuple(row[key] for key in keys), []).append(row)

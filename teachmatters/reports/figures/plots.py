@@ -1,4 +1,4 @@
-"""What all drawings share: a look, panels, the layer axis, and saving. No pyplot, so nothing global is left behind."""
+"""Shared parts of all figures: style, panels, the layer axis and saving. Without pyplot there is no global state."""
 
 from __future__ import annotations
 
@@ -28,17 +28,14 @@ LOG = logging.getLogger(__name__)
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
-LETTERS = 14
-"""Of small print, on an inch."""
+LETTERS = 14  # of small print per inch
 
-MOST_LAYERS = 2000
-"""That a square of pairs is drawn of."""
+MOST_LAYERS = 2000  # in a square of layer pairs
 
 INSIDE: dict[str, Any] = {"in_layout": False}
 """For what lies within its panel: the layout need not measure each of a thousand labels."""
 
-SOFTWARE = "teachmatters"
-"""What a PNG of ours says it was made by."""
+SOFTWARE = "teachmatters"  # in the metadata of our PNG files
 
 _LOOK: dict[str, Any] = {
     "font.size": 9.0,
@@ -60,7 +57,7 @@ _LOOK: dict[str, Any] = {
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw in the house style, whatever the user's matplotlibrc says, and leave that as it was."""
+    """Use our style instead of the user's matplotlibrc, for the duration of a with block."""
     with context(_LOOK, after_reset=True):
         yield
 
@@ -86,12 +83,12 @@ def letters_told(name: str) -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a drawing in the format that its suffix names, whole or not at all.
+    """Write a figure atomically, in the format of the file's suffix.
 
     Raises:
         TeachMattersError: the file cannot be written.
     """
-    # Without a date the same numbers give the same file.
+    # Without a date, the same numbers give the same file.
     metadata = {".png": {"Software": SOFTWARE}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[
         path.suffix.lower()
     ]
@@ -100,7 +97,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def label(text: str, longest: int = LONGEST) -> str:
-    r"""A name as a drawing shows it: no formula, nothing unprintable, its middle left out where it is very long.
+    r"""Return a name for a figure: no formula, no unprintable characters, shortened in the middle if very long.
 
     >>> label("a$b$"), label("x" * 20 + "y" * 20, longest=9), label("_dino")
     ('a\\$b\\$', 'xxxx…yyyy', ' _dino')
@@ -114,7 +111,7 @@ def label(text: str, longest: int = LONGEST) -> str:
 
 
 def caption(figure: Figure, text: str) -> None:
-    """Small print above everything, in as many lines as the drawing's width takes; these get room of their own."""
+    """Add small print at the top, wrapped to the figure's width; the figure grows by these lines."""
     width, height = figure.get_size_inches()
     letters = int(width * LETTERS)
     lines = textwrap.wrap(label(text, longest=3 * letters), letters, break_on_hyphens=False)
@@ -125,10 +122,10 @@ def caption(figure: Figure, text: str) -> None:
 def panels(
     count: int, columns: int = 4, size: tuple[float, float] = PANEL, *, share: bool = True
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with that many panels, and only those, on a shared layer axis."""
+    """Make a figure with exactly ``count`` panels on a shared layer axis."""
     columns = min(count, columns)
     rows = math.ceil(count / columns)
-    # A lone panel gets the room of a figure of its own.
+    # A single panel gets more room.
     width, height = (4.4, 3.4) if count == 1 else (columns * size[0], rows * size[1])
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=share, squeeze=False)
@@ -141,7 +138,7 @@ def panels(
 
 
 def across(rows: Iterable[Mapping[str, Any]], most: int) -> int:
-    """How many panels stand side by side, about ``most``: a model's data sets never part.
+    """Return the number of panels per row, about ``most``, keeping a model's data sets in one row.
 
     >>> two = [{"dataset": "a", "split": "all"}, {"dataset": "b", "split": "all"}]
     >>> across(two, 3), across(two[:1], 3)
@@ -152,18 +149,18 @@ def across(rows: Iterable[Mapping[str, Any]], most: int) -> int:
 
 
 def same_depth(rows: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether layers can be compared by their number."""
+    """Return True if layers can be compared by their number: all models have the same depth."""
     return len({row.get("depth") for row in rows}) <= 1
 
 
 def position(row: Mapping[str, Any], by_number: bool) -> float:
-    """Where a layer stands: its number, or its share of the model's depth."""
+    """Return a layer's position: its number, or its share of the model's depth."""
     depth = row.get("depth") or row["layer"]
     return float(row["layer"] if by_number else row["layer"] / depth)
 
 
 def layer_axis(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]], below: Sequence[Axes]) -> None:
-    """Set up the layer axis of all panels, and name it on those that have nothing beneath them."""
+    """Set up the layer axis of all panels; label it on the panels in ``below``."""
     by_number = same_depth(rows)
     first, last = min(row["layer"] for row in rows), max(row["layer"] for row in rows)
     for ax in axes:
@@ -177,18 +174,18 @@ def layer_axis(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]], below: S
 
 
 def blank(up: int, right: int) -> NDArray[np.float64]:
-    """An image without a number in it, a place for each pair of layers.
+    """Return an array of NaN with one element per pair of layers.
 
     Raises:
         TeachMattersError: it would be too large to see anything.
     """
     if max(up, right) > MOST_LAYERS:
-        raise TeachMattersError(f"a drawing of {up:,} by {right:,} layers is too large; --layers chooses some of them.")
+        raise TeachMattersError(f"a figure of {up:,} by {right:,} layers is too large; --layers chooses some of them.")
     return np.full((up, right), np.nan)
 
 
 def whole_ticks(first: int, last: int, most: int) -> list[int]:
-    """Evenly spaced layers that end with the last one.
+    """Return evenly spaced layers that end with the last one.
 
     >>> whole_ticks(1, 12, most=6), whole_ticks(1, 1, most=6)
     ([2, 4, 6, 8, 10, 12], [1])
@@ -198,12 +195,12 @@ def whole_ticks(first: int, last: int, most: int) -> list[int]:
 
 
 def bottom(axes: Sequence[Axes], columns: int = 4) -> Sequence[Axes]:
-    """The panels with none beneath them."""
+    """Return the panels of the bottom row."""
     return axes[-min(len(axes), columns) :]
 
 
 def legend(figure: Figure, entries: Mapping[str, Look]) -> None:
-    """Name the models beside the panels; the figure grows so that these keep their room."""
+    """Add a legend of the models next to the panels; the figure grows by its width."""
     handles: list[Artist] = [
         Line2D([], [], color=one.colour, linestyle=one.line, marker=one.marker) for one in entries.values()
     ]

@@ -1,4 +1,4 @@
-"""Numbers of pairs of layers, as squares of colour."""
+"""Squares of colour for pairs of layers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from teachmatters.reports.figures import plots
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
-MOST = 100
-"""Squares in a drawing."""
+MOST = 100  # squares in a figure
 
 
 def draw(every: list[dict[str, Any]], options: Options) -> Figure:
-    """A square for each metric and model or pair of models; layers of the first to the right, of the second upwards.
+    """Draw one square per metric and model or pair of models; layers of the first to the right, of the second upwards.
 
     Raises:
         TeachMattersError: more than MOST would have to be drawn.
@@ -29,7 +28,7 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
         groups.setdefault(name, []).append(row)
     if len(groups) > MOST:
         raise TeachMattersError(
-            f"{len(groups)} squares are too many for one drawing; --metric, --model and --data choose up to {MOST}."
+            f"{len(groups)} squares are too many for one figure; --metric, --model and --data choose up to {MOST}."
         )
     metrics = {row["metric"] for row in pairs}
     figure, axes = plots.panels(len(groups), columns=4, size=(2.3 if len(metrics) == 1 else 2.7, 2.5), share=False)
@@ -50,7 +49,7 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
 
 
 def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """What stands above a square: the models, and beneath them what else tells squares apart."""
+    """Return the title of a square: the models, and below them what else distinguishes it."""
     several = frames.differing(pairs)
     return [
         (
@@ -62,7 +61,7 @@ def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _square(ax: Axes, rows: list[dict[str, Any]], limits: tuple[float, float]) -> AxesImage:
-    """One image; pairs without a number stay blank."""
+    """Draw one square; pairs without a number stay blank."""
     right, up = max(row["layer"] for row in rows), max(row["other_layer"] for row in rows)
     grid = plots.blank(up, right)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Colours, lines and markers: one colour for each supervision, the same in every figure."""
+"""Colours, lines and markers: one colour per supervision, the same in every figure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one model is drawn: a hex colour, a line style and a marker of matplotlib's."""
+    """The style of one model: a hex colour, a line style and a marker of matplotlib."""
 
     colour: str
     line: Dashes
@@ -42,7 +42,7 @@ class Look:
 
 
 def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
-    """A look for each model, in the order in which they should be listed.
+    """Return the look of each model, in legend order.
 
     Models of one supervision share its hue and differ by shade, line and marker; where it is not known, those of one
     family do.
@@ -64,7 +64,7 @@ def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
 
 
 def shade(colour: str, nth: int) -> str:
-    """The nth shade of a colour: itself, darker, lighter, and round again.
+    """Return the nth shade of a colour: itself, darker, lighter, then repeating.
 
     >>> shade("#0072B2", 0), shade("#0072B2", 3)
     ('#0072B2', '#0072B2')

@@ -1,4 +1,4 @@
-"""One report on the page: its figure, its table, its query and the runs behind it."""
+"""One report of the page: figure, table, query and runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_LINES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page shows of one report.
+    """The section of one report.
 
     Attributes:
         name: the report's.
@@ -46,12 +46,12 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Where the table of contents leads."""
+        """Return the anchor for the table of contents."""
         return anchor(self.name)
 
     @classmethod
     def of(cls, report: Report, runs: Runs) -> Section:
-        """Everything from a report that was run."""
+        """Make the section of a report."""
         kind, name = kind_of(report), report.spec.name
         parts = [
             f'<section id="{anchor(name)}" aria-labelledby="{anchor(name)}-title">',
@@ -70,7 +70,7 @@ class Section:
 
 
 def anchor(name: str) -> str:
-    """A name as an HTML id.
+    """Return a name as an HTML id.
 
     >>> anchor("best-layers"), anchor('a"b c')
     ('best-layers', 'a-b-c')
@@ -79,7 +79,7 @@ def anchor(name: str) -> str:
 
 
 def kind_of(report: Report) -> Kind | None:
-    """How a report is shown: lines over the layers, squares of layers by layers, else its own drawing if it has one."""
+    """Return the HTML of a figure: lines over the layers, squares of layer pairs, else the report's own figure."""
     columns, rows = report.data.columns, report.data.rows
     if not {"model", "metric", "dataset", "layer", "value"} <= set(columns) or "other_metric" in columns:
         return _drawn(report)
@@ -102,7 +102,7 @@ def _drawn(report: Report) -> Kind | None:
 
 
 def embedded(value: object) -> str:
-    r"""JSON that may stand inside a script element.
+    r"""Return JSON that is safe inside a script element.
 
     >>> embedded({"a": "</script>"})
     '{"a":"\\u003c/script>"}'
@@ -111,7 +111,7 @@ def embedded(value: object) -> str:
 
 
 def content(report: Report) -> dict[str, Any]:
-    """The report's rows for the browser: columns with one value throughout once, the arrays of maps not at all."""
+    """Return the rows for the browser: constant columns once, without the arrays of maps."""
     columns = dict(zip(report.data.columns, zip(*report.data.rows, strict=True), strict=True))
     columns.pop("data", None)
     same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
@@ -126,7 +126,7 @@ def content(report: Report) -> dict[str, Any]:
 
 
 def _panels(report: Report) -> dict[str, Any]:
-    """In which order panels follow each other, and what besides the metric has to be said to tell them apart."""
+    """Return the order of the panels, and what besides the metric distinguishes them."""
     held = [name for name in PANEL if name in report.data.columns]
     each = [
         dict.fromkeys(PANEL) | dict(zip(held, values, strict=True)) for values in report.data.distinct(held)
@@ -151,17 +151,17 @@ def _figure(report: Report, kind: Kind | None) -> str:
 
 
 def _image(report: Report, most: int) -> str:
-    """The report's own drawing, of at most that many models."""
+    """Return the report's own figure, for at most ``most`` models."""
     models = len(report.rows["model"].unique()) if "model" in report.rows else 0
     if models > most:
-        return f"<p>{models} models are too many for one drawing; --model chooses up to {most} of them.</p>"
+        return f"<p>{models} models are too many for one figure; --model chooses up to {most} of them.</p>"
     from teachmatters.reports.figures import plots
 
     file, figure = io.BytesIO(), report.figure()
-    with plots.letters_told(f"drawing of {report.spec.name}"):
+    with plots.letters_told(f"figure of {report.spec.name}"):
         figure.savefig(file, format="png", dpi=DPI)
     image = base64.b64encode(file.getvalue()).decode()
-    alt = html.escape(f"Drawing of {report.spec.name}: {report.spec.summary}")
+    alt = html.escape(f"Figure of {report.spec.name}: {report.spec.summary}")
     return f'<figure><img alt="{alt}" src="data:image/png;base64,{image}"></figure>'
 
 

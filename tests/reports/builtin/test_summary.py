@@ -34,11 +34,11 @@ def test_places_and_their_means(tmp_path: Path) -> None:
         ["pck-0.10", "", "4.0 (2)", ""],
         ["purity-cls", "0.7000 (2)", "0.7000 (1)", "0.6000 (2)"],
         ["toy-loss", "0.3000 (1)", "0.1000 (1)", ""],
-        ["mean place", "1.0", "1.0", "3.0"],
+        ["mean rank", "1.0", "1.0", "3.0"],
         ["tasks measured", "2", "3", "1"],
     ]
     assert table.attrs["notes"] == [
-        "The mean place is over the 1 of 3 tasks that all 3 models have; --model leaves models out"
+        "The mean rank is over the 1 of 3 tasks that all 3 models have; --model leaves models out"
     ]
     assert table.attrs["bold"] == {(0, 2), (1, 1), (1, 2), (2, 2), (3, 1), (3, 2)}
     rows = {(row["metric"], row["model"]): row for row in report.rows.to_dict("records")}
@@ -67,7 +67,7 @@ def test_the_drawing_says_every_score_and_stresses_the_first(tmp_path: Path) -> 
         "1": "normal", "2": "normal", "3": "normal",
     }  # fmt: skip
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dino-s16", "mae-s16", "beit-s16"]
-    assert [tick.get_text() for tick in ax.get_yticklabels()][-2:] == ["mean place", "tasks measured"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()][-2:] == ["mean rank", "tasks measured"]
 
 
 def test_a_model_measured_on_few_tasks_is_not_first_for_it(tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_a_model_measured_on_few_tasks_is_not_first_for_it(tmp_path: Path) -> No
             record(path, model(label), PURITY, values(PURITY, [score]), data=f"data-{number}")
     table = run_report(SUMMARY, path, Options()).table
     assert table.iloc[-2:].to_numpy().tolist() == [
-        ["mean place", "1.0", "3.0", "2.0"], ["tasks measured", "3", "3", "2"],
+        ["mean rank", "1.0", "3.0", "2.0"], ["tasks measured", "3", "3", "2"],
     ]  # fmt: skip
     without = run_report(SUMMARY, path, Options(models=("a", "b"))).table
-    assert without.iloc[-1].tolist() == ["mean place", "1.3", "1.7"]
+    assert without.iloc[-1].tolist() == ["mean rank", "1.3", "1.7"]
 
 
 def test_without_a_task_that_all_have_there_is_no_mean_place(tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_without_a_task_that_all_have_there_is_no_mean_place(tmp_path: Path) -> 
     record(path, model("a"), PURITY, values(PURITY, [0.9]), data="one")
     record(path, model("b"), PURITY, values(PURITY, [0.9]), data="two")
     report = run_report(SUMMARY, path, Options())
-    assert report.table.iloc[-2].tolist() == ["mean place", "", ""]
+    assert report.table.iloc[-2].tolist() == ["mean rank", "", ""]
     assert report.table.attrs["notes"] == [
-        "The mean place needs tasks that all 2 models have; --model leaves models out"
+        "The mean rank needs tasks that all 2 models have; --model leaves models out"
     ]
     report.figure()
 
 
 def test_one_model(tmp_path: Path) -> None:
     report = run_report(SUMMARY, typical(tmp_path / "r.db"), Options(models=("dino-s16",)))
-    assert report.table.iloc[-1].tolist() == ["mean place", "1.0"]
+    assert report.table.iloc[-1].tolist() == ["mean rank", "1.0"]
     report.figure()

@@ -1,4 +1,4 @@
-/* The overlap of objects with what a reader attends to: each layer's own row.
+/* One number per layer of each metric, model and data set, without heads and categories.
    An option that was not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
