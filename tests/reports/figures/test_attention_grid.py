@@ -100,10 +100,10 @@ def test_nothing_overlaps_and_nothing_is_cut_off(
 
 def test_a_panel_comes_out_pixel_by_pixel(tmp_path: Path) -> None:
     shown = views(1, 2, ("cls",))
-    pixels = image(160, 160)
-    pixels = drawn(draw("a", "b", pixels, shown.grid("layers-heads"), tokens=17), tmp_path / "a.png")
+    source = image(160, 160)
+    pixels = drawn(draw("a", "b", source, shown.grid("layers-heads"), tokens=17), tmp_path / "a.png")
     head, left = 160 + 50, 88 + 160 + 8
-    expected = overlay((pixels / 255).astype(np.float32), shown.maps[0, 1, 0])
+    expected = overlay((source / 255).astype(np.float32), shown.maps[0, 1, 0])
     found = pixels[head : head + 160, left : left + 160].astype(float)
     assert np.abs(found - 255 * expected).max() <= 1
 
