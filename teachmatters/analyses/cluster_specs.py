@@ -57,7 +57,7 @@ _CLUSTERS = Parameter(
 
 CLUSTERING = AnalysisSpec(
     name="clustering",
-    summary="Whether images of one class lie together, without any training.",
+    summary="Whether images of one class form clusters, without any training.",
     factory="teachmatters.analyses.clustering:ClusteringAnalysis",
     kind="labels",
     metrics=(
@@ -71,7 +71,7 @@ CLUSTERING = AnalysisSpec(
 
 SEGMENT_CLUSTERING = AnalysisSpec(
     name="segment-clustering",
-    summary="Whether objects, or parts of objects, of one category lie together.",
+    summary="Whether objects, or parts of objects, of one category form clusters.",
     factory="teachmatters.analyses.segment_clustering:SegmentClusteringAnalysis",
     kind="masks",
     metrics=(
@@ -85,7 +85,7 @@ SEGMENT_CLUSTERING = AnalysisSpec(
             kind="str",
             default="crop",
             choices=("crop", "dense"),
-            summary="of the images: crop, or dense (twice the size, in windows)",
+            summary="how images are read: crop, or dense (twice the size, in windows)",
         ),
     ),
     paper_data=("coco", "partimagenet"),

@@ -53,7 +53,7 @@ ATTENTION_IOU = AnalysisSpec(
 
 ARTEFACTS = AnalysisSpec(
     name="artefacts",
-    summary="Patches whose tokens are out of all proportion, the traces that registers remove.",
+    summary="Patches whose tokens have an unusually large norm, which registers remove.",
     factory="teachmatters.analyses.artefacts:ArtefactsAnalysis",
     kind="images",
     metrics=(
@@ -77,7 +77,9 @@ ARTEFACTS = AnalysisSpec(
         ),
     ),
     parameters=(
-        Parameter(name="factor", kind="float", default=3.0, summary="times the median norm of the image", minimum=1.0),
+        Parameter(
+            name="factor", kind="float", default=3.0, summary="multiple of the median norm of the image", minimum=1.0
+        ),
     ),
     paper_data=("imagenet50",),
     suites=("how",),

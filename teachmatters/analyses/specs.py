@@ -30,7 +30,7 @@ def _attention_map(name: str, what: str, summary: str, *, needs_class_token: boo
 ATTENTION = AnalysisSpec(
     name="attention",
     version=2,  # version 2: attn-distance is exact to seven digits
-    summary="Where each head of each layer looks.",
+    summary="The distance, offset, entropy and type of attention, for each head of each layer.",
     factory="teachmatters.analyses.attention:AttentionAnalysis",
     kind="images",
     metrics=(
@@ -143,7 +143,14 @@ KNN = AnalysisSpec(
     ),
     parameters=(
         Parameter(name="k", kind="ints", default=(10, 20, 100, 200), summary="numbers of neighbours", minimum=1),
-        Parameter(name="temperature", kind="float", default=0.07, summary="of the votes", minimum=1e-3, maximum=1e3),
+        Parameter(
+            name="temperature",
+            kind="float",
+            default=0.07,
+            summary="temperature of the votes",
+            minimum=1e-3,
+            maximum=1e3,
+        ),
     ),
     paper_data=("imagenet",),
     suites=("why", "paper"),

@@ -40,7 +40,11 @@ RETRIEVAL = AnalysisSpec(
             for level, positives in _POSITIVES.items()
         ),
     ),
-    parameters=(Parameter(name="crop_queries", kind="bool", default=False, summary="cut queries to their box first"),),
+    parameters=(
+        Parameter(
+            name="crop_queries", kind="bool", default=False, summary="whether to crop queries to their box first"
+        ),
+    ),
     default_data="scenes",
     paper_data=("roxford5k", "rparis6k"),
     suites=("why", "paper"),
@@ -67,7 +71,11 @@ KEYPOINTS = AnalysisSpec(
     ),
     parameters=(
         Parameter(
-            name="pairs_per_category", kind="int", default=None, minimum=1, summary="a seeded sample; all by default"
+            name="pairs_per_category",
+            kind="int",
+            default=None,
+            minimum=1,
+            summary="size of a seeded sample; all by default",
         ),
     ),
     default_data="scenes",
@@ -106,13 +114,35 @@ VIDEO = AnalysisSpec(
             kind="str",
             default="dense",
             choices=("dense", "resized"),
-            summary="dense: windows over the frame at twice the size; resized: the frame squeezed into one input",
+            summary="dense: windows over the frame at twice the size; resized: the frame resized to one input",
         ),
-        Parameter(name="context", kind="int", default=7, minimum=1, maximum=1000, summary="frames beside the first"),
-        Parameter(name="radius", kind="int", default=12, minimum=0, summary="how far a label may move, in patches"),
-        Parameter(name="top", kind="int", default=5, minimum=1, summary="patches that a label is taken from"),
-        Parameter(name="temperature", kind="float", default=0.1, minimum=1e-3, maximum=1e3, summary="of the weights"),
-        Parameter(name="save", kind="str", default=None, summary="a folder for the masks", in_setting=False),
+        Parameter(
+            name="context",
+            kind="int",
+            default=7,
+            minimum=1,
+            maximum=1000,
+            summary="previous frames in addition to the first",
+        ),
+        Parameter(
+            name="radius",
+            kind="int",
+            default=12,
+            minimum=0,
+            summary="largest distance that a label may move, in patches",
+        ),
+        Parameter(
+            name="top", kind="int", default=5, minimum=1, summary="number of patches that a label is averaged over"
+        ),
+        Parameter(
+            name="temperature",
+            kind="float",
+            default=0.1,
+            minimum=1e-3,
+            maximum=1e3,
+            summary="temperature of the weights",
+        ),
+        Parameter(name="save", kind="str", default=None, summary="folder for the masks", in_setting=False),
     ),
     default_data="scenes",
     paper_data=("davis",),
