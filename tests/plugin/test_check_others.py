@@ -23,7 +23,7 @@ def test_the_command_as_it_is_written_has_none(tmp_path: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
-    "no summary": (("__init__.py", 'summary="Say what', 'summary="" and "'), "facts", "summary is empty", SPEC),
+    "no summary": (("__init__.py", 'summary="Count the', 'summary="" and "'), "facts", "summary is empty", SPEC),
     "no module": (
         ("__init__.py", "tmt_seed.command:app", "tmt_seed.comand:app"),
         "names code",

@@ -95,15 +95,21 @@ def test_what_tm_plugins_says_is_found_too(tmp_path: Path, old: str, new: str, w
 @pytest.mark.parametrize(
     ("name", "old", "new", "what", "line"),
     [
-        ("__init__.py", '"""What this package adds', 'ABOUT = """What this package adds', "the module", '"""What'),
+        ("__init__.py", '"""The specs of', 'ABOUT = """The specs of', "the module", '"""The specs'),
         (
             "__init__.py",
-            '"""The analysis',
-            'about = """The analysis',
+            '"""Return the analysis',
+            'about = """Return the analysis',
             "the function register_analyses",
             "def register_",
         ),
-        ("analysis.py", '"""Sums and', 'about = """Sums and', "the class TokenNorms", "class TokenNorms"),
+        (
+            "analysis.py",
+            '"""An analysis with',
+            'about = """An analysis with',
+            "the class TokenNorms",
+            "class TokenNorms",
+        ),
     ],
 )
 def test_a_missing_docstring_is_told_with_its_line(
