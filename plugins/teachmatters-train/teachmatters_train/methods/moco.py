@@ -18,12 +18,11 @@ HIDDEN, WIDTH = 512, 128
 SCALE = 1 / 0.2
 MOMENTUM = 0.99
 """Of the momentum encoder at the start, as published."""
-DROPPED = 0.5
-"""Of the patches that queries are made from; keys are made from all."""
 
-# 48 pixels, so that what a crop shows is about as large as in a whole image of 64. Hue turns all the way: its colours
-# tell an individual from all others, and two views that agree in them are matched without a look at its shape.
-VIEW = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2)
+# Two small parts, which seldom show the same: what they share is how the thing and its ground are patterned, and that
+# goes with the category. Two large ones share a silhouette, a light and a place, which tell an image from all others
+# and nothing of what it shows. Hue turns all the way, since its colours tell an individual from all others too.
+VIEW = View(size=32, area=(0.15, 0.5), colours=(0.4, 0.5), grey=0.2)
 
 
 class Moco(Method):
@@ -44,7 +43,7 @@ class Moco(Method):
         views = [look(batch.images, VIEW)[0] for _ in range(2)]
         both = torch.cat(views)
         half = len(batch.images)
-        tokens = self.projector[0](class_token(self.backbone, both, DROPPED)).split(half)
+        tokens = self.projector[0](class_token(self.backbone, both)).split(half)
         queries = [self.predictor(self._rest(self.projector, part)) for part in tokens]
         with torch.no_grad():
             tokens = self.teacher_projector[0](class_token(self.teacher, both)).split(half)
