@@ -29,7 +29,8 @@ KOLEO = 0.1
 DROPPED = 0.5
 """Of the student's patches: it sees a part, as the published student does in its small crops."""
 
-# 48 pixels and turned hue for the reasons that moco.py gives.
+# 48 pixels, so that what a crop shows is about as large as in a whole image of 64. Hue turns all the way, since its
+# colours tell an individual from all others.
 VIEW = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2)
 
 
