@@ -65,7 +65,7 @@ def resolve(name: str) -> ModelSpec:
         answer = check("tmt-seed", "--model", "seeds/7", "--format", "json")
     found = {(each["about"], each["check"]): each["status"] for each in json.loads(answer.stdout)}
     assert found["model seeds/", "its models"] == "not checked"
-    assert found["model seeds/7", "preflight_check"] == found["model seeds/7", "attention"] == "ok"
+    assert found["model seeds/7", "preflight"] == found["model seeds/7", "attention"] == "ok"
     assert answer.exit_code == 0  # although nobody told the licence of that one
 
 

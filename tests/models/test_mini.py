@@ -109,7 +109,7 @@ def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.Monke
     card = {
         "data": {"dataset": "scenes", "parameters": {"size": 64, "world": 0}},
         "distinct_images": 30000,
-        "pictures_seen": 60000,
+        "images_seen": 60000,
         "steps": 1875,
         "batch_size": 32,
         "seed": 0,
@@ -141,7 +141,7 @@ def test_shipped_weights_load_and_have_a_card(name: str) -> None:
     card = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     assert card["model"] == name
     assert card["command"].startswith(f"tm train --method {name.removeprefix('mini-')} --data scenes")
-    assert card["pictures_seen"] == card["steps"] * card["batch_size"]
+    assert card["images_seen"] == card["steps"] * card["batch_size"]
     assert cards.training(name)
 
 

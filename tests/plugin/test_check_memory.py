@@ -103,7 +103,7 @@ def test_a_large_network_is_checked_by_its_smaller_one_unless_it_is_named(tmp_pa
         f"it has about 302 million weights: {NAME!r}, of the same family and code, is checked instead; "
         f"'tm plugin check {NAME} --model second' checks this one too"
     )
-    assert [each.status for each in findings if each.about == f"model {NAME}" and each.check == "gate"] == ["ok"]
+    assert [each.status for each in findings if each.about == f"model {NAME}" and each.check == "preflight"] == ["ok"]
     findings = checked(tmp_path / "again", "second")
     wrong = [(each.about, each.check, each.message.split()[0]) for each in findings if each.status == "wrong"]
     assert wrong == [("model second", "shape", "depth"), ("model second", "shape", "heads")]

@@ -21,7 +21,7 @@ TRIED = (
     + "                except Exception:\n                    tokens = block(tokens)\n"
 )
 CHECKS = (
-    *("facts", "names code", "weights", "shape", "gate", "taps", "honesty", "attention", "batches"),
+    *("facts", "names code", "weights", "shape", "preflight", "taps", "consistency", "attention", "batches"),
     *("left as found", "half precision"),
 )
 
@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     ),
     "attention that is no softmax": (
         ("network.py", "return scores.softmax(dim=-1)", "return scores.sigmoid()"),
-        "gate",
+        "preflight",
         "the attention rows of layer 1 do not sum to 1: it is not a softmax",
         STREAM,
     ),
@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     ),
     "no map for a block": (
         ("adapter.py", 'if "attention" in taps:', 'if "attention" in taps and layer != 2:'),
-        "gate",
+        "preflight",
         "layer 2 produced no attention",
         STREAM,
     ),
@@ -78,13 +78,13 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     ),
     "what is shown is not what is done": (
         ("adapter.py", "branch = block.mlp(normed)", "branch = block.mlp(normed) * 1.5"),
-        "honesty",
+        "consistency",
         "the output of block 4 that stream hands over differs from what forward gives by ",
         STREAM,
     ),
     "another answer each time": (
         ("network.py", "patches = self.patches(pixels)", "patches = self.patches(pixels + torch.rand(1))"),
-        "honesty",
+        "consistency",
         "differs from what forward gives by ",
         STREAM,
     ),

@@ -58,7 +58,7 @@ def card(training: Training, command: str, facts: Mapping[str, Any]) -> dict[str
         "method": training.facts["method"],
         "data": dict(facts),
         "distinct_images": recipe.images,
-        "pictures_seen": recipe.steps * recipe.size,
+        "images_seen": recipe.steps * recipe.size,
         "epochs": recipe.epochs,
         "steps": recipe.steps,
         "batch_size": recipe.size,

@@ -42,7 +42,7 @@ def test_a_few_images_become_a_model(tmp_path: Path) -> None:
     model = open_mini(ModelRequest(spec=spec, weights=out)).build()
     assert torch.isfinite(model.forward(torch.zeros(1, 3, 64, 64))).all()
     card = json.loads(out.with_suffix(".json").read_text("utf-8"))
-    assert card["pictures_seen"] == 8
+    assert card["images_seen"] == 8
     command = "tm train --method mae --data digits --epochs 1 --batch-size 4 --seed 0 --limit 8 --threads 1"
     assert card["command"] == command
     assert card["optimiser"].startswith("AdamW 0.0015, ")  # the method's own

@@ -149,7 +149,7 @@ def test_what_is_written_tells_where_it_comes_from(corpus: Corpus, tmp_path: Pat
     finished.run(corpus, tmp_path / "line.ckpt", Said())
     card.write(finished, "tm train --method dino", {"dataset": "toys"}, tmp_path / "mini-dino.safetensors")
     told = json.loads((tmp_path / "mini-dino.json").read_text("utf-8"))
-    expected = {"model": "mini-dino", "pictures_seen": 32, "distinct_images": 16, "steps": 4, "batch_size": 8}
+    expected = {"model": "mini-dino", "images_seen": 32, "distinct_images": 16, "steps": 4, "batch_size": 8}
     assert {key: told[key] for key in expected} == expected
     assert told["command"] == "tm train --method dino"
     assert told["data"] == {"dataset": "toys"}

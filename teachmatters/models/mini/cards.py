@@ -22,7 +22,7 @@ def training(name: str) -> list[str]:
     data, curve, different = card["data"], card["loss_curve"], card["distinct_images"]
     settings = ", ".join(f"{key}={value}" for key, value in data["parameters"].items())
     return [
-        f"{card['pictures_seen']:,} images seen, of the {different:,} of {data['dataset']} ({settings})",
+        f"{card['images_seen']:,} images seen, of the {different:,} of {data['dataset']} ({settings})",
         f"{card['steps']:,} steps of {card['batch_size']}, seed {card['seed']}, {card['optimiser']}",
         f"{card['seconds']:,.0f} s on {card['device']}, threads: {card['threads']}",
         f"loss {curve[0][1]:g} to {curve[-1][1]:g}",

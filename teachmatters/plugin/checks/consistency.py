@@ -42,7 +42,7 @@ def check_consistency(sheet: CheckList, adapter: ModelAdapter, where: str, befor
                 tell(message, where)
         if sheet.not_ok("taps"):
             return
-        with sheet.check("honesty"):
+        with sheet.check("consistency"):
             _check_forward(adapter, pixels, where)
         with sheet.check("attention"):
             _check_attention(adapter, pixels, where)

@@ -48,9 +48,9 @@ def check_model(sheet: CheckList, spec: ModelSpec) -> None:
         return
     before = Traces(adapter)
     stream = sheet.package.place_of(type(adapter).stream)
-    with sheet.check("preflight_check"), full_precision():
+    with sheet.check("preflight"), full_precision():
         _gate(adapter, torch.float32, stream)
-    if not sheet.not_ok("preflight_check"):
+    if not sheet.not_ok("preflight"):
         check_consistency(sheet, adapter, stream, before)
         with sheet.check("half precision"):
             adapter.to(CPU, torch.bfloat16)
