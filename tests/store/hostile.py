@@ -68,7 +68,7 @@ UNSTOPPABLE = {  # where a single function would take minutes or hours
     "a wide text": "SELECT printf('%.*c', 1000000000, 'x')",
     "a long needle": "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')",
     "a long replacement": "SELECT replace(hex(zeroblob(4500000)), hex(zeroblob(2000000)) || '1', '')",
-    "letters to trim": "SELECT trim(hex(zeroblob(4500000)), printf('%.*c', 4000000, 'x') || '0')",
+    "letters to trim": "SELECT trim(hex(zeroblob(4500000)), printf('%.*c', 700000, 'x') || '0')",
     "a patch of JSON": COUNT + ", part AS (SELECT i FROM n LIMIT 300000), object AS (SELECT '{' || "
     "group_concat('\"' || i || '\":1') || '}' AS text FROM part) SELECT length(json_patch(text, text)) FROM object",
 }

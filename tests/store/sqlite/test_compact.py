@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.store import Store, connect
-from teachmatters.store.sqlite.compact import compact
+from teachmatters.store import Store, backend_of, connect
 from tests.store.samples import DISTANCE, beside, numbers, rows, run, store_at
+
+
+def compact(path: Path) -> tuple[int, int]:
+    return backend_of(path).compact()
+
 
 EVERYTHING = "SELECT * FROM all_results ORDER BY run_id, layer"
 
