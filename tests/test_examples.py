@@ -23,7 +23,7 @@ from teachmatters import registry
 from teachmatters.api import Item, Kind, Role
 from teachmatters.cli import demo
 from teachmatters.cli.app import app
-from teachmatters.models import sources, timm_ids
+from teachmatters.models import networks, sources, timm_ids
 from teachmatters.models.networks import create
 from tests import fixtures
 from tests.pages import PAGES, ROOT, blocks, commands, forget_written, install_written
@@ -97,7 +97,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenes, "_labelled", lambda split, count: whole(split, min(count, 24)))
     monkeypatch.setattr(demo, "MODELS", "mini-random")  # seven take minutes; 'make demo' is their test
     monkeypatch.setattr(demo, "LIMIT", 12)
-    for module in (sources, timm_ids):
+    for module in (networks, sources, timm_ids):
         monkeypatch.setattr(module, "create", create_small)
 
 
