@@ -130,8 +130,8 @@ def test_ctrl_c_is_heard_while_sqlite_works() -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
         with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(KeyboardInterrupt), hearing(connection):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)  # not before the connection listens
             connection.execute(hostile.COUNT + "SELECT count(*) FROM n WHERE i < 0")
     finally:
         signal.signal(signal.SIGALRM, before)
