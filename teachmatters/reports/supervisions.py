@@ -7,17 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-TRAINED = (
-    "labels",
-    "image-text contrast",
-    "self-distillation",
-    "contrast",
-    "masked reconstruction",
-    "masked token prediction",
-    "latent prediction",
-    "autoregression",
-    "multi-teacher distillation",
-)
+from teachmatters.api import SUPERVISIONS
+
+TRAINED = tuple(word for word in SUPERVISIONS if word != "none")
 UNTRAINED = ("none", "noise")
 
 # Other names of a supervision.

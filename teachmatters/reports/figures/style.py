@@ -24,8 +24,8 @@ COLOURS = {
     "none": "#7F7F7F",
     "noise": "#A6A6A6",
 }
+# Colours of other supervisions, and of families whose supervision is unknown.
 OTHERS = ("#000000", "#882255", "#117733", "#8C7A00")
-"""Of supervisions that none of these words names, and of families whose supervision is not known."""
 
 Dashes: TypeAlias = Literal["-", "--", "-.", ":"]
 LINES: tuple[Dashes, ...] = ("-", "--", "-.", ":")
