@@ -21,7 +21,7 @@ from torch import Tensor
 from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Crop, Item, ModelRequest, Role
-from teachmatters.measures.cka import centred, cka, gram, triangle
+from teachmatters.measures.representation.cka import centred, cka, gram, triangle
 from teachmatters.runner.features.members import start_member
 from teachmatters.runner.forward.device import default_batch_size, find_device
 from teachmatters.runner.forward.forward_pass import Pass

@@ -25,7 +25,7 @@ from torch.nn.functional import normalize
 from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Item, ModelRequest
-from teachmatters.measures.knn import nearest
+from teachmatters.measures.tasks.knn import nearest
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import find_device
 from teachmatters.runner.forward.settings import PassSettings

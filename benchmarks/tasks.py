@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from teachmatters import registry
-from teachmatters.analyses.video_tracker import VideoTracker
+from teachmatters.analyses.tasks.video_tracker import VideoTracker
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, ModelAdapter, ModelRequest, Pair, Points, Role
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import default_batch_size, find_device

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_imports_point_down() -> None:
 def test_no_module_imports_itself_in_a_circle() -> None:
     inside = {module: imported - {"teachmatters"} for module, imported in IMPORTS.items() if module != "teachmatters"}
     assert cycle(inside) == []
+
+
+def test_a_folder_fits_on_one_screen() -> None:
+    sizes = Counter(path.parent.relative_to(PACKAGE) for path in MODULES.values() if path.name != "__init__.py")
+    assert [str(folder) for folder, size in sizes.items() if size > 15] == []
 
 
 def test_folders_next_to_each_other_do_not_import_each_other_in_a_circle() -> None:

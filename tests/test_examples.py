@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from teachmatters import registry
 from teachmatters.api import Item, Kind, Role
-from teachmatters.cli import demo
 from teachmatters.cli.app import app
+from teachmatters.cli.measure import demo
 from teachmatters.models import networks, sources, timm_ids
 from teachmatters.models.networks import create
 from tests import fixtures

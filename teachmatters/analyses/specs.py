@@ -2,162 +2,16 @@
 
 from __future__ import annotations
 
-from teachmatters.analyses.cluster_specs import CLUSTER_ANALYSES
-from teachmatters.analyses.mask_specs import ARTEFACTS, ATTENTION_IOU
-from teachmatters.analyses.similarity_specs import CKA, RANK, RESIDUAL
-from teachmatters.analyses.task_specs import TASK_ANALYSES
-from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
+from teachmatters.analyses.attention.attention_specs import ATTENTION
+from teachmatters.analyses.attention.mask_specs import ARTEFACTS, ATTENTION_IOU
+from teachmatters.analyses.representation.cluster_specs import CLUSTER_ANALYSES
+from teachmatters.analyses.representation.similarity_specs import CKA, RANK, RESIDUAL
+from teachmatters.analyses.tasks.task_specs import TASK_ANALYSES
+from teachmatters.api import AnalysisSpec
 from teachmatters.hookspecs import hookimpl
-
-_OFFSET = "Centre of mass of attention as seen from the query{}; 1 is one side of the grid."
-_MAP = "Attention averaged over images and {}."
-
-
-def _attention_map(name: str, what: str, summary: str, *, needs_class_token: bool = False) -> MetricSpec:
-    return MetricSpec(
-        name=f"attn-map-{name}",
-        title=f"mean attention of {what}",
-        summary=summary,
-        unit="",
-        higher_is_better=None,
-        level="map",
-        headline=False,
-        needs_class_token=needs_class_token,
-        source="Walmer et al. 2023",
-    )
-
-
-ATTENTION = AnalysisSpec(
-    name="attention",
-    version=2,  # version 2: attn-distance is exact to seven digits
-    summary="The distance, offset, entropy and type of attention, for each head of each layer.",
-    factory="teachmatters.analyses.attention:AttentionAnalysis",
-    kind="images",
-    metrics=(
-        MetricSpec(
-            name="attn-distance",
-            title="attention distance",
-            summary="Mean distance from a patch to the patches it attends to; 1 is the longer side of the image.",
-            unit="image side",
-            higher_is_better=None,
-            bounds=(0.0, 2**0.5),
-            level="head",
-            source="Dosovitskiy et al. 2021; Raghu et al. 2021",
-        ),
-        *(
-            MetricSpec(
-                name=f"attn-offset{suffix}",
-                title=f"attention offset{title}",
-                summary=_OFFSET.format(rest),
-                unit="grid side",
-                higher_is_better=None,
-                bounds=bounds,
-                level="head",
-                source="Walmer et al. 2023",
-            )
-            for suffix, title, rest, bounds in (
-                ("", "", ", its distance from the query", (0.0, 2**0.5)),
-                ("-x", ", x", ", to the right", (-1.0, 1.0)),
-                ("-y", ", y", ", downwards", (-1.0, 1.0)),
-            )
-        ),
-        MetricSpec(
-            name="attn-on-cls",
-            title="attention on the class token",
-            summary="Share of a patch's attention that goes to the class token.",
-            unit="",
-            higher_is_better=None,
-            bounds=(0.0, 1.0),
-            level="head",
-            needs_class_token=True,
-            source="Walmer et al. 2023",
-        ),
-        MetricSpec(
-            name="attn-position-std",
-            title="deviation over positions",
-            summary="How much the attention that a patch gets depends on which patch looks.",
-            unit="",
-            higher_is_better=None,
-            bounds=(0.0, 2**-0.5),
-            level="head",
-            source="Walmer et al. 2023",
-        ),
-        MetricSpec(
-            name="attn-entropy",
-            title="attention entropy",
-            summary="Mean entropy of the rows of patches: how many tokens they spread over.",
-            unit="nats",
-            higher_is_better=None,
-            bounds=(0.0, None),
-            level="head",
-        ),
-        MetricSpec(
-            name="attn-head-std",
-            title="deviation over heads",
-            summary="How much the heads of a layer differ, pair of patches by pair of patches.",
-            unit="",
-            higher_is_better=None,
-            bounds=(0.0, 2**-0.5),
-            source="Walmer et al. 2023",
-        ),
-        MetricSpec(
-            name="attn-head-type",
-            title="type of head",
-            summary="What a head's aligned map looks like (category), and the evidence for it.",
-            unit="",
-            higher_is_better=None,
-            bounds=(0.0, 1.0),
-            level="head",
-            headline=False,
-        ),
-        _attention_map("all", "all tokens", _MAP.format("all queries")),
-        _attention_map("cls", "the class token", "Its row, averaged over images.", needs_class_token=True),
-        _attention_map("spatial", "patches", _MAP.format("spatial queries")),
-        _attention_map("spatial-pure", "patches on patches", _MAP.format("spatial queries, over patches alone")),
-        _attention_map("aligned", "patches as they see it", "Every patch's attention with the patch in the centre."),
-    ),
-    paper_data=("imagenet50",),
-    suites=("how", "paper"),
-)
-
-_VOTE = "A weighted vote of the k nearest class tokens names the class of an image {}; headline k = 20."
-
-KNN = AnalysisSpec(
-    name="knn",
-    summary="How well the class token of each layer tells classes apart, without any training.",
-    factory="teachmatters.analyses.knn:KnnAnalysis",
-    kind="labels",
-    metrics=tuple(
-        MetricSpec(
-            name=f"knn-top{n}",
-            title=f"k-NN top-{n} accuracy",
-            summary=_VOTE.format(rule),
-            unit="percent",
-            higher_is_better=True,
-            bounds=(0.0, 100.0),
-            level="category",
-            needs_class_token=True,
-            source="Wu et al. 2018; Caron et al. 2021",
-        )
-        for n, rule in ((1, "at once"), (5, "among its first five"))
-    ),
-    parameters=(
-        Parameter(name="k", kind="ints", default=(10, 20, 100, 200), summary="numbers of neighbours", minimum=1),
-        Parameter(
-            name="temperature",
-            kind="float",
-            default=0.07,
-            summary="temperature of the votes",
-            minimum=1e-3,
-            maximum=1e3,
-        ),
-    ),
-    paper_data=("imagenet",),
-    suites=("why", "paper"),
-)
 
 
 @hookimpl
 def register_analyses() -> list[AnalysisSpec]:
     """Return the built-in analyses."""
-    return [ATTENTION, ATTENTION_IOU, ARTEFACTS, KNN, CKA, RESIDUAL, RANK, *CLUSTER_ANALYSES, *TASK_ANALYSES]
+    return [ATTENTION, ATTENTION_IOU, ARTEFACTS, CKA, RESIDUAL, RANK, *CLUSTER_ANALYSES, *TASK_ANALYSES]

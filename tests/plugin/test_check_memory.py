@@ -17,7 +17,7 @@ from teachmatters.models.networks import create
 from teachmatters.models.timm.vit import TimmViT
 from teachmatters.plugin.check import check
 from teachmatters.plugin.checks import model
-from teachmatters.plugin.checks.traces import Traces, checksum
+from teachmatters.plugin.checks.probes.traces import Traces, checksum
 from teachmatters.plugin.findings import Finding
 from teachmatters.plugin.which import smaller
 from teachmatters.registry import Plugin

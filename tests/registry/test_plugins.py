@@ -194,7 +194,7 @@ def test_a_command_named_like_a_built_in_is_told(install: Install) -> None:
     spec = "CommandSpec(name='report', summary='', app='mine:app')"
     install("tmt-command", f"@hookimpl\ndef register_commands():\n    return [{spec}]\n")
     registry, plugin = found("tmt-command")
-    assert registry.commands["report"].app == "teachmatters.cli.report:app"
+    assert registry.commands["report"].app == "teachmatters.cli.results.report:app"
     assert plugin.specs["register_commands"] == []
     assert "'report' is offered by teachmatters (cli) and by tmt-command (tmt-command)" in plugin.problems[0]
     assert "the built-in stays" in plugin.problems[0]

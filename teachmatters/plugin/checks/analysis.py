@@ -12,9 +12,9 @@ import numpy as np
 
 from teachmatters.api import AnalysisSpec, DatasetSpec, Result
 from teachmatters.errors import TeachMattersError
-from teachmatters.plugin.checks.guarded import DeclaredParameters
 from teachmatters.plugin.checks.metrics import check_metrics
-from teachmatters.plugin.checks.trial import Trial
+from teachmatters.plugin.checks.probes.guarded import DeclaredParameters
+from teachmatters.plugin.checks.probes.trial import Trial
 from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load, load_object
 from teachmatters.runner.plan.tasks import Task, new_analysis, plan

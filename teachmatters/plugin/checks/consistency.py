@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelInfo, Tap
-from teachmatters.plugin.checks.traces import Traces
-from teachmatters.plugin.checks.witness import Witness
+from teachmatters.plugin.checks.probes.traces import Traces
+from teachmatters.plugin.checks.probes.witness import Witness
 from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.runner.forward.device import full_precision
 

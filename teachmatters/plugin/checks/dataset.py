@@ -14,7 +14,7 @@ from PIL import Image
 from teachmatters.api import Dataset, DatasetRequest, DatasetSpec, Item, Kind
 from teachmatters.errors import TeachMattersError
 from teachmatters.plugin.checks.annotations import check_annotations
-from teachmatters.plugin.checks.offline import Attempts, offline
+from teachmatters.plugin.checks.probes.offline import Attempts, offline
 from teachmatters.plugin.checks.specs import made
 from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.runner.plan.datasets import find_root

@@ -10,9 +10,9 @@ import torch
 from teachmatters.api import ModelAdapter, ModelInfo, ModelRequest, ModelSource, ModelSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.plugin.checks.consistency import check_consistency, noise
-from teachmatters.plugin.checks.offline import Attempts, offline
+from teachmatters.plugin.checks.probes.offline import Attempts, offline
+from teachmatters.plugin.checks.probes.traces import Traces
 from teachmatters.plugin.checks.specs import made
-from teachmatters.plugin.checks.traces import Traces
 from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.registry import load_object
 from teachmatters.registry.validate import problem

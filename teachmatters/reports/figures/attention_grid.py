@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from teachmatters.measures.attention_views import Grid
+from teachmatters.measures.attention.attention_views import Grid
 from teachmatters.reports.figures import plots
 
 Pixels = NDArray[np.float32]

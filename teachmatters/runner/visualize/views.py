@@ -14,7 +14,7 @@ from torch import Tensor
 
 from teachmatters.api import ModelAdapter, ModelInfo, Tap
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.measures.attention_views import POSITIONS, Views, attention_views, diagonal
+from teachmatters.measures.attention.attention_views import POSITIONS, Views, attention_views, diagonal
 from teachmatters.runner.forward.device import full_precision, out_of_memory
 
 DeviceAndDtype: TypeAlias = tuple[torch.device, torch.dtype]

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from teachmatters.api import Crop, ModelInfo, ModelRequest
 from teachmatters.datasets.images import read_image
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.attention_views import Views
+from teachmatters.measures.attention.attention_views import Views
 from teachmatters.registry import call, load
 from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.forward.device import find_device, find_dtype

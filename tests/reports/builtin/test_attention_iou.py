@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachmatters.analyses.mask_specs import ATTENTION_IOU
+from teachmatters.analyses.attention.mask_specs import ATTENTION_IOU
 from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.builtin.specs import REPORTS

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachmatters.analyses.cluster_specs import CLUSTER_ANALYSES
+from teachmatters.analyses.representation.cluster_specs import CLUSTER_ANALYSES
 from teachmatters.api import Record
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.builtin.specs import REPORTS

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from teachmatters.measures.attention_views import Views
+from teachmatters.measures.attention.attention_views import Views
 from teachmatters.reports.figures import plots
 from teachmatters.reports.figures.attention_grid import draw, is_our_figure, overlay
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from teachmatters.analyses import knn
+from teachmatters.analyses.tasks import knn
 from teachmatters.api import Crop, InputSpec, Item, Role
 from teachmatters.cache import features
 from teachmatters.cache.entry import entries

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from teachmatters.analyses.attention import AttentionAnalysis
+from teachmatters.analyses.attention.attention import AttentionAnalysis
 from teachmatters.api import Item, Result, State
 from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.forward.schedule import PassMember, build_schedule

@@ -36,7 +36,7 @@ def child(sql):
 
 error, found = sys.argv[1] + ".stderr", {}
 from teachmatters import cli, registry
-from teachmatters.cli import query
+from teachmatters.cli.results import query
 from teachmatters.store import location, reader
 registry.load()  # once for all
 for name, sql in hostile.GREEDY.items():

@@ -1,0 +1,1 @@
+"""Analyses of attention: how a network attends."""

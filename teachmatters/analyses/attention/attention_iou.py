@@ -1,0 +1,111 @@
+"""The attention-iou analysis: the overlap of a head's heaviest patches with the objects of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachmatters.analyses.scores import Scores, mean_record, merge_scores, record_headline
+from teachmatters.api import Analysis, Batch, Context, InputSpec, Mask, Parameters, Result, Row, State, Tap
+from teachmatters.errors import TeachMattersError
+from teachmatters.measures.attention.iou import Reader, attention_read, heaviest, iou
+
+COUNTS = {
+    "vanished": "objects that vanish on the grid, left out",
+    "bare": "images without an object on the grid, left out",
+    "empty": "attention rows without mass, counted as an IoU of 0",
+}
+
+
+class AttentionIoUAnalysis(Analysis):
+    """An analysis with an IoU for each image, layer, reader and head, and for all heads merged."""
+
+    def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
+        return InputSpec(taps=frozenset({"attention"}))
+
+    def start(self, context: Context) -> None:
+        self.context = context
+        self.readers = readers(context.metrics)
+        self.scores = Scores(context.model.depth, (len(self.readers), context.model.heads + 1))
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
+        self.kept: list[int] = []
+
+    def update(self, layer: int, tap: Tap, batch: Batch) -> None:
+        if layer == 1:
+            self._look_at_masks(batch.rows)
+        if not self.kept:
+            return
+        attention = batch.values
+        if len(self.kept) < len(batch.rows):
+            attention = attention[torch.tensor(self.kept, device=attention.device)]
+        scores = torch.stack([self._score(attention, reader) for reader in self.readers], dim=1)
+        self.scores.add(layer, scores, [batch.rows[i].index for i in self.kept])
+
+    def _look_at_masks(self, rows: Sequence[Row]) -> None:
+        """Find the rows of the batch with an object, and the object's patches, once for all layers."""
+        masks = [objects_of(row.annotations) for row in rows]
+        there = [[mask.pixels > 0 for mask in some if mask.pixels.any()] for some in masks]
+        self.kept = [i for i, some in enumerate(there) if some]
+        self.counts["vanished"] += sum(map(len, masks)) - sum(map(len, there))
+        self.counts["bare"] += len(rows) - len(self.kept)
+        if self.kept:
+            truth = np.stack([np.any(there[i], axis=0).ravel() for i in self.kept])
+            self.truth = torch.from_numpy(truth)[:, None].to(self.context.device)
+
+    def _score(self, attention: Tensor, reader: Reader) -> Tensor:
+        """Compute IoUs (B, H + 1), with the merged heads last."""
+        read = attention_read(attention, self.context.model.grid, reader)
+        read = torch.cat([read, read.sum(dim=1, keepdim=True)], dim=1)
+        predicted, empty = heaviest(read, self.context.parameters["mass"])
+        self.empty += empty[:, :-1].sum()
+        return iou(predicted, self.truth)
+
+    def state(self) -> State:
+        return {**self.scores.state("iou"), **self.counts, "empty": int(self.empty)}
+
+    def merge(self, states: Sequence[State]) -> State:
+        return {**merge_scores(states, "iou"), **{name: sum(int(s[name]) for s in states) for name in COUNTS}}
+
+    def compute(self, state: State) -> Result:
+        index, values = np.asarray(state["iou/index"]), np.asarray(state["iou/values"])
+        if not len(index):
+            raise TeachMattersError(
+                f"no object is left on the grid in any of {state['bare']} images; take more, or other data"
+            )
+        units = tuple(self.context.items["all"][i].key for i in index)
+        result = Result(notes={COUNTS[name]: state[name] for name in COUNTS if state[name]})
+        for layer in range(1, self.context.model.depth + 1):
+            for place, reader in enumerate(self.readers):
+                self._record(result, layer, reader, values[:, layer - 1, place], units)
+        return result
+
+    def _record(self, result: Result, layer: int, reader: Reader, scores: NDArray[Any], units: tuple[str, ...]) -> None:
+        """Add the records of one reader from its (n, H + 1) IoUs."""
+        heads, merged = scores[:, :-1], scores[:, -1]
+        name = f"attn-iou-{reader}"
+        for metric, headline in (
+            (name, heads.mean(axis=1)),
+            (f"{name}-merged", merged),
+            (f"{name}-best", heads.max(axis=1)),
+        ):
+            if metric in self.context.metrics:
+                record_headline(result, metric, layer, headline, units)
+        if name in self.context.metrics:
+            result.records += [mean_record(name, layer, head, number) for number, head in enumerate(heads.T, start=1)]
+
+
+def readers(metrics: frozenset[str]) -> list[Reader]:
+    """Return the readers of the metrics: the third word of their names."""
+    return [reader for reader in get_args(Reader) if any(name.split("-")[2] == reader for name in metrics)]
+
+
+def objects_of(annotations: Mapping[str, Mapping[str, Any]]) -> Sequence[Mask]:
+    """Return the objects of an image, or its parts where there are no objects; their union is the object."""
+    masks: Sequence[Mask] = annotations["masks"]["objects"] if "masks" in annotations else annotations["parts"]["parts"]
+    return masks

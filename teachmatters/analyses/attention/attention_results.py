@@ -1,0 +1,104 @@
+"""The numbers, maps and head types of the attention analysis, from its totals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from teachmatters.api import Context, Record, Result, StoredMap
+from teachmatters.measures.attention.aligned import offset
+from teachmatters.measures.attention.heads import name_head
+from teachmatters.measures.moments import Moments
+
+PURE, ALIGNED = "attn-map-spatial-pure", "attn-map-aligned"
+
+
+def result(
+    context: Context, moments: Mapping[str, Moments], sums: Mapping[str, Tensor], count: tuple[int, int]
+) -> Result:
+    """Compute the result of the attention analysis from its totals.
+
+    Args:
+        context: the context of the analysis.
+        moments: by metric with a number per image, (depth, columns).
+        sums: by name of Reduction.shapes, sums over images, (depth, ...).
+        count: the numbers of images of even and of odd index.
+    """
+    found, images = Result(notes=_not_measured(context)), sum(count)
+    for metric, of in moments.items():
+        found.records += _of_moments(metric, of)
+    grid = context.model.grid
+    for name, total in sums.items():
+        if name != "aligned":
+            found.maps += _maps(name, total / images, grid)
+    if "aligned" in sums:
+        total = sums["aligned"].sum(dim=1) / (images * grid[0] * grid[1])
+        if ALIGNED in context.metrics:
+            found.maps += _maps(ALIGNED, total, grid)
+        _offsets(found, context.metrics, total, images)
+        _types(found, context.metrics, sums["aligned"], count)
+    return found
+
+
+def _not_measured(context: Context) -> dict[str, object]:
+    notes: dict[str, object] = {}
+    if "attn-head-std" in context.metrics and context.model.heads < 2:
+        notes["attn-head-std"] = "a deviation over heads takes at least two"
+    if "attn-position-std" in context.metrics and context.model.grid == (1, 1):
+        notes["attn-position-std"] = "a deviation over patches takes at least two"
+    return notes
+
+
+def _of_moments(metric: str, moments: Moments) -> Iterator[Record]:
+    std = moments.std()
+    for layer in range(1, len(moments.mean) + 1):
+        deviations = None if std is None else std[layer - 1].tolist()
+        yield from _rows(metric, layer, moments.mean[layer - 1].tolist(), deviations, moments.count)
+
+
+def _rows(metric: str, layer: int, values: list[float], std: list[float] | None, n: int) -> Iterator[Record]:
+    """Yield a layer's rows: one per head, then its own with head 0. A head whose number is NaN has none."""
+    for column, value in enumerate(values):
+        if not math.isnan(value):
+            head = (column + 1) % len(values)
+            deviation = None if std is None else std[column]
+            yield Record(metric=metric, layer=layer, head=head, value=value, std=deviation, n=n)
+
+
+def _maps(name: str, maps: Tensor, grid: tuple[int, int]) -> Iterator[StoredMap]:
+    axes = ("head", "y", "x") if name in (PURE, ALIGNED) else ("head", "token")
+    maps = maps.reshape(*maps.shape[:-1], *grid) if name == PURE else maps
+    for layer, array in enumerate(maps.float().numpy(), start=1):
+        yield StoredMap(name=name, layer=layer, axes=axes, array=array)
+
+
+def _offsets(found: Result, metrics: frozenset[str], aligned: Tensor, images: int) -> None:
+    x, y = offset(aligned)
+    for metric, values in (("attn-offset", torch.hypot(x, y)), ("attn-offset-x", x), ("attn-offset-y", y)):
+        if metric in metrics:
+            columns = torch.cat([values, values.nanmean(dim=1, keepdim=True)], dim=1)
+            for layer, row in enumerate(columns.tolist(), start=1):
+                found.records += _rows(metric, layer, row, None, images)
+    if bool(x.isnan().any()):
+        found.notes["heads that attend to no patch, without offset and type"] = int(x.isnan().sum())
+
+
+def _types(found: Result, metrics: frozenset[str], aligned: Tensor, count: tuple[int, int]) -> None:
+    if "attn-head-type" not in metrics:
+        return
+    if not all(count):
+        found.notes["attn-head-type"] = "takes images of even and of odd place, to be compared"
+        return
+    for layer, (even, odd) in enumerate(aligned, start=1):
+        for head, halves in enumerate(zip(even, odd, strict=True), start=1):
+            if all(half.sum() > 0 for half in halves):
+                kind = name_head(*halves)
+                found.records.append(
+                    Record(
+                        metric="attn-head-type", layer=layer, head=head, category=kind.name, value=kind.evidence,
+                        n=sum(count),
+                    )
+                )  # fmt: skip

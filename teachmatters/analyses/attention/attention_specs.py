@@ -1,0 +1,116 @@
+"""The specs of the attention analysis. They do not import torch."""
+
+from __future__ import annotations
+
+from teachmatters.api import AnalysisSpec, MetricSpec
+
+_OFFSET = "Centre of mass of attention as seen from the query{}; 1 is one side of the grid."
+_MAP = "Attention averaged over images and {}."
+
+
+def _attention_map(name: str, what: str, summary: str, *, needs_class_token: bool = False) -> MetricSpec:
+    return MetricSpec(
+        name=f"attn-map-{name}",
+        title=f"mean attention of {what}",
+        summary=summary,
+        unit="",
+        higher_is_better=None,
+        level="map",
+        headline=False,
+        needs_class_token=needs_class_token,
+        source="Walmer et al. 2023",
+    )
+
+
+ATTENTION = AnalysisSpec(
+    name="attention",
+    version=2,  # version 2: attn-distance is exact to seven digits
+    summary="The distance, offset, entropy and type of attention, for each head of each layer.",
+    factory="teachmatters.analyses.attention.attention:AttentionAnalysis",
+    kind="images",
+    metrics=(
+        MetricSpec(
+            name="attn-distance",
+            title="attention distance",
+            summary="Mean distance from a patch to the patches it attends to; 1 is the longer side of the image.",
+            unit="image side",
+            higher_is_better=None,
+            bounds=(0.0, 2**0.5),
+            level="head",
+            source="Dosovitskiy et al. 2021; Raghu et al. 2021",
+        ),
+        *(
+            MetricSpec(
+                name=f"attn-offset{suffix}",
+                title=f"attention offset{title}",
+                summary=_OFFSET.format(rest),
+                unit="grid side",
+                higher_is_better=None,
+                bounds=bounds,
+                level="head",
+                source="Walmer et al. 2023",
+            )
+            for suffix, title, rest, bounds in (
+                ("", "", ", its distance from the query", (0.0, 2**0.5)),
+                ("-x", ", x", ", to the right", (-1.0, 1.0)),
+                ("-y", ", y", ", downwards", (-1.0, 1.0)),
+            )
+        ),
+        MetricSpec(
+            name="attn-on-cls",
+            title="attention on the class token",
+            summary="Share of a patch's attention that goes to the class token.",
+            unit="",
+            higher_is_better=None,
+            bounds=(0.0, 1.0),
+            level="head",
+            needs_class_token=True,
+            source="Walmer et al. 2023",
+        ),
+        MetricSpec(
+            name="attn-position-std",
+            title="deviation over positions",
+            summary="How much the attention that a patch gets depends on which patch looks.",
+            unit="",
+            higher_is_better=None,
+            bounds=(0.0, 2**-0.5),
+            level="head",
+            source="Walmer et al. 2023",
+        ),
+        MetricSpec(
+            name="attn-entropy",
+            title="attention entropy",
+            summary="Mean entropy of the rows of patches: how many tokens they spread over.",
+            unit="nats",
+            higher_is_better=None,
+            bounds=(0.0, None),
+            level="head",
+        ),
+        MetricSpec(
+            name="attn-head-std",
+            title="deviation over heads",
+            summary="How much the heads of a layer differ, pair of patches by pair of patches.",
+            unit="",
+            higher_is_better=None,
+            bounds=(0.0, 2**-0.5),
+            source="Walmer et al. 2023",
+        ),
+        MetricSpec(
+            name="attn-head-type",
+            title="type of head",
+            summary="What a head's aligned map looks like (category), and the evidence for it.",
+            unit="",
+            higher_is_better=None,
+            bounds=(0.0, 1.0),
+            level="head",
+            headline=False,
+        ),
+        _attention_map("all", "all tokens", _MAP.format("all queries")),
+        _attention_map("cls", "the class token", "Its row, averaged over images.", needs_class_token=True),
+        _attention_map("spatial", "patches", _MAP.format("spatial queries")),
+        _attention_map("spatial-pure", "patches on patches", _MAP.format("spatial queries, over patches alone")),
+        _attention_map("aligned", "patches as they see it", "Every patch's attention with the patch in the centre."),
+    ),
+    paper_data=("imagenet50",),
+    suites=("how", "paper"),
+)

@@ -1,0 +1,1 @@
+"""Analyses of representations: what the layers hold."""

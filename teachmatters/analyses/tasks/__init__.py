@@ -1,0 +1,1 @@
+"""Analyses of downstream tasks: what the layers are useful for."""

@@ -1,0 +1,1 @@
+"""Commands that list models, data sets, metrics and plugins, or prepare them."""

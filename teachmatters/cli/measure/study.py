@@ -1,0 +1,173 @@
+"""``tm study``: measure many models, data sets and analyses from one file."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from teachmatters.cli import options, output
+from teachmatters.cli.measure.analyze import outcome_line
+from teachmatters.errors import TeachMattersError, listing
+
+if TYPE_CHECKING:
+    from teachmatters.runner.requests import EngineRequest, Outcome
+    from teachmatters.runner.study.model import Study
+    from teachmatters.store.location import StoreLocation
+
+HELP = """Run a study: a YAML file that names models, data sets and analyses.
+
+The command measures only what the store lacks. Analyses that share a model, a data set and a transform share one
+forward pass. If it is interrupted, run the same command again to continue. --plan measures nothing: it lists what is
+missing and estimates the time on this machine.
+
+Examples:
+
+  tm study study.yaml --plan
+
+  tm study study.yaml
+
+  tm study study.yaml --db trial.db --format json
+"""
+
+COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
+FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "images", "skipped", "seconds")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study, a YAML file.", show_default=False)]
+DbOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="FILE-OR-URL",
+        help="The results store. Default: the study's own, else TM_DB, else ./results.db.",
+        show_default=False,
+    ),
+]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Measure nothing; list what is missing and estimate its cost.")
+]
+
+
+def study(
+    file: FileArgument,
+    plan: PlanOption = False,
+    db: DbOption = None,
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    shards: options.ShardsOption = None,
+    style: options.ListFormatOption = "table",
+) -> None:
+    """Run a study."""
+    from teachmatters.registry import load
+    from teachmatters.runner.requests import EngineRequest
+    from teachmatters.runner.study.resolve import open_study
+    from teachmatters.store.location import writing_path
+
+    opened = open_study(load(), file)
+    path = writing_path(db if db is not None else opened.db)
+    if plan:
+        _plan(opened, path, style)
+    else:
+        _run(opened, path, EngineRequest(name=engine, address=address, shards=shards), style)
+
+
+def _plan(opened: Study, path: StoreLocation, style: options.ListFormat) -> None:
+    from teachmatters.cli.measure.study_plan import show_estimate
+    from teachmatters.runner.estimate.estimate import estimate_study
+
+    with output.progress() as display:
+        estimate = estimate_study(opened, path, display)
+    show_estimate(estimate, path, style)
+
+
+def _run(opened: Study, path: StoreLocation, engine: EngineRequest, style: options.ListFormat) -> None:
+    try:
+        from teachmatters.runner.study.run import run_study  # imports torch; Ctrl-C may come here
+
+        with output.progress() as display:
+            outcomes = run_study(opened, path, display, lambda outcome: _report(display, outcome), engine)
+    except KeyboardInterrupt:
+        kept = f"finished cells are in {path}; " if _exists(path) else ""
+        output.say(f"stopped; {kept}run the same command again to continue")
+        raise
+    _show(outcomes, path, style)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _report(display: output.Bar | output.Log, outcome: Outcome) -> None:
+    """Report a measured cell at once; the closing table counts reused and failed ones."""
+    if outcome.status == "done":
+        display.say(outcome_line(outcome))
+
+
+def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: options.ListFormat) -> None:
+    """Print the closing table, and the reason of each failure."""
+    if style == "json":
+        output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
+    else:
+        groups: dict[tuple[str, str, str], Counter[str]] = {}
+        data = list(dict.fromkeys(o.dataset for o in outcomes))
+        for o in sorted(outcomes, key=lambda o: data.index(o.dataset)):
+            groups.setdefault((o.dataset, o.analysis, o.setting), Counter())[o.status] += 1
+        rows = [(*group, *(counts[status] for status in COLUMNS[3:])) for group, counts in groups.items()]
+        output.emit_table(COLUMNS, rows)
+    for reason, failed in _reasons(outcomes).items():
+        output.say(f"failed {_summary(failed)}: {reason}")
+        error = failed[0].error
+        if error is not None and os.environ.get("TM_DEBUG") == "1":
+            output.say("".join(traceback.format_exception(error)))
+    totals = Counter(outcome.status for outcome in outcomes)
+    where = f"; the results are in {path}" if _exists(path) else ""
+    output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")
+
+
+def _exists(path: StoreLocation) -> bool:
+    """Return whether the store exists; False for a server that does not answer."""
+    from teachmatters.store import backend_of
+
+    try:
+        return backend_of(path).exists()
+    except TeachMattersError:
+        return False
+
+
+def _row(outcome: Outcome) -> tuple[object, ...]:
+    return (
+        outcome.status,
+        outcome.model,
+        outcome.other or None,
+        outcome.dataset,
+        outcome.analysis,
+        outcome.setting,
+        sorted(outcome.metrics),
+        outcome.items,
+        outcome.skipped,
+        round(outcome.seconds, 3),
+        outcome.reason or None,
+    )
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    reasons: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            reasons.setdefault(outcome.reason, []).append(outcome)
+    return reasons
+
+
+def _summary(failed: Sequence[Outcome]) -> str:
+    """Summarise failed cells: ``12 cells (attention, cka on coco; dino-b16, mae-b16)``."""
+    analyses = listing(dict.fromkeys(outcome.analysis for outcome in failed), 3)
+    data = listing(dict.fromkeys(outcome.dataset for outcome in failed), 3)
+    models = listing(dict.fromkeys(label for o in failed for label in (o.model, o.other) if label), 3)
+    count = f"{len(failed):,} cells" if len(failed) > 1 else "1 cell"
+    return f"{count} ({analyses} on {data}; {models})"
+
+
+app = options.single(study, HELP)

@@ -1,0 +1,162 @@
+"""``tm report``: show results from the store as tables or figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from teachmatters.cli import options, output
+from teachmatters.cli.results.report_page import write_page
+from teachmatters.errors import TeachMattersError, listing
+from teachmatters.reports.tables import formats
+
+if TYPE_CHECKING:
+    from teachmatters.api import ReportSpec
+    from teachmatters.reports.options import Options
+    from teachmatters.reports.run import Report
+
+HELP = """Show results from the store as a table or a figure. Without NAME: list the reports.
+
+Examples:
+
+  tm report best-layers
+
+  tm report metric --metric knn-top1 --model 'dino-*' --format markdown
+
+  tm report attention-distance --layers 1,6,12 --plot distance.png
+
+  tm report page --out report.html
+"""
+
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def report(
+    name: Annotated[str | None, typer.Argument(help="The report. Default: list all.", show_default=False)] = None,
+    db: options.DbOption = None,
+    metric: options.MetricOption = None,
+    model: options.ModelOption = None,
+    data: options.DataOption = None,
+    setting: options.SettingOption = "",
+    layers: options.LayersOption = None,
+    heads: options.HeadsOption = None,
+    by: Annotated[
+        Literal["supervision"] | None, typer.Option("--by", help="Draw one panel per supervision, all on one scale.")
+    ] = None,
+    style: options.ReportFormatOption = "table",
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure into a .png, .pdf or .svg file.")
+    ] = None,
+    out: options.OutOption = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL query instead of the table.")] = False,
+) -> None:
+    """Show results from the store as a table or a figure."""
+    from teachmatters import registry
+
+    known = registry.load()
+    asked = replace(_options(metric, model, data, setting, (layers, heads)), by=by or "")
+    if name is None:
+        _refuse_without_name(asked, {"--plot": plot is not None, "--out": out is not None, "--sql": sql})
+        _list(list(known.reports.values()), style)
+        return
+    if name == "page":
+        write_page(
+            db,
+            asked,
+            out,
+            {"--format": style != "table", "--plot": plot is not None, "--sql": sql, "--by": by is not None},
+        )
+        return
+    spec = known.report(name)
+    options.check_target(plot, "--plot", FIGURE_SUFFIXES)
+    options.check_target(out, "--out")
+    found = _run(spec, db, asked)
+    text = found.sql if sql else report_text(found, style, to_file=out is not None)
+    if out is not None:
+        output.write_file(out, text)
+    else:
+        output.emit(text)
+    if plot is not None:
+        from teachmatters.reports.figures import plots
+
+        plots.save(found.figure(), plot)
+        output.say(f"Drew {plot}")
+
+
+def _options(
+    metric: list[str] | None,
+    model: list[str] | None,
+    data: list[str] | None,
+    setting: str,
+    numbers: tuple[str | None, str | None],
+) -> Options:
+    from teachmatters.reports.options import Options
+
+    return Options(
+        metrics=tuple(metric or ()),
+        models=tuple(model or ()),
+        data=tuple(data or ()),
+        setting=setting,
+        layers=options.parse_numbers(numbers[0], "--layers"),
+        heads=options.parse_numbers(numbers[1], "--heads"),
+    )
+
+
+def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
+    from teachmatters.reports.run import run_report
+    from teachmatters.store.location import reading_path
+
+    path, remark = reading_path(db)
+    if remark:
+        output.say(remark)
+    return run_report(spec, path, asked)
+
+
+def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = False) -> str:
+    """Return a report as text: CSV and JSON have the raw rows, the others a rounded table with notes and caption."""
+    if style in ("csv", "json"):
+        for line in found.caption:
+            output.say(line)
+        return output.render(found.data.columns, found.data.rows, style, to_file=to_file)
+    table = found.table
+    text = output.render(
+        list(table.columns),
+        table.values.tolist(),
+        style,
+        table.attrs.get("bold", ()),
+        table.attrs.get("labels", 1),
+        to_file=to_file,
+    )
+    footer = [*table.attrs.get("notes", ()), *found.caption]
+    if style == "table":
+        return f"{text}\n{output.paragraphs(footer, to_file=to_file)}\n"
+    mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
+    return text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
+
+
+def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
+    """Reject options that the list of reports does not use.
+
+    Raises:
+        TeachMattersError: such an option was given.
+    """
+    chosen: dict[str, object] = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data}
+    chosen |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
+    if used := [option for option, value in {**chosen, **others}.items() if value]:
+        raise TeachMattersError(
+            f"{listing(used)} without the name of a report: write 'tm report NAME {used[0]} ...'; "
+            "'tm report' alone lists the names"
+        )
+
+
+def _list(specs: list[ReportSpec], style: options.ReportFormat) -> None:
+    from teachmatters.reports.page.build import NAME, SUMMARY
+
+    rows = [[spec.name, spec.summary] for spec in specs] + [[NAME, SUMMARY]]
+    output.emit_table(["report", "what it shows"], rows, style)
+
+
+app = options.single(report, HELP)

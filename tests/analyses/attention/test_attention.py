@@ -1,0 +1,198 @@
+"""The attention analysis fed with attention of our own: its numbers and maps against loops, image by image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from teachmatters.analyses.attention.attention import AttentionAnalysis
+from teachmatters.analyses.attention.attention_specs import ATTENTION
+from teachmatters.api import Batch, Context, Item, ModelInfo, Result, Role, Row
+from tests import oracles
+from tests.toys import ToyData
+
+MAPS = {metric.name for metric in ATTENTION.metrics if metric.level == "map"}
+METRICS = frozenset(metric.name for metric in ATTENTION.metrics)
+OF_CLASS = frozenset({"attn-on-cls", "attn-map-cls"})
+IMAGES, LAYERS, HEADS = 5, 2, 3
+
+
+def info(
+    grid: tuple[int, int] = (2, 3), registers: int = 4, heads: int = HEADS, *, class_token: bool = True
+) -> ModelInfo:
+    return ModelInfo(
+        arch="ViT-Ti/8", depth=LAYERS, heads=heads, width=8, patch_size=8, image_size=32, grid=grid, mean=(0.5,) * 3,
+        std=(0.5,) * 3, class_token=class_token, registers=registers,
+    )  # fmt: skip
+
+
+def attention_of(model: ModelInfo, images: int = IMAGES) -> torch.Tensor:
+    """(layers, images, H, T, T), one row of it all on the class token."""
+    shape = LAYERS, images, model.heads, model.tokens, model.tokens
+    attention = (2 * torch.randn(shape, generator=torch.Generator().manual_seed(7))).softmax(dim=-1)
+    if model.class_token:
+        attention[1, -1, 0, -1] = torch.eye(model.tokens)[0]
+    return attention
+
+
+def measured(
+    model: ModelInfo, attention: torch.Tensor, metrics: frozenset[str] = METRICS, batch: int = 2, first: int = 0
+) -> Result:
+    metrics = metrics if model.class_token else metrics - OF_CLASS
+    analysis = AttentionAnalysis()
+    items: dict[Role, list[Item]] = {"all": [Item(str(i), 0) for i in range(20)]}
+    analysis.start(
+        Context(
+            model=model, metrics=metrics, parameters={}, items=items, dataset=ToyData(20), device=torch.device("cpu")
+        )
+    )
+    for start in range(0, attention.shape[1], batch):
+        for layer, values in enumerate(attention[:, start : start + batch], start=1):
+            rows = [Row(first + start + i, model.grid, None, {}) for i in range(len(values))]
+            analysis.update(layer, "attention", Batch(values, rows, "all"))
+    return analysis.compute(analysis.state())
+
+
+def rows(result: Result, metric: str) -> dict[tuple[int, int], Any]:
+    """Value and std by layer and head."""
+    return {(r.layer, r.head): (r.value, r.std) for r in result.records if r.metric == metric}
+
+
+def expected(
+    model: ModelInfo, attention: NDArray[np.float64], metric: str
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Mean and deviation over images of each head's number and of their mean (head 0)."""
+    patches = model.grid[0] * model.grid[1]
+    number: Callable[[Any], float] = {
+        "attn-distance": lambda head: oracles.attention_distance(head, model.grid),
+        "attn-on-cls": lambda head: float(head[-patches:, 0].mean()),
+        "attn-position-std": lambda head: oracles.position_deviation(head, patches),
+        "attn-entropy": lambda head: oracles.attention_entropy(head, patches),
+    }[metric]
+    found = {}
+    for layer, images in enumerate(attention, start=1):
+        numbers = np.array([[number(head) for head in image] for image in images])
+        for head, of in enumerate([numbers.mean(axis=1), *numbers.T]):
+            found[layer, head] = float(of.mean()), float(of.std(ddof=1))
+    return found
+
+
+@pytest.mark.parametrize(
+    "model", [info(), info((3, 2), registers=0), info((2, 2), registers=0, class_token=False)], ids=["a", "b", "bare"]
+)
+def test_numbers_of_every_head_and_their_spread_over_images(model: ModelInfo) -> None:
+    attention = attention_of(model)
+    result = measured(model, attention)
+    for metric in ("attn-distance", "attn-on-cls", "attn-position-std", "attn-entropy"):
+        if metric in OF_CLASS and not model.class_token:
+            assert not rows(result, metric)
+            continue
+        wanted, found = expected(model, attention.double().numpy(), metric), rows(result, metric)
+        assert found.keys() == wanted.keys()
+        for key, values in wanted.items():
+            assert found[key] == pytest.approx(values, rel=1e-4, abs=1e-7), (metric, key)
+    assert {r.n for r in result.records} == {IMAGES}
+    assert result.notes == ({"attention rows without mass": 1} if model.class_token else {})
+
+
+def test_the_deviation_over_heads_is_one_number_a_layer() -> None:
+    attention = attention_of(info())
+    found = rows(measured(info(), attention), "attn-head-std")
+    for layer, images in enumerate(attention.double().numpy(), start=1):
+        each = [oracles.head_deviation(image, 6) for image in images]
+        assert found.pop((layer, 0)) == pytest.approx((np.mean(each), np.std(each, ddof=1)), rel=1e-4)
+    assert not found
+
+
+@pytest.mark.parametrize("model", [info(), info((3, 3), registers=0, class_token=False)], ids=["rectangle", "bare"])
+def test_maps_are_means_over_images(model: ModelInfo) -> None:
+    attention = attention_of(model)
+    result = measured(model, attention)
+    assert {m.name for m in result.maps} == (MAPS if model.class_token else MAPS - OF_CLASS)
+    for stored in result.maps:
+        each = attention[stored.layer - 1].double().numpy()
+        spatial = each[:, :, model.prefix :]
+        aligned = np.mean([[oracles.aligned_map(head, model.grid) for head in image] for image in each], axis=0)
+        pure = np.mean([[oracles.spatial_rows(head, model.grid) for head in image] for image in each], axis=(0, 2))
+        wanted = {
+            "attn-map-all": each.mean(axis=(0, 2)),
+            "attn-map-cls": each[:, :, 0].mean(axis=0),
+            "attn-map-spatial": spatial.mean(axis=(0, 2)),
+            "attn-map-spatial-pure": pure.reshape(HEADS, *model.grid),
+            "attn-map-aligned": aligned,
+        }[stored.name]
+        assert stored.array.dtype == np.float32
+        np.testing.assert_allclose(stored.array.astype(np.float64), wanted, rtol=1e-4, err_msg=stored.name)
+        assert stored.axes == (("head", "token") if stored.array.ndim == 2 else ("head", "y", "x"))
+
+
+def test_the_offset_is_that_of_the_mean_map() -> None:
+    attention = attention_of(info())
+    result = measured(info(), attention)
+    found = {metric: rows(result, metric) for metric in ("attn-offset-x", "attn-offset-y", "attn-offset")}
+    for layer, images in enumerate(attention.double().numpy(), start=1):
+        maps = np.mean([[oracles.aligned_map(head, (2, 3)) for head in image] for image in images], axis=0)
+        offsets = np.array([oracles.attention_offset(head) for head in maps])
+        for head, (x, y) in enumerate(offsets, start=1):
+            both = [found[f"attn-offset-{axis}"][layer, head] for axis in "xy"]
+            assert both == [(pytest.approx(x, abs=1e-6), None), (pytest.approx(y, abs=1e-6), None)]
+        lengths = np.hypot(*offsets.T)
+        assert found["attn-offset"][layer, 0] == (pytest.approx(lengths.mean(), rel=1e-5), None)
+
+
+def test_only_what_is_asked_for_is_recorded() -> None:
+    for metric in METRICS:
+        result = measured(info(), attention_of(info()), frozenset({metric}))
+        assert {r.metric for r in result.records} | {m.name for m in result.maps} == {metric}
+
+
+def test_head_types_compare_images_of_even_and_of_odd_index() -> None:
+    model = info((8, 8), registers=0)
+    kinds = frozenset({"attn-head-type"})
+    look = torch.eye(65).expand(LAYERS, 2, HEADS, 65, 65).clone()
+    agreeing = measured(model, look, kinds)
+    assert {(r.layer, r.head, r.category, r.value) for r in agreeing.records} == {
+        (layer, head, "strict-local", 1.0) for layer in (1, 2) for head in (1, 2, 3)
+    }
+    look[:, 1, 0] = 1 / 65  # the second image's first head looks everywhere
+    first = next(r for r in measured(model, look, kinds).records if r.head == 1)
+    centre = 64 / 64**2  # of even attention, the share that stays at home: all that both halves have in common
+    nearby = ((8 + 2 * 7) / 64) ** 2
+    assert first.category == "strict-local"
+    assert first.value == pytest.approx((1 + nearby) / 2 * centre, rel=1e-5)
+
+
+def test_a_single_image_has_no_halves_to_compare() -> None:
+    result = measured(info(), attention_of(info(), images=1), frozenset({"attn-head-type", "attn-distance"}))
+    assert {r.metric for r in result.records} == {"attn-distance"}
+    assert {r.std for r in result.records} == {None}
+    assert "attn-head-type" in result.notes
+
+
+def test_one_head_or_one_patch_has_no_deviation_but_a_word() -> None:
+    lonely = info(heads=1)
+    result = measured(lonely, attention_of(lonely))
+    assert "attn-head-std" in result.notes
+    assert not rows(result, "attn-head-std")
+    tiny = info((1, 1))
+    result = measured(tiny, attention_of(tiny))
+    assert "attn-position-std" in result.notes
+    assert not rows(result, "attn-position-std")
+
+
+def test_a_head_that_attends_to_no_patch_has_no_offset_and_no_type() -> None:
+    model = dataclasses.replace(info(), registers=0)
+    attention = torch.full((LAYERS, 2, HEADS, 7, 7), 1 / 7)
+    attention[0, :, 1] = torch.eye(7)[0]
+    result = measured(model, attention)
+    assert (1, 2) not in rows(result, "attn-offset-x")
+    assert (1, 2) not in rows(result, "attn-head-type")
+    assert rows(result, "attn-offset")[1, 0][0] == pytest.approx(0, abs=1e-6)
+    assert result.notes["heads that attend to no patch, without offset and type"] == 1
+    assert result.notes["attention rows without mass"] == 2 * 6
