@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from teachmatters.api import DatasetSpec, Kind
     from teachmatters.runner.plan.datasets import OpenDataset
 
-HELP = """List the data sets, or show one: its source, the expected layout and the contents of a folder.
+HELP = """List the data sets, or show one: its source, its layout and the contents of a folder.
 
 Examples:
 

@@ -12,7 +12,7 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     from teachmatters.api import ModelSpec
 
-HELP = """Download the weights of models in advance, for offline machines or runs that should not wait.
+HELP = """Download the weights of models in advance, for offline machines or runs that must not wait.
 
 Weights that are already here are only checked; an interrupted download resumes. If one of several models fails, the
 others are still fetched.

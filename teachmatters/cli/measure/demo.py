@@ -13,7 +13,7 @@ from teachmatters.cli.measure.analyze import show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import TeachMattersError
 
-HELP = """Run the paper in miniature: seven models that differ only in supervision, every analysis, every report.
+HELP = """Run the paper in miniature: seven models that differ in supervision alone, and every report.
 
 The models and the data set are bundled, so the demo runs offline; it takes two to three minutes on two cores. Numbers
 that are already in the demo's store are reused.
