@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+# Features that differ by less than this share of their norm count as equal.
+ROUNDING = 4 * torch.finfo(torch.float32).eps
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -41,6 +44,42 @@ class Moments:
     def std(self) -> Tensor | None:
         """Return the deviation with n - 1, or None for a single value."""
         return (self.m2 / (self.count - 1)).sqrt() if self.count > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterMatrix:
+    """Count, mean (D,) and centred sums of products (D, D) of vectors that come in batches.
+
+    >>> a, b = ScatterMatrix.of(torch.tensor([[1.0], [2.0]])), ScatterMatrix.of(torch.tensor([[6.0]]))
+    >>> joined = a + b
+    >>> joined.count, joined.mean.tolist(), joined.products.tolist()
+    (3, [3.0], [[14.0]])
+    """
+
+    count: int
+    mean: Tensor
+    products: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> ScatterMatrix:
+        """Compute the scatter matrix of (n, D), n >= 1, in float64 where the device has it."""
+        values = values.to(accumulator(values.device))
+        mean = values.mean(dim=0)
+        values = values - mean
+        return cls(values.shape[0], mean, values.T @ values)
+
+    def __add__(self, other: ScatterMatrix) -> ScatterMatrix:
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        mean = self.mean + delta * (other.count / count)
+        shift = torch.outer(delta, delta) * (self.count * other.count / count)
+        return ScatterMatrix(count, mean, self.products + other.products + shift)
+
+    @property
+    def varies(self) -> bool:
+        """Whether the vectors differ by more than rounding."""
+        varying, size = float(self.products.trace()), self.count * float(self.mean.square().sum())
+        return varying > ROUNDING**2 * (varying + size)
 
 
 def accumulator(device: torch.device) -> torch.dtype:

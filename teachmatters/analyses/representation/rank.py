@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
-from teachmatters.measures.representation.rank import ScatterMatrix, effective_rank
+from teachmatters.measures.moments import ScatterMatrix
+from teachmatters.measures.representation.rank import effective_rank
 
 KINDS = ("cls", "spatial")
 

@@ -9,16 +9,13 @@ import torch
 from torch import Tensor
 
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.moments import accumulator
+from teachmatters.measures.moments import ROUNDING, accumulator
 
 # The unbiased estimator needs 4 images, because it divides by n - 3.
 LEAST = 4
 
 # The number of features multiplied at once in float32. The products of such blocks are summed in float64.
 COLUMNS = 16384
-
-# Features that differ by less than this share of their norm count as equal.
-ROUNDING = 4 * torch.finfo(torch.float32).eps
 
 
 def gram(features: Tensor) -> Tensor:

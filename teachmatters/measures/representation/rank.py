@@ -3,43 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from teachmatters.measures.moments import accumulator
-from teachmatters.measures.representation.cka import ROUNDING
-
-
-@dataclass(frozen=True, slots=True)
-class ScatterMatrix:
-    """Count, mean (D,) and centred sums of products (D, D) of vectors that come in batches.
-
-    >>> a, b = ScatterMatrix.of(torch.tensor([[1.0], [2.0]])), ScatterMatrix.of(torch.tensor([[6.0]]))
-    >>> joined = a + b
-    >>> joined.count, joined.mean.tolist(), joined.products.tolist()
-    (3, [3.0], [[14.0]])
-    """
-
-    count: int
-    mean: Tensor
-    products: Tensor
-
-    @classmethod
-    def of(cls, values: Tensor) -> ScatterMatrix:
-        """Compute the scatter matrix of (n, D), n >= 1, in float64 where the device has it."""
-        values = values.to(accumulator(values.device))
-        mean = values.mean(dim=0)
-        values = values - mean
-        return cls(values.shape[0], mean, values.T @ values)
-
-    def __add__(self, other: ScatterMatrix) -> ScatterMatrix:
-        count = self.count + other.count
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        shift = torch.outer(delta, delta) * (self.count * other.count / count)
-        return ScatterMatrix(count, mean, self.products + other.products + shift)
+from teachmatters.measures.moments import ScatterMatrix
 
 
 def effective_rank(scatter: ScatterMatrix) -> float | None:
@@ -62,11 +29,9 @@ def effective_rank(scatter: ScatterMatrix) -> float | None:
     >>> round(effective_rank(ScatterMatrix.of(square)), 6)
     2.0
     """
-    products = scatter.products.double()
-    varying, size = float(products.trace()), scatter.count * float(scatter.mean.double().square().sum())
-    if varying <= ROUNDING**2 * (varying + size):
+    if not scatter.varies:
         return None
-    squares = torch.linalg.eigvalsh(products)
+    squares = torch.linalg.eigvalsh(scatter.products.double())
     squares = squares[squares > len(squares) * torch.finfo(torch.float64).eps * squares[-1]]
     share = squares.sqrt() / squares.sqrt().sum()
     return math.exp(-float((share * share.log()).sum()))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.representation.rank import ScatterMatrix, effective_rank
+from teachmatters.measures.moments import ScatterMatrix
+from teachmatters.measures.representation.rank import effective_rank
 
 
 def expected(x: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
