@@ -37,7 +37,7 @@ _METRICS = """
 SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summary, source FROM metrics
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
-BY = ("", "supervision")
+BY = ("", "supervision", "step")
 _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
 
@@ -184,7 +184,7 @@ class Results:
         Args:
             name: the report.
             options: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads``
-                (numbers), and for a figure ``by="supervision"``.
+                (numbers), and ``by="supervision"`` or ``by="step"``.
 
         Raises:
             TeachMattersError: the report or a name does not exist, or there is nothing to show.
@@ -259,7 +259,7 @@ def _options(
     by: str = "",
 ) -> Options:
     if by not in BY:
-        raise TeachMattersError(f"by={by!r} is unknown; use by='supervision', or leave it out.")
+        raise TeachMattersError(f"by={by!r} is unknown; use by='supervision' or by='step', or leave it out.")
     return Options(
         metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
         layers=_numbers(layers), heads=_numbers(heads), by=by,

@@ -20,7 +20,7 @@ class ReportSpec:
         metrics: the metrics that it shows when none is named, in order of preference.
         directed: whether it shows only metrics with a direction.
         least: the number of metrics that it needs.
-        by: whether its figure can be split with ``--by supervision``.
+        by: whether its table and figure take ``--by supervision`` and ``--by step``.
     """
 
     name: str

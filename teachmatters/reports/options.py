@@ -46,7 +46,7 @@ class Options:
         data: data sets or patterns.
         setting: the setting preferred to all others; the empty one has every parameter at its default.
         layers, heads: from 1.
-        by: ``supervision`` for one panel per supervision; empty for one panel.
+        by: ``supervision`` for one panel per supervision, ``step`` for training steps on the x-axis; may be empty.
         facts: the facts about each metric in the store.
     """
 

@@ -37,8 +37,9 @@ class AnalyzeRequest:
         metrics: analyses, metrics or suites, at least one.
         data: data sets; empty: the default of each analysis; ``paper``: the paper's.
         data_root: folder of the data sets, or of the data set itself; None: TM_DATA.
-        weights: ``[LABEL=]FILE``.
+        weights: ``[LABEL=]FILE``; a pattern of files is a series of checkpoints.
         supervision: ``[LABEL=]TEXT``, how a model was trained.
+        label_seed: training seed of the weights, which becomes part of the label; None: not part of it.
         db: the store to write.
         device: ``auto``, ``cpu``, ``cuda``, ``mps``.
         dtype: of the forward pass.
@@ -57,6 +58,7 @@ class AnalyzeRequest:
     data_root: Path | None = None
     weights: Sequence[str] = ()
     supervision: Sequence[str] = ()
+    label_seed: int | None = None
     device: str = "auto"
     dtype: Dtype = "float32"
     batch_size: int | None = None

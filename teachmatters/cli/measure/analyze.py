@@ -53,7 +53,8 @@ def analyze(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks.",
+            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks, "
+            "a pattern ('ckpt-*.pth') the checkpoints of a run.",
         ),
     ] = None,
     supervision: Annotated[
@@ -63,6 +64,10 @@ def analyze(
             metavar="[LABEL=]TEXT",
             help="How a checkpoint was trained, such as 'labels'. Default: inferred from its layout, else blank.",
         ),
+    ] = None,
+    label_seed: Annotated[
+        int | None,
+        typer.Option("--label-seed", metavar="N", help="Training seed of the checkpoints, added to their labels."),
     ] = None,
     db: options.DbOption = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
@@ -99,6 +104,7 @@ def analyze(
         data_root=data_root,
         weights=weights or (),
         supervision=supervision or (),
+        label_seed=label_seed,
         device=device,
         dtype=dtype,  # type: ignore[arg-type]  # the runner checks the name
         batch_size=batch_size,

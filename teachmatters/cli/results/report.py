@@ -44,7 +44,8 @@ def report(
     layers: options.LayersOption = None,
     heads: options.HeadsOption = None,
     by: Annotated[
-        Literal["supervision"] | None, typer.Option("--by", help="Draw one panel per supervision, all on one scale.")
+        Literal["supervision", "step"] | None,
+        typer.Option("--by", help="One panel per supervision, or training steps on the x-axis (models RUN@STEP)."),
     ] = None,
     style: options.ReportFormatOption = "table",
     plot: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports.builtin import by_supervision
+from teachmatters.reports.builtin import by_step, by_supervision
 from teachmatters.reports.figures import style
 from teachmatters.reports.figures.layer_lines import draw_panel, split
 from teachmatters.reports.options import Options
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Return layers (heads, categories) by models."""
+    """Return layers (heads, categories) by models, or training steps by layers."""
+    if options.by == "step":
+        return by_step.table(rows, options)
     return frames.stacked(rows, options, ("layer", "other_layer", "head", "category"))
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """Draw one panel per metric and data set with one line per model; pairs of layers as squares."""
     every = frames.records(rows)
+    if options.by == "step":
+        return by_step.draw(every, options)
     if any(row.get("other_layer") is not None for row in every):
         from teachmatters.reports.figures import squares
 

@@ -1,14 +1,15 @@
-"""Reads ``--model [LABEL=]NAME``, ``--weights [LABEL=]FILE`` and ``--supervision [LABEL=]TEXT``."""
+"""Reads ``--model [LABEL=]NAME``, ``--weights [LABEL=]FILE``, ``--supervision [LABEL=]TEXT`` and ``--label-seed``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from teachmatters.api import SUPERVISIONS, ModelSpec
 from teachmatters.errors import TeachMattersError, did_you_mean, listing
 from teachmatters.registry import Registry
+from teachmatters.runner.plan.checkpoint_series import checkpoints_of, is_pattern
 
 MOST = 100  # characters of a supervision
 
@@ -41,20 +42,28 @@ class _ModelOption:
 
     @property
     def label(self) -> str:
-        if self.explicit or self.weights is None:
+        """The label in the store; of a series of checkpoints, what comes before each step."""
+        if self.explicit or self.weights is None or is_pattern(str(self.weights)):
             return self.explicit or self.spec.name
         file, sign, network = str(self.weights).partition("#")  # FILE#NAME selects a network in the file
         return f"{self.spec.name}@{Path(file).stem.removesuffix('.pth')}{sign}{network}"  # .pth.tar is one suffix
 
 
 def labelled_models(
-    registry: Registry, models: Sequence[str], weights: Sequence[str], supervision: Sequence[str] = ()
+    registry: Registry,
+    models: Sequence[str],
+    weights: Sequence[str],
+    supervision: Sequence[str] = (),
+    label_seed: int | None = None,
 ) -> list[LabelledModel]:
-    """Return the models of a command, patterns expanded.
+    """Return the models of a command, patterns of models and of files expanded.
+
+    A pattern of files is a series of checkpoints: one model per file, labelled ``LABEL@STEP``. With ``label_seed`` the
+    models with files are labelled ``LABEL-seedN`` and ``LABEL-seedN@STEP``, so that reports can combine replicates.
 
     Raises:
-        TeachMattersError: a name is unknown, two models have the same label, or a file or supervision belongs to no
-            model, to several models, or is given twice.
+        TeachMattersError: a name is unknown, two models have the same label, a file or supervision belongs to no
+            model, to several models, or is given twice, or a file's step is unknown.
     """
     options = [option for text in models for option in _read(registry, text)]
     for text in weights:
@@ -67,11 +76,26 @@ def labelled_models(
         if model.supervision is not None:
             raise TeachMattersError(f"--supervision {text}: {model.label!r} already has {model.supervision!r}")
         model.supervision = supervision_word(words)
-    labels = [option.label for option in options]
+    if label_seed is not None and not any(option.weights for option in options):
+        raise TeachMattersError(f"--label-seed {label_seed}: it is the seed of checkpoints; name them with --weights")
+    found = [model for option in options for model in _expanded(option, label_seed)]
+    labels = [model.label for model in found]
     for label in labels:
         if labels.count(label) > 1:
             raise TeachMattersError(f"two models are labelled {label!r}; give each its own: --model LABEL=NAME")
-    return [LabelledModel(o.label, o.spec, o.weights, o.supervision) for o in options]
+    return found
+
+
+def _expanded(option: _ModelOption, label_seed: int | None) -> Iterator[LabelledModel]:
+    if option.weights is None:
+        yield LabelledModel(option.label, option.spec, None, option.supervision)
+        return
+    label = option.label if label_seed is None else f"{option.label}-seed{label_seed}"
+    if not is_pattern(str(option.weights)):
+        yield LabelledModel(label, option.spec, option.weights, option.supervision)
+        return
+    for step, file in checkpoints_of(str(option.weights)).items():
+        yield LabelledModel(f"{label}@{step}", option.spec, file, option.supervision)
 
 
 def supervision_word(text: str) -> str:

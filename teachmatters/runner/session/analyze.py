@@ -37,7 +37,7 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
     dtype = find_dtype(request.dtype)
     backend_of(request.db).check_writable()  # before hours of work, not after
     registry = load()
-    models = labelled_models(registry, request.models, request.weights, request.supervision)
+    models = labelled_models(registry, request.models, request.weights, request.supervision, request.label_seed)
     for remark in uncommon_supervisions(models):
         progress.say(remark)
     device = find_device(driver_device(request.engine, request.device))
@@ -62,6 +62,7 @@ def _check_numbers(request: AnalyzeRequest) -> None:
         ("--limit", request.limit, 1),
         ("--batch-size", request.batch_size, 1),
         ("--seed", request.seed, 0),
+        ("--label-seed", request.label_seed, 0),
     ):
         if value is not None and value < least:
             raise TeachMattersError(f"{option} {value}: it must be at least {least}")
