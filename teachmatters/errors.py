@@ -56,7 +56,12 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["attn-distance"])
     ''
     """
-    near = difflib.get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
+    names = list(known)
+    # Two letters of a short name may be all there are.
+    near = (
+        difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.6)
+        or [name for name in names if sorted(name) == sorted(given.lower())][:1]
+    )
     return f"Did you mean {near[0]!r}? " if near else ""
 
 

@@ -14,7 +14,8 @@ __all__ = ["cluster", "place", "server"]
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks lose more to handing work around than they gain
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is ever fetched in a test
 os.environ["TM_LOAD_PLUGINS"] = ""  # what happens to be installed beside us changes no test
-for name in ("TM_DB", "TM_DATA", "TM_CACHE", "TM_CACHE_LIMIT", "TM_DEBUG"):
+os.environ["TM_CONFIG"] = os.devnull  # nor does the user's configuration
+for name in ("TM_DB", "TM_DATA", "TM_DEVICE", "TM_CACHE", "TM_CACHE_LIMIT", "TM_DEBUG"):
     os.environ.pop(name, None)
 
 

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "teachmatters"
 
 LAYERS = {
     "errors": 0,
+    "config": 0,
     "measures": 0,
     "api": 1,
     "hookspecs": 2,
@@ -27,10 +28,11 @@ LAYERS = {
     "runner": 5,
     "reports": 5,
     "plugin": 6,
+    "progress": 6,
     "cli": 7,
     "results": 7,
 }
-SHARED = {"errors", "hookspecs"}  # single modules that other folders of their own layer may import too
+SHARED = {"errors", "config", "hookspecs"}  # single modules that other folders of their own layer may import too
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from teachmatters import config
 from teachmatters.cache.entry import CacheEntry, entries
 from teachmatters.cache.holding import alone
 from teachmatters.cache.sizes import existing_parent, in_words
@@ -21,18 +21,30 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def limit_of(root: Path) -> int:
-    """Return the bytes that a cache may hold: TM_CACHE_LIMIT, else 50 GB or a tenth of its disk, whichever is less.
+    """Return the bytes that a cache may hold: ``cache_limit``, else 50 GB or a tenth of its disk, if that is less.
 
     Raises:
         TeachMattersError: TM_CACHE_LIMIT is not a size.
     """
-    given = os.environ.get(VARIABLE, "").strip()
+    given = (config.default("cache_limit") or "").strip()
     if not given:
         return min(MOST, int(SHARE_OF_DISK * shutil.disk_usage(existing_parent(root)).total))
-    size = _SIZE.fullmatch(given)
+    return parse_size(given, config.source("cache_limit"))
+
+
+def parse_size(text: str, name: str) -> int:
+    """Return the bytes of a size such as ``20GB``; ``name`` says in an error what the text is.
+
+    Raises:
+        TeachMattersError: it is not a size.
+
+    >>> parse_size("1.5 kB", "limit")
+    1500
+    """
+    size = _SIZE.fullmatch(text.strip())
     if size is None:
         raise TeachMattersError(
-            f"{VARIABLE}={given!r} is no size; give bytes, or a number with kB, MB, GB or TB, such as 20GB"
+            f"{name}={text!r} is no size; give bytes, or a number with kB, MB, GB or TB, such as 20GB"
         )
     return int(float(size[1]) * _UNITS[size[2].lower()])
 

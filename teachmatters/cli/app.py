@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from teachmatters import __version__
 from teachmatters.api import CommandSpec
 from teachmatters.cli import output
+from teachmatters.cli.verbosity import add_verbosity
 from teachmatters.errors import TeachMattersError
 
 # Standard output is on a disk that is full or fails.
@@ -32,6 +33,8 @@ Examples:
   tm analyze --model mini-mae --metric attn-distance
 
   tm report attention-distance --plot distance.png
+
+Exit codes: 0 success; 1 an error that you can fix, in one line; 2 an unknown option or command; 130 Ctrl-C.
 """
 
 
@@ -61,6 +64,7 @@ class LazyCommand(TyperCommand):
         command.params = [
             param for param in command.params if param.name not in ("install_completion", "show_completion")
         ]
+        add_verbosity(command)
         return command
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
@@ -84,6 +88,7 @@ class Commands(TyperGroup):
         self.commands = {name: LazyCommand(spec) for name, spec in load().commands.items()}
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        output.level = output.NORMAL
         with one_line():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -112,7 +117,7 @@ def one_line() -> Iterator[None]:
 def _fail(text: str, error: Exception) -> NoReturn:
     if os.environ.get("TM_DEBUG") == "1":
         traceback.print_exc()
-    output.say(f"Error: {text}")
+    output.complain(f"Error: {text}")
     raise typer.Exit(1) from error
 
 
@@ -121,7 +126,7 @@ app = typer.Typer(
     cls=Commands,
     help=HELP,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )

@@ -8,32 +8,75 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from teachmatters import config
+from teachmatters.cli import completion
 from teachmatters.errors import TeachMattersError
+
+
+def _device(given: str) -> str:
+    return given or config.default("device") or "auto"
+
 
 DbOption = Annotated[
     str | None,
     typer.Option(
         "--db",
         metavar="FILE-OR-URL",
-        help="The results store, a file or postgresql://user@host/database. Default: TM_DB, else ./results.db.",
+        help="The results store; 'bundled': the shipped one. Default: TM_DB, else ./results.db.",
         show_default=False,
     ),
 ]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", metavar="NAME", help="A model, a pattern ('mini-*') or a family; repeat for more."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A model, a pattern ('mini-*') or a family; repeat for more.",
+        autocompletion=completion.complete_labels,
+    ),
 ]
 MetricOption = Annotated[
     list[str] | None,
-    typer.Option("--metric", metavar="NAME", help="A metric, or an analysis for all its metrics; repeat for more."),
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="A metric, or an analysis for all its metrics; repeat for more.",
+        autocompletion=completion.complete_measured,
+    ),
 ]
 DataOption = Annotated[
     list[str] | None,
-    typer.Option("--data", "-d", metavar="NAME", help="A data set; repeat for more."),
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="NAME",
+        help="A data set; repeat for more.",
+        autocompletion=completion.complete_datasets,
+    ),
+]
+StoredDataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="NAME",
+        help="A data set; repeat for more.",
+        autocompletion=completion.complete_measured_data,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda or mps. Default: TM_DEVICE.",
+        callback=_device,
+        show_default=False,
+    ),
 ]
 DataRootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", metavar="DIR", help="Folder of the data set, or its parent folder. Default: TM_DATA."),
+    typer.Option("--data-root", metavar="DIR", help="Its folder, or the parent. Default: TM_DATA."),
 ]
 PreviewOption = Annotated[
     Path | None,
@@ -54,7 +97,8 @@ HeadsOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
-NameArgument = Annotated[str | None, typer.Argument(help="The one to show. Default: list all.", show_default=False)]
+WideOption = Annotated[bool, typer.Option("--wide", help="Print full texts, however wide the terminal is.")]
+AllOption = Annotated[bool, typer.Option("--all", help="List every one, one per line.")]
 EngineOption = Annotated[
     str, typer.Option("--engine", metavar="NAME", help="What runs the forward passes: local or ray.")
 ]
@@ -68,9 +112,7 @@ AddressOption = Annotated[
 ]
 ShardsOption = Annotated[
     int | None,
-    typer.Option(
-        "--shards", metavar="N", help="Number of parts of each pass on Ray. Default: as many as can run at once."
-    ),
+    typer.Option("--shards", metavar="N", help="Parts of each pass on Ray. Default: as many as can run at once."),
 ]
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]

@@ -10,15 +10,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from teachmatters.errors import TeachMattersError
+from teachmatters.progress import Display, Log, shown
 from teachmatters.reports.tables import data_formats, formats
 from teachmatters.reports.tables.atomic_write import atomic_write
 from teachmatters.reports.tables.formats import Bold, Format
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+level = NORMAL  # of messages; set by -v and -q
 
 
 def emit(text: str) -> None:
@@ -38,7 +39,19 @@ def leave_quietly() -> NoReturn:
 
 
 def say(text: str) -> None:
-    """Print a message to standard error; ignore a failure to write it."""
+    """Print a message to standard error, unless -q was given."""
+    if level > QUIET:
+        complain(text)
+
+
+def detail(text: str) -> None:
+    """Print a message to standard error if -v was given."""
+    if level >= VERBOSE:
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """Print an error to standard error; ignore a failure to write it."""
     try:
         _write(sys.stderr, "".join(formats.visible(line) + "\n" for line in text.rstrip("\n").split("\n")))
     except OSError:
@@ -63,7 +76,7 @@ def emit_table(
     """
     if style == "csv":
         with _standard_output() as out:
-            data_formats.write_csv(out, columns, rows, terminal=_on_terminal())
+            data_formats.write_csv(out, columns, rows, terminal=on_terminal())
     elif style == "json":
         with _standard_output() as out:
             data_formats.write_json(out, columns, rows)
@@ -83,7 +96,7 @@ def render(
     """Return a table as ``emit_table`` prints it; with ``to_file``, ignore the terminal's width and style."""
     match style:
         case "csv":
-            return data_formats.to_csv(columns, rows, terminal=not to_file and _on_terminal())
+            return data_formats.to_csv(columns, rows, terminal=not to_file and on_terminal())
         case "json":
             return data_formats.to_json(columns, rows)
         case "markdown":
@@ -92,6 +105,24 @@ def render(
             return formats.latex(columns, rows, bold)
     width, strong = (None, ("", "")) if to_file else _terminal()
     return formats.table(columns, rows, bold, width=width, labels=labels, strong=strong)
+
+
+def fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the rows with their longest texts cut, so that each takes one line of a terminal."""
+    width = shutil.get_terminal_size().columns
+    cells = [[formats.visible(text) for text in row] for row in rows]
+    sizes = [max(len(name), *(len(row[j]) for row in cells), 0) for j, name in enumerate(columns)]
+    while sum(sizes) + 2 * (len(sizes) - 1) > width:
+        # The first column has the names to type, and a heading explains its column.
+        cuttable = [j for j in range(1, len(sizes)) if sizes[j] > len(columns[j])]
+        if not cuttable:
+            break
+        sizes[max(cuttable, key=lambda j: sizes[j])] -= 1
+    return [[_cut(text, size) for text, size in zip(row, sizes, strict=True)] for row in cells]
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: max(size - 2, 0)].rstrip(" ,;") + ".."
 
 
 def paragraphs(lines: Iterable[str], *, to_file: bool = False) -> str:
@@ -114,64 +145,6 @@ def write_file(path: Path, text: str) -> None:
     say(f"Wrote {path}")
 
 
-class Bar:
-    """A progress bar on standard error, one at a time."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-
-    def say(self, text: str) -> None:
-        """Print a message above the bar."""
-        self._progress.console.print(formats.visible(text), markup=False, highlight=False, soft_wrap=True)
-
-    def begin(self, label: str, total: int) -> None:
-        """Replace the current bar by one of ``total`` steps."""
-        self.finish()
-        self._task = self._progress.add_task(formats.visible(label), total=total)
-
-    def advance(self, n: int) -> None:
-        """Advance by ``n`` steps."""
-        if self._task is not None:
-            self._progress.advance(self._task, n)
-
-    def finish(self) -> None:
-        """Remove the bar."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-
-
-class Log:
-    """Progress for a log file: a line every 30 seconds, none for short work."""
-
-    EVERY = 30.0  # seconds
-
-    def __init__(self) -> None:
-        self.begin("", 0)
-
-    def say(self, text: str) -> None:
-        """Print a message."""
-        say(text)
-
-    def begin(self, label: str, total: int) -> None:
-        """Start counting ``total`` steps."""
-        self._label, self._total, self._done = label, total, 0
-        self._start = self._last_print = time.monotonic()
-
-    def advance(self, n: int) -> None:
-        """Advance by ``n`` steps."""
-        self._done += n
-        now = time.monotonic()
-        if now - self._last_print >= self.EVERY and self._done < self._total:
-            self._last_print = now
-            left = (now - self._start) / self._done * (self._total - self._done)
-            say(f"{self._label}: {self._done:,} of {self._total:,}, about {left:,.0f} s left")
-
-    def finish(self) -> None:
-        """Stop counting."""
-
-
 class Pulse:
     """Progress of work of unknown length: a line every 5 seconds, none for short work."""
 
@@ -188,27 +161,13 @@ class Pulse:
 
 
 @contextmanager
-def progress() -> Iterator[Bar | Log]:
-    """Show progress with an estimate of the time left: a bar on a terminal, lines elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Log()
+def progress() -> Iterator[Display]:
+    """Show progress with an estimate of the time left: a bar on a terminal, lines elsewhere, nothing with -q."""
+    if level == QUIET:
+        yield Log(say)
         return
-    with Progress(*columns, console=console, transient=True) as display:
-        bar = Bar(display)
-        try:
-            yield bar
-        finally:
-            bar.finish()
+    with shown(say) as display:
+        yield display
 
 
 class _Escaping:
@@ -249,13 +208,14 @@ def _write(stream: TextIO | None, text: str) -> None:
     stream.flush()
 
 
-def _on_terminal() -> bool:
+def on_terminal() -> bool:
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _terminal() -> tuple[int | None, tuple[str, str]]:
     """Return the terminal's width and codes for bold; None and empty codes if standard output is no terminal."""
-    if not _on_terminal():
+    if not on_terminal():
         return None, ("", "")
     strong = ("", "") if os.environ.get("TERM") == "dumb" else ("\x1b[1m", "\x1b[0m")
     return shutil.get_terminal_size().columns, strong

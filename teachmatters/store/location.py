@@ -1,17 +1,18 @@
-"""The location of the store: ``--db``, else TM_DB, else ``./results.db``; a file or a PostgreSQL database."""
+"""The location of the store: ``--db``, else TM_DB, else the configuration's, else ``./results.db``."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from teachmatters import config
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.postgres import address
 
 DEFAULT = "results.db"
+BUNDLED = "bundled"  # names the store that comes with the package; ./bundled is a file of that name
 
 _SQLITE = re.compile(r"sqlite(\+pysqlite)?:///(?P<path>.+)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -53,12 +54,15 @@ def writing_path(db: str | None) -> StoreLocation:
         db: the value of ``--db``, a path, a ``sqlite:///`` URL or a ``postgresql://`` URL.
 
     Raises:
-        TeachMattersError: the text is empty or a URL of something else.
+        TeachMattersError: the text is empty, a URL of something else, or names the bundled store.
 
     >>> writing_path("sqlite:///trial.db").name
     'trial.db'
     """
-    return _explicit(db) or Path(DEFAULT)
+    location = _explicit(db)
+    if location == bundled_path() and location is not None:
+        raise TeachMattersError("the bundled results are only read; name another store with --db, such as my.db")
+    return location or Path(DEFAULT)
 
 
 def reading_path(db: str | None) -> tuple[StoreLocation, str | None]:
@@ -74,10 +78,17 @@ def reading_path(db: str | None) -> tuple[StoreLocation, str | None]:
         return named, None
     if Path(DEFAULT).exists():
         return Path(DEFAULT), None
-    packaged = Path(__file__).parents[1] / DEFAULT
-    if packaged.exists():
-        return packaged, f"no {DEFAULT} in this folder: reading the results that come with teachmatters, {packaged}"
+    if bundled_path().exists():
+        return (
+            bundled_path(),
+            f"no {DEFAULT} in this folder: reading the results that come with teachmatters (--db {BUNDLED})",
+        )
     raise TeachMattersError(f"there is no {DEFAULT} in this folder, and neither --db nor TM_DB. {_FILL.format('')}")
+
+
+def bundled_path() -> Path:
+    """Return the store that comes with the package, the value ``bundled`` of ``--db``."""
+    return Path(__file__).parents[1] / DEFAULT
 
 
 _FILL = "'tm analyze --model random-s16 --metric attn-distance{}' fills one"
@@ -95,6 +106,8 @@ def plain_path(path_or_url: str | StoreLocation) -> StoreLocation:
         return path_or_url
     given = str(path_or_url)
     text = given.strip()
+    if given == BUNDLED:
+        return bundled_path()
     url = _SQLITE.fullmatch(text)
     if url and url["path"] != ":memory:":
         return Path(url["path"]).expanduser()
@@ -111,5 +124,5 @@ def plain_path(path_or_url: str | StoreLocation) -> StoreLocation:
 
 
 def _explicit(db: str | None) -> StoreLocation | None:
-    given = db if db is not None else os.environ.get("TM_DB") or None
+    given = db if db is not None else config.default("db")
     return None if given is None else plain_path(given)

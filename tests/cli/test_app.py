@@ -48,10 +48,12 @@ def test_the_help_shows_the_commands_in_order_and_imports_none_of_them() -> None
         "print(sorted(m for m in sys.modules if m.startswith('teachmatters.cli.')), file=sys.stderr)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stderr.strip() == str([f"teachmatters.cli.{name}" for name in ("app", "output", "specs")])
+    assert answer.stderr.strip() == str(
+        [f"teachmatters.cli.{name}" for name in ("app", "output", "specs", "verbosity")]
+    )
     shown = [line.split()[0] for line in answer.stdout.partition("Commands:\n")[2].splitlines()]
     assert shown == [spec.name for spec in register_commands()]
-    assert (shown[0], shown[-1]) == ("analyze", "db")
+    assert (shown[0], shown[-1]) == ("analyze", "help")
 
 
 @pytest.mark.parametrize("spec", register_commands(), ids=lambda spec: spec.name)
@@ -95,22 +97,42 @@ def test_analyze_then_read(here: Path) -> None:
 def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None:
     asked = ("analyze", "--model", "toy-a", "--data", "toys", "--metric")
     among_others = tm(*asked, "attention")
-    assert "Metric: attn-distance " in among_others.stdout
+    assert "attn-distance " in among_others.stdout
     assert "attn-head-type" not in among_others.stdout
     assert (
-        "omitted (several values per layer): attn-head-type; see 'tm report metric --metric attn-head-type'"
+        "several values per layer: attn-head-type; see 'tm report metric --metric attn-head-type'"
         in among_others.stderr
     )
     alone = tm(*asked, "attn-head-type")
     assert "Metric: attn-head-type " in alone.stdout
-    assert "omitted" not in alone.stderr
+    assert "several values" not in alone.stderr
+
+
+@pytest.mark.usefixtures("toys")
+def test_analyze_prints_one_table_all_of_them_or_none() -> None:
+    asked = ("analyze", "-m", "toy-a", "-m", "toy-b", "--data", "toys", "--metric", "attn-distance", "--metric", "knn")
+    usual, loud, quiet = (tm(*asked, *more) for more in ((), ("-v",), ("-q",)))
+    assert usual.stdout.count("-----\n") == 1
+    assert "score (best layer)" in usual.stdout
+    lines = usual.stderr.splitlines()
+    assert next(line for line in lines if line.startswith("done")).startswith("done   toy-a: attention, knn on toys")
+    assert sum(line.startswith("done") for line in lines) == 2
+    assert len({line for line in lines if line.startswith("note: ")}) == sum(line.startswith("note") for line in lines)
+    assert loud.stdout.count("Metric: ") > 2
+    assert loud.stderr.count("reused toy-a") == 2, "one line per analysis"
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert json.loads(tm(*asked, "-q", "--format", "json").stdout), "data that is asked for is no message"
+    failed = tm("analyze", "-m", "toy-a", "-m", "toy-broken", "--data", "toys", "--metric", "knn", "-q")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr == "failed toy-broken: knn on toys: toy-broken is broken\n"
 
 
 @pytest.mark.usefixtures("toys")
 def test_the_default_data_set_is_named_with_its_size() -> None:
     answer = tm("analyze", "--model", "toy-a", "--metric", "toy-motion")
-    assert "no --data given: toy-video uses 'toys' (20 images)" in answer.stderr
-    assert "toys" not in tm("analyze", "--model", "toy-a", "--metric", "toy-motion").stderr.replace("on toys", "")
+    assert "no --data given: toy-video on 'toys' (20 images)" in answer.stderr
+    again = tm("analyze", "--model", "toy-a", "--metric", "toy-motion")
+    assert "no --data" not in again.stderr
 
 
 @pytest.mark.usefixtures("toys")
@@ -252,7 +274,7 @@ def test_models_are_listed_by_family_then_by_name() -> None:
     table = tm("models").stdout
     assert "dinov2-b14" in table
     assert "dinov2-s14" not in table
-    assert table.splitlines()[2].split()[:2] == ["supervised", "supervised-b16"]
+    assert table.splitlines()[2].split()[:3] == ["supervised", "10", "supervised-b16,"]
     members = tm("models", "dinov2").stdout
     assert [line.split()[0] for line in members.splitlines()[2:4]] == ["dinov2-s14", "dinov2-b14"]
     found = json.loads(tm("models", "mini-*@128", "--format", "json").stdout)

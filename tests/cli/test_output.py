@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from teachmatters import progress
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.tables.formats import Format
@@ -91,6 +92,7 @@ def test_a_reader_that_went_away_is_no_error(size: int, times: int, tmp_path: Pa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line() -> None:
     code = """
+from teachmatters import progress
 from teachmatters.cli import output
 from teachmatters.errors import TeachMattersError
 try:
@@ -127,8 +129,8 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
 
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, 10.0, 31.0, 40.0, 62.0])
-    monkeypatch.setattr("teachmatters.cli.output.time.monotonic", lambda: next(clock))
-    log = output.Log()
+    monkeypatch.setattr("teachmatters.progress.time.monotonic", lambda: next(clock))
+    log = progress.Log(output.say)
     log.begin("dino-b16 on photos", 40)
     for _ in range(4):
         log.advance(10)
@@ -151,7 +153,7 @@ def test_progress_shows_label_and_count_on_a_terminal() -> None:
     from rich.progress import Progress
 
     with Progress(console=rich.console.Console(file=io.StringIO(), force_terminal=True)) as display:
-        bar = output.Bar(display)
+        bar = progress.Bar(display)
         bar.begin("photos", 3)
         bar.advance(2)
         assert [(task.description, task.completed, task.total) for task in display.tasks] == [("photos", 2, 3)]

@@ -153,7 +153,10 @@ def test_reading_falls_back_on_the_package_and_says_so(tmp_path: Path) -> None:
     path, sentence = reading_path(None)
     assert path == packaged
     assert sentence is not None
-    assert str(packaged) in sentence
+    assert "--db bundled" in sentence
+    assert reading_path("bundled") == (packaged, None)
+    with pytest.raises(TeachMattersError, match="the bundled results are only read"):
+        writing_path("bundled")
     Path("results.db").touch()
     assert reading_path(None) == (Path("results.db"), None)
 

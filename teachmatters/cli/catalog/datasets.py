@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from teachmatters.cli import options, output
 from teachmatters.cli.catalog import listing
+from teachmatters.cli.completion import complete_datasets
 from teachmatters.errors import TeachMattersError
 from teachmatters.errors import listing as listed
 
@@ -29,9 +31,13 @@ Examples:
 
 
 def datasets(
-    name: options.NameArgument = None,
+    name: Annotated[
+        str | None,
+        listing.name_argument(complete_datasets, "A data set, a pattern or a kind of data. Default: list all."),
+    ] = None,
     data_root: options.DataRootOption = None,
     preview: options.PreviewOption = None,
+    wide: options.WideOption = False,
     style: options.ListFormatOption = "table",
 ) -> None:
     """List the data sets, or show one."""
@@ -39,13 +45,14 @@ def datasets(
 
     options.check_target(preview, "--preview", (".png",))
     registry = load()
-    if name is None:
+    chosen = _chosen(name, list(registry.datasets.values()))
+    if name is None or chosen:
         if preview is not None:
             raise TeachMattersError(
                 f"--preview {str(preview)!r} needs the name of a data set; 'tm datasets' lists them."
             )
-        rows = [_dataset(spec) for spec in registry.datasets.values()]
-        listing.emit_list(rows, style, ("name", "bundled", "kinds", "summary"))
+        rows = [_dataset(spec) for spec in chosen]
+        listing.emit_list(rows, style, ("name", "bundled", "kinds", "summary"), wide=wide)
         return
     spec = registry.dataset(name)
     shown = _dataset(spec)
@@ -55,6 +62,12 @@ def datasets(
     listing.emit_one(shown, style)
     if opened is not None and preview is not None:
         _draw(opened, preview)
+
+
+def _chosen(name: str | None, specs: Sequence[DatasetSpec]) -> list[DatasetSpec]:
+    """Return all data sets without a name, and those of a pattern or of a kind of data; none for a data set's name."""
+    matched = listing.matching(name or "*", [spec.name for spec in specs])
+    return [spec for spec in specs if spec.name in matched or name in spec.kinds]
 
 
 def _dataset(spec: DatasetSpec) -> dict[str, object]:

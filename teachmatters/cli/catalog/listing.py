@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from teachmatters.cli import options, output
 from teachmatters.reports.tables import formats
@@ -19,13 +22,45 @@ def parameters(declared: Sequence[Parameter]) -> list[str]:
     return [f"{each.name}={text_of(each.default) or 'auto'}: {each.summary}" for each in declared]
 
 
-def emit_list(rows: Sequence[Mapping[str, object]], style: options.ListFormat, columns: Sequence[str]) -> None:
-    """Print all fields as JSON, or the chosen columns as a table."""
+def name_argument(complete: Callable[[str], list[str]], text: str) -> Any:
+    """Return the argument of a command that lists or shows."""
+    return typer.Argument(metavar="[NAME]", help=text, show_default=False, autocompletion=complete)
+
+
+def matching(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that a pattern matches; none if ``name`` is not a pattern.
+
+    >>> matching("mini-m*", ["mini-mae", "mini-dino"]), matching("mini-mae", ["mini-mae"])
+    (['mini-mae'], [])
+    """
+    return [each for each in names if fnmatchcase(each, name)] if any(sign in name for sign in "*?[") else []
+
+
+def emit_list(
+    rows: Sequence[Mapping[str, object]],
+    style: options.ListFormat,
+    columns: Sequence[str],
+    *,
+    wide: bool = True,
+    narrow: Sequence[str] = (),
+) -> None:
+    """Print all fields as JSON, or the chosen columns as a table.
+
+    Args:
+        rows: the fields by name.
+        style: the format.
+        columns: of the table.
+        wide: False to cut the rows of a terminal to its width.
+        narrow: of the table that is cut; by default ``columns``.
+    """
     if style == "json":
         keys = list(rows[0]) if rows else list(columns)
         output.emit_table(keys, [[row[key] for key in keys] for row in rows], "json")
     else:
-        output.emit_table(columns, [[_text(row[column]) for column in columns] for row in rows])
+        cut = not wide and output.on_terminal()
+        columns = narrow if cut and narrow else columns
+        cells = [[_text(row[column]) for column in columns] for row in rows]
+        output.emit_table(columns, output.fitted(columns, cells) if cut else cells)
 
 
 def emit_one(fields: Mapping[str, object], style: options.ListFormat) -> None:

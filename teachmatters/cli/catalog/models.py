@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from teachmatters.cli import options, output
 from teachmatters.cli.catalog import listing
+from teachmatters.cli.completion import complete_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +24,15 @@ Examples:
 
   tm models dinov2
 
-  tm models 'mini-*'
+  tm models 'mini-*' --wide
 
   tm models dino-b16@448
 
   tm models timm/vit_base_patch14_dinov2.lvd142m --format json
 """
 
-FAMILY_COLUMNS = ("family", "alone", "others", "supervision", "licence", "weights_here")
+FAMILY_COLUMNS = ("family", "models", "names", "supervision", "weights_here")
+NARROW = ("name", "supervision", "arch", "image_size", "depth", "licence", "weights_here")
 
 COLUMNS = (
     "name",
@@ -46,7 +48,15 @@ COLUMNS = (
 )
 
 
-def models(name: options.NameArgument = None, style: options.ListFormatOption = "table") -> None:
+def models(
+    name: Annotated[
+        str | None,
+        listing.name_argument(complete_models, "A family, a pattern or a model. Default: list the families."),
+    ] = None,
+    every: options.AllOption = False,
+    wide: options.WideOption = False,
+    style: options.ListFormatOption = "table",
+) -> None:
     """List the models, or show one."""
     from teachmatters.registry import load
 
@@ -55,15 +65,19 @@ def models(name: options.NameArgument = None, style: options.ListFormatOption = 
     alone = [
         spec for spec in members if name in (spec.name, *spec.aliases)
     ]  # the model that a family's bare name means
-    if name is None and style == "table":
-        listing.emit_list(_families(members), style, FAMILY_COLUMNS)
+    if name is None and style == "table" and not every:
+        listing.emit_list(_families(members), style, FAMILY_COLUMNS, wide=wide)
+        output.say(
+            f"{len(members)} models; 'tm models FAMILY' lists one family, --all lists all; "
+            "a family's name means its first model"
+        )
     elif name is None or members != alone:
-        _list(members, style)
+        _list(members, style, wide)
         for spec in alone if style == "table" else []:
             output.emit("")
             _show(spec, style)
     elif any(char in name for char in "*?["):
-        _list(registry.match_models(name), style)
+        _list(registry.match_models(name), style, wide)
     else:
         _show(registry.model(name), style)
 
@@ -75,15 +89,15 @@ def _show(spec: ModelSpec, style: options.ListFormat) -> None:
     listing.emit_one(shown | {"training": training(str(shown["name"])) or None}, style)
 
 
-def _list(specs: Sequence[ModelSpec], style: options.ListFormat) -> None:
+def _list(specs: Sequence[ModelSpec], style: options.ListFormat, wide: bool) -> None:
     rows = [_model(spec) for spec in specs]
     if style == "table":  # 'tm models NAME' shows the other sources
         rows = [row | {"source": str(row["source"] or "").partition(" or ")[0]} for row in rows]
-    listing.emit_list(rows, style, COLUMNS)
+    listing.emit_list(rows, style, COLUMNS, wide=wide, narrow=NARROW)
 
 
 def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
-    """Return one row per family: the model that its bare name means, the others, and how many weights are here."""
+    """Return one row per family: its models, the one that its bare name means first, and how many weights are here."""
     from teachmatters.models.fetch.presence import weights_here
 
     families: dict[str, list[ModelSpec]] = {}
@@ -97,10 +111,12 @@ def _families(specs: Sequence[ModelSpec]) -> list[dict[str, object]]:
         rows.append(
             {
                 "family": name,
-                "alone": f"{alone.name}<id>" if alone.name.endswith("/") else alone.name,
-                "others": [spec.name.removeprefix(f"{name}-") for spec in members if spec is not alone],
+                "models": len(members),
+                "names": [
+                    f"{alone.name}<id>" if alone.name.endswith("/") else alone.name,
+                    *(spec.name.removeprefix(f"{name}-") for spec in members if spec is not alone),
+                ],
                 "supervision": alone.supervision,
-                "licence": alone.licence,
                 "weights_here": here,
             }
         )

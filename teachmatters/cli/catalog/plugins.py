@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from teachmatters.cli import options, output
 from teachmatters.cli.catalog import listing
+from teachmatters.cli.completion import complete_plugins
 from teachmatters.errors import UnknownNameError
 from teachmatters.errors import listing as enumeration
 
@@ -27,7 +28,12 @@ Examples:
 SHOWN = 6  # names of each kind in the text; JSON has all
 
 
-def plugins(name: options.NameArgument = None, style: options.ListFormatOption = "table") -> None:
+def plugins(
+    name: Annotated[
+        str | None, listing.name_argument(complete_plugins, "The plugin to show. Default: list all.")
+    ] = None,
+    style: options.ListFormatOption = "table",
+) -> None:
     """List the plugins, or show one."""
     from teachmatters.registry import load
 

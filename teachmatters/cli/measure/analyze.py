@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import completion, options, output
+from teachmatters.cli.measure.outcomes import ModelLines, show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import NothingToShowError, listing
 
 if TYPE_CHECKING:
-    from teachmatters.api import MetricSpec
+    from teachmatters.reports.cell_rows import Cell
     from teachmatters.runner.requests import Outcome
     from teachmatters.store.location import StoreLocation
     from teachmatters.store.reader import Rows
 
-# Notes that are printed elsewhere: unreadable images, remarks about the data set and about the weights.
-PRINTED_ELSEWHERE = ("skipped", "data", "weights")
+LEGEND = "score (best layer); of a metric without direction: first layer to last layer; -v prints every layer"
 
 HELP = """Measure models on data and record every number in the store.
 
@@ -40,10 +38,22 @@ Examples:
 def analyze(
     model: Annotated[
         list[str],
-        typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="[LABEL=]NAME",
+            help="A model or a pattern ('mini-*'); repeat for more.",
+            autocompletion=completion.complete_models,
+        ),
     ],
     metric: Annotated[
-        list[str], typer.Option("--metric", metavar="NAME", help="An analysis, a metric or a suite; repeat for more.")
+        list[str],
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="An analysis, a metric or a suite; repeat for more.",
+            autocompletion=completion.complete_metrics,
+        ),
     ],
     data: options.DataOption = None,
     data_root: options.DataRootOption = None,
@@ -70,14 +80,14 @@ def analyze(
         typer.Option("--label-seed", metavar="N", help="Training seed of the checkpoints, added to their labels."),
     ] = None,
     db: options.DbOption = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    device: options.DeviceOption = "",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", "-b", metavar="N", help="Inputs per forward pass. Default: depends on the model."),
+        typer.Option("--batch-size", "-b", metavar="N", help="Inputs per pass. Default: depends on the model."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N images (queries, pairs, videos).")
+        int | None, typer.Option("--limit", metavar="N", help="Only the first N images, queries, pairs, videos.")
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -92,10 +102,11 @@ def analyze(
 ) -> None:
     """Measure models on data and record every number in the store."""
     from teachmatters.runner.requests import AnalyzeRequest, EngineRequest
-    from teachmatters.runner.session.analyze import analyze as run
     from teachmatters.store.location import writing_path
 
-    path = writing_path(db)
+    path = writing_path(db)  # before the seconds that the import of torch takes
+    from teachmatters.runner.session.analyze import analyze as run
+
     request = AnalyzeRequest(
         models=model,
         metrics=metric,
@@ -115,7 +126,9 @@ def analyze(
         engine=EngineRequest(name=engine, address=address, shards=shards),
     )
     with output.progress() as display:
-        outcomes = run(request, display)
+        lines = ModelLines(display.say)
+        outcomes = run(request, display, lines)
+        lines.flush()
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if len(failed) == len(outcomes) and len({outcome.reason for outcome in failed}) == 1:
         raise failed[0].error  # type: ignore[misc]  # a failed outcome has one
@@ -125,73 +138,49 @@ def analyze(
         raise typer.Exit(1)
 
 
-def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
-    """Print each outcome, and where the rows went, to standard error."""
-    for outcome in outcomes:
-        output.say(outcome_line(outcome))
-        if outcome.error is not None and os.environ.get("TM_DEBUG") == "1":
-            output.say("".join(traceback.format_exception(outcome.error)))
-    if any(outcome.status == "done" for outcome in outcomes):
-        output.say(f"recorded in {path}")
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """Return one line that describes an outcome."""
-    pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
-    return f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
-
-
-def _detail(outcome: Outcome) -> str:
-    if outcome.status == "failed":
-        return f": {outcome.reason}"
-    setting = f" [{outcome.setting}]" if outcome.setting else ""
-    if outcome.status == "reused":
-        return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures again)"
-    notes = [f"{name}: {_text(value)}" for name, value in outcome.notes.items() if name not in PRINTED_ELSEWHERE]
-    if outcome.skipped:
-        skipped = outcome.notes["skipped"]
-        assert isinstance(skipped, dict)
-        notes.insert(0, f"{outcome.skipped} could not be read and were left out ({listing(skipped, most=3)})")
-    suffix = "".join(f"; {note}" for note in notes)
-    return f"{setting}: {outcome.items:,} images in {outcome.seconds:.1f} s{suffix}"
-
-
-def _text(value: object) -> str:
-    return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
 def show_numbers(path: StoreLocation, outcomes: Sequence[Outcome], style: options.ListFormat) -> None:
-    """Print the numbers of the outcomes: all rows as JSON, or one table per metric."""
+    """Print the numbers of the outcomes: all rows as JSON, one table of best layers, or with -v a table per metric."""
     successful = [outcome for outcome in outcomes if outcome.status != "failed"]
     if style == "json":
         tables = [_rows(path, outcome) for outcome in successful]
         columns = tables[0].columns if tables else ["model", "metric", "layer", "value"]
         output.emit_table(columns, [row for table in tables for row in table.rows], "json")
-        return
-    for dataset, setting, analysis, metric in _tables(successful):
-        models = {label for o in successful if metric in o.metrics for label in (o.model, o.other) if label}
-        output.emit(_table(path, f"{analysis}:{metric}", dataset, setting, tuple(sorted(models))))
+    elif output.level >= output.VERBOSE or (output.level == output.NORMAL and not _show_best(path, successful)):
+        _show_tables(path, successful)
 
 
-def _tables(outcomes: Sequence[Outcome]) -> list[tuple[str, str, str, str]]:
-    """Return the data set, setting, analysis and metric of each table.
+def _show_best(path: StoreLocation, outcomes: Sequence[Outcome]) -> bool:
+    """Print one table, metrics by models; return False if it would be empty, and one metric has a table of its own."""
+    from teachmatters.reports.best_values import best_values
 
-    A metric with several values per layer gets a table only if no other metric was measured.
-    """
+    metrics = {metric for outcome in outcomes for metric in outcome.metrics}
+    found = best_values(path, {_cell(outcome): outcome.metrics for outcome in outcomes})
+    if not found.rows and len(metrics) == 1:
+        return False
+    if found.rows:
+        output.emit_table(found.columns, found.rows, "table", found.bold)
+        output.emit(output.paragraphs([LEGEND]))
+    if found.omitted:
+        output.say(f"not in the table: {listing(found.omitted)}; -v prints every layer of every metric")
+    if detailed := sorted(metrics & _detailed()):
+        output.say(f"several values per layer: {listing(detailed)}; see 'tm report metric --metric {detailed[0]}'")
+    return True
+
+
+def _detailed() -> set[str]:
+    """Return the metrics with numbers, but without one number per layer."""
     from teachmatters.registry import load
 
+    metrics = (metric for spec in load().analyses.values() for metric in spec.metrics)
+    return {m.name for m in metrics if m.level == "layer-pair" or (m.level != "map" and not m.headline)}
+
+
+def _show_tables(path: StoreLocation, outcomes: Sequence[Outcome]) -> None:
+    """Print one table per data set, setting and metric."""
     keys = dict.fromkeys((o.dataset, o.setting, o.analysis, metric) for o in outcomes for metric in sorted(o.metrics))
-    detailed = {metric.name for spec in load().analyses.values() for metric in spec.metrics if _is_detailed(metric)}
-    shown = [key for key in keys if key[-1] not in detailed]
-    if omitted := sorted({key[-1] for key in keys} & detailed if shown else ()):
-        output.say(
-            f"omitted (several values per layer): {listing(omitted)}; see 'tm report metric --metric {omitted[0]}'"
-        )
-    return shown or list(keys)
-
-
-def _is_detailed(metric: MetricSpec) -> bool:
-    return not metric.headline and metric.level != "map"
+    for dataset, setting, analysis, metric in keys:
+        models = {label for o in outcomes if metric in o.metrics for label in (o.model, o.other) if label}
+        output.emit(_table(path, f"{analysis}:{metric}", dataset, setting, tuple(sorted(models))))
 
 
 def _table(path: StoreLocation, metric: str, dataset: str, setting: str, models: tuple[str, ...]) -> str:
@@ -207,10 +196,15 @@ def _table(path: StoreLocation, metric: str, dataset: str, setting: str, models:
 
 
 def _rows(path: StoreLocation, outcome: Outcome) -> Rows:
-    from teachmatters.reports.cell_rows import Cell, read_cell
+    from teachmatters.reports.cell_rows import read_cell
 
-    cell = Cell(outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
-    return read_cell(path, cell, outcome.metrics)
+    return read_cell(path, _cell(outcome), outcome.metrics)
+
+
+def _cell(outcome: Outcome) -> Cell:
+    from teachmatters.reports.cell_rows import Cell
+
+    return Cell(outcome.model, outcome.other, outcome.dataset, outcome.analysis, outcome.setting)
 
 
 app = options.single(analyze, HELP)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from teachmatters.cli import options, output
-from teachmatters.cli.measure.analyze import show_outcomes
+from teachmatters.cli.measure.outcomes import show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import TeachMattersError
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import options, output
-from teachmatters.cli.measure.analyze import outcome_line
+from teachmatters.cli.measure.outcomes import outcome_line
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
+    from teachmatters.progress import Display
     from teachmatters.runner.requests import EngineRequest, Outcome
     from teachmatters.runner.study.model import Study
     from teachmatters.store.location import StoreLocation
@@ -100,7 +101,7 @@ def _run(opened: Study, path: StoreLocation, engine: EngineRequest, style: optio
         raise typer.Exit(1)
 
 
-def _report(display: output.Bar | output.Log, outcome: Outcome) -> None:
+def _report(display: Display, outcome: Outcome) -> None:
     """Report a measured cell at once; the closing table counts reused and failed ones."""
     if outcome.status == "done":
         display.say(outcome_line(outcome))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -45,12 +45,9 @@ def browse(
 ) -> None:
     """Browse the store in Datasette."""
     from teachmatters.reports import datasette_site
-    from teachmatters.store import location
     from teachmatters.store.sqlite import guard
 
-    path, remark = location.reading_path(db)
-    if remark:
-        output.say(remark)
+    path = stores.reading(db)
     guard.limit_memory()
     site = datasette_site.Site(path, _give_up)
     with _listen(port) as listener:

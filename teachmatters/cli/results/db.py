@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
 
 PATH_HELP = """Print the path, or the server address, of the store that reports and queries read.
 
@@ -72,22 +72,16 @@ app = typer.Typer(
 @app.command(help=PATH_HELP)
 def path(db: options.DbOption = None) -> None:
     """Print the store that reports and queries read."""
-    from teachmatters.store import location
-
-    found, remark = location.reading_path(db)
-    if remark:
-        output.say(remark)
+    found = stores.reading(db)
     output.emit(str(found.resolve() if isinstance(found, Path) else found))
 
 
 @app.command(help=INFO_HELP)
 def info(db: options.DbOption = None, style: options.ListFormatOption = "table") -> None:
     """Print the size of a store and whether it needs a migration."""
-    from teachmatters.store import location, migrate
+    from teachmatters.store import migrate
 
-    found, remark = location.reading_path(db)
-    if remark:
-        output.say(remark)
+    found = stores.reading(db)
     facts = migrate.info(found)
     if style == "json":
         output.emit_table(list(facts), [list(facts.values())], style)
@@ -128,10 +122,10 @@ def merge(
     style: options.ListFormatOption = "table",
 ) -> None:
     """Merge the stores of several machines."""
-    from teachmatters.store.location import plain_path
+    from teachmatters.store.location import plain_path, writing_path
     from teachmatters.store.merge.merge import merge
 
-    target = plain_path(into)
+    target = writing_path(into)
     with output.progress() as display:
         merged = merge([plain_path(path) for path in paths], target, display)
     conflicts = [conflict for source in merged for conflict in source.conflicts]

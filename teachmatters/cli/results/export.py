@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
 
 HELP = """Write the view results, or the rows of a query, to a CSV, JSON or Parquet file.
 
@@ -33,14 +33,11 @@ def export(
 ) -> None:
     """Write results, or the rows of a query, to a file."""
     from teachmatters.reports.tables import export
-    from teachmatters.store import location
     from teachmatters.store.sqlite import guard
 
     options.above(timeout, 0, "--timeout")
     options.check_target(out, "--out", SUFFIXES)
-    path, remark = location.reading_path(db)
-    if remark:
-        output.say(remark)
+    path = stores.reading(db)
     guard.limit_memory()
     count = export.export(path, sql or export.RESULTS, out, timeout, output.Pulse().beat)
     output.say(f"Wrote {count:,} {'row' if count == 1 else 'rows'} to {out}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
 
 HELP = """Run a SQL query on the views results, all_results, runs and maps.
 
@@ -30,14 +30,12 @@ def query(
     timeout: Annotated[float, typer.Option("--timeout", metavar="S", help="Time limit in seconds.")] = 30.0,
 ) -> None:
     """Run a SQL query on the store."""
-    from teachmatters.store import location, reader
+    from teachmatters.store import reader
     from teachmatters.store.sqlite import guard
 
     options.at_least(limit, 1, "--limit")
     options.above(timeout, 0, "--timeout")
-    path, remark = location.reading_path(db)
-    if remark:
-        output.say(remark)
+    path = stores.reading(db)
     guard.limit_memory()
     found = reader.query(path, sql, limit=limit, timeout=timeout, most=guard.KEPT)
     output.emit_table(found.columns, found.rows, style)

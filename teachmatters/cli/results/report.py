@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
+from teachmatters.cli.completion import complete_reports
 from teachmatters.cli.results.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.tables import formats
@@ -35,11 +36,14 @@ FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(help="The report. Default: list all.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The report. Default: list all.", show_default=False, autocompletion=complete_reports),
+    ] = None,
     db: options.DbOption = None,
     metric: options.MetricOption = None,
     model: options.ModelOption = None,
-    data: options.DataOption = None,
+    data: options.StoredDataOption = None,
     setting: options.SettingOption = "",
     layers: options.LayersOption = None,
     heads: options.HeadsOption = None,
@@ -108,12 +112,8 @@ def _options(
 
 def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
     from teachmatters.reports.run import run_report
-    from teachmatters.store.location import reading_path
 
-    path, remark = reading_path(db)
-    if remark:
-        output.say(remark)
-    return run_report(spec, path, asked)
+    return run_report(spec, stores.reading(db), asked)
 
 
 def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachmatters.cli import options, output
+from teachmatters.cli import options, output, stores
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
     """
     from teachmatters import registry
     from teachmatters.reports.page.build import NAME, build, count
-    from teachmatters.store.location import reading_path
 
     refused = [f"--{name}" for name in ("metrics", "layers", "heads") if getattr(asked, name)]
     refused += [option for option, used in others.items() if used]
@@ -37,9 +36,7 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
         raise TeachMattersError(f"report {NAME!r} takes no {name}; it takes --model, --data, --setting and --out.")
     target = out or DEFAULT
     options.check_target(target, "--out", (".html", ".htm"))
-    path, remark = reading_path(db)
-    if remark:
-        output.say(remark)
+    path = stores.reading(db)
     specs = list(registry.load().reports.values())
     with output.progress() as display:
         display.begin("drawing", count(specs))

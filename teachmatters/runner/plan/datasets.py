@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from teachmatters import config
 from teachmatters.api import Dataset, DatasetRequest, DatasetSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import call
@@ -46,8 +46,8 @@ def find_root(spec: DatasetSpec, data_root: Path | None) -> Path:
                 f"--data-root {data_root} is not a directory; name the one that holds {spec.name!r}"
             )
         candidates = [data_root, data_root / spec.folder] if spec.folder else [data_root]
-    elif os.environ.get("TM_DATA") and spec.folder:
-        candidates = [Path(os.environ["TM_DATA"]) / spec.folder]
+    elif spec.folder and (parent := config.default("data_root")):
+        candidates = [Path(parent).expanduser() / spec.folder]
     else:
         where = f", or set TM_DATA to the folder that holds {spec.folder}/" if spec.folder else ""
         raise TeachMattersError(

@@ -114,8 +114,16 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
     opener = Opener()
     tasks = [opener.task(wanted, data, run_settings) for wanted, data in fitting]
     if not request.data:
-        remarks += [f"no --data given: {t.spec.name} uses {t.dataset!r} ({len(t.keys):,} images)" for t in tasks]
+        remarks += _default_data(tasks)
     return tasks, remarks + remarks_of(tasks)
+
+
+def _default_data(tasks: Iterable[Task]) -> list[str]:
+    """Return which data set the analyses use by default, and how many images of it: one sentence per data set."""
+    used: dict[str, dict[str, None]] = {}
+    for task in tasks:
+        used.setdefault(f"{task.dataset!r} ({len(task.keys):,} images)", {})[task.spec.name] = None
+    return [f"no --data given: {listing(names)} on {data}" for data, names in used.items()]
 
 
 def remarks_of(tasks: Iterable[Task]) -> list[str]:

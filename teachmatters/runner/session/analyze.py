@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from teachmatters.cache.location import cache_folder
 from teachmatters.errors import TeachMattersError
@@ -17,12 +17,15 @@ from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.store.backend import backend_of
 
 
-def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[Outcome]:
+def analyze(
+    request: AnalyzeRequest, progress: Progress | None = None, on_outcome: Callable[[Outcome], None] | None = None
+) -> list[Outcome]:
     """Measure what the store lacks and commit each run as soon as it is complete.
 
     Args:
         request: models, metrics and data, with the settings of the passes.
         progress: receives the progress.
+        on_outcome: called with each outcome as soon as it is known.
 
     Returns:
         the outcome of each (model or pair, data set, analysis), in the order of the request. A failure does not stop
@@ -52,7 +55,7 @@ def analyze(request: AnalyzeRequest, progress: Progress | None = None) -> list[O
             cache=cache,
             force=request.force,
         )
-        with AnalysisSession(request.db, settings, engine, progress, remarks=remarks) as session:
+        with AnalysisSession(request.db, settings, engine, progress, remarks=remarks, on_outcome=on_outcome) as session:
             session.run(models, tasks)
     return in_order(session.outcomes, [model.label for model in models], tasks)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from teachmatters import config
+from teachmatters.config import DEVICES
 from teachmatters.runner.requests import Dtype
 from teachmatters.runner.study.yaml_fields import Fields, named, shown
 from teachmatters.runner.study.yaml_nodes import SourceLine, read_yaml
@@ -19,7 +21,6 @@ TERMS = ("data", "data_root", "limit", "seed", "dtype", "params")
 STUDY = ("models", "measure", "db", "device", "batch_size", *TERMS)
 ENTRY = ("metrics", "models", *TERMS)
 MODEL = ("name", "label", "weights", "supervision")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = get_args(Dtype)
 
 
@@ -84,7 +85,7 @@ def read_study(path: Path) -> StudyFile:
         entries=tuple(_entry(place, run_settings) for place in study.items("measure")),
         params=_params(study.own.get("params")),
         db=_db(study),
-        device=study.choice("device", DEVICES),
+        device=study.choice("device", DEVICES) if "device" in study.own else config.default("device") or "auto",
         batch_size=study.whole("batch_size", 1),
     )
 

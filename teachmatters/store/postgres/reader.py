@@ -20,6 +20,7 @@ from teachmatters.store.location import Server
 from teachmatters.store.postgres import checks as postgres_checks
 from teachmatters.store.postgres import connection as postgres
 from teachmatters.store.sqlite.guard import first_word
+from teachmatters.store.suggestions import suggestion
 
 if TYPE_CHECKING:
     import psycopg
@@ -151,7 +152,7 @@ def _explained(server: Server, sql: str, error: psycopg.Error) -> TeachMattersEr
         return SqlError(_ONLY)
     if error.sqlstate == "42601" and first_word(sql) not in _READING:
         return SqlError(f"{_ONLY}; this one begins with {first_word(sql)!r}")
-    return postgres.plain_error(server, error) or SqlError(f"{message}. {_VIEWS}")
+    return postgres.plain_error(server, error) or SqlError(f"{message}. {suggestion(message)}")
 
 
 @cache

@@ -10,11 +10,11 @@ from pathlib import Path
 from sys import getsizeof
 from typing import Any, TypeVar
 
-from teachmatters.errors import SqlError, TeachMattersError, listing
-from teachmatters.store import public
+from teachmatters.errors import SqlError, TeachMattersError
 from teachmatters.store.sqlite import guard
 from teachmatters.store.sqlite.deadline import Deadline
 from teachmatters.store.sqlite.files import plain_error
+from teachmatters.store.suggestions import suggestion
 
 ROWS, BYTES, SECONDS = 1000, 4_000_000, 0.1  # a batch ends with whichever comes first
 
@@ -110,4 +110,4 @@ def _explained(path: Path, error: Exception, denied: list[str]) -> TeachMattersE
         return SqlError(f"{text}: a value, or a row that is sorted, may have {guard.LENGTH // 1_000_000} MB")
     if "Could not decode" in text:
         return SqlError(f"a text that is no UTF-8 cannot be decoded. CAST(... AS BLOB) reads its bytes ({text})")
-    return plain_error(path, error) or SqlError(f"{text}. The views are {listing(public.VIEWS)}")
+    return plain_error(path, error) or SqlError(f"{text}. {suggestion(text)}")

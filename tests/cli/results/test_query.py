@@ -33,6 +33,21 @@ def test_the_examples_of_the_help_work(store: Path, monkeypatch: pytest.MonkeyPa
         assert "dino-s16" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        ("SELECT modle FROM results", "no such column: modle. Did you mean 'model'? The views are results, "),
+        ("SELECT r.metrik FROM results AS r", "Did you mean 'metric'?"),
+        ("SELECT * FROM result", "no such table: result. Did you mean 'results'?"),
+        ("SELECT zzz FROM results", "no such column: zzz. The views are results, all_results, runs, maps"),
+    ],
+)
+def test_an_unknown_column_gets_the_nearest_name(store: Path, sql: str, advice: str) -> None:
+    result = query(sql, "--db", store)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert advice in result.stderr
+
+
 def test_every_format_holds_the_same(store: Path) -> None:
     sql = "SELECT model, layer, head, value FROM results WHERE metric = 'attn-distance' ORDER BY 1, 2, 3 LIMIT 9"
     objects = json.loads(query(sql, "--db", store, "--format", "json").stdout)
