@@ -65,6 +65,15 @@ REPORTS = (
         directed=True,
     ),
     ReportSpec(
+        name="published",
+        summary="the last layer on ImageNet, next to the figures that the models' authors publish",
+        sql="teachmatters.reports.published:published.sql",
+        enrich="teachmatters.reports.published.report:enrich",
+        table="teachmatters.reports.published.report:table",
+        draw="teachmatters.reports.published.report:draw",
+        metrics=("knn-top1", "linear-top1"),
+    ),
+    ReportSpec(
         name="summary",
         summary="all models, all tasks: best scores and mean ranks",
         sql="teachmatters.reports.builtin:sql/summary.sql",
