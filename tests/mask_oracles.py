@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 Array = NDArray[np.float64]
 
@@ -38,6 +39,12 @@ def iou(attention: Array, grid: tuple[int, int], reader: str, truth: set[int], m
     merged = [sum(weights) for weights in zip(*reads, strict=True)]
     predicted = [smallest_set(weights, mass) for weights in [*reads, merged]]
     return [len(some & truth) / len(some | truth) for some in predicted]
+
+
+def chance(size: int, truth: int, patches: int) -> float:
+    """The IoU to expect of so many random patches, by SciPy's hypergeometric distribution."""
+    overlaps = np.arange(1, min(size, truth) + 1)
+    return float((hypergeom.pmf(overlaps, patches, truth, size) * overlaps / (truth + size - overlaps)).sum())
 
 
 def artefacts(tokens: Array, factor: float) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,11 +51,15 @@ def merge_scores(states: Sequence[State], name: str) -> State:
     return {f"{name}/index": index[order], f"{name}/values": values[order]}
 
 
-def mean_record(metric: str, layer: int, scores: NDArray[np.float32], head: int = 0) -> Record:
+def mean_record(
+    metric: str, layer: int, scores: NDArray[np.floating[Any]], head: int = 0, category: str = ""
+) -> Record:
     """Return the record of a mean over images, with the deviation and the number of images."""
     wide = scores.astype(np.float64)
     std = float(wide.std(ddof=1)) if len(wide) > 1 else None
-    return Record(metric=metric, layer=layer, head=head, value=float(wide.mean()), std=std, n=len(wide))
+    return Record(
+        metric=metric, layer=layer, head=head, category=category, value=float(wide.mean()), std=std, n=len(wide)
+    )
 
 
 def record_headline(

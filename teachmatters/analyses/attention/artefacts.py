@@ -1,4 +1,4 @@
-"""The artefacts analysis: patches whose tokens have an unusually large norm, and the attention on them."""
+"""The artefacts analysis: the norms of patch tokens, those that are unusually large, and the attention on them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from teachmatters.analyses.attention import patch_norms
 from teachmatters.analyses.scores import Scores, merge_scores, record_headline
 from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.attention.artefacts import artefact_mass, artefacts
@@ -15,7 +16,7 @@ SHARE, MASS = "artefact-share", "artefact-mass"
 
 
 class ArtefactsAnalysis(Analysis):
-    """An analysis with a share for each image and layer, and a mass for each image and layer but the last."""
+    """An analysis with a share and norms for each image and layer, and a mass for each image and layer but the last."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"block", "attention"} if MASS in metrics else {"block"}))
@@ -24,6 +25,7 @@ class ArtefactsAnalysis(Analysis):
         self.context = context
         depth = context.model.depth
         self.scores = {SHARE: Scores(depth), MASS: Scores(depth - 1)}
+        self.norms = patch_norms.PatchNorms(context)
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         index = [row.index for row in batch.rows]
@@ -31,16 +33,22 @@ class ArtefactsAnalysis(Analysis):
             tokens = batch.values[:, self.context.model.prefix :]
             self.where = artefacts(tokens, self.context.parameters["factor"])
             self.scores[SHARE].add(layer, self.where.to(accumulator(self.where.device)).mean(dim=1), index)
+            if patch_norms.NAME in self.context.metrics:
+                self.norms.add(layer, batch.values, index)
         elif (
             layer > 1
         ):  # A block's attention comes before its output, so these are the artefacts of the previous block.
             self.scores[MASS].add(layer - 1, artefact_mass(batch.values, self.where), index)
 
     def state(self) -> State:
-        return {**self.scores[SHARE].state(SHARE), **self.scores[MASS].state(MASS)}
+        return {**self.scores[SHARE].state(SHARE), **self.scores[MASS].state(MASS), **self.norms.state()}
 
     def merge(self, states: Sequence[State]) -> State:
-        return {**merge_scores(states, SHARE), **merge_scores(states, MASS)}
+        return {
+            **merge_scores(states, SHARE),
+            **merge_scores(states, MASS),
+            **patch_norms.merge_norms(states),
+        }
 
     def compute(self, state: State) -> Result:
         result = Result()
@@ -52,4 +60,6 @@ class ArtefactsAnalysis(Analysis):
             if metric in self.context.metrics and units:
                 for layer, scores in enumerate(values.T, start=1):
                     record_headline(result, metric, layer, scores, units)
+        if patch_norms.NAME in self.context.metrics:
+            self.norms.record(result, state)
         return result

@@ -13,7 +13,7 @@ from torch import Tensor
 from teachmatters.analyses.scores import Scores, mean_record, merge_scores, record_headline
 from teachmatters.api import Analysis, Batch, Context, InputSpec, Mask, Parameters, Result, Row, State, Tap
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.attention.iou import Reader, attention_read, heaviest, iou
+from teachmatters.measures.attention.iou import Reader, attention_read, expected_iou, heaviest, iou
 
 COUNTS = {
     "vanished": "objects that vanish on the grid, left out",
@@ -23,7 +23,10 @@ COUNTS = {
 
 
 class AttentionIoUAnalysis(Analysis):
-    """An analysis with an IoU for each image, layer, reader and head, and for all heads merged."""
+    """An analysis with an IoU for each image, layer, reader and head, and for all heads merged.
+
+    For the IoU to expect by chance, it also keeps the sizes of the masks: those of the heads, and last the true one.
+    """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec(taps=frozenset({"attention"}))
@@ -31,7 +34,8 @@ class AttentionIoUAnalysis(Analysis):
     def start(self, context: Context) -> None:
         self.context = context
         self.readers = readers(context.metrics)
-        self.scores = Scores(context.model.depth, (len(self.readers), context.model.heads + 1))
+        shape = len(self.readers), context.model.heads + 1
+        self.scores, self.sizes = Scores(context.model.depth, shape), Scores(context.model.depth, shape)
         self.counts = dict.fromkeys(COUNTS, 0)
         self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
         self.kept: list[int] = []
@@ -44,8 +48,11 @@ class AttentionIoUAnalysis(Analysis):
         attention = batch.values
         if len(self.kept) < len(batch.rows):
             attention = attention[torch.tensor(self.kept, device=attention.device)]
-        scores = torch.stack([self._score(attention, reader) for reader in self.readers], dim=1)
-        self.scores.add(layer, scores, [batch.rows[i].index for i in self.kept])
+        predicted = torch.stack([self._predict(attention, reader) for reader in self.readers], dim=1)
+        index = [batch.rows[i].index for i in self.kept]
+        self.scores.add(layer, iou(predicted, self.truth), index)
+        masks = torch.cat([predicted[:, :, :-1], self.truth.expand(-1, len(self.readers), -1, -1)], dim=2)
+        self.sizes.add(layer, masks.sum(dim=-1), index)
 
     def _look_at_masks(self, rows: Sequence[Row]) -> None:
         """Find the rows of the batch with an object, and the object's patches, once for all layers."""
@@ -56,24 +63,26 @@ class AttentionIoUAnalysis(Analysis):
         self.counts["bare"] += len(rows) - len(self.kept)
         if self.kept:
             truth = np.stack([np.any(there[i], axis=0).ravel() for i in self.kept])
-            self.truth = torch.from_numpy(truth)[:, None].to(self.context.device)
+            self.truth = torch.from_numpy(truth)[:, None, None].to(self.context.device)
 
-    def _score(self, attention: Tensor, reader: Reader) -> Tensor:
-        """Compute IoUs (B, H + 1), with the merged heads last."""
+    def _predict(self, attention: Tensor, reader: Reader) -> Tensor:
+        """Compute masks (B, H + 1, h w), with the merged heads last."""
         read = attention_read(attention, self.context.model.grid, reader)
         read = torch.cat([read, read.sum(dim=1, keepdim=True)], dim=1)
         predicted, empty = heaviest(read, self.context.parameters["mass"])
         self.empty += empty[:, :-1].sum()
-        return iou(predicted, self.truth)
+        return predicted
 
     def state(self) -> State:
-        return {**self.scores.state("iou"), **self.counts, "empty": int(self.empty)}
+        scores = {**self.scores.state("iou"), **self.sizes.state("sizes")}
+        return {**scores, **self.counts, "empty": int(self.empty)}
 
     def merge(self, states: Sequence[State]) -> State:
-        return {**merge_scores(states, "iou"), **{name: sum(int(s[name]) for s in states) for name in COUNTS}}
+        scores = {**merge_scores(states, "iou"), **merge_scores(states, "sizes")}
+        return {**scores, **{name: sum(int(s[name]) for s in states) for name in COUNTS}}
 
     def compute(self, state: State) -> Result:
-        index, values = np.asarray(state["iou/index"]), np.asarray(state["iou/values"])
+        index, values, sizes = (np.asarray(state[name]) for name in ("iou/index", "iou/values", "sizes/values"))
         if not len(index):
             raise TeachMattersError(
                 f"no object is left on the grid in any of {state['bare']} images; take more, or other data"
@@ -83,7 +92,21 @@ class AttentionIoUAnalysis(Analysis):
         for layer in range(1, self.context.model.depth + 1):
             for place, reader in enumerate(self.readers):
                 self._record(result, layer, reader, values[:, layer - 1, place], units)
+                if f"attn-iou-{reader}-chance" in self.context.metrics:
+                    self._record_chance(result, layer, reader, sizes[:, layer - 1, place])
         return result
+
+    def _record_chance(self, result: Result, layer: int, reader: Reader, sizes: NDArray[Any]) -> None:
+        """Add the records of one reader's IoU by chance from its (n, H + 1) sizes of masks, the true one last."""
+        predicted, truth = sizes[:, :-1].astype(np.int64), sizes[:, -1].astype(np.int64)
+        chance = np.empty(predicted.shape)
+        rows, columns = self.context.model.grid
+        for size in np.unique(truth):  # equal masks have equal chances
+            some, back = np.unique(predicted[truth == size], return_inverse=True)
+            expected = expected_iou(torch.from_numpy(some), int(size), rows * columns).numpy()
+            chance[truth == size] = expected[back].reshape(-1, predicted.shape[1])
+        for head, scores in enumerate([chance.mean(axis=1), *chance.T]):
+            result.records.append(mean_record(f"attn-iou-{reader}-chance", layer, scores, head))
 
     def _record(self, result: Result, layer: int, reader: Reader, scores: NDArray[Any], units: tuple[str, ...]) -> None:
         """Add the records of one reader from its (n, H + 1) IoUs."""

@@ -13,6 +13,7 @@ _WAYS: tuple[tuple[str, str, str, Level], ...] = (
     ("", "", "Overlap of objects with the heaviest patches of {}; mean over heads.", "head"),
     ("-merged", ", heads merged", "Overlap of objects with the heaviest patches of {}, all heads summed.", "layer"),
     ("-best", ", best head", "Overlap of objects with the heaviest patches of {}, each image's best head.", "layer"),
+    ("-chance", ", by chance", "IoU to expect of as many patches as the heaviest ones of {}, drawn at random.", "head"),
 )
 
 ATTENTION_IOU = AnalysisSpec(
@@ -27,11 +28,11 @@ ATTENTION_IOU = AnalysisSpec(
             title=f"IoU of {who}{way}",
             summary=summary.format(who),
             unit="",
-            higher_is_better=True,
+            higher_is_better=None if suffix == "-chance" else True,
             bounds=(0.0, 1.0),
             level=level,
             needs_class_token=needs_class_token,
-            source="Caron et al. 2021; Walmer et al. 2023",
+            source="" if suffix == "-chance" else "Caron et al. 2021; Walmer et al. 2023",
         )
         for reader, who, needs_class_token in _READERS
         for suffix, way, summary, level in _WAYS
@@ -73,6 +74,16 @@ ARTEFACTS = AnalysisSpec(
             unit="",
             higher_is_better=None,
             bounds=(0.0, 1.0),
+            source="Darcet et al. 2024",
+        ),
+        MetricSpec(
+            name="patch-norm",
+            title="norm of patch tokens",
+            summary="Mean L2 norm of a block's patch tokens; categories: quantiles, class token, registers.",
+            unit="",
+            higher_is_better=None,
+            bounds=(0.0, None),
+            level="category",
             source="Darcet et al. 2024",
         ),
     ),

@@ -25,9 +25,26 @@ def artefacts(tokens: Tensor, factor: float) -> Tensor:
     >>> artefacts(torch.tensor([[[1.0], [1.0], [1.0], [9.0]]]), factor=3).tolist()
     [[False, False, False, True]]
     """
-    lengths: Tensor = vector_norm(tokens, dim=-1, dtype=accumulator(tokens.device))
+    lengths = token_norms(tokens)
     # quantile gives the mean of the middle two; torch.median gives the lower of them.
     return lengths > factor * lengths.quantile(0.5, dim=-1, keepdim=True)
+
+
+def token_norms(tokens: Tensor) -> Tensor:
+    """Compute the L2 norm of every token.
+
+    Args:
+        tokens: (..., D).
+
+    Returns:
+        (...), in float64 where the device has it.
+
+    >>> import torch
+    >>> token_norms(torch.tensor([[3.0, 4.0], [0.0, 1.0]])).tolist()
+    [5.0, 1.0]
+    """
+    norms: Tensor = vector_norm(tokens, dim=-1, dtype=accumulator(tokens.device))
+    return norms
 
 
 def artefact_mass(attention: Tensor, where: Tensor) -> Tensor:

@@ -78,3 +78,33 @@ def iou(predicted: Tensor, truth: Tensor) -> Tensor:
     """
     wide = accumulator(predicted.device)
     return (predicted & truth).sum(dim=-1).to(wide) / (predicted | truth).sum(dim=-1).to(wide)
+
+
+def expected_iou(predicted: Tensor, truth: int, patches: int) -> Tensor:
+    """Compute the IoU to expect of as many patches, drawn at random without replacement.
+
+    The overlap i of k drawn patches with m true ones is hypergeometric, so the value is the sum over i of
+    hypergeom(i; N, m, k) i / (m + k - i). It is 0 where nothing is predicted.
+
+    Args:
+        predicted: int64 (n,), k, the numbers of predicted patches.
+        truth: m, the number of true patches, at least 1.
+        patches: N, the number of all patches.
+
+    Returns:
+        float64 (n,), between 0 and 1.
+
+    >>> round(expected_iou(torch.tensor([2]), 1, 4).item(), 4)  # a hit, worth a half, in half of the draws
+    0.25
+    """
+    log_factorial = torch.arange(1, patches + 2, dtype=torch.float64).lgamma()
+
+    def log_binomial(n: int, k: Tensor) -> Tensor:
+        return log_factorial[n] - log_factorial[k] - log_factorial[n - k]
+
+    k, overlap = predicted[:, None], torch.arange(1, truth + 1)
+    missed = k - overlap
+    possible = (missed >= 0) & (missed <= patches - truth)
+    missed = missed.clamp(0, patches - truth)
+    log_chance = log_binomial(truth, overlap) + log_binomial(patches - truth, missed) - log_binomial(patches, k)
+    return torch.where(possible, log_chance.exp() * overlap / (truth + missed), 0.0).sum(dim=-1)

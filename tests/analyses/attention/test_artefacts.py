@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from teachmatters.analyses.attention import patch_norms
 from teachmatters.analyses.attention.artefacts import ArtefactsAnalysis
 from teachmatters.api import Batch, Context, Item, ModelInfo, Result, Row
 from tests import mask_oracles as oracles
@@ -108,3 +109,41 @@ def test_a_model_of_one_block_has_no_next_one() -> None:
     result, _, _ = measured(info(depth=1), BOTH, 4)
     assert [(r.metric, r.layer) for r in result.records] == [("artefact-share", 1)]
     assert result.notes == {"no artefact-mass": "a model of one block has no next one"}
+
+
+def norms_by_loop(tokens: Any, some: slice) -> Any:
+    """The mean over images of the image's mean norm, and its deviation over images."""
+    means = [np.mean([sum(x**2 for x in token) ** 0.5 for token in image[some]]) for image in tokens]
+    return pytest.approx(np.mean(means), rel=1e-6), pytest.approx(np.std(means, ddof=1), rel=1e-5), COUNT
+
+
+@pytest.mark.parametrize(("registers", "size"), [(0, 1), (4, 3)])
+def test_norms_equal_the_loop(registers: int, size: int) -> None:
+    model = info(registers=registers)
+    result, tokens, _ = measured(model, frozenset({"patch-norm"}), size)
+    found = {(r.layer, r.category): (r.value, r.std, r.n) for r in result.records}
+    assert len(found) == len(result.records) == DEPTH * (6 + bool(registers))
+    for layer in range(1, DEPTH + 1):
+        of_layer = tokens[:, layer - 1]
+        assert found[layer, ""] == norms_by_loop(of_layer, slice(model.prefix, None))
+        assert found[layer, "cls"] == norms_by_loop(of_layer, slice(0, 1))
+        if registers:
+            assert found[layer, "register"] == norms_by_loop(of_layer, slice(1, 5))
+        every = sorted(sum(x**2 for x in token) ** 0.5 for image in of_layer for token in image[model.prefix :])
+        for category, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
+            place = share * (len(every) - 1)
+            low, high = every[int(place)], every[min(int(place) + 1, len(every) - 1)]
+            expected = pytest.approx(low + (place - int(place)) * (high - low), rel=1e-6)
+            assert found[layer, category] == (expected, None, len(every))
+    assert {each.name for each in result.maps} == {"unit:patch-norm"}
+
+
+def test_quantiles_of_too_many_tokens_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {(r.layer, r.category): r.value for r in measured(info(), frozenset({"patch-norm"}), 4)[0].records}
+    monkeypatch.setattr(patch_norms, "MOST_TOKENS", 5 * COUNT + 3)
+    results = [measured(info(), frozenset({"patch-norm"}), size)[0] for size in (1, 4)]
+    assert results[0].records == results[1].records, "batches do not matter"
+    assert {r.n for r in results[0].records if r.category == "p99"} == {5 * COUNT}
+    assert results[0].notes == {"patch-norm: patches of each image that the quantiles are of": 5}
+    means = {(r.layer, r.category): r.value for r in results[0].records if r.category in ("", "cls")}
+    assert means.items() <= whole.items()

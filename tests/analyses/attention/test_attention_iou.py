@@ -92,6 +92,7 @@ def test_every_number_equals_the_loop(grid: tuple[int, int], registers: int, siz
             maps = attention[:, layer - 1].double().numpy()
             expected = np.array([oracles.iou(maps[i], grid, reader, truths[i], 0.6) for i in seen])
             check(result, f"attn-iou-{reader}", layer, expected)
+            check_chance(result, reader, layer, grid, [maps[i] for i in seen], [truths[i] for i in seen])
     assert result.notes == {
         "objects that vanish on the grid, left out": 2,
         "images without an object on the grid, left out": 3,
@@ -111,6 +112,22 @@ def check(result: Result, metric: str, layer: int, expected: NDArray[np.float64]
         assert unit.units == ("image 0", "image 1", "image 3", "image 4")
     for head in range(1, HEADS + 1):
         assert row(result, metric, layer, head).value == pytest.approx(heads[:, head - 1].mean())
+
+
+def check_chance(
+    result: Result, reader: Reader, layer: int, grid: tuple[int, int], maps: Sequence[Any], truths: Sequence[set[int]]
+) -> None:
+    """Of as many patches as each head's smallest set has."""
+    expected = []
+    for image, truth in zip(maps, truths, strict=True):
+        reads = [oracles.read(head, grid, reader) for head in image]
+        sizes = [len(oracles.smallest_set(weights, 0.6)) for weights in reads]
+        expected.append([oracles.chance(size, len(truth), len(reads[0])) for size in sizes])
+    for head, scores in enumerate([np.mean(expected, axis=1), *np.transpose(expected)]):
+        found = row(result, f"attn-iou-{reader}-chance", layer, head)
+        assert (found.value, found.std, found.n) == (
+            pytest.approx(scores.mean()), pytest.approx(scores.std(ddof=1), abs=1e-9), len(truths),
+        )  # fmt: skip
 
 
 def test_a_head_that_looks_at_nothing_but_the_object_has_an_iou_of_1() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.attention.iou import Reader, attention_read, heaviest, iou
+from teachmatters.measures.attention.iou import Reader, attention_read, expected_iou, heaviest, iou
 from tests import mask_oracles as oracles
 
 GRIDS = [((3, 3), 1), ((4, 4), 1), ((2, 5), 1), ((5, 2), 5), ((3, 4), 0), ((1, 1), 1)]
@@ -77,3 +77,20 @@ def test_iou_of_sets() -> None:
         assert value == pytest.approx(len(members(a) & members(b)) / len(members(a) | members(b)))
     assert iou(truth, truth).tolist() == [1.0] * 30
     assert iou(~truth, truth).tolist() == [0.0] * 30
+
+
+@pytest.mark.parametrize("patches", [1, 6, 196, 1369])
+def test_the_iou_by_chance_equals_the_hypergeometric_mean(patches: int) -> None:
+    step = max(1, patches // 5)
+    sizes, truths = range(0, patches + 1, step), range(1, patches + 1, step)
+    for truth in truths:
+        found = expected_iou(torch.tensor(sizes), truth, patches)
+        assert found.tolist() == pytest.approx([oracles.chance(size, truth, patches) for size in sizes], abs=1e-10)
+
+
+def test_the_iou_by_chance_is_that_of_random_draws() -> None:
+    rng, truth = np.random.default_rng(0), set(range(5))
+    draws = [set(rng.choice(20, 8, replace=False).tolist()) for _ in range(4000)]
+    mean = float(np.mean([len(draw & truth) / len(draw | truth) for draw in draws]))
+    assert expected_iou(torch.tensor([8]), 5, 20).item() == pytest.approx(mean, abs=0.005)
+    assert expected_iou(torch.tensor([20]), 5, 20).item() == pytest.approx(5 / 20), "all patches are no draw"
