@@ -1,4 +1,4 @@
-"""The paper's figure of attention and object masks: one row of panels per data set, one column per query."""
+"""The paper's figure of attention and object masks: best head and mean over heads, one column per query."""
 
 from __future__ import annotations
 
@@ -10,37 +10,64 @@ from teachmatters.reports.tables import frames
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+CHANCE = "-chance"
+CHANCE_LOOK = style.Look("#7F7F7F", ":", "")
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Draw one row of panels per data set, one panel per metric and one line per model, all on the same axes."""
+    """Draw one panel per data set and metric, all on the same axes: one line per model, and thin dots for its chance.
+
+    Chance is the overlap of as many random patches. It has no panel of its own unless nothing else was requested.
+    """
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)
     metrics = [name for name in options.metrics if any(row["metric"] == name for row in every)]
-    places = list(dict.fromkeys((row["dataset"], row["split"]) for row in every))
-    columns = len(metrics)
-    figure, axes = plots.panels(len(places) * columns, columns=columns)
-    looks, top = style.looks(every), 1.08 * max(row["value"] for row in every) or 1.0
-    for number, ax in enumerate(axes):
-        place, metric = places[number // columns], metrics[number % columns]
+    metrics = [name for name in metrics if not name.endswith(CHANCE)] or metrics
+    panels = [
+        (place, metric)
+        for place in dict.fromkeys((row["dataset"], row["split"]) for row in every)
+        for metric in metrics
+    ]
+    columns = _columns(metrics)
+    figure, axes = plots.panels(len(panels), columns=columns)
+    looks = style.looks(every)
+    top = 1.08 * max(value for row in every for value in (row["value"], row["chance"] or 0)) or 1.0
+    for ax, (place, metric) in zip(axes, panels, strict=True):
         panel = [row for row in every if (row["dataset"], row["split"], row["metric"]) == (*place, metric)]
         for model, look in looks.items():
             _line(ax, [row for row in panel if row["model"] == model], look, plots.same_depth(every))
-        facts = options.of(metric)
-        ax.set_title(plots.label(facts.title or facts.name, longest=44))
+        mean = ", mean" if metric.count("-") == 2 else ""  # a metric of heads, whose own row is their mean
+        ax.set_title(plots.label((options.of(metric).title or metric) + mean, longest=44))
         ax.set_ylim(0, top)
-    for ax, (dataset, _) in zip(axes[::columns], places, strict=True):
-        ax.set_ylabel(plots.label(dataset) if len(places) > 1 else "")
+    several = len({place for place, _ in panels}) > 1
+    for ax, ((dataset, _), _) in zip(axes[::columns], panels[::columns], strict=True):
+        ax.set_ylabel(plots.label(dataset) if several else "")
     plots.layer_axis(axes, every, plots.bottom(axes, columns=columns))
-    plots.legend(figure, looks)
+    known = any(row["chance"] is not None for row in every)
+    plots.legend(figure, looks | ({"one head by chance": CHANCE_LOOK} if known else {}))
     return figure
 
 
-def _line(ax: Any, rows: list[dict[str, Any]], look: style.Look, by_number: bool) -> None:
+def _columns(metrics: list[str]) -> int:
+    """Return the number of columns: one per query, where each query has equally many metrics.
+
+    >>> _columns(["attn-iou-cls-best", "attn-iou-center-best", "attn-iou-cls", "attn-iou-center"])
+    2
+    """
+    queries = len({name.split("-")[2] for name in metrics})
+    return queries if len(metrics) % queries == 0 else len(metrics)
+
+
+def _line(ax: Axes, rows: list[dict[str, Any]], look: style.Look, by_number: bool) -> None:
     from teachmatters.reports.figures.plots import position
 
     rows = sorted(rows, key=lambda row: int(row["layer"]))
     x = [position(row, by_number) for row in rows]
     ax.plot(x, [row["value"] for row in rows], color=look.colour, linestyle=look.line, marker=look.marker)
+    chance = [(place, row["chance"]) for place, row in zip(x, rows, strict=True) if row["chance"] is not None]
+    if chance:
+        ax.plot(*zip(*chance, strict=True), color=look.colour, linestyle=CHANCE_LOOK.line, linewidth=1.0)

@@ -16,6 +16,8 @@ BEST_LAYER_METRICS = (
     "purity-part",
 )
 
+IOU_QUERIES = ("cls", "spatial", "center")
+
 RESIDUAL_METRICS = (
     "residual-cka-attn",
     "residual-cka-mlp",
@@ -48,11 +50,11 @@ REPORTS = (
     ),
     ReportSpec(
         name="attention-iou",
-        summary="how well attention covers objects: class token and patches, each image's best head",
-        sql="teachmatters.reports.builtin:sql/layers.sql",
+        summary="how well attention covers objects, and by chance: best head and mean, class token and patches",
+        sql="teachmatters.reports.builtin:sql/attention_iou.sql",
         table="teachmatters.reports.builtin.metric:table",
         draw="teachmatters.reports.builtin.attention_iou:draw",
-        metrics=("attn-iou-cls-best", "attn-iou-spatial-best", "attn-iou-center-best"),
+        metrics=tuple(f"attn-iou-{query}{way}" for way in ("-best", "", "-chance") for query in IOU_QUERIES),
     ),
     ReportSpec(
         name="best-layers",
