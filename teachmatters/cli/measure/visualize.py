@@ -1,24 +1,27 @@
-"""``tm visualize``: draw attention over images."""
+"""``tm visualize``: draw attention, principal components and similarity over images, or write the explorer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teachmatters.cli import options, output
+from teachmatters.cli.measure.draw import FigureChoices, GridChoice, ScaleChoice, ViewChoice, draw_figures
+from teachmatters.cli.measure.explorer import explorer_page
 from teachmatters.cli.measure.figures import FigureWriter, image_files
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
-    from teachmatters.runner.visualize.visualize import FailedImage
+    from teachmatters.runner.visualize.request import FailedImage
 
-HELP = """Draw a model's attention over images, in grids of layers, heads and query positions.
+HELP = """Draw a model's attention over images, or look at it patch by patch in a browser.
 
 Each image gets three figures: layers x heads (for the first position), heads x positions (in the last layer) and
-layers x positions (averaged over heads).
+layers x positions (averaged over heads). --view pca and --view similarity draw the patch tokens of all images together,
+layer by layer. --html writes one file for a browser that shows all of it for any patch; it works offline.
 
 Examples:
 
@@ -27,12 +30,23 @@ Examples:
   tm visualize images/cats/0.png images/dogs/0.png -m random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads
 
   tm visualize images/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
+
+  tm visualize images/cats --model mini-dino --view similarity --at 4:3
+
+  tm visualize images/cats images/dogs --model mini-dino --model mini-mae --html explorer.html
 """
 
-GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]
 ImagesArgument = Annotated[
     list[Path], typer.Argument(metavar="IMAGE...", help="Files, or folders of images.", show_default=False)
 ]
+
+# What each output does not use; giving it is an error.
+UNUSED = {
+    "--view attention": ("--at", "--foreground"),
+    "--view pca": ("--heads", "--positions", "--grid", "--at"),
+    "--view similarity": ("--heads", "--positions", "--grid", "--foreground"),
+    "--html": ("--view", "--positions", "--grid", "--at", "--scale", "--out"),
+}
 
 
 def visualize(
@@ -41,6 +55,7 @@ def visualize(
         list[str],
         typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
     ],
+    view: Annotated[ViewChoice | None, typer.Option("--view", help="What to draw.  [default: attention]")] = None,
     layers: options.LayersOption = None,
     heads: Annotated[
         str | None, typer.Option("--heads", metavar="LIST", help="Only these heads, from 1: '1,6,12' or '1-3'.")
@@ -54,8 +69,35 @@ def visualize(
             "patch to itself), ROW:COLUMN, diagonal (one patch per row). Default: the first eight.",
         ),
     ] = None,
-    grid: Annotated[GridChoice, typer.Option("--grid", help="The figure to draw.")] = "all",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the figures.")] = Path("attention"),
+    grid: Annotated[
+        GridChoice | None, typer.Option("--grid", help="The figure of attention to draw.  [default: all]")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="ROW:COLUMN",
+            help="For similarity: the patch of the first image, or top, left, center, right, bottom.  "
+            "[default: center]",
+        ),
+    ] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="For pca: only the foreground, by the first component.")
+    ] = False,
+    scale: Annotated[
+        ScaleChoice | None,
+        typer.Option(
+            "--scale",
+            help="Colours up to the maximum of each map (own), of all maps (shared), or up to 5 times uniform "
+            "attention.  [default: uniform for attention, else shared]",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the explorer instead of figures.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the figures.  [default: the view's name]")
+    ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,12 +112,13 @@ def visualize(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed, for untrained models.")] = 0,
 ) -> None:
     """Draw a model's attention over images."""
-    from teachmatters.measures.attention.attention_views import KINDS
-    from teachmatters.runner.visualize.visualize import FailedImage, VisualizeRequest
-    from teachmatters.runner.visualize.visualize import visualize as run
+    from teachmatters.runner.visualize.request import VisualizeRequest
 
-    if out.exists() and not out.is_dir():
-        raise TeachMattersError(f"--out {str(out)!r} is a file; name a folder")
+    given = {
+        "--view": view, "--heads": heads, "--positions": positions, "--grid": grid, "--at": at,
+        "--foreground": foreground or None, "--scale": scale, "--out": out,
+    }  # fmt: skip
+    _check_used("--html" if html else f"--view {view or 'attention'}", given)
     request = VisualizeRequest(
         images=image_files(images),
         models=model,
@@ -87,26 +130,54 @@ def visualize(
         dtype=dtype,  # type: ignore[arg-type]  # the runner checks the name
         seed=seed,
     )
-    writer = FigureWriter(out, request.images, KINDS if grid == "all" else (grid,))
-    failed: list[FailedImage] = []
     with output.progress() as display:
-        for views in run(request, display):
-            if isinstance(views, FailedImage):
-                failed.append(views)
-                continue
-            try:
-                for path in writer.draw(views):
-                    display.say(f"Drew {path}")
-            except TeachMattersError as error:
-                failed.append(FailedImage(what=f"{views.image} in {views.model}", error=error))
-    _report_failures(failed, writer)
+        if html:
+            _check_html(html)
+            page, failed = explorer_page(request, display, only_foreground=foreground)
+            output.write_file(html, page)
+            written = True
+        else:
+            writer = FigureWriter(_folder(out or Path(view or "attention")), request.images)
+            choices = FigureChoices(
+                view=view or "attention", grid=grid or "all", at=at or "center", foreground=foreground, scale=scale
+            )
+            failed = list(draw_figures(writer, request, choices, display))
+            written = bool(writer.written)
+    _report_failures(failed, written)
 
 
-def _report_failures(failed: Sequence[FailedImage], writer: FigureWriter) -> None:
-    """Print the failures and exit with 1; a single reason without any figure is the command's own error."""
+def _check_used(wanted: str, given: Mapping[str, object]) -> None:
+    """Reject a given option that the wanted output does not use.
+
+    Raises:
+        TeachMattersError: there is one.
+    """
+    for option in UNUSED[wanted]:
+        if given[option] is not None:
+            uses = [other for other, unused in UNUSED.items() if option not in unused]
+            raise TeachMattersError(
+                f"{option} has no effect with {wanted}: use it with {listing(uses)}, or leave it out"
+            )
+
+
+def _check_html(file: Path) -> None:
+    """Reject a file that cannot be written before the models run."""
+    if file.is_dir() or not file.resolve().parent.is_dir():
+        reason = "is a folder" if file.is_dir() else "is in a folder that does not exist"
+        raise TeachMattersError(f"--html {str(file)!r} {reason}; name a file in an existing folder")
+
+
+def _folder(out: Path) -> Path:
+    if out.exists() and not out.is_dir():
+        raise TeachMattersError(f"--out {str(out)!r} is a file; name a folder")
+    return out
+
+
+def _report_failures(failed: Sequence[FailedImage], written: bool) -> None:
+    """Print the failures and exit with 1; a single reason without any file is the command's own error."""
     if not failed:
         return
-    if not writer.written and len({image.reason for image in failed}) == 1:
+    if not written and len({image.reason for image in failed}) == 1:
         raise failed[0].error
     for image in failed:
         output.say(f"failed {image.what}: {image.reason}")

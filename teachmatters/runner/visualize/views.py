@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.api import ModelAdapter, ModelInfo, Tap
+from teachmatters.api import ModelInfo, Tap
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.measures.attention.attention_views import POSITIONS, Views, attention_views, diagonal
-from teachmatters.runner.forward.device import full_precision, out_of_memory
+from teachmatters.measures.attention.attention_views import POSITIONS, Views, attention_views, diagonal, patch_of
+from teachmatters.runner.visualize.models import OpenModel
 
-DeviceAndDtype: TypeAlias = tuple[torch.device, torch.dtype]
+PATCHES = ("top", "left", "center", "right", "bottom")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,36 +28,38 @@ class ViewSelection:
     positions: tuple[str, ...]
 
 
-def views_of(adapter: ModelAdapter, pixels: NDArray[np.uint8], wanted: ViewSelection, place: DeviceAndDtype) -> Views:
+def views_of(model: OpenModel, pixels: NDArray[np.uint8], wanted: ViewSelection) -> Views:
     """Run one forward pass and return its views; each layer's attention is released as soon as its views are taken.
 
     Args:
-        adapter: the model, on the device.
-        pixels: (height, width, 3).
+        model: the model.
+        pixels: (height, width, 3), of its input size.
         wanted: layers, heads and positions.
-        place: device and dtype of the pass.
 
     Raises:
         TeachMattersError: the attention is not finite, or memory runs out.
     """
-    (device, dtype), info = place, adapter.info
-    mean, std = (torch.tensor(three, device=device).view(1, 3, 1, 1) for three in (info.mean, info.std))
     found: dict[int, Tensor] = {}
 
     def sink(layer: int, tap: Tap, attention: Tensor) -> None:
         if layer in wanted.layers:
             heads = attention[:, [head - 1 for head in wanted.heads]]
-            found[layer] = attention_views(heads, wanted.positions, info.grid)[0].cpu()
+            found[layer] = attention_views(heads, wanted.positions, model.info.grid)[0].cpu()
 
-    with out_of_memory(), full_precision(), torch.inference_mode():
-        inputs = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].to(device)
-        adapter.stream(inputs.float().div(255).sub(mean).div(std).to(dtype), frozenset({"attention"}), sink)
-        maps = torch.stack([found[layer] for layer in wanted.layers])
-    if not maps.isfinite().all():
-        raise TeachMattersError(
-            "its attention is not finite (NaN or infinity); check the weights, or try another dtype"
-        )
+    model.stream(pixels, frozenset({"attention"}), sink)
+    maps = finite(torch.stack([found[layer] for layer in wanted.layers]), "attention")
     return Views(layers=wanted.layers, heads=wanted.heads, positions=wanted.positions, maps=maps.numpy())
+
+
+def finite(values: Tensor, name: str) -> Tensor:
+    """Return the values unchanged.
+
+    Raises:
+        TeachMattersError: one of them is NaN or infinite.
+    """
+    if not values.isfinite().all():
+        raise TeachMattersError(f"its {name} is not finite (NaN or infinity); check the weights, or try another dtype")
+    return values
 
 
 def chosen_positions(asked: Sequence[str], info: ModelInfo, label: str) -> tuple[str, ...]:
@@ -73,18 +74,36 @@ def chosen_positions(asked: Sequence[str], info: ModelInfo, label: str) -> tuple
     named = POSITIONS if info.class_token else ("spatial", *(p for p in POSITIONS if p not in ("cls", "spatial")))
     chosen: list[str] = []
     for position in asked or named:
-        patch = re.fullmatch(r"(\d{1,4}):(\d{1,4})", position, re.ASCII)
         if position == "diagonal":
             chosen += diagonal(info.grid)
-        elif position in named or (
-            patch and all(1 <= int(n) <= m for n, m in zip(patch.groups(), info.grid, strict=True))
-        ):
+        elif position in named or _is_patch(position, info.grid):
             chosen.append(position)
         else:
             rows, columns = info.grid
             advice = f"Positions of {label}: {', '.join(named)}, diagonal, or ROW:COLUMN from 1:1 to {rows}:{columns}."
             raise UnknownNameError("position", position, (*named, "diagonal"), advice)
     return tuple(dict.fromkeys(chosen))
+
+
+def chosen_patch(asked: str, grid: tuple[int, int], label: str) -> tuple[int, int]:
+    """Return row and column, from 0, of a patch that is named or given as ROW:COLUMN.
+
+    Raises:
+        TeachMattersError: there is no such patch.
+
+    >>> chosen_patch("center", (3, 3), "tiny"), chosen_patch("1:3", (3, 3), "tiny")
+    ((1, 1), (0, 2))
+    """
+    patch = patch_of(asked, grid) if asked in PATCHES or _is_patch(asked, grid) else None
+    if patch is None:
+        advice = f"Patches of {label}: {', '.join(PATCHES)}, or ROW:COLUMN from 1:1 to {grid[0]}:{grid[1]}."
+        raise UnknownNameError("patch", asked, PATCHES, advice)
+    return patch
+
+
+def _is_patch(text: str, grid: tuple[int, int]) -> bool:
+    numbers = re.fullmatch(r"(\d{1,4}):(\d{1,4})", text, re.ASCII)
+    return numbers is not None and all(1 <= int(n) <= m for n, m in zip(numbers.groups(), grid, strict=True))
 
 
 def chosen_numbers(option: str, asked: tuple[int, ...], most: int, label: str) -> tuple[int, ...]:

@@ -147,3 +147,33 @@ def test_a_photograph_is_turned_as_its_tag_asks_for(here: Path) -> None:
         assert tm(name, "--model", "toy-a", "--grid", "layers-heads", "--out", out).exit_code == 0
     one, two = (np.asarray(Image.open(here / out / "cat.toy-a.layers-heads-cls.png")) for out in "ab")
     assert np.array_equal(one, two)
+
+
+def test_components_and_similarity_of_all_images_together(here: Path) -> None:
+    photo(here / "dog.png")
+    answer = tm("cat.png", "dog.png", "--model", "toy-a", "--view", "pca", "--foreground")
+    assert answer.stderr == "Drew pca/cat+1.toy-a.pca-foreground.png\n"
+    answer = tm("cat.png", "dog.png", "--model", "toy-a", "--view", "similarity", "--at", "2:3", "--scale", "own")
+    assert answer.stderr == "Drew similarity/cat+1.toy-a.similarity-2-3.png\n"
+    refused(tm("cat.png", "--model", "toy-a", "--view", "similarity", "--at", "5:1"), "Patches of toy-a: top, left,")
+
+
+def test_an_explorer_of_two_models_leaves_out_an_image_that_cannot_be_read(here: Path) -> None:
+    (here / "bad.png").write_text("no image")
+    answer = tm("cat.png", "bad.png", "-m", "toy-a", "-m", "toy-b", "--html", "explorer.html")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("Wrote explorer.html\nfailed bad.png: ")
+    assert '{"images":["cat"],' in (here / "explorer.html").read_text("utf-8")
+    refused(tm("bad.png", "-m", "toy-a", "--html", "other.html"), "cannot be read as an image")
+    refused(tm("cat.png", "-m", "toy-a", "--html", "nowhere/a.html"), "is in a folder that does not exist")
+    assert not (here / "other.html").exists()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("--at", "1:1"), "--at has no effect with --view attention: use it with --view similarity, or leave it out"),
+    (("--view", "pca", "--heads", "1"), "--heads has no effect with --view pca"),
+    (("--html", "a.html", "--out", "maps"), "--out has no effect with --html"),
+    (("--view", "similarity", "--scale", "uniform"), "use own or shared for this view"),
+])  # fmt: skip
+def test_an_option_without_effect_is_refused(words: tuple[str, ...], message: str) -> None:
+    refused(tm("cat.png", "--model", "toy-a", *words), message)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from teachmatters.measures.attention.attention_views import Views
 from teachmatters.reports.figures import plots
-from teachmatters.reports.figures.attention_grid import draw, is_our_figure, overlay
+from teachmatters.reports.figures.attention_grid import Scale, draw, overlay
+from teachmatters.reports.figures.panel_sheet import is_our_figure
 
 
 def views(layers: int, heads: int, positions: tuple[str, ...], size: tuple[int, int] = (4, 4)) -> Views:
@@ -30,20 +31,20 @@ def drawn(figure: Figure, path: Path) -> np.ndarray:
         return np.asarray(pixels.convert("RGB"))
 
 
-def test_the_overlay_is_colour_over_grey_patch_by_patch() -> None:
+def test_the_overlay_is_light_on_grey_patch_by_patch() -> None:
     pixels = np.full((4, 6, 3), 0.5, dtype=np.float32)
     values = np.array([[0.0, 0.1, 0.2], [0.05, 0.0, 0.0]], dtype=np.float32)
-    found = overlay(pixels, values)
+    found = overlay(pixels, values, 0.2)
     assert found.shape == (4, 6, 3)
     for y in range(4):
         for x in range(6):
             heat = np.array(mpl.colormaps["inferno"](values[y // 2, x // 2] / 0.2)[:3])
-            np.testing.assert_allclose(found[y, x], 0.6 * heat + 0.4 * 0.5, atol=1e-5)
+            np.testing.assert_allclose(found[y, x], np.minimum(0.9 * heat + 0.5 * 0.5, 1), atol=1e-5)
 
 
 def test_a_map_of_nothing_is_dark() -> None:
     pixels = np.zeros((4, 4, 3), dtype=np.float32)
-    assert overlay(pixels, np.zeros((2, 2), dtype=np.float32)).max() < 0.02
+    assert overlay(pixels, np.zeros((2, 2), dtype=np.float32), 0).max() < 0.02
 
 
 def test_every_panel_says_what_it_is_and_where_its_scale_ends() -> None:
@@ -56,7 +57,7 @@ def test_every_panel_says_what_it_is_and_where_its_scale_ends() -> None:
             assert f"{shown.maps[layer - 1, head - 1, 0].max():.2g}" in texts
     assert {"layer 1", "layer 2", "head 3", "attention of the center patch"} <= set(texts)
     assert {"cat.png", "dino-s16"} <= set(texts)
-    assert "if a token looked at all 17 alike: 0.059" in texts
+    assert "uniform attention on 17 tokens: 0.059" in texts
 
 
 def test_the_patch_that_looks_is_framed_on_every_row(tmp_path: Path) -> None:
@@ -101,11 +102,22 @@ def test_nothing_overlaps_and_nothing_is_cut_off(
 def test_a_panel_comes_out_pixel_by_pixel(tmp_path: Path) -> None:
     shown = views(1, 2, ("cls",))
     source = image(160, 160)
-    pixels = drawn(draw("a", "b", source, shown.grid("layers-heads"), tokens=17), tmp_path / "a.png")
+    pixels = drawn(draw("a", "b", source, shown.grid("layers-heads"), tokens=17, scale="own"), tmp_path / "a.png")
     head, left = 160 + 50, 88 + 160 + 8
-    expected = overlay((source / 255).astype(np.float32), shown.maps[0, 1, 0])
+    values = shown.maps[0, 1, 0]
+    expected = overlay((source / 255).astype(np.float32), values, values.max())
     found = pixels[head : head + 160, left : left + 160].astype(float)
     assert np.abs(found - 255 * expected).max() <= 1
+
+
+@pytest.mark.parametrize(("scale", "ends"), [("own", (0.2, 0.1)), ("shared", (0.2, 0.2)), ("uniform", (0.5, 0.5))])
+def test_colours_end_where_the_scale_says(scale: Scale, ends: tuple[float, float], tmp_path: Path) -> None:
+    shown = views(1, 2, ("cls",), (1, 1)).grid("layers-heads")
+    shown.maps[0, :, 0, 0] = 0.2, 0.1
+    pixels = drawn(draw("a", "b", np.zeros_like(image()), shown, tokens=10, scale=scale), tmp_path / "a.png")
+    for place, (value, end) in enumerate(zip((0.2, 0.1), ends, strict=True)):
+        heat = 0.9 * np.array(mpl.colormaps["inferno"](value / end)[:3])
+        assert np.abs(pixels[160 + 50 + 80, 88 + 168 * place + 80] - 255 * heat).max() <= 1
 
 
 def test_our_drawings_are_known(tmp_path: Path) -> None:

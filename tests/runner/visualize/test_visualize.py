@@ -15,8 +15,10 @@ from torch import nn
 from teachmatters.api import ModelInfo
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.timm.vit import TimmViT
+from teachmatters.runner.visualize.models import OpenModel
+from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
 from teachmatters.runner.visualize.views import ViewSelection, chosen_positions, views_of
-from teachmatters.runner.visualize.visualize import FailedImage, ImageViews, VisualizeRequest, visualize
+from teachmatters.runner.visualize.visualize import ImageViews, visualize
 from tests.models.plain_vit import plain_vit
 from tests.toys import PATCH, toy_source
 
@@ -93,7 +95,7 @@ def test_a_model_of_rectangular_inputs() -> None:
             parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
     pixels = np.random.default_rng(0).integers(0, 255, (24, 40, 3), dtype=np.uint8)
     wanted = ViewSelection(layers=(1, 2), heads=(1, 2, 3), positions=("center", "right", "3:2"))
-    views = views_of(TimmViT(network, "rectangle"), pixels, wanted, CPU)
+    views = views_of(OpenModel("rectangle", "", TimmViT(network, "rectangle"), *CPU), pixels, wanted)
     truth = attentions(network, pixels, heads=3, depth=2)
     for place, row in enumerate((8, 10, 12)):
         np.testing.assert_allclose(views.maps[:, :, place], truth[:, :, row, 1:].reshape(2, 3, 3, 5), atol=1e-5)

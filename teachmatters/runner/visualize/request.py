@@ -1,0 +1,47 @@
+"""What is to be visualised, and what could not be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from teachmatters.errors import TeachMattersError
+from teachmatters.runner.requests import Dtype
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisualizeRequest:
+    """The arguments of one visualize command.
+
+    Attributes:
+        images: files.
+        models, weights: as for ``tm analyze``.
+        layers, heads: from 1; empty: all.
+        positions: of POSITIONS, ``ROW:COLUMN`` or ``diagonal``; empty: POSITIONS.
+        device, dtype, seed: as for ``tm analyze``.
+    """
+
+    images: Sequence[Path]
+    models: Sequence[str]
+    weights: Sequence[str] = ()
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    positions: tuple[str, ...] = ()
+    device: str = "auto"
+    dtype: Dtype = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedImage:
+    """An image, or a whole model, that could not be shown."""
+
+    what: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error in one line."""
+        kind = "" if isinstance(self.error, TeachMattersError) else f"{type(self.error).__name__}: "
+        return kind + " ".join(str(self.error).split())
