@@ -259,3 +259,27 @@ def davis(root: Path | str, videos: int = 2, frames: int = 6) -> None:
             m.save(root / "Annotations" / "480p" / name / f"{f:05d}.png")
     (root / "ImageSets" / "2017").mkdir(parents=True, exist_ok=True)
     (root / "ImageSets" / "2017" / "val.txt").write_text("\n".join(names) + "\n")
+
+
+def voc(root: Path | str, train: int = 10, val: int = 7) -> None:
+    base = Path(root) / "VOCdevkit" / "VOC2012"
+    for s in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (base / s).mkdir(parents=True, exist_ok=True)
+    palette = [int(v) for v in rng("vocpal").integers(0, 255, 768)]
+    for split, members in (("train", range(train)), ("val", range(val))):
+        names = [f"{2007 + (split == 'val')}_{i:06d}" for i in members]
+        for i, name in enumerate(names):
+            g = rng("voc", split, i)
+            w, h = (300, 225) if i % 2 else (225, 300)
+            p, m = image(f"voc{split}{i}", w, h, 950 + i % 3), Image.new("P", (w, h), 0)
+            m.putpalette(palette)
+            dp, dm = ImageDraw.Draw(p), ImageDraw.Draw(m)
+            for _ in range(1 + i % 3):
+                c = int(g.choice([1, 8, 12, 15]))
+                cx, cy, r = g.uniform(50, w - 50), g.uniform(50, h - 50), g.uniform(30, 75)
+                box = [cx - r, cy - 0.8 * r, cx + r, cy + 0.8 * r]
+                dp.ellipse(box, fill=tuple(int(v) for v in rng("voccol", c).integers(0, 255, 3)))
+                dm.ellipse(box, fill=c, outline=255, width=4)
+            p.save(base / "JPEGImages" / f"{name}.jpg", quality=95)
+            m.save(base / "SegmentationClass" / f"{name}.png")
+        (base / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(names) + "\n")

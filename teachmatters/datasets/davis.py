@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.api import Dataset, DatasetRequest, IndexMask, Item, Kind, Role
 from teachmatters.datasets.folders.listing import entries, size_of
-from teachmatters.datasets.images import MOST_PIXELS, is_image, read_image
+from teachmatters.datasets.images import is_image, read_image, read_index_mask
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 VAL = Path("ImageSets") / "2017" / "val.txt"
 FRAMES, MASKS = "JPEGImages/480p", "Annotations/480p"
-VOID = 255
 
 
 class Davis(Dataset):
@@ -106,24 +105,6 @@ def _gaps(items: Sequence[Item]) -> list[str]:
             absent = sorted(set(range(int(names[-1]) + 1)) - set(map(int, names)))
             lost += [f"{FRAMES}/{video}/{number:0{len(names[-1])}d}.jpg" for number in absent]
     return lost
-
-
-def read_index_mask(path: Path) -> Any:
-    """Read an indexed PNG as uint8 (height, width): the number of the object at each pixel, 255 for void.
-
-    Raises:
-        OSError, ValueError, SyntaxError: the file cannot be read, is not indexed, or has numbers above 255.
-    """
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(path) as image:
-        if image.width * image.height > MOST_PIXELS or image.mode not in ("P", "L", "1", "I", "I;16"):
-            raise ValueError(f"{path}: {image.size} pixels of mode {image.mode} are no mask of object numbers")
-        values = np.asarray(image)
-    if values.size and (values.min() < 0 or values.max() > VOID):
-        raise ValueError(f"{path}: it numbers objects up to {values.max()}; a mask has at most 254, and 255 for void")
-    return values.astype(np.uint8)
 
 
 def _read(path: Path) -> str:

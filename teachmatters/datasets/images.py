@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
@@ -121,3 +121,20 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
     values = np.asarray(image).astype(np.int64)  # PIL's own conversion cuts off at 255
     return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+
+
+def read_index_mask(path: Path) -> Any:
+    """Read an indexed PNG as uint8 (height, width): a number at each pixel, 255 for void.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the file cannot be read, is not indexed, or has numbers above 255.
+    """
+    import numpy as np
+
+    with Image.open(path) as image:
+        if image.width * image.height > MOST_PIXELS or image.mode not in ("P", "L", "1", "I", "I;16"):
+            raise ValueError(f"{path}: {image.size} pixels of mode {image.mode} are no mask of numbers")
+        values = np.asarray(image)
+    if values.size and (values.min() < 0 or values.max() > 255):
+        raise ValueError(f"{path}: it holds {values.max()}; the numbers of a mask go from 0 to 254, and 255 is void")
+    return values.astype(np.uint8)

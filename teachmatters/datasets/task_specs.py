@@ -1,4 +1,4 @@
-"""The specs of the task data sets: retrieval, videos and keypoints."""
+"""The specs of the task data sets: retrieval, videos, keypoints and segmentation."""
 
 from __future__ import annotations
 
@@ -49,4 +49,49 @@ SPAIR = DatasetSpec(
     citation="Min et al., SPair-71k: A Large-scale Benchmark for Semantic Correspondence, 2019",
 )
 
-TASK_DATASETS = (ROXFORD5K, RPARIS6K, DAVIS, SPAIR)
+VOC = DatasetSpec(
+    name="voc",
+    summary="PASCAL VOC 2012: the class of every pixel, 21 classes; gallery train, queries val",
+    kinds=frozenset({"images", "semantic"}),
+    factory="teachmatters.datasets.semantic.official:open_voc",
+    folder="VOCdevkit",
+    requires=(
+        "VOC2012/JPEGImages|JPEGImages",
+        "VOC2012/SegmentationClass|SegmentationClass",
+        "VOC2012/ImageSets/Segmentation/train.txt|ImageSets/Segmentation/train.txt",
+        "VOC2012/ImageSets/Segmentation/val.txt|ImageSets/Segmentation/val.txt",
+    ),
+    layout="VOC2012/JPEGImages/*.jpg, VOC2012/SegmentationClass/*.png and "
+    "VOC2012/ImageSets/Segmentation/{train,val}.txt",
+    source="host.robots.ox.ac.uk/pascal/VOC/voc2012, VOCtrainval_11-May-2012.tar",
+    licence="the images belong to their photographers on Flickr",
+    citation="Everingham et al., The Pascal Visual Object Classes Challenge: A Retrospective, IJCV 2015",
+)
+
+ADE20K = DatasetSpec(
+    name="ade20k",
+    summary="ADE20K scene parsing: the class of every pixel, 150 classes; gallery training, queries validation",
+    kinds=frozenset({"images", "semantic"}),
+    factory="teachmatters.datasets.semantic.official:open_ade20k",
+    folder="ADEChallengeData2016",
+    requires=("images/training", "images/validation", "annotations/training", "annotations/validation"),
+    layout="images/{training,validation}/*.jpg and annotations/{training,validation}/*.png",
+    source="sceneparsing.csail.mit.edu, ADEChallengeData2016.zip",
+    licence="BSD-3 (annotations); the images for non-commercial research and education",
+    citation="Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017",
+)
+
+MASK_FOLDER = DatasetSpec(
+    name="mask-folder",
+    summary="any folder of images next to a folder of masks with the class of every pixel",
+    kinds=frozenset({"images", "semantic"}),
+    factory="teachmatters.datasets.semantic.mask_folder:open_mask_folder",
+    requires=("images", "masks"),
+    layout="images/<name>.jpg (or .png, ...) and masks/<name>.png, both perhaps divided into train/ and val/; perhaps "
+    "classes.txt with a name a line",
+    source="your own, named by --data-root",
+    licence="your own",
+    citation="none",
+)
+
+TASK_DATASETS = (ROXFORD5K, RPARIS6K, DAVIS, SPAIR, VOC, ADE20K, MASK_FOLDER)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from teachmatters.api import DatasetRequest, Kind
-from teachmatters.datasets.davis import VAL, Davis, open_davis, read_index_mask
+from teachmatters.datasets.davis import VAL, Davis, open_davis
+from teachmatters.datasets.images import read_index_mask
 from teachmatters.datasets.task_specs import DAVIS
 from teachmatters.errors import TeachMattersError
 from tests import annotated
@@ -51,7 +52,7 @@ def test_masks_hold_numbers_of_objects_and_void(root: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.full((4, 4), 300, np.uint16), "objects up to 300; a mask has at most 254"),
+        (np.full((4, 4), 300, np.uint16), "it holds 300; the numbers of a mask go from 0 to 254"),
         (np.zeros((4, 4, 3), np.uint8), "mode RGB"),
     ],
 )

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeAlias
 
-from teachmatters.api import Box, IndexMask, Mask, ModelInfo, Transform, TransformedImage
+from teachmatters.api import Box, IndexMask, Mask, ModelInfo, SemanticMask, Transform, TransformedImage
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.forward.schedule import ScheduledImage
 
@@ -72,7 +72,7 @@ def check_sizes(key: str, size: tuple[int, int], annotations: Mapping[str, Mappi
     """
     (width, height), values = size, [value for named in annotations.values() for value in named.values()]
     for value in [item for entry in values for item in (entry if isinstance(entry, tuple) else (entry,))]:
-        if isinstance(value, Mask | IndexMask) and value.pixels.shape != (height, width):
+        if isinstance(value, Mask | IndexMask | SemanticMask) and value.pixels.shape != (height, width):
             problem = "its mask is {1} x {0} pixels".format(*value.pixels.shape)
         elif isinstance(value, Box) and _beyond(value, width, height):
             problem = f"its box reaches from ({value.left:g}, {value.top:g}) to ({value.right:g}, {value.bottom:g})"

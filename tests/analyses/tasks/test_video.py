@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, normalize
 
 from teachmatters.analyses.tasks.video_files import VideoFiles
 from teachmatters.api import Dense, IndexMask, Item, Kind, Result, Stretch
-from teachmatters.datasets.davis import read_index_mask
+from teachmatters.datasets.images import read_index_mask
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.plan.tasks import Task
 from tests import annotated, task_oracles

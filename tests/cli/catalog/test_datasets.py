@@ -77,6 +77,7 @@ def tasks(here: Path) -> Path:
     annotated.retrieval(here, n=12, q=2)
     annotated.davis(here / "DAVIS", videos=1, frames=3)
     annotated.spair(here / "SPair-71k", cats=("cat",), pairs=2)
+    annotated.voc(here, train=2, val=2)
     return here
 
 
@@ -90,6 +91,7 @@ HOLDS = {
     "roxford5k": "12 for images; 14 for retrieval (2 queries, 12 in the gallery)",
     "davis": "3 for images; 3 for videos (1 video)",
     "spair": "3 for images; 3 for pairs (2 pairs)",
+    "voc": "2 for images; 4 for semantic (2 queries, 2 in the gallery)",
 }
 
 
@@ -106,6 +108,7 @@ def test_a_whole_data_set_lacks_nothing(name: str) -> None:
         ("roxford5k", "roxford5k", ["jpg/im_0003.jpg", "jpg/q_01.jpg"]),
         ("davis", "DAVIS", ["JPEGImages/480p/clip0/00001.jpg", "Annotations/480p/clip0/00001.png"]),
         ("spair", "SPair-71k", ["JPEGImages/cat/2008_000001.jpg"]),
+        ("voc", "VOCdevkit/VOC2012", ["JPEGImages/2008_000000.jpg", "SegmentationClass/2007_000001.png"]),
     ],
 )
 def test_lost_and_empty_files_are_named(name: str, folder: str, lost: list[str], tasks: Path) -> None:
