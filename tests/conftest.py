@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,17 @@ os.environ["TM_LOAD_PLUGINS"] = ""  # what happens to be installed beside us cha
 os.environ["TM_CONFIG"] = os.devnull  # nor does the user's configuration
 for name in ("TM_DB", "TM_DATA", "TM_DEVICE", "TM_CACHE", "TM_CACHE_LIMIT", "TM_DEBUG"):
     os.environ.pop(name, None)
+sys.dont_write_bytecode = False  # otherwise each process that a test starts compiles the package again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exempt what is imported for the tests from garbage collection: it stays, and is too much to be searched again."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
