@@ -4,21 +4,28 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# One installed setuptools builds every package here; otherwise pip fetches one for each of them.
+EDIT    := $(INSTALL) --no-build-isolation
 
 .PHONY: demo test lint types docs bench results train-gpu clean
 .DELETE_ON_ERROR:
 
-$(VENV)/.user: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || { echo "making $(VENV) (torch is large: a few minutes the first time)"; $(PYTHON) -m venv $(VENV); }
-	$(INSTALL) -e .
+$(VENV)/.made:
+	@echo "making $(VENV) (torch is large: a few minutes the first time)"
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) setuptools
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.user $(PLUGINS:%=%/pyproject.toml)
-	$(INSTALL) -e '.[dev]' $(PLUGINS:%=-e %)
+$(VENV)/.user: $(VENV)/.made pyproject.toml constraints.txt
+	$(EDIT) -e .
 	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+	$(EDIT) -e '.[dev]' $(PLUGINS:%=-e %)
+	@touch $(VENV)/.user $@
 
 $(VENV)/.docs: $(VENV)/.user
-	$(INSTALL) -e '.[docs]'
+	$(EDIT) -e '.[docs]'
 	@touch $@
 
 demo: $(VENV)/.user
@@ -62,7 +69,7 @@ EPOCHS  := 6
 TRAINED := build/train
 
 $(VENV)/.train: $(VENV)/.user
-	$(INSTALL) -e plugins/teachmatters-train
+	$(EDIT) -e plugins/teachmatters-train
 	@touch $@
 
 train-gpu: $(VENV)/.train

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.building import wheel
 from tests.postgres import cluster, place, server
 
-__all__ = ["cluster", "place", "server"]
+__all__ = ["cluster", "place", "server", "wheel"]
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks lose more to handing work around than they gain
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is ever fetched in a test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _sqlite3
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -99,6 +100,7 @@ def _die() -> None:
 
 def fork(work: Callable[[], object]) -> int:
     """Do something in a process of its own that ends at once. Returns its id."""
+    gc.freeze()  # a collection in the child would copy each page that the two share
     if child := os.fork():
         return child
     status = 1

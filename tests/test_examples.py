@@ -35,6 +35,7 @@ NOT_OURS = {
     ". .venv": "changes the shell that it is typed into",
     "tm browse": "serves until it is stopped; its own test runs it",
     "tm train": "is a plugin's; its own tests run it",
+    "tm demo": "is shown in many places; one test below runs it",
 }
 if shutil.which("sqlite3") is None:
     NOT_OURS["sqlite3"] = "is not installed here"
@@ -47,9 +48,10 @@ NEEDS_A_NETWORK = {
 
 # ---------------------------------------------------------------- the folder
 def create_small(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> Any:
-    """Like ``models.networks.create``, at a twelfth of the price."""
+    """Like ``models.networks.create``, with fewer tokens and narrow layers."""
     side = 56 if "patch14" in architecture else 64
-    return create(architecture, {**kwargs, "img_size": side}, seed)
+    narrow = {"embed_dim": 96} if architecture.startswith("vit_") else {}
+    return create(architecture, {**kwargs, **narrow, "img_size": side}, seed)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.datasets.digits import Digits
     from teachmatters.datasets.photos import Photos
     from teachmatters.datasets.scenes import dataset as scenes
+    from teachmatters.runner.estimate import throughput
 
     for dataset, most in ((Digits, 24), (Photos, 3)):
 
@@ -96,7 +99,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scenes._labelled
     monkeypatch.setattr(scenes, "_labelled", lambda split, count: whole(split, min(count, 24)))
     monkeypatch.setattr(demo, "MODELS", "mini-random")  # seven take minutes; 'make demo' is their test
-    monkeypatch.setattr(demo, "LIMIT", 12)
+    monkeypatch.setattr(demo, "LIMIT", 4)
+    monkeypatch.setattr(throughput, "BATCHES", 2)
     for module in (networks, sources, timm_ids):
         monkeypatch.setattr(module, "create", create_small)
 
@@ -153,8 +157,14 @@ WRITTEN = [page for page in PAGES if page.parent.name != "reference" and page.na
 paper's data: tests/test_paper_page.py."""
 
 
+GROUPS = {"scale.md": [pytest.mark.xdist_group("ray")]}  # two Rays at once would wait for each other
+
+
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("page", [page for page in WRITTEN if any(commands(page))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.name, marks=GROUPS.get(page.name, [])) for page in WRITTEN if any(commands(page))],
+)
 def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(page.relative_to(ROOT).as_posix(), tmp_path, monkeypatch)
     for line in commands(page):
@@ -226,13 +236,31 @@ def test_every_command_shows_examples() -> None:
     assert all(examples(text) for text in HELP.values())
 
 
-@pytest.mark.usefixtures("folder")
-def test_the_examples_of_the_help_texts() -> None:
-    """Those of ``analyze`` come first: the others read what they stored."""
-    check("tm analyze --model dino-s16 --weights checkpoint.pth --metric knn")
-    lines = dict.fromkeys(line for name in ("tm analyze", *HELP) for line in examples(HELP[name]))
-    for line in lines:
+@pytest.fixture(scope="module")
+def measured(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store that has numbers of a model of its own, and the store's cache."""
+    folder = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.chdir(folder)
+        weights = f"--weights {checkpoints / 'checkpoint.pth'}"
+        check(f"tm analyze --model dino-s16 {weights} --metric knn --metric attn-distance")
+    return folder
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_the_examples_of_a_help_text(command: str, folder: Path, measured: Path) -> None:
+    shutil.copytree(measured, folder, dirs_exist_ok=True)
+    for line in examples(HELP[command]):
         check(line)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_demo_draws_every_report(tmp_path: Path) -> None:
+    code, out, error = run("tm demo --out somewhere/else")
+    assert (code, "Error" in error) == (0, False), error
+    assert "best-layers" in out
+    assert {path.stem for path in (tmp_path / "somewhere/else").glob("*.png")} >= {"knn", "cka", "video", "heads"}
 
 
 def test_the_lists_name_nothing_that_is_not_shown() -> None:

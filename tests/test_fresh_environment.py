@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from teachmatters.plugin.new import KINDS
-from tests.test_wheel import wheel
 
-__all__ = ["wheel"]
+pytestmark = pytest.mark.xdist_group("wheel")
 
 PIP = """#!/bin/sh
 exec "{python}" -m pip --quiet --disable-pip-version-check "$@" --no-index --no-build-isolation
@@ -38,32 +37,23 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def typed(line: str, environment: Path, where: Path) -> str:
-    """The output of a line that must end well."""
+    """The output of lines that must end well."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("TM_", "PYTHON"))}
     surroundings["PATH"] = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
     answer = subprocess.run(
-        ["bash", "-c", line], cwd=where, env=surroundings, capture_output=True, text=True, check=False
+        ["bash", "-e", "-c", line], cwd=where, env=surroundings, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, f"{line}\n{answer.stdout}{answer.stderr}"
     return answer.stdout
 
 
-def test_a_new_model_is_four_lines_away_from_its_report(environment: Path, tmp_path: Path) -> None:
+def test_new_plugins_of_every_kind_install_and_a_new_model_is_four_lines_away_from_its_report(
+    environment: Path, tmp_path: Path
+) -> None:
     where = typed("python -c 'import teachmatters; print(teachmatters.__file__)'", environment, tmp_path)
     assert Path(where.strip()).is_relative_to(environment)
-    typed("tm plugin new my-vit --kind model", environment, tmp_path)
-    typed("pip install -e my-vit", environment, tmp_path)
-    typed("tm analyze --model my-vit --metric attn-distance", environment, tmp_path)
-    report = typed("tm report attention-distance", environment, tmp_path)
-    assert "my-vit" in report
-    layers = [line.split()[0] for line in report.splitlines() if line.strip()[:1].isdigit()]
-    assert layers == ["1", "2", "3", "4"]
-
-
-def test_every_kind_installs_is_found_and_keeps_the_contract(environment: Path, tmp_path: Path) -> None:
     names = [f"our-{kind}" for kind in KINDS]
-    for kind, name in zip(KINDS, names, strict=True):
-        typed(f"tm plugin new {name} --kind {kind}", environment, tmp_path)
+    typed("\n".join(f"tm plugin new our-{kind} --kind {kind}" for kind in KINDS), environment, tmp_path)
     typed(f"pip install -e {' -e '.join(names)}", environment, tmp_path)
     plugins = {each["name"]: each for each in json.loads(typed("tm plugins --format json", environment, tmp_path))}
     for name in names:
@@ -72,3 +62,8 @@ def test_every_kind_installs_is_found_and_keeps_the_contract(environment: Path, 
     found = json.loads(typed(f"TM_LOAD_PLUGINS={','.join(names)} tm plugin check --format json", environment, tmp_path))
     assert {each["plugin"] for each in found} == set(names)
     assert {each["about"] for each in found if each["status"] == "not checked"} == {"data set our-dataset"}
+    typed("tm analyze --model our-model --metric attn-distance", environment, tmp_path)
+    report = typed("tm report attention-distance", environment, tmp_path)
+    assert "our-model" in report
+    layers = [line.split()[0] for line in report.splitlines() if line.strip()[:1].isdigit()]
+    assert layers == ["1", "2", "3", "4"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "results.db")
+from tests.building import ROOT
+
+pytestmark = pytest.mark.xdist_group("wheel")
 
 EVERY_REPORT = """
 import teachmatters
@@ -29,21 +29,6 @@ for spec in registry.load().reports.values():
     if spec.draw:
         report.figure()
 """
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the checkout, and nothing that lies there gets in."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in SOURCES:
-        shutil.copy(ROOT / name, source)
-    skipped = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "teachmatters", source / "teachmatters", symlinks=True, ignore=skipped)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source)]
-    subprocess.run([*pip, *build], check=True, capture_output=True)
-    (found,) = target.iterdir()
-    return found
 
 
 @pytest.fixture(scope="module")

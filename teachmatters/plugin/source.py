@@ -35,6 +35,13 @@ class Package:
         """The syntax trees of the files that can be parsed."""
         return {file: tree for file in self.files if (tree := _parsed(file)) is not None}
 
+    @functools.cached_property
+    def nodes(self) -> list[tuple[Path, ast.AST]]:
+        """Every node of the trees with its file, those of the entry point's module first."""
+        first = self.file_of(self.module)
+        files = sorted(self.trees, key=lambda file: file != first)
+        return [(file, node) for file in files for node in ast.walk(self.trees[file])]
+
     def has(self, file: str | None) -> bool:
         """Return whether a file belongs to the package."""
         return file is not None and any(Path(file).resolve().is_relative_to(root) for root in self.roots)
@@ -96,9 +103,7 @@ class Package:
                 yield file, call
 
     def _nodes(self, kind: type[Any] | tuple[type[Any], ...]) -> Iterator[tuple[Path, Any]]:
-        first = self.file_of(self.module)
-        for file in sorted(self.trees, key=lambda file: file != first):
-            yield from ((file, node) for node in ast.walk(self.trees[file]) if isinstance(node, kind))
+        return ((file, node) for file, node in self.nodes if isinstance(node, kind))
 
 
 def place(file: Path, line: int | None) -> str:

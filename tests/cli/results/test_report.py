@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
-from teachmatters.cli.results.report import HELP
 from tests.reports.stores import DISTANCE, heads, model, record, typical
 
 
@@ -39,17 +38,6 @@ def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     said = f"{words[0]} without the name of a report: write 'tm report NAME {words[0]} ...'; 'tm report' alone lists"
     assert result.stderr == f"Error: {said} the names\n"
-
-
-def test_the_examples_of_the_help_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(store.parent)
-    commands = [line.split()[2:] for line in HELP.splitlines() if line.startswith("  tm")]
-    assert len(commands) == 4
-    for command in commands:
-        result = report(*(word.strip("'") for word in command))
-        assert result.exit_code == 0, result.output
-    assert (store.parent / "distance.png").read_bytes()[:4] == b"\x89PNG"
-    assert (store.parent / "report.html").read_text("utf-8").startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize(
