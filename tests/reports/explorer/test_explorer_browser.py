@@ -46,17 +46,19 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Visit:
-    """A page that was opened, with its requests and its complaints."""
+    """A page with its requests and its complaints."""
 
-    def __init__(self, browser: Any, file: Path, width: int = 1280, scheme: str = "light") -> None:
-        context = browser.new_context(offline=True, viewport={"width": width, "height": 800}, color_scheme=scheme)
-        self.page = context.new_page()
+    def __init__(self, browser: Any, file: Path) -> None:
+        self.file = file
+        self.page = browser.new_context(offline=True, viewport={"width": 1280, "height": 800}).new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(file.as_uri())
+
+    def open(self) -> None:
+        self.page.goto(self.file.as_uri())
         self.page.wait_for_selector("html[data-ready]")
 
     def text(self, selector: str, nth: int = 0) -> str:
@@ -77,13 +79,17 @@ class Visit:
         self.page.mouse.move(1, 1)
 
 
+@pytest.fixture(scope="module")
+def only(browser: Any, file: Path) -> Visit:
+    return Visit(browser, file)
+
+
 @pytest.fixture
-def visit(browser: Any, file: Path) -> Iterator[Visit]:
-    opened = Visit(browser, file)
-    yield opened
-    assert opened.complaints == []
-    assert [url for url in opened.requests if not url.startswith("data:")] == [file.as_uri()]
-    opened.page.context.close()
+def visit(only: Visit) -> Iterator[Visit]:
+    only.open()
+    yield only
+    assert only.complaints == []
+    assert {url for url in only.requests if not url.startswith("data:")} == {only.file.as_uri()}
 
 
 def expected(m: int, layer: int, head: int, patch: int, image: int = 0) -> np.ndarray:
@@ -169,9 +175,9 @@ def test_numbers_of_a_map(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_it_fits_and_follows_the_readers_colours(browser: Any, file: Path, width: int, scheme: str) -> None:
-    opened = Visit(browser, file, width, scheme)
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+def test_it_fits_and_follows_the_readers_colours(visit: Visit, width: int, scheme: str) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 800})
+    visit.page.emulate_media(color_scheme=scheme)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
-    opened.page.context.close()
