@@ -53,11 +53,11 @@ ABOUT = {
     "`--force`, or because weights, data or the analysis's version changed) stay here.",
     "runs": "One row for each run: where its numbers come from.",
     "maps": "Arrays, one row for each (run, name, layer): averaged attention maps, and under `unit:<metric>` the "
-    "scores of single units. `tm metrics` lists the maps beside the metrics.",
+    "scores of single units. `tm metrics` lists the maps, too.",
 }
 QUERIES = """## Twelve queries
 
-They lie in `docs/queries/` and find something on every store that holds what they ask for; on the one that comes with
+They are in `docs/queries/`, and each returns rows on a store that has its metrics; on the one that comes with
 the package that is all but the last. `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one in a checkout. They
 run on SQLite and on PostgreSQL, but for two that take JSON apart, which each database does in its own way.
 """

@@ -38,8 +38,8 @@ def check(
     Args:
         plugins: of ``registry.load()``, whose specs are looked up there.
         data_root: where data sets lie, or one of them; None: TM_DATA.
-        models: of these plugins, to check in any case: what a prefix stands for, or a large one.
-        progress: is told how far it is.
+        models: of these plugins, to check in any case: a name with a plugin's prefix, or a large one.
+        progress: reports how far the checks are.
 
     Returns:
         what each check found, in their order.
@@ -87,7 +87,7 @@ def _check_plugin(sheet: CheckList) -> None:
 def _part(sheet: CheckList, hook: str, spec: Any, data_root: Path | None) -> Callable[[], None]:
     def run() -> None:
         _begin(sheet, hook, spec)
-        if spec in sheet.plugin.specs.get(hook, ()):  # of what a prefix stands for, nobody need know the licence
+        if spec in sheet.plugin.specs.get(hook, ()):  # the licence of a model behind a prefix may be unknown
             check_facts(sheet, spec)
         check_references(sheet, spec)
         if not sheet.not_ok("names code"):

@@ -23,7 +23,7 @@ SUFFIX = ".template"
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a package of a kind is for, and what it imports beside teachmatters."""
+    """The purpose of a kind of package, and what it imports besides teachmatters."""
 
     description: str
     needs: tuple[str, ...] = ()

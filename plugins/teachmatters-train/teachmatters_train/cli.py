@@ -52,7 +52,7 @@ def train(
         Path | None,
         typer.Option("--out", metavar="FILE", help="The weights. Default: build/train/mini-METHOD.safetensors."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Start anew where a checkpoint would carry on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ignore a checkpoint and start again.")] = False,
 ) -> None:
     """Train a mini model."""
     from teachmatters_train import methods

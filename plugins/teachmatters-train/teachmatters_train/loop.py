@@ -128,13 +128,13 @@ class Training:
             content = torch.load(path, map_location="cpu", weights_only=True)
             found = content["facts"]
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-            raise TeachMattersError(f"{path} is no readable checkpoint of 'tm train'; --force starts anew") from None
+            raise TeachMattersError(f"{path} is no readable checkpoint of 'tm train'; --force starts again") from None
         other = {name: value for name, value in found.items() if value != self.facts.get(name)}
         if other:
             told = listing(f"{name} {value}, not {self.facts.get(name)}" for name, value in other.items())
             raise TeachMattersError(
                 f"{path} is the checkpoint of another training ({told}); repeat that command, give another --out, or "
-                "start anew with --force"
+                "start again with --force"
             )
         self.method.load_state_dict(content["method"])
         self.optimiser.load_state_dict(content["optimiser"])

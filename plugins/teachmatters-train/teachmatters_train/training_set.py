@@ -81,7 +81,7 @@ def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[
     path = folder / f"images-{name[:12]}.npy"
     if not path.exists():
         with _alone(path, display):
-            if not path.exists():  # nobody drew them while we waited
+            if not path.exists():  # no other process drew them while this one waited
                 display.say(f"drawing {len(items):,} images once for all methods, to {path}")
                 _draw(source, opened.dataset, items, path, display)
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
@@ -129,7 +129,7 @@ def _name(opened: OpenDataset, items: Sequence[Item]) -> str:
 
 
 def _draw(source: Source, dataset: Dataset, items: Sequence[Item], path: Path, display: Display) -> None:
-    """Write the pixels beside their final place, and put them there when they are whole."""
+    """Write the pixels to a temporary file, and rename it when it is complete."""
     display.begin("drawing", len(items))
     part = path.with_suffix(".part")
     broken: list[int] = []

@@ -1,6 +1,6 @@
 """Views of images: random crops, mirror images and colours, for a whole batch at once.
 
-All randomness comes from torch's global generator, which the training loop seeds anew for every step.
+All randomness comes from torch's global generator, which the training loop seeds before every step.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Shards(Dataset):
         told = file.read_text("utf-8-sig").splitlines()
         if (most := max(map(int, names))) >= len(told):
             raise TeachMattersError(
-                f"{file} names {len(told)} classes, but a .cls says {most} (they count from 0); mend or remove it"
+                f"{file} names {len(told)} classes, but a .cls says {most} (they count from 0); correct or remove it"
             )
         return told
 

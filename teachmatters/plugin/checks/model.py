@@ -70,7 +70,7 @@ def _check_prefix(sheet: CheckList, spec: ModelSpec) -> None:
             tell(f"{spec.resolve!r} makes a faulty spec of {name!r}: {wrong}")
     with sheet.check("its models"):
         raise CheckSkipped(
-            f"a prefix stands for names that only its users know; 'tm plugin check {sheet.plugin.name} --model "
+            f"the names behind a prefix are known to its users only; 'tm plugin check {sheet.plugin.name} --model "
             f"{spec.name}...' checks one"
         )
 

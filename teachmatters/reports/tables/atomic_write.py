@@ -31,25 +31,25 @@ def fitting(stem: str, ending: str) -> str:
 
 @contextlib.contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a file beside the target that takes its place in one step, or leaves no trace: what was there before stays.
+    """Yield a temporary file next to the target, which replaces it in one step, or leaves it as it was.
 
     Raises:
         TeachMattersError: it cannot be written.
     """
     real = target.resolve()  # a link stays one
     # A pipe or a device is written to; nothing can take its place.
-    # A name of its own: with the target's in it, it would be too long where the target's just fits.
-    beside = real.with_name(f".{uuid.uuid4().hex}.part") if real.is_file() or not real.exists() else real
+    # The name does not contain the target's, which may already be as long as a name can be.
+    part = real.with_name(f".{uuid.uuid4().hex}.part") if real.is_file() or not real.exists() else real
     try:
-        yield beside
-        if beside != real:
-            os.replace(beside, real)  # noqa: PTH105 (one call, atomic)
+        yield part
+        if part != real:
+            os.replace(part, real)  # noqa: PTH105 (one call, atomic)
     except OSError as error:
         reason = error.strerror or error
         raise TeachMattersError(
             f"cannot write {str(target)!r}: {reason}. Make room, or name a file elsewhere"
         ) from error
     finally:
-        if beside != real:
+        if part != real:
             with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
+                part.unlink(missing_ok=True)

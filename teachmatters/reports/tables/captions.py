@@ -1,4 +1,4 @@
-"""What stands below a report: which data, which settings, what is missing."""
+"""The lines below a report: its data, its settings, and what is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
 
 
 def _sides(data: Rows, options: Options, catalog: Catalog) -> list[str]:
-    """Return which two sides a comparison chose where nobody named both, and by what rule."""
+    """Return the two sides that a comparison chose by itself, and the rule."""
     for first, second in _distinct(data, ("first", "second"))[:1]:
         if first == second:
             return [

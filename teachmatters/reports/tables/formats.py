@@ -171,7 +171,7 @@ def _folded(row: Sequence[str], part: Iterable[int], sizes: Sequence[int]) -> li
 
 
 def _parts(sizes: Sequence[int], width: int | None, labels: int) -> list[list[int]]:
-    """Which columns stand side by side: as many as fit, and at least one beside the labels."""
+    """Return groups of columns, as many in each as fit, and at least one besides the labels."""
     if not sizes:
         return []
     first = list(range(min(labels, len(sizes))))

@@ -157,7 +157,7 @@ def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 
 def rounded(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows themselves, as texts: the table of a report that has none of its own."""
+    """Return the rows as texts: the table of a report without a table function."""
     import pandas as pd
 
     texts = [

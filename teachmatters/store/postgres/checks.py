@@ -114,5 +114,5 @@ def check_owner(server: Server) -> None:
         sql = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('run_facts')"
         if connection.execute(sql).fetchall() != [(True,)]:
             raise TeachMattersError(
-                f"{server}: merging into a store is for its owner. Ask who owns it, or name another user with --db"
+                f"{server}: only its owner may merge into a store. Ask the owner, or name another user with --db"
             )

@@ -34,7 +34,7 @@ _PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.p
 _LOST = f"the connection was lost. {_AGAIN}"
 _ABSENT = "no PostgreSQL server answers there. See that it runs, and that host and port are right"
 _STARTING = "the server is just starting or stopping. Try again in a moment"
-_LET_IN = "the server does not let you in ({}). Ask who keeps it, or name another user with --db"
+_LET_IN = "the server rejects the login ({}). Ask its administrator, or name another user with --db"
 _NO_ANSWER = "no connection ({}). See that a PostgreSQL server runs there, and that host and port are right"
 _NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
 

@@ -36,7 +36,7 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
     (lambda c: f"locked:wrong@{port(c)}/lab", "the server does not take this user with this password. Give it as"),
     (lambda c: f"locked@{port(c)}/lab", "the server asks for a password. Give it as"),
     (lambda c: f"owner:secret@{port(c)}/nosuch", "there is no such database on the server. Make it with 'createdb'"),
-    (lambda c: f"nobody:secret@{port(c)}/lab", 'does not let you in (role "nobody" does not exist)'),
+    (lambda c: f"nobody:secret@{port(c)}/lab", 'rejects the login (role "nobody" does not exist)'),
     (lambda _: "owner:secret@127.0.0.1:1/lab", "no PostgreSQL server answers there"),
     (lambda _: "owner:secret@no.such.host.invalid/lab", "there is no host of that name"),
     (lambda _: "/lab?host=/nowhere&password=secret", "no PostgreSQL server answers there"),

@@ -120,7 +120,7 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
 def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path, cluster: Cluster) -> None:
     owner, alice = shared
     source = store_at(tmp_path / "r.db", (run(TOP1), numbers("knn-top1", 1)))
-    with pytest.raises(TeachMattersError, match=r"merging into a store is for its owner.*with --into$"):
+    with pytest.raises(TeachMattersError, match=r"only its owner may merge into a store.*with --into$"):
         merge([tmp_path / "never-opened.db"], alice, Silent())
     cluster.execute("CREATE ROLE deputy LOGIN IN ROLE owner")
     for may in (owner, Server(owner.url.replace("owner@", "deputy@"))):

@@ -51,7 +51,7 @@ class Words:
         return torch.tensor(found + [0] * (self.longest - len(found)))
 
     def mirrored(self, numbers: Tensor) -> Tensor:
-        """What is said of the mirror image: left is right."""
+        """Return the caption of the mirror image: left and right swapped."""
         return self._swap.to(numbers.device)[numbers]
 
 

@@ -35,7 +35,7 @@ def found(address: str) -> str:
     try:
         answers = _speaks_http2(host, int(port))
     except (OSError, OverflowError) as error:
-        raise TeachMattersError(f"--address {address}: nobody answers at {where} ({_why(error)}); {START}") from error
+        raise TeachMattersError(f"--address {address}: no Ray answers at {where} ({_why(error)}); {START}") from error
     if not answers:
         raise TeachMattersError(f"--address {address}: what answers at {where} is no Ray; {START}")
     return where

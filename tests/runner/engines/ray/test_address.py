@@ -43,12 +43,12 @@ def test_a_dead_address() -> None:
     with pytest.raises(TeachMattersError) as caught:
         found("127.0.0.1:1")
     assert str(caught.value) == (
-        "--address 127.0.0.1:1: nobody answers at 127.0.0.1:1 (Connection refused); start Ray there ('ray start "
+        "--address 127.0.0.1:1: no Ray answers at 127.0.0.1:1 (Connection refused); start Ray there ('ray start "
         "--head'), or leave --address out to run on this machine alone"
     )
-    with pytest.raises(TeachMattersError, match="nobody answers at no-such-host"):
+    with pytest.raises(TeachMattersError, match="no Ray answers at no-such-host"):
         found("no-such-host.invalid:6379")
-    with pytest.raises(TeachMattersError, match="nobody answers at 127"):
+    with pytest.raises(TeachMattersError, match="no Ray answers at 127"):
         found("127.0.0.1:99999")
 
 
@@ -64,7 +64,7 @@ def test_auto_where_none_runs_or_the_last_has_died(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TeachMattersError, match=r"^--address auto: no Ray runs on this machine; start Ray"):
         found("auto")
     monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda folder: "127.0.0.1:1")
-    with pytest.raises(TeachMattersError, match=r"^--address auto: nobody answers at 127.0.0.1:1"):
+    with pytest.raises(TeachMattersError, match=r"^--address auto: no Ray answers at 127.0.0.1:1"):
         found("auto")
 
 
