@@ -50,6 +50,18 @@ def fill(path: Path, *labels: str) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two models, which no test changes."""
+    return fill(tmp_path_factory.mktemp("two") / "r.db", "dino-s16", "dino-b16")
+
+
+@pytest.fixture(scope="module")
+def shown(two: Path) -> str:
+    """Its page, with all figures."""
+    return page(two)
+
+
 def sections(text: str) -> dict[str, str]:
     return dict(re.findall(r'<section id="([\w-]+)".*?>(.*?)</section>', text, re.DOTALL))
 
@@ -73,13 +85,12 @@ def cells(section: str) -> list[list[str]]:
     ]
 
 
-def test_every_number_is_what_the_query_beside_it_gives(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
-    found = sections(page(path))
+def test_every_number_is_what_the_query_beside_it_gives(two: Path, shown: str) -> None:
+    found = sections(shown)
     assert {"attention-distance", "knn", "cka", "best-layers", "summary"} <= set(found)
     compared = 0
     for text in found.values():
-        asked = query(path, sql_of(text))
+        asked = query(two, sql_of(text))
         rows = [dict(zip(asked.columns, row, strict=True)) for row in asked.rows]
         if "application/json" in text:
             assert data_of(text) == rows
@@ -116,20 +127,17 @@ def test_it_says_what_is_computed_beside_the_query(tmp_path: Path, monkeypatch: 
         assert "computed beside the query" in found[name].lower()
 
 
-def test_the_tables_are_the_reports(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
-    found = sections(page(path))
+def test_the_tables_are_the_reports(two: Path, shown: str) -> None:
+    found = sections(shown)
     for spec in REPORTS:
         if spec.name in found:
-            report = run_report(spec, path, Options())
+            report = run_report(spec, two, Options())
             assert cells(found[spec.name]) == [[str(cell) for cell in row] for row in report.table.to_numpy().tolist()]
 
 
-def test_lines_squares_or_the_drawing(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
-    kinds = {
-        spec.name: kind_of(run_report(spec, path, Options())) for spec in REPORTS if spec.name in sections(page(path))
-    }
+def test_lines_squares_or_the_drawing(two: Path, shown: str) -> None:
+    names = sections(shown)
+    kinds = {spec.name: kind_of(run_report(spec, two, Options())) for spec in REPORTS if spec.name in names}
     assert (kinds["knn"], kinds["attention-distance"], kinds["cka"]) == ("lines", "lines", "pairs")
     assert {kinds[name] for name in ("best-layers", "summary", "scatter", "cka-last-layer")} == {"image"}
 
@@ -141,19 +149,18 @@ def test_names_stay_texts(tmp_path: Path) -> None:
     assert any(row["model"] == EVIL for row in data_of(sections(text)["knn"]))
 
 
-def test_nothing_comes_from_elsewhere(tmp_path: Path) -> None:
-    text = page(fill(tmp_path / "r.db", "dino-s16", "dino-b16"))
-    own = text[: text.index("plotly.js v")] + text[text.rindex("/* Sorting") :]
+def test_nothing_comes_from_elsewhere(shown: str) -> None:
+    own = shown[: shown.index("plotly.js v")] + shown[shown.rindex("/* Sorting") :]
     assert not re.findall(r"(?:src|href)=[\"'](?!#|data:)", own)
-    assert "default-src 'none'" in text
+    assert "default-src 'none'" in shown
 
 
-def test_the_runs_behind_a_report(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+def test_the_runs_behind_a_report(two: Path, shown: str) -> None:
     report = next(spec for spec in REPORTS if spec.name == "cka")
-    runs = {row[0] for row in Runs(path).behind(run_report(report, path, Options()).data)}
-    assert runs == {run for (run,) in query(path, "SELECT run_id FROM runs WHERE analysis = 'cka'").rows}
-    assert all(run in sections(page(path))["cka"] for run in runs)
+    runs = {row[0] for row in Runs(two).behind(run_report(report, two, Options()).data)}
+    assert runs == {run for (run,) in query(two, "SELECT run_id FROM runs WHERE analysis = 'cka'").rows}
+    section = sections(shown)["cka"]
+    assert all(run in section for run in runs)
 
 
 def test_of_a_cell_measured_twice_the_newest_run(tmp_path: Path) -> None:
@@ -177,36 +184,32 @@ def test_each_metric_has_its_own_newest_run(tmp_path: Path) -> None:
         assert len(cited) == 2
 
 
-def test_both_sides_of_a_comparison_have_their_runs(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+def test_both_sides_of_a_comparison_have_their_runs(two: Path) -> None:
     spec = next(spec for spec in REPORTS if spec.name == "compare")
-    cited = {row[0] for row in Runs(path).behind(run_report(spec, path, Options()).data)}
-    assert cited == {run for (run,) in query(path, "SELECT run_id FROM runs WHERE analysis = 'knn'").rows}
+    cited = {row[0] for row in Runs(two).behind(run_report(spec, two, Options()).data)}
+    assert cited == {run for (run,) in query(two, "SELECT run_id FROM runs WHERE analysis = 'knn'").rows}
 
 
-def test_what_no_reader_could_take_in_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+def test_what_no_reader_could_take_in_is_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(section, "MOST_MODELS", 1)
     monkeypatch.setattr(section, "MOST_LINES", 1)
-    found = sections(page(path))
+    found = sections(page(two))
     assert "2 models are too many for one figure; --model chooses up to 1 of them." in found["cka-last-layer"]
     assert "<img" not in found["cka-last-layer"]
     assert len(cells(found["knn"])) == 1
     assert "1 more lines: 'tm report knn'" in found["knn"]
 
 
-def test_too_many_pairs_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
+def test_too_many_pairs_are_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "MOST_PAIRED", 1)
-    text = page(path)
+    text = page(two)
     assert "cka" not in sections(text)
     assert "<b>cka</b>: 2 models make too many pairs for one page; --model chooses up to 1 of them" in text
-    assert "cka" in sections(page(path, Options(models=("dino-s16",))))
+    assert "cka" in sections(page(two, Options(models=("dino-s16",))))
 
 
-def test_only_what_is_asked_for(tmp_path: Path) -> None:
-    path = fill(tmp_path / "r.db", "dino-s16", "dino-b16")
-    found = sections(page(path, Options(models=("dino-s16",))))
+def test_only_what_is_asked_for(two: Path) -> None:
+    found = sections(page(two, Options(models=("dino-s16",))))
     assert {row["model"] for row in data_of(found["knn"])} == {"dino-s16"}
 
 
