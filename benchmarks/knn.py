@@ -25,6 +25,7 @@ from torch.nn.functional import normalize
 from benchmarks.attention import Contest
 from teachmatters import registry
 from teachmatters.api import Item, ModelRequest
+from teachmatters.api.progress import NoProgress
 from teachmatters.measures.tasks.knn import nearest
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import find_device
@@ -33,7 +34,7 @@ from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.record.run import MeasuredModel
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.runner.session.passes import PassPlan, run_passes
 
 LIMIT = 1.3

@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import bulk
 from teachmatters import registry
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
+from teachmatters.api.progress import NoProgress
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.build import build
 from teachmatters.reports.run import run_report
@@ -187,22 +188,12 @@ def measure_reports(path: Path) -> None:
         print(f"{time.perf_counter() - begun:8.3f} {size:9,}  report {name} (at most {limit:g} s)", flush=True)
 
 
-class Unwatched:
-    """Nobody is shown how far the merging is."""
-
-    def begin(self, label: str, total: int) -> None:
-        """A file begins."""
-
-    def advance(self, n: int) -> None:
-        """Runs are done."""
-
-
 def measure_merge(path: Path, folder: Path) -> None:
     """The store into a new one, and once more."""
     ((rows,),) = query(path, "SELECT count(*) FROM records").rows
     for what in ("new runs", "equal runs"):
         begun = time.perf_counter()
-        merge([path], folder / "merged.db", Unwatched())
+        merge([path], folder / "merged.db", NoProgress())
         seconds = time.perf_counter() - begun
         print(f"{seconds:8.3f} {rows:9,}  merge, {what}: {rows / seconds:,.0f} rows a second")
 

@@ -28,6 +28,7 @@ from PIL import Image
 from teachmatters import registry
 from teachmatters.analyses.tasks.video_tracker import VideoTracker
 from teachmatters.api import Box, Dataset, IndexMask, Item, Kind, ModelAdapter, ModelRequest, Pair, Points, Role
+from teachmatters.api.progress import NoProgress
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.device import default_batch_size, find_device
 from teachmatters.runner.forward.settings import PassSettings
@@ -35,7 +36,7 @@ from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, new_analysis, plan
 from teachmatters.runner.record.run import MeasuredModel
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.runner.session.passes import PassPlan, run_passes
 
 PAIRS, POINTS, OBJECTS, FRAME = 7, 8, 2, (480, 854)

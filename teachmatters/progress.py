@@ -31,10 +31,10 @@ class Bar:
         self.finish()
         self._task = self._progress.add_task(visible(label), total=total)
 
-    def advance(self, n: int) -> None:
-        """Advance by ``n`` steps."""
+    def advance(self, count: int) -> None:
+        """Advance by ``count`` steps."""
         if self._task is not None:
-            self._progress.advance(self._task, n)
+            self._progress.advance(self._task, count)
 
     def finish(self) -> None:
         """Remove the bar."""
@@ -62,11 +62,11 @@ class NotebookBar:
         self._label, self._total, self._done, self._drawn = visible(label), total, 0, time.monotonic()
         self._handle = self._show(self._bar(), display_id=True)
 
-    def advance(self, n: int) -> None:
-        """Advance by ``n`` steps."""
+    def advance(self, count: int) -> None:
+        """Advance by ``count`` steps."""
         if self._handle is None:
             return
-        self._done += n
+        self._done += count
         if time.monotonic() - self._drawn >= self.EVERY:
             self._drawn = time.monotonic()
             self._handle.update(self._bar())
@@ -98,9 +98,9 @@ class Log:
         self._label, self._total, self._done = label, total, 0
         self._start = self._last_print = time.monotonic()
 
-    def advance(self, n: int) -> None:
-        """Advance by ``n`` steps."""
-        self._done += n
+    def advance(self, count: int) -> None:
+        """Advance by ``count`` steps."""
+        self._done += count
         now = time.monotonic()
         if now - self._last_print >= self.EVERY and self._done < self._total:
             self._last_print = now

@@ -9,13 +9,14 @@ import torch
 
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
+from teachmatters.api.progress import NoProgress
 from teachmatters.runner.engines.local import LocalExecutor
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, plan
 from teachmatters.runner.record.run import MeasuredModel
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.runner.session.passes import PassPlan, run_passes
 from tests import toys
 

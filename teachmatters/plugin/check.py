@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from teachmatters.api import ModelSpec
+from teachmatters.api.progress import NoProgress, Progress
 from teachmatters.plugin.checks.docstrings import check_docstrings
 from teachmatters.plugin.checks.found import check_found
 from teachmatters.plugin.checks.specs import check_facts, check_references
 from teachmatters.plugin.checks.start import check_start
-from teachmatters.plugin.findings import CheckList, Finding, Listener, wrong
+from teachmatters.plugin.findings import CheckList, Finding, wrong
 from teachmatters.plugin.source import Package, place
 from teachmatters.plugin.which import by_owner, smaller, weights
 from teachmatters.registry import Plugin, load
@@ -31,7 +32,7 @@ def check(
     *,
     data_root: Path | None = None,
     models: Sequence[ModelSpec] = (),
-    progress: Listener | None = None,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Check some plugins of the registry against the contract; nothing is downloaded.
 
@@ -48,20 +49,18 @@ def check(
         TeachMattersError: a model is of another plugin.
     """
     named = by_owner(plugins, models)
+    progress = progress or NoProgress()
     findings = []
     for plugin in plugins:
         sheet = CheckList(plugin, Package(plugin.module))
         parts = list(_parts(sheet, data_root, named[plugin.name]))
-        if progress is not None:
-            progress.begin(f"checking {plugin.name}", len(parts))
+        progress.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
             gc.collect()  # frees a network that is part of a cycle, for example of tracebacks, before the next is built
-            if progress is not None:
-                progress.advance(1)
+            progress.advance(1)
         findings += sheet.findings
-    if progress is not None:
-        progress.finish()
+    progress.finish()
     return findings
 
 

@@ -47,19 +47,6 @@ class CheckSkipped(Exception):  # noqa: N818
     """Raised in a check to end it because it cannot run here."""
 
 
-class Listener(Protocol):
-    """Who is told how far it is."""
-
-    def begin(self, label: str, total: int) -> None:
-        """A plugin of so many parts begins."""
-
-    def advance(self, count: int) -> None:
-        """So many more are done."""
-
-    def finish(self) -> None:
-        """It is over, well or not."""
-
-
 class Report(Protocol):
     """A function that reports a problem of a check; it may be called several times."""
 

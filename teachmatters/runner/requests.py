@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.location import StoreLocation
@@ -107,31 +107,3 @@ class Outcome:
         if self.error is None or isinstance(self.error, TeachMattersError):
             return str(self.error or "")
         return " ".join(f"{type(self.error).__name__}: {self.error}".split())
-
-
-class Progress(Protocol):
-    """Receives the progress of a command; the command line shows it."""
-
-    def say(self, text: str) -> None:
-        """Show a sentence now."""
-
-    def begin(self, label: str, total: int) -> None:
-        """Begin a pass over ``total`` images."""
-
-    def advance(self, count: int) -> None:
-        """Count ``count`` more images as done."""
-
-    def finish(self) -> None:
-        """End the pass, complete or not."""
-
-
-class NoProgress:
-    """A Progress that shows nothing."""
-
-    def say(self, text: str) -> None: ...
-
-    def begin(self, label: str, total: int) -> None: ...
-
-    def advance(self, count: int) -> None: ...
-
-    def finish(self) -> None: ...

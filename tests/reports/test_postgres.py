@@ -11,6 +11,7 @@ import pytest
 
 import teachmatters
 from teachmatters import registry
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.options import Options
 from teachmatters.reports.page.runs import Runs
@@ -21,7 +22,6 @@ from teachmatters.store.location import Server
 from teachmatters.store.merge.merge import merge
 from tests.pages import DOCS, ROOT
 from tests.postgres import Cluster
-from tests.store.merging import Silent
 
 SHIPPED = ROOT / "results.db"
 TWO = ("mini-dino", "mini-mae")
@@ -43,7 +43,7 @@ JSON = {"09", "11"}
 def shipped(cluster: Cluster) -> Server:
     """What comes with the package, on a server."""
     found = cluster.new()
-    merge([SHIPPED], found, Silent())
+    merge([SHIPPED], found, NoProgress())
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 import timm
 import torch
 
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.api.progress import NoProgress
+from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.runner.session.analyze import analyze
 from tests.runner.session.test_analyze import Runs, run, statuses
 

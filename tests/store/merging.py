@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from teachmatters.api import Record, Result, StoredMap
+from teachmatters.api.progress import NoProgress
 from teachmatters.store import Run
 from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.merge.merge import Merged, merge
@@ -22,12 +23,7 @@ from tests.store.samples import CKA, DISTANCE, PCK, START, TOP1, model, numbers,
 One = tuple[Run, Result]
 
 
-class Silent:
-    def begin(self, label: str, total: int) -> None: ...
-    def advance(self, n: int) -> None: ...
-
-
-class Counted(Silent):
+class Counted(NoProgress):
     """Every file comes to its end."""
 
     def __init__(self) -> None:
@@ -36,12 +32,12 @@ class Counted(Silent):
     def begin(self, label: str, total: int) -> None:
         self.files.append([label, total, 0])
 
-    def advance(self, n: int) -> None:
-        self.files[-1][2] += n
+    def advance(self, count: int) -> None:
+        self.files[-1][2] += count
 
 
 def join(into: StoreLocation, *paths: StoreLocation) -> dict[str, Merged]:
-    return {one.path.name: one for one in merge(paths, into, Silent())}
+    return {one.path.name: one for one in merge(paths, into, NoProgress())}
 
 
 def at(minutes: float) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters_train.method import Batch, Corpus, Method
 from teachmatters_train.recipe import CLIP, Recipe, optimiser_of, seeded
-from teachmatters_train.training_set import Display
 
 SAVE_EVERY = 60.0  # seconds
 
@@ -52,23 +52,23 @@ class Training:
             _plain_attention(self.method)
         self.optimiser = optimiser_of(self.method, self.recipe)
 
-    def run(self, corpus: Corpus, checkpoint: Path, display: Display) -> bool:
+    def run(self, corpus: Corpus, checkpoint: Path, progress: Progress) -> bool:
         """Train to the end; False when the user stopped it, and the checkpoint carries on.
 
         Raises:
             TeachMattersError: the loss is no number any more, or the checkpoint cannot be written.
         """
-        display.begin(str(self.facts["method"]), self.recipe.steps * self.recipe.size)
-        display.advance(self.step * self.recipe.size)
+        progress.begin(str(self.facts["method"]), self.recipe.steps * self.recipe.size)
+        progress.advance(self.step * self.recipe.size)
         saved, first = time.monotonic(), (self.step, self.seconds)
         with _polite() as asked:
             while self.step < self.recipe.steps:
                 self._step(corpus)
-                display.advance(self.recipe.size)
+                progress.advance(self.recipe.size)
                 if asked or time.monotonic() - saved > SAVE_EVERY:
                     self.save(checkpoint)
                     saved = time.monotonic()
-                    display.say(self._told(*first))
+                    progress.say(self._told(*first))
                 if asked:
                     return False
         return True

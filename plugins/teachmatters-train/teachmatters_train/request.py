@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters_train import methods
-from teachmatters_train.training_set import Display, Source, gather
+from teachmatters_train.training_set import Source, gather
 
 if TYPE_CHECKING:
     from teachmatters_train.method import Method
@@ -75,7 +76,7 @@ def cache_folder() -> Path:
     return folder
 
 
-def carry_out(request: Request, display: Display) -> bool:
+def carry_out(request: Request, progress: Progress) -> bool:
     """Draw, train and write; False when the user stopped it.
 
     Raises:
@@ -85,13 +86,13 @@ def carry_out(request: Request, display: Display) -> bool:
     source = _source(request)
     if not os.access(request.out.parent, os.W_OK):
         raise TeachMattersError(f"--out {request.out}: {request.out.parent} cannot be written; name another folder")
-    corpus, name = gather(source, kind.needs, cache_folder(), display)
+    corpus, name = gather(source, kind.needs, cache_folder(), progress)
     training = _training(request, kind, corpus, name)
     if request.force:
         request.checkpoint.unlink(missing_ok=True)
     if training.resume(request.checkpoint):
-        display.say(f"{request.checkpoint} carries on after step {training.step:,} of {training.recipe.steps:,}")
-    if not training.run(corpus, request.checkpoint, display):
+        progress.say(f"{request.checkpoint} carries on after step {training.step:,} of {training.recipe.steps:,}")
+    if not training.run(corpus, request.checkpoint, progress):
         return False
     from teachmatters_train import card
 

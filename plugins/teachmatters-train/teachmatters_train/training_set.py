@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachmatters.api import Crop, Dataset, DatasetSpec, Item, Kind, Role, Value
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models.mini.specs import INFO
 from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
@@ -29,14 +29,6 @@ MANY = 1000
 
 UNREADABLE = (OSError, ValueError, SyntaxError)
 """What Dataset.image and Transform.apply may raise of a single image."""
-
-
-class Display(Protocol):
-    """What progress is shown on (teachmatters.cli.output.progress)."""
-
-    def say(self, text: str) -> None: ...
-    def begin(self, label: str, total: int) -> None: ...
-    def advance(self, n: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +55,14 @@ class Source:
         return opened, items_of(opened, kind, (role,), None)[role][: self.limit]
 
 
-def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[Corpus, str]:
+def gather(source: Source, needs: str, folder: Path, progress: Progress) -> tuple[Corpus, str]:
     """The training set and its fingerprint; drawn at first use, read from ``folder`` afterwards.
 
     Args:
         source: which data set.
         needs: ``labels``, ``captions`` or nothing: what every image must have.
         folder: keeps the drawn images.
-        display: shows progress.
+        progress: shows progress.
 
     Raises:
         TeachMattersError: the data set is not there, lacks what is needed, or no image can be read.
@@ -80,14 +72,14 @@ def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[
     name = _name(opened, items)
     path = folder / f"images-{name[:12]}.npy"
     if not path.exists():
-        with _alone(path, display):
+        with _alone(path, progress):
             if not path.exists():  # no other process drew them while this one waited
-                display.say(f"drawing {len(items):,} images once for all methods, to {path}")
-                _draw(source, opened.dataset, items, path, display)
+                progress.say(f"drawing {len(items):,} images once for all methods, to {path}")
+                _draw(source, opened.dataset, items, path, progress)
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     broken: list[int] = json.loads(path.with_suffix(".json").read_text("utf-8"))["broken"]
     if broken:
-        display.say(f"{len(broken)} of {len(items):,} images could not be read and are left out")
+        progress.say(f"{len(broken)} of {len(items):,} images could not be read and are left out")
         items = [item for position, item in enumerate(items) if position not in set(broken)]
     labels = None if any(item.label is None for item in items) else np.array([item.label for item in items], np.int64)
     captions = [opened.dataset.caption(item) for item in items]
@@ -95,7 +87,7 @@ def gather(source: Source, needs: str, folder: Path, display: Display) -> tuple[
 
 
 @contextmanager
-def _alone(path: Path, display: Display) -> Iterator[None]:
+def _alone(path: Path, progress: Progress) -> Iterator[None]:
     """One process draws a file; the others wait for it."""
     from filelock import FileLock, Timeout
 
@@ -103,7 +95,7 @@ def _alone(path: Path, display: Display) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        display.say("another 'tm train' is drawing the images; waiting for it")
+        progress.say("another 'tm train' is drawing the images; waiting for it")
         lock.acquire()
     try:
         yield
@@ -128,9 +120,9 @@ def _name(opened: OpenDataset, items: Sequence[Item]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _draw(source: Source, dataset: Dataset, items: Sequence[Item], path: Path, display: Display) -> None:
+def _draw(source: Source, dataset: Dataset, items: Sequence[Item], path: Path, progress: Progress) -> None:
     """Write the pixels to a temporary file, and rename it when it is complete."""
-    display.begin("drawing", len(items))
+    progress.begin("drawing", len(items))
     part = path.with_suffix(".part")
     broken: list[int] = []
     drawn = np.lib.format.open_memmap(part, "w+", np.uint8, (len(items), 3, SIDE, SIDE))
@@ -139,7 +131,7 @@ def _draw(source: Source, dataset: Dataset, items: Sequence[Item], path: Path, d
         drawn[good : good + len(pixels)] = pixels
         good += len(pixels)
         broken += [start + position for position in bad]
-        display.advance(len(pixels) + len(bad))
+        progress.advance(len(pixels) + len(bad))
     if not good:
         raise TeachMattersError(f"none of {listing([item.key for item in items], 3)} can be read; nothing to train on")
     drawn.flush()

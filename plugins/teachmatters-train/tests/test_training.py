@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters_train import card, loop
 from teachmatters_train.loop import Training
@@ -21,8 +22,8 @@ Small = Callable[[str], Any]
 FACTS = {"method": "dino", "seed": 0}
 
 
-class Said:
-    """A display that remembers."""
+class Said(NoProgress):
+    """Remembers what it is given."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -34,8 +35,8 @@ class Said:
     def begin(self, label: str, total: int) -> None:
         self.done = 0
 
-    def advance(self, n: int) -> None:
-        self.done += n
+    def advance(self, count: int) -> None:
+        self.done += count
 
 
 class Line(Method):

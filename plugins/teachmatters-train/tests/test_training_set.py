@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 
 from teachmatters import registry
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters_train import training_set
 from teachmatters_train.training_set import Source, gather
 
 
-class Said:
-    """A display that remembers."""
+class Said(NoProgress):
+    """Remembers what it is given."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -23,9 +24,6 @@ class Said:
 
     def begin(self, label: str, total: int) -> None:
         self.said.append(f"begin {label} {total}")
-
-    def advance(self, n: int) -> None:
-        pass
 
 
 def source(name: str, root: Path | None = None, limit: int | None = None) -> Source:

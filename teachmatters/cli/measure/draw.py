@@ -12,7 +12,7 @@ from teachmatters.cli.measure.figures import FigureWriter
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
-    from teachmatters.runner.requests import Progress
+    from teachmatters.api.progress import Progress
     from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
 
 GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]

@@ -10,8 +10,8 @@ from teachmatters.cli.measure.figures import short_names
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
+    from teachmatters.api.progress import Progress
     from teachmatters.reports.explorer.data import ExplorerModel
-    from teachmatters.runner.requests import Progress
     from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
     from teachmatters.runner.visualize.tokens import ModelTokens
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from teachmatters.api import ModelInfo, ModelSource, State
+from teachmatters.api.progress import Progress
 from teachmatters.runner.features.extractor import ExtractionJob
 from teachmatters.runner.forward.schedule import PassMember
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.record.run import RunConditions
-from teachmatters.runner.requests import Progress
 
 # A pass member can be created again from one of these, on another machine.
 MemberSource: TypeAlias = PendingTask | ExtractionJob

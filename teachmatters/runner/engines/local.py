@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
 from teachmatters.api import ModelAdapter, ModelSource
+from teachmatters.api.progress import Progress
 from teachmatters.runner.engines.base import PassOutcome, PlannedPass
 from teachmatters.runner.features.extractor import writing_features
 from teachmatters.runner.forward.build import build_model
@@ -16,7 +17,6 @@ from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.forward.time_shares import scale_shares
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.record.run import RunConditions
-from teachmatters.runner.requests import Progress
 
 
 class LocalEngine:

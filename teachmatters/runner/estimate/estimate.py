@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from teachmatters.api import ModelRequest, ModelSource
+from teachmatters.api.progress import Progress
 from teachmatters.cache.sizes import remark_on_space
 from teachmatters.errors import TeachMattersError
 from teachmatters.models.fetch.presence import weights_here
@@ -18,7 +19,6 @@ from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
-from teachmatters.runner.requests import Progress
 from teachmatters.runner.study.model import Study
 from teachmatters.runner.study.run import open_study_tasks, settings_groups
 from teachmatters.store import Cell, Store

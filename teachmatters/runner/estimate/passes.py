@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from teachmatters.api import ModelAdapter, ModelInfo, ModelSource
+from teachmatters.api.progress import Progress
 from teachmatters.runner.estimate.result import Estimate, EstimatedPass
 from teachmatters.runner.estimate.throughput import throughput
 from teachmatters.runner.features.plan import FeaturePlan
@@ -17,7 +18,6 @@ from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.record.run import MeasuredModel
-from teachmatters.runner.requests import Progress
 from teachmatters.runner.session.pair_states import PairStateCache
 from teachmatters.runner.session.passes import PassPlan, SharedPass
 from teachmatters.store.location import StoreLocation

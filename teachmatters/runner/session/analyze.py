@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from teachmatters.api.progress import NoProgress, Progress
 from teachmatters.cache.location import cache_folder
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import load
@@ -12,7 +13,7 @@ from teachmatters.runner.forward.device import find_device, find_dtype
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import labelled_models, uncommon_supervisions
 from teachmatters.runner.plan.tasks import Task, plan
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress, Outcome, Progress
+from teachmatters.runner.requests import AnalyzeRequest, Outcome
 from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.store.backend import backend_of
 

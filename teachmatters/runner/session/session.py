@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from teachmatters.api import ModelRequest, ModelSource, Result
+from teachmatters.api.progress import Progress
 from teachmatters.cache.holding import release
 from teachmatters.cache.limit import limit_of, make_room
 from teachmatters.cache.location import cache_folder
@@ -24,7 +25,7 @@ from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, new_analysis
 from teachmatters.runner.record.run import MeasuredModel, RunConditions, describe_run
 from teachmatters.runner.record.validate import UNIT
-from teachmatters.runner.requests import Outcome, Progress
+from teachmatters.runner.requests import Outcome
 from teachmatters.runner.session.pair_states import PairState, PairStateCache
 from teachmatters.runner.session.passes import AnalysisResult, PassPlan, run_passes
 from teachmatters.store import Cell, Store

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from teachmatters.api.progress import Progress
 from teachmatters.cache.location import cache_folder
 from teachmatters.runner.engines.select import check_engine, driver_device, engine_of
 from teachmatters.runner.forward.device import find_device, find_dtype
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.tasks import Opener, Task, remarks_of
-from teachmatters.runner.requests import EngineRequest, Outcome, Progress
+from teachmatters.runner.requests import EngineRequest, Outcome
 from teachmatters.runner.session.analyze import in_order
 from teachmatters.runner.session.session import AnalysisSession
 from teachmatters.runner.study.model import Study, StudyTask

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from teachmatters.api import Crop, ModelAdapter, ModelInfo, ModelRequest, Sink, Tap
+from teachmatters.api.progress import NoProgress, Progress
 from teachmatters.datasets.images import read_image
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import call, load
@@ -20,7 +21,6 @@ from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.forward.device import find_device, find_dtype, full_precision, out_of_memory
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel, labelled_models
-from teachmatters.runner.requests import NoProgress, Progress
 from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
 
 T = TypeVar("T")

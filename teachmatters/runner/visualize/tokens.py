@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachmatters.api import ModelInfo, Tap
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.quantised import quantise
-from teachmatters.runner.requests import Progress
 from teachmatters.runner.visualize.models import OpenModel, in_every_model
 from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
 from teachmatters.runner.visualize.views import chosen_numbers, finite

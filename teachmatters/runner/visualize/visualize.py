@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.attention_views import Views
-from teachmatters.runner.requests import Progress
 from teachmatters.runner.visualize.models import OpenModel, in_every_model
 from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
 from teachmatters.runner.visualize.views import ViewSelection, chosen_numbers, chosen_positions, views_of

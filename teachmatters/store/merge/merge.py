@@ -16,8 +16,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
@@ -30,16 +30,6 @@ from teachmatters.store.merge.target import FileTarget, Target, target_of
 from teachmatters.store.migrate import WAIT, prepared
 from teachmatters.store.sqlite import files
 from teachmatters.store.sqlite.deadline import hearing
-
-
-class Watch(Protocol):
-    """Receives the progress of a merge."""
-
-    def begin(self, label: str, total: int) -> None:
-        """Begin a store with ``total`` runs."""
-
-    def advance(self, n: int) -> None:
-        """Count ``n`` more of its runs as done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +49,13 @@ class Merged:
     conflicts: list[Conflict]
 
 
-def merge(paths: Sequence[StoreLocation], into: StoreLocation, watch: Watch) -> list[Merged]:
+def merge(paths: Sequence[StoreLocation], into: StoreLocation, progress: Progress) -> list[Merged]:
     """Merge stores into another in one transaction; the target is made if it does not exist.
 
     Args:
         paths: the stores to read; the target may be among them and is then ignored.
         into: the target.
-        watch: receives the progress.
+        progress: receives the progress.
 
     Returns:
         the outcome for each store, in the order of merging: the store with the oldest run first.
@@ -81,7 +71,7 @@ def merge(paths: Sequence[StoreLocation], into: StoreLocation, watch: Watch) -> 
         with files.named_by("--into"), prepared(into, WAIT) as (connection, _):
             target = target_of(connection, WAIT)
             with _hearing([source.connection for source in sources], target):
-                found = [_take(source, target, watch) for source in sources]
+                found = [_take(source, target, progress) for source in sources]
                 settle(target)
                 target.end()
     return found
@@ -118,9 +108,9 @@ def _same(path: StoreLocation, other: StoreLocation) -> bool:
     return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
 
 
-def _take(source: Source, target: Target, watch: Watch) -> Merged:
-    watch.begin(f"merging {source.path.name}", len(source.runs))
-    names, clashes = _named(source, target, watch)
+def _take(source: Source, target: Target, progress: Progress) -> Merged:
+    progress.begin(f"merging {source.path.name}", len(source.runs))
+    names, clashes = _named(source, target, progress)
     here = _keys(target)
     added = {name: key for name, key in names.items() if name not in here}
     clashes = [clash for clash in clashes if clash.incoming in added]
@@ -130,11 +120,11 @@ def _take(source: Source, target: Target, watch: Watch) -> Merged:
         sides = (Side(target, _inverted(here)), Side(source.connection, _inverted(names)))
         conflicts += of_results(*sides, reported)
         conflicts += of_metrics(source.connection, target, added.values())
-        copy(source, target, added, watch.advance)
+        copy(source, target, added, progress.advance)
     return Merged(source.path, len(names), len(added), conflicts)
 
 
-def _named(source: Source, target: Target, watch: Watch) -> tuple[dict[str, int], list[Clash]]:
+def _named(source: Source, target: Target, progress: Progress) -> tuple[dict[str, int], list[Clash]]:
     """Return the keys of the source's runs by the ids that they will have in the target, and the id clashes."""
     here = _keys(target)
     names: dict[str, int] = {}
@@ -144,7 +134,7 @@ def _named(source: Source, target: Target, watch: Watch) -> tuple[dict[str, int]
         if clash:
             clashes.append(clash)
         names[clash.incoming if clash else run_id] = key
-        watch.advance(int(run_id in here))
+        progress.advance(int(run_id in here))
     return names, clashes
 
 

@@ -13,6 +13,7 @@ import torch
 
 from teachmatters.analyses.tasks import knn
 from teachmatters.api import Crop, InputSpec, Item, Role
+from teachmatters.api.progress import NoProgress
 from teachmatters.cache import features
 from teachmatters.cache.entry import entries
 from teachmatters.cache.features import FeatureShards
@@ -31,20 +32,14 @@ __all__ = ["forwards", "run"]  # fixtures
 VALUES = "SELECT metric, layer, category, value, std, n FROM results ORDER BY 1, 2, 3"
 
 
-class Said:
-    """A listener that remembers what it was told."""
+class Said(NoProgress):
+    """Remembers what it is given."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def say(self, text: str) -> None:
         self.lines.append(text)
-
-    def begin(self, label: str, total: int) -> None: ...
-
-    def advance(self, count: int) -> None: ...
-
-    def finish(self) -> None: ...
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from teachmatters import registry
-from teachmatters.runner.requests import AnalyzeRequest, NoProgress
+from teachmatters.api.progress import NoProgress
+from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.runner.session.analyze import analyze
 from teachmatters.runner.study.resolve import open_study
 from tests.runner.session.test_analyze import Runs, run, statuses

@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from teachmatters import registry
+from teachmatters.api.progress import NoProgress
 from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.estimate.estimate import estimate_study
 from teachmatters.runner.estimate.result import Estimate
 from teachmatters.runner.estimate.throughput import throughput
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.pending import PendingTask
-from teachmatters.runner.requests import NoProgress, Outcome
+from teachmatters.runner.requests import Outcome
 from teachmatters.runner.session.passes import PassPlan
 from teachmatters.runner.study.resolve import open_study
 from teachmatters.runner.study.run import run_study

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from teachmatters.api import Result, StoredMap
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, backend_of, query
 from teachmatters.store.merge.merge import merge
 from teachmatters.store.merge.sources import opened
-from tests.store.merging import Silent, dump, join
+from tests.store.merging import dump, join
 from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at, values
 from tests.store.sqlite.test_files import BAD
 from tests.store.test_migrate import old, scripts
@@ -187,7 +188,7 @@ def test_the_target_among_the_files_is_passed_over(three: list[Path], tmp_path: 
 
 
 def test_a_file_named_twice_is_taken_once(three: list[Path], tmp_path: Path) -> None:
-    found = merge([three[0], three[0]], tmp_path / "into.db", Silent())
+    found = merge([three[0], three[0]], tmp_path / "into.db", NoProgress())
     assert [(one.added, one.runs, one.conflicts) for one in found] == [(12, 12, []), (0, 12, [])]
 
 

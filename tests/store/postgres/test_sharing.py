@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.postgres import schemas
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, writer
 from teachmatters.store.backend import backend_of, plain_errors
@@ -18,7 +19,7 @@ from teachmatters.store.postgres.reader import reading, stream
 from teachmatters.store.postgres.write_connection import LOCK
 from teachmatters.store.public import READING
 from tests.postgres import Cluster
-from tests.store.merging import Silent, join
+from tests.store.merging import join
 from tests.store.samples import DISTANCE, TOP1, numbers, rows, run, store_at
 
 
@@ -121,7 +122,7 @@ def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path,
     owner, alice = shared
     source = store_at(tmp_path / "r.db", (run(TOP1), numbers("knn-top1", 1)))
     with pytest.raises(TeachMattersError, match=r"only its owner may merge into a store.*with --into$"):
-        merge([tmp_path / "never-opened.db"], alice, Silent())
+        merge([tmp_path / "never-opened.db"], alice, NoProgress())
     cluster.execute("CREATE ROLE deputy LOGIN IN ROLE owner")
     for may in (owner, Server(owner.url.replace("owner@", "deputy@"))):
         join(may, source)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from teachmatters.api import ModelSource
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.runner.engines.ray import worker
 from teachmatters.runner.engines.ray.cluster import Node, ShardResources, connected, fetched
@@ -16,7 +17,7 @@ from teachmatters.runner.engines.ray.node_check import check_nodes
 from teachmatters.runner.engines.ray.task_pool import TaskPool
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.models import LabelledModel
-from teachmatters.runner.requests import EngineRequest, Progress
+from teachmatters.runner.requests import EngineRequest
 
 MOST_CPUS = 16  # per GPU, to read and transform images
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from teachmatters.api import Analysis, ModelInfo, State
+from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry.references import words
 from teachmatters.runner.engines.base import MemberSource, PassOutcome, PlannedPass
@@ -35,7 +36,6 @@ from teachmatters.runner.forward.schedule import (
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.forward.time_shares import scale_shares
 from teachmatters.runner.record.run import RunConditions
-from teachmatters.runner.requests import Progress
 
 RETRIED = 20  # images of a shard that its worker could not read and that this process tries to read as well
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from teachmatters import registry
+from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import plugins
 from teachmatters.runner.engines.ray import watchdog
 from teachmatters.runner.engines.ray.engine import RayEngine
 from teachmatters.runner.engines.ray.executor import RayExecutor
-from teachmatters.runner.requests import AnalyzeRequest, EngineRequest, NoProgress, Outcome
+from teachmatters.runner.requests import AnalyzeRequest, EngineRequest, Outcome
 from teachmatters.runner.session.analyze import analyze
 
 pytestmark = pytest.mark.xdist_group("ray")
