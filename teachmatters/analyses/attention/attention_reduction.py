@@ -19,7 +19,10 @@ from teachmatters.measures.moments import accumulator
 Reduce: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 OF_LAYERS = frozenset({"attn-head-std"})
-FROM_ALIGNED = frozenset({"attn-offset", "attn-offset-x", "attn-offset-y", "attn-head-type", "attn-map-aligned"})
+FROM_ALIGNED = frozenset(
+    {"attn-offset", "attn-offset-x", "attn-offset-y", "attn-map-aligned", "attn-head-type", "attn-head-share"}
+    | {"attn-head-agreement", "attn-head-margin", "attn-head-offset-x", "attn-head-offset-y"}
+)
 FROM_ROWS = FROM_ALIGNED | {"attn-distance", "attn-map-spatial-pure"}
 
 

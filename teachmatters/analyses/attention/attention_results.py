@@ -10,10 +10,13 @@ from torch import Tensor
 
 from teachmatters.api import Context, Record, Result, StoredMap
 from teachmatters.measures.attention.aligned import offset
-from teachmatters.measures.attention.heads import name_head
+from teachmatters.measures.attention.heads import agreement, classify
 from teachmatters.measures.moments import Moments
 
 PURE, ALIGNED = "attn-map-spatial-pure", "attn-map-aligned"
+TYPE = "attn-head-type"
+EVIDENCE = {f"attn-head-{name}": name for name in ("share", "agreement", "margin")}
+EVIDENCE |= {f"attn-head-offset-{axis}": axis for axis in ("x", "y")}
 
 
 def result(
@@ -87,18 +90,37 @@ def _offsets(found: Result, metrics: frozenset[str], aligned: Tensor, images: in
 
 
 def _types(found: Result, metrics: frozenset[str], aligned: Tensor, count: tuple[int, int]) -> None:
-    if "attn-head-type" not in metrics:
+    """Add the types of heads and the evidence for them.
+
+    Args:
+        found: the result.
+        metrics: the requested metrics.
+        aligned: (depth, 2, H, 2h-1, 2w-1), sums over images of even and of odd index.
+        count: the numbers of these images.
+    """
+    if metrics.isdisjoint({TYPE, *EVIDENCE}):
         return
     if not all(count):
-        found.notes["attn-head-type"] = "takes images of even and of odd place, to be compared"
+        found.notes["types of heads"] = "take images of even and of odd place, to be compared"
         return
-    for layer, (even, odd) in enumerate(aligned, start=1):
-        for head, halves in enumerate(zip(even, odd, strict=True), start=1):
-            if all(half.sum() > 0 for half in halves):
-                kind = name_head(*halves)
-                found.records.append(
-                    Record(
-                        metric="attn-head-type", layer=layer, head=head, category=kind.name, value=kind.evidence,
-                        n=sum(count),
-                    )
-                )  # fmt: skip
+    for layer, halves in enumerate(aligned, start=1):
+        types = [_type_of(*pair) for pair in halves.unbind(dim=1)]
+        if TYPE in metrics:
+            found.records += [
+                Record(metric=TYPE, layer=layer, head=head, category=kind, value=numbers["evidence"], n=sum(count))
+                for head, (kind, numbers) in enumerate(types, start=1)
+                if kind
+            ]
+        for metric, name in EVIDENCE.items():
+            values = torch.tensor([numbers.get(name, math.nan) for _, numbers in types], dtype=torch.float64)
+            if metric in metrics:
+                found.records += _rows(metric, layer, [*values.tolist(), float(values.nanmean())], None, sum(count))
+
+
+def _type_of(even: Tensor, odd: Tensor) -> tuple[str, dict[str, float]]:
+    """Return a head's type and its evidence by name; nothing for a head whose map has no mass in one of the halves."""
+    if not (even.sum() > 0 and odd.sum() > 0):
+        return "", {}
+    kind, alike = classify(even + odd), agreement(even, odd)
+    numbers = {"share": kind.share, "agreement": alike, "margin": kind.margin, "x": kind.x, "y": kind.y}
+    return kind.name, numbers | {"evidence": kind.share * alike}

@@ -24,7 +24,8 @@ def _attention_map(name: str, what: str, summary: str, *, needs_class_token: boo
 
 ATTENTION = AnalysisSpec(
     name="attention",
-    version=2,  # version 2: attn-distance is exact to seven digits
+    # Version 2: attn-distance is exact to seven digits. Version 3: types of heads by squares that grow with the grid.
+    version=3,
     summary="The distance, offset, entropy and type of attention, for each head of each layer.",
     factory="teachmatters.analyses.attention.attention:AttentionAnalysis",
     kind="images",
@@ -98,12 +99,39 @@ ATTENTION = AnalysisSpec(
         MetricSpec(
             name="attn-head-type",
             title="type of head",
-            summary="What a head's aligned map looks like (category), and the evidence for it.",
+            summary="What a head's aligned map looks like (category), and the evidence for it: share times agreement.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 1.0),
             level="head",
             headline=False,
+        ),
+        *(
+            MetricSpec(
+                name=f"attn-head-{name}",
+                title=title,
+                summary=summary,
+                unit="",
+                higher_is_better=None,
+                bounds=(0.0, 1.0),
+                level="head",
+            )
+            for name, title, summary in (
+                ("share", "share of a head's type", "Attention in the region that a head's type is named after."),
+                ("agreement", "agreement of halves", "What a head's aligned maps of two halves of the images share."),
+                ("margin", "margin of a head's type", "Distance from the nearest threshold that would alter the type."),
+            )
+        ),
+        *(
+            MetricSpec(
+                name=f"attn-head-offset-{axis}",
+                title=f"offset of a head's region, {axis}",
+                summary=f"Centre of attention in the soft square of a head's type, in patches {way} the query.",
+                unit="patches",
+                higher_is_better=None,
+                level="head",
+            )
+            for axis, way in (("x", "to the right of"), ("y", "below"))
         ),
         _attention_map("all", "all tokens", _MAP.format("all queries")),
         _attention_map("cls", "the class token", "Its row, averaged over images.", needs_class_token=True),

@@ -1,113 +1,174 @@
 """The types of heads, by their aligned map.
 
-A type states that at least half of a head's attention is in some region, so its strength is a share between a half and
-one. The thresholds hold on any grid from 4 x 4 on: uniform attention has 4 % in the tight square, 20 % in a band and
-19 % in the soft square of a 14 x 14 grid; 12 %, 34 % and 28 % on an 8 x 8 grid.
+A head that attends by position reaches over the same share of the image at any resolution, hence over more patches of
+a finer grid. So squares and bands are measured in fourteenths of the grid's shorter side, which are the patches of a
+14 x 14 grid, and cover patches in part; none is narrower than three patches of the grid itself.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool1d, avg_pool2d
 
-TYPES = ("strict-local", "soft-local", "offset-local", "axial-horizontal", "axial-vertical", "global")
+TYPES = ("self", "strict-local", "soft-local", "offset-local", "axial-horizontal", "axial-vertical", "global")
+
+# The types but global, in the order in which they are tried.
+RULES = ("self", "axial-horizontal", "axial-vertical", "offset-local", "strict-local", "soft-local")
 
 # A type is named after where most of the attention goes.
 MOST = 0.5
 
-# The reach of the tight square, in patches: a patch and its eight neighbours.
-TIGHT = 1
+# Half the widths of the tight square and of a band (three patches of a 14 x 14 grid) and of the soft square (eight), as
+# shares of the shorter side; at least NEIGHBOURS, in patches: a patch and its neighbours.
+TIGHT, SOFT = 1.5 / 14, 4 / 14
+NEIGHBOURS = 1.5
 
-# The reach of a band, in patches: a row (column) and its two neighbours.
-BAND = 1
+# The query's own patch has this many times the mean of the others, however many there are; or most of the attention.
+LIFT = 100.0
 
-# An axial head has this many times as much attention in its best band as in the best band across: a round blob fills
-# both equally, wherever it is.
-ELONGATED = 2.0
+# A direction has this share of two that are compared: twice as much as the other.
+PREFERRED = 2 / 3
 
-# The distance of a centre from the query, as a share of the square's reach, from which on a head is an offset head. In
-# the tight square it is half a patch: from there on, another patch is nearer than the query's own.
+# From half a patch on, another patch is nearer than the query's own.
 ASIDE = 0.5
+
+# The share of an offset head in the soft square. It is less than most, because queries near the edge do not have the
+# region to one side at all; a head that attends evenly has a quarter in the square.
+LOCAL = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class HeadType:
-    """The type of a head, and the evidence for it from 0 to 1."""
+class MapType:
+    """The type of an aligned map.
+
+    Attributes:
+        name: one of TYPES.
+        share: the attention in the region of the type, 0 to 1.
+        margin: the distance to the nearest threshold behind which the type is another, 0 to 1.
+        x, y: the centre of the attention in the soft square, in patches to the right of and below the query.
+    """
 
     name: str
-    evidence: float
+    share: float
+    margin: float
+    x: float
+    y: float
 
 
-def name_head(first: Tensor, second: Tensor) -> HeadType:
-    """Return the type of a head, from its aligned maps over two halves of the images.
-
-    The evidence is the share of the attention in the region of the type, times the agreement of the two halves: the
-    mass that their maps, each of sum 1, have in common.
+def classify(aligned: Tensor) -> MapType:
+    """Return the type of an aligned map.
 
     Args:
-        first: (2h-1, 2w-1), with any positive sum.
-        second: the same over the other half.
+        aligned: (2h-1, 2w-1), with any positive sum.
 
     >>> one_to_the_right = torch.zeros(15, 15)
     >>> one_to_the_right[7, 8] = 3
-    >>> name_head(one_to_the_right, 2 * one_to_the_right)
-    HeadType(name='offset-local', evidence=1.0)
+    >>> classify(one_to_the_right)
+    MapType(name='offset-local', share=1.0, margin=0.16666666666666663, x=1.0, y=0.0)
     """
-    halves = [half.double() / half.sum() for half in (first, second)]
-    total = (first + second).double()
-    name, strength = classify(total / total.sum())
-    agreement = float(torch.minimum(*halves).sum())
-    return HeadType(name, min(1.0, strength * agreement))
+    aligned = aligned.double() / aligned.double().sum()
+    side = (min(aligned.shape) + 1) // 2
+    tight, soft = (max(NEIGHBOURS, reach * side) for reach in (TIGHT, SOFT))
+    in_tight, in_soft = _square(aligned, tight), _square(aligned, soft)
+    row, column = _band(aligned, tight), _band(aligned.T, tight)
+    own, around = float(aligned[_middle(aligned)]), float(in_soft.sum())
+    x, y = _centre(in_soft)
+    slack = {
+        "self": min(own / float(in_tight.sum()) - MOST, own - _own_share(aligned)),
+        "axial-horizontal": min(row - MOST, row / (row + column) - PREFERRED),
+        "axial-vertical": min(column - MOST, column / (row + column) - PREFERRED),
+        "offset-local": min(_one_sidedness(aligned) - PREFERRED, (x * x + y * y) ** 0.5 - ASIDE, around - LOCAL),
+        "strict-local": float(in_tight.sum()) - MOST,
+        "soft-local": around - MOST,
+    }
+    name, margin = _first(slack)
+    shares = {"self": own, "axial-horizontal": row, "axial-vertical": column, "strict-local": float(in_tight.sum())}
+    share = 1 - around if name == "global" else shares.get(name, around)
+    return MapType(name, min(1.0, share), min(1.0, margin), x, y)
 
 
-def classify(aligned: Tensor) -> tuple[str, float]:
-    """Return the type of an aligned map of sum 1, and the share of attention in its region."""
-    share, aside = _square(aligned, TIGHT)
-    if share >= MOST:
-        return "offset-local" if aside >= ASIDE * TIGHT else "strict-local", share
-    row, column = _band(aligned), _band(aligned.T)
-    if row >= max(MOST, ELONGATED * column):
-        return "axial-horizontal", row
-    if column >= max(MOST, ELONGATED * row):
-        return "axial-vertical", column
-    reach = soft_reach(aligned.shape)
-    share, aside = _square(aligned, reach)
-    if share >= MOST:
-        return "offset-local" if aside >= ASIDE * reach else "soft-local", share
-    return "global", 1 - share
-
-
-def soft_reach(shape: tuple[int, ...]) -> int:
-    """Return the reach of the soft square, in patches: a quarter of the grid's shorter side.
+def agreement(first: Tensor, second: Tensor) -> float:
+    """Return the mass that two aligned maps, each divided by its sum, have in common: 1 when they are equal.
 
     Args:
-        shape: of the aligned map.
+        first: (2h-1, 2w-1), with any positive sum, of one half of the images.
+        second: the same of the other half.
 
-    >>> soft_reach((27, 27)), soft_reach((15, 31)), soft_reach((5, 5))
-    (3, 2, 1)
+    >>> agreement(torch.eye(3), 5 * torch.eye(3))
+    1.0
     """
-    return max(1, (min(shape) + 1) // 8)
+    one, other = (half.double() / half.double().sum() for half in (first, second))
+    return min(1.0, float(torch.minimum(one, other).sum()))
 
 
-def _square(aligned: Tensor, reach: int) -> tuple[float, float]:
-    """Return the share in the square with the most attention, and the distance of its centre of mass in patches."""
-    side = 2 * reach + 1
-    shares = avg_pool2d(aligned[None], side, stride=1, padding=reach, divisor_override=1)[0]
+def _first(slack: Mapping[str, float]) -> tuple[str, float]:
+    """Return the first type whose rule holds (global if none does), and the least change that would alter it.
+
+    Args:
+        slack: by type, the distance from the rule's nearest threshold, negative where the rule does not hold.
+    """
+    nearest = 1.0
+    for name in RULES:
+        if slack[name] >= 0:
+            return name, min(nearest, slack[name])
+        nearest = min(nearest, -slack[name])
+    return "global", nearest
+
+
+def _own_share(aligned: Tensor) -> float:
+    """Return the share from which on the query's own patch stands out, by the number of patches."""
+    patches = (aligned.shape[0] + 1) // 2 * ((aligned.shape[1] + 1) // 2)
+    return min(MOST, LIFT / (LIFT + patches - 1))
+
+
+def _one_sidedness(aligned: Tensor) -> float:
+    """Return the share of attention on the side of the centre of mass, of what is on either side.
+
+    The sides are before and behind the query, seen towards the centre. Nearer than a patch counts in proportion.
+    """
+    x, y = _centre(aligned)
+    down, right = _coordinates(aligned)
+    ahead = ((down[:, None] * y + right * x) / max((x * x + y * y) ** 0.5, 1e-12)).clamp(-1, 1)
+    either = float((aligned * ahead.abs()).sum())
+    return float((aligned * ahead.clamp_min(0)).sum()) / either if either > 0 else 0.5
+
+
+def _square(aligned: Tensor, half: float) -> Tensor:
+    """Return the map within the square that holds the most, 0 outside; ``half`` is half its width in patches."""
+    rows, columns = (_overlaps(count, half) for count in aligned.shape)
+    shares = rows @ aligned @ columns.T
     y, x = divmod(int(shares.argmax()), shares.shape[1])
-    top, left = max(0, y - reach), max(0, x - reach)
-    inside = aligned[top : y + reach + 1, left : x + reach + 1]
-    share = float(inside.sum())
-    down = torch.arange(inside.shape[0], dtype=torch.float64) + top - aligned.shape[0] // 2
-    right = torch.arange(inside.shape[1], dtype=torch.float64) + left - aligned.shape[1] // 2
-    aside = math.hypot(float(inside.sum(dim=1) @ down), float(inside.sum(dim=0) @ right)) / share
-    return share, aside
+    return rows[y][:, None] * aligned * columns[x]
 
 
-def _band(aligned: Tensor) -> float:
-    """Return the share in the band of rows with the most attention."""
-    rows = aligned.sum(dim=1)
-    return float(avg_pool1d(rows[None], 2 * BAND + 1, stride=1, padding=BAND).max() * (2 * BAND + 1))
+def _band(aligned: Tensor, half: float) -> float:
+    """Return the share in the band of rows with the most attention; ``half`` is half its width in patches."""
+    return float((_overlaps(len(aligned), half) @ aligned.sum(dim=1)).max())
+
+
+def _overlaps(count: int, half: float) -> Tensor:
+    """Return how much of each patch in a line is within ``half`` of the middle of each, (middles, patches), 0 to 1."""
+    places = torch.arange(count, dtype=torch.float64)
+    return (half + 0.5 - (places - places[:, None]).abs()).clamp(0, 1)
+
+
+def _centre(aligned: Tensor) -> tuple[float, float]:
+    """Return the centre of mass, in patches to the right of and below the query."""
+    down, right = _coordinates(aligned)
+    mass = aligned.sum()
+    return float(aligned.sum(dim=0) @ right / mass), float(aligned.sum(dim=1) @ down / mass)
+
+
+def _coordinates(aligned: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each row's distance below the query, and each column's to its right."""
+    y, x = _middle(aligned)
+    down, right = (torch.arange(count, dtype=torch.float64) for count in aligned.shape)
+    return down - y, right - x
+
+
+def _middle(aligned: Tensor) -> tuple[int, int]:
+    """Return the row and column of the query."""
+    return aligned.shape[0] // 2, aligned.shape[1] // 2

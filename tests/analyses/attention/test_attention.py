@@ -19,6 +19,7 @@ from tests.toys import ToyData
 
 MAPS = {metric.name for metric in ATTENTION.metrics if metric.level == "map"}
 METRICS = frozenset(metric.name for metric in ATTENTION.metrics)
+OF_HEADS = frozenset(metric for metric in METRICS if metric.startswith("attn-head-") and metric != "attn-head-std")
 OF_CLASS = frozenset({"attn-on-cls", "attn-map-cls"})
 IMAGES, LAYERS, HEADS = 5, 2, 3
 
@@ -154,25 +155,39 @@ def test_only_what_is_asked_for_is_recorded() -> None:
 
 def test_head_types_compare_images_of_even_and_of_odd_index() -> None:
     model = info((8, 8), registers=0)
-    kinds = frozenset({"attn-head-type"})
     look = torch.eye(65).expand(LAYERS, 2, HEADS, 65, 65).clone()
-    agreeing = measured(model, look, kinds)
-    assert {(r.layer, r.head, r.category, r.value) for r in agreeing.records} == {
-        (layer, head, "strict-local", 1.0) for layer in (1, 2) for head in (1, 2, 3)
+    agreeing = measured(model, look, OF_HEADS)
+    assert {(r.layer, r.head, r.category, r.value) for r in agreeing.records if r.metric == "attn-head-type"} == {
+        (layer, head, "self", 1.0) for layer in (1, 2) for head in (1, 2, 3)
     }
     look[:, 1, 0] = 1 / 65  # the second image's first head looks everywhere
-    first = next(r for r in measured(model, look, kinds).records if r.head == 1)
+    found = {(r.metric, r.layer, r.head): r for r in measured(model, look, OF_HEADS).records}
     centre = 64 / 64**2  # of even attention, the share that stays at home: all that both halves have in common
-    nearby = ((8 + 2 * 7) / 64) ** 2
-    assert first.category == "strict-local"
-    assert first.value == pytest.approx((1 + nearby) / 2 * centre, rel=1e-5)
+    share, agreement = found["attn-head-share", 1, 1].value, found["attn-head-agreement", 1, 1].value
+    assert share == pytest.approx((1 + centre) / 2, rel=1e-5)
+    assert agreement == pytest.approx(centre, rel=1e-5)
+    assert found["attn-head-type", 1, 1].category == "self"
+    assert found["attn-head-type", 1, 1].value == pytest.approx(share * agreement)
+    assert found["attn-head-margin", 1, 1].value == pytest.approx((1 + centre) / 2 - 0.5, rel=1e-4)
+    assert found["attn-head-share", 1, 0].value == pytest.approx((share + 2) / 3), "the mean over heads"
+    assert ("attn-head-type", 1, 0) not in found
+
+
+def test_the_offset_of_a_head_is_in_patches() -> None:
+    model = dataclasses.replace(info((8, 8), registers=0), class_token=False)
+    right = torch.zeros(64, 64)
+    for query in range(64):
+        right[query, query + 2 if query % 8 < 6 else query] = 1
+    result = measured(model, right.expand(LAYERS, 2, HEADS, 64, 64), OF_HEADS)
+    assert rows(result, "attn-head-offset-x")[2, 3][0] == pytest.approx(1.5), "a quarter has no second to the right"
+    assert rows(result, "attn-head-offset-y")[2, 0][0] == pytest.approx(0)
 
 
 def test_a_single_image_has_no_halves_to_compare() -> None:
-    result = measured(info(), attention_of(info(), images=1), frozenset({"attn-head-type", "attn-distance"}))
+    result = measured(info(), attention_of(info(), images=1), OF_HEADS | {"attn-distance"})
     assert {r.metric for r in result.records} == {"attn-distance"}
     assert {r.std for r in result.records} == {None}
-    assert "attn-head-type" in result.notes
+    assert "types of heads" in result.notes
 
 
 def test_one_head_or_one_patch_has_no_deviation_but_a_word() -> None:
