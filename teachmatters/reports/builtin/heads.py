@@ -1,4 +1,4 @@
-"""Heads by type: counts per layer, the offset heads, and the offset of each head."""
+"""Heads by type: counts per layer, the offset heads, those near a threshold, and where each head attends."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OFFSET = "offset-local"
 LOOKS = {
+    "self": ("#F0E442", "D"),
     "strict-local": ("#0072B2", "o"),
     "soft-local": ("#56B4E9", "s"),
     OFFSET: ("#D55E00", "^"),
@@ -29,14 +30,16 @@ LOOKS = {
 
 OTHER = ("#000000", "x")
 DIRECTIONS = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
-LEAST_LIMIT = 0.1
+LEAST_LIMIT = 1.0  # patches, on the axes
+PALE = 0.3  # the opacity of heads near a threshold
+NEAR = 0.05  # a margin below which a little other data may give another type
 COLUMNS = 3
 
 Rows = list[dict[str, Any]]
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Return the number of heads of each type per model and layer, and the offset heads as [layer, head]."""
+    """Return the number of heads of each type per model and layer; the offset heads, and those near a threshold."""
     import pandas as pd
 
     every = frames.records(rows)
@@ -46,35 +49,54 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     for name, panel in _models(every).items():
         layers = sorted({row["layer"] for row in panel})
         lines += [[name, str(y), *_line([row for row in panel if row["layer"] == y], types)] for y in layers]
-        lines.append([name, "all", *_line(panel, types)[:-1], ""])
-    found = pd.DataFrame(lines, columns=["model", "layer", *types, "offset heads"])
+        near = sum(map(is_near, panel))
+        lines.append([name, "all", *_line(panel, types)[:-2], "", str(near or "")])
+    found = pd.DataFrame(lines, columns=["model", "layer", *types, "offset heads", "near a threshold"])
     absent = [kind for kind in LOOKS if kind not in held]
     found = found if OFFSET in held else found.drop(columns="offset heads")
-    found.attrs.update(labels=2, notes=[f"No head is {' or '.join(absent)}"] if absent else [])
+    found = found if any(map(is_near, every)) else found.drop(columns="near a threshold")
+    notes = [f"No head is {' or '.join(absent)}"] if absent else []
+    if any(row["x"] is not None for row in every):
+        notes.append("Offsets are in patches")
+    if "near a threshold" in found:
+        notes.append(f"Near a threshold: attn-head-margin below {NEAR}, so that other data may give another type")
+    found.attrs.update(labels=2, notes=notes)
     return found
 
 
 def _line(heads: Rows, types: list[str]) -> list[str]:
     counts = Counter(row["type"] for row in heads)
     aside = [said(row) for row in heads if row["type"] == OFFSET]
-    return [*(str(counts[kind] or "") for kind in types), "; ".join(aside)]
+    near = [f"{_place(row)} {row['type']}" for row in heads if is_near(row)]
+    return [*(str(counts[kind] or "") for kind in types), "; ".join(aside), "; ".join(near)]
+
+
+def is_near(row: dict[str, Any]) -> bool:
+    """Return True if a head is so near a threshold that its type may change with the data."""
+    return row["margin"] is not None and row["margin"] < NEAR
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"[{row['layer']}, {row['head']}]"
 
 
 def said(row: dict[str, Any]) -> str:
-    """Describe an offset head: [layer, head], direction, and distance in sides of the grid.
+    """Describe an offset head: [layer, head], direction, and distance in patches.
 
-    >>> said({"layer": 3, "head": 4, "x": -0.05, "y": -0.05})
-    '[3, 4] up-left 0.071'
+    >>> said({"layer": 3, "head": 4, "x": -1.5, "y": -1.5})
+    '[3, 4] up-left 2.1'
     """
-    which = f"[{row['layer']}, {row['head']}]"
     if row["x"] is None or row["y"] is None:
-        return which
+        return _place(row)
     eighth = round(math.atan2(row["y"], row["x"]) / (math.pi / 4)) % 8
-    return f"{which} {DIRECTIONS[eighth]} {math.hypot(row['x'], row['y']):.3f}"
+    return f"{_place(row)} {DIRECTIONS[eighth]} {math.hypot(row['x'], row['y']):.1f}"
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Draw one panel per model: each head's x and y offset in image orientation, offset heads labelled."""
+    """Draw one panel per model: the centre of each head's region in image orientation, offset heads labelled.
+
+    Heads near a threshold are pale.
+    """
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
 
@@ -84,7 +106,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     if not every:
         raise TeachMattersError(
             f"the offsets of these heads are not in the store; 'tm analyze --model {rows['model'][0]} --metric "
-            "attn-offset-x --metric attn-offset-y' measures them; without --plot the types are shown."
+            "attn-head-offset-x --metric attn-head-offset-y' measures them; without --plot the types are shown."
         )
     panels = _models(every)
     limit = 1.08 * max(LEAST_LIMIT, *(max(abs(row["x"]), abs(row["y"])) for row in every))
@@ -96,9 +118,9 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         _panel(ax, panel, limit)
         ax.set_title(plots.label(name))
     for ax in axes[::columns]:
-        ax.set_ylabel("Offset downwards, sides of the grid")
+        ax.set_ylabel("Patches below the query")
     for ax in plots.bottom(axes, columns=columns):
-        ax.set_xlabel("Offset to the right, sides of the grid")
+        ax.set_xlabel("Patches to the right of the query")
     kinds = [kind for kind in LOOKS if any(row["type"] == kind for row in every)]
     handles: list[Artist] = [
         Line2D([], [], color=LOOKS[kind][0], marker=LOOKS[kind][1], linestyle="none") for kind in kinds
@@ -115,9 +137,10 @@ def _panel(ax: Axes, panel: Rows, limit: float) -> None:
     for kind in dict.fromkeys(row["type"] for row in panel):
         heads = [row for row in panel if row["type"] == kind]
         colour, marker = LOOKS.get(kind, OTHER)
+        alphas = [PALE if is_near(row) else 0.8 for row in heads]
         ax.scatter(
             [row["x"] for row in heads], [row["y"] for row in heads],
-            s=26, color=colour, marker=marker, alpha=0.75, linewidths=1.2 if marker in "_|" else 0, zorder=3,
+            s=26, color=colour, marker=marker, alpha=alphas, linewidths=1.2 if marker in "_|" else 0, zorder=3,
         )  # fmt: skip
     for (x, y), names in _names(panel, limit / 15).items():
         ax.annotate("\n".join(names), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, linespacing=0.9)
@@ -135,7 +158,7 @@ def _names(panel: Rows, near: float) -> dict[tuple[float, float], list[str]]:
         if row["type"] == OFFSET:
             place = row["x"], row["y"]
             shared = next((other for other in found if math.dist(other, place) < near), place)
-            found.setdefault(shared, []).append(f"[{row['layer']}, {row['head']}]")
+            found.setdefault(shared, []).append(_place(row))
     return found
 
 

@@ -1,4 +1,4 @@
-/* The type of every head, with the evidence for it, and its offset where that was measured too.
+/* The type of every head, with the evidence for it, and where its attention is, in patches from the query.
    An option that was not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
@@ -13,21 +13,26 @@ WITH candidates AS (
         AND COALESCE(model IN (:models), TRUE)
         AND COALESCE(dataset IN (:data), TRUE)
 ),
-offsets AS (
+details AS (
     SELECT
         model, dataset, split, setting, layer, head,
-        MAX(CASE WHEN metric = 'attn-offset-x' THEN value END) AS x,
-        MAX(CASE WHEN metric = 'attn-offset-y' THEN value END) AS y
+        MAX(CASE WHEN metric = 'attn-head-share' THEN value END) AS share,
+        MAX(CASE WHEN metric = 'attn-head-agreement' THEN value END) AS agreement,
+        MAX(CASE WHEN metric = 'attn-head-margin' THEN value END) AS margin,
+        MAX(CASE WHEN metric = 'attn-head-offset-x' THEN value END) AS x,
+        MAX(CASE WHEN metric = 'attn-head-offset-y' THEN value END) AS y
     FROM results
-    WHERE metric IN ('attn-offset-x', 'attn-offset-y')
+    WHERE metric IN (
+            'attn-head-share', 'attn-head-agreement', 'attn-head-margin', 'attn-head-offset-x', 'attn-head-offset-y'
+        )
         AND head IS NOT NULL
     GROUP BY model, dataset, split, setting, layer, head
 )
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, analysis, metric, layer, head,
-    category AS type, value AS evidence, n, offsets.x AS x, offsets.y AS y
+    category AS type, value AS evidence, share, agreement, margin, n, x, y
 FROM candidates
-LEFT JOIN offsets USING (model, dataset, split, setting, layer, head)
+LEFT JOIN details USING (model, dataset, split, setting, layer, head)
 WHERE choice = 1
     AND COALESCE(layer IN (:layers), TRUE)
     AND COALESCE(head IN (:heads), TRUE)
