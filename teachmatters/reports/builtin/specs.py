@@ -141,7 +141,7 @@ REPORTS = (
     ),
     ReportSpec(
         name="heads",
-        summary="heads by type: counts for each layer, the offset heads, each head's offset",
+        summary="heads by type: counts for each layer, the offset heads, and those near a threshold",
         sql="teachmatters.reports.builtin:sql/heads.sql",
         table="teachmatters.reports.builtin.heads:table",
         draw="teachmatters.reports.builtin.heads:draw",
