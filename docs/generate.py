@@ -176,7 +176,8 @@ def _metric(metric: MetricSpec) -> Iterator[str]:
     yield _range(*metric.bounds)
     yield DIRECTIONS[metric.higher_is_better]
     yield ROWS[metric.level] + (f", for each protocol ({protocols})" if protocols else "")
-    yield ", ".join(["class token"] * metric.needs_class_token + [f"`{metric.kind}`"] * bool(metric.kind))
+    tokens = ["class token"] * metric.needs_class_token + ["registers"] * metric.needs_registers
+    yield ", ".join(tokens + [f"`{metric.kind}`"] * bool(metric.kind))
     yield metric.source
 
 

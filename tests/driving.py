@@ -27,7 +27,11 @@ def started(
     spec: AnalysisSpec, model: ModelInfo, images: int, metrics: Iterable[str] = (), **parameters: Any
 ) -> Analysis:
     """The analysis, ready for so many images; by default for all metrics that the model can have."""
-    able = {metric.name for metric in spec.metrics if model.class_token or not metric.needs_class_token}
+    able = {
+        metric.name
+        for metric in spec.metrics
+        if (model.class_token or not metric.needs_class_token) and (model.registers or not metric.needs_registers)
+    }
     analysis: Analysis = load_object(spec.factory)()
     context = Context(
         model=model,

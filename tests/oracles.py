@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import entropy
+from sklearn.metrics import mutual_info_score
 
 Array = NDArray[np.float64]
 
@@ -91,3 +93,25 @@ def knn_right(
         ranking = sorted(range(classes), key=lambda c: (-votes[c], c))
         right.append(true_class in ranking[:top])
     return right
+
+
+def renormalised(head: Array, patches: int) -> Array:
+    """A head's (T, T) attention of patches on patches, each row divided by its sum unless that is 0."""
+    rows = np.array(head[-patches:, -patches:], dtype=np.float64)
+    return np.array([row / row.sum() if row.sum() > 0 else row for row in rows])
+
+
+def pure_map(head: Array, patches: int) -> Array:
+    """The mean of the renormalised rows."""
+    return renormalised(head, patches).mean(axis=0)
+
+
+def normalised_information(head: Array, patches: int) -> float:
+    """Of query and key, by scikit-learn's mutual information of a contingency table and SciPy's entropy."""
+    joint = renormalised(head, patches) / patches
+    if (joint.sum(axis=1) == 0).any():
+        return float("nan")
+    of_keys = float(entropy(joint.sum(axis=0)))
+    counts = np.rint(1e9 * joint).astype(np.int64)  # scikit-learn counts whole pairs
+    shared = float(mutual_info_score(None, None, contingency=counts))
+    return shared / float(np.sqrt(np.log(patches) * of_keys)) if of_keys > 1e-12 else 0.0

@@ -27,6 +27,7 @@ class MetricSpec:
         headline: whether every protocol and layer has one row without head and category, the overall score.
         protocols: the protocols that it is recorded under; usually only the unnamed one.
         needs_class_token: whether a model without a class token lacks it.
+        needs_registers: whether a model without other tokens before the patches lacks it.
         source: the publications that define it, ``Author et al. YEAR``, separated by ``"; "``.
     """
 
@@ -41,4 +42,5 @@ class MetricSpec:
     protocols: tuple[str, ...] = ("",)
     kind: Kind | None = None
     needs_class_token: bool = False
+    needs_registers: bool = False
     source: str = ""

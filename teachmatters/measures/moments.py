@@ -15,6 +15,8 @@ ROUNDING = 4 * torch.finfo(torch.float32).eps
 class Moments:
     """Count, mean and sum of squared deviations of a stream of equally shaped values.
 
+    The count is a number, or a tensor like the mean where some values are missing.
+
     Sums of squares would lose the deviation of nearly equal numbers; joining means does not (Chan, Golub and LeVeque
     1983).
 
@@ -24,7 +26,7 @@ class Moments:
     (3, 3.0, 2.6458)
     """
 
-    count: int
+    count: int | Tensor
     mean: Tensor
     m2: Tensor
 
@@ -35,14 +37,30 @@ class Moments:
         mean = values.mean(dim=0)
         return cls(values.shape[0], mean, (values - mean).square().sum(dim=0))
 
+    @classmethod
+    def of_present(cls, values: Tensor) -> Moments:
+        """Compute the moments over the first axis of those values that are not NaN; the mean of none is 0.
+
+        >>> Moments.of_present(torch.tensor([[1.0, 2.0], [float("nan"), 4.0]])).mean.tolist()
+        [1.0, 3.0]
+        """
+        values = values.to(accumulator(values.device))
+        present = ~values.isnan()
+        count = present.sum(dim=0)
+        mean = values.nansum(dim=0) / count.clamp_min(1)
+        return cls(count, mean, (values - mean).square().nansum(dim=0))
+
     def __add__(self, other: Moments) -> Moments:
         count = self.count + other.count
+        total = count.clamp_min(1) if isinstance(count, Tensor) else count
         delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        return Moments(count, mean, self.m2 + other.m2 + delta.square() * (self.count * other.count / count))
+        mean = self.mean + delta * (other.count / total)
+        return Moments(count, mean, self.m2 + other.m2 + delta.square() * (self.count * other.count / total))
 
     def std(self) -> Tensor | None:
-        """Return the deviation with n - 1, or None for a single value."""
+        """Return the deviation with n - 1, or None for a single value; NaN where only some have a single value."""
+        if isinstance(self.count, Tensor):
+            return (self.m2 / (self.count - 1)).sqrt().masked_fill(self.count < 2, torch.nan)
         return (self.m2 / (self.count - 1)).sqrt() if self.count > 1 else None
 
 
@@ -56,7 +74,7 @@ class ScatterMatrix:
     (3, [3.0], [[14.0]])
     """
 
-    count: int
+    count: int | Tensor
     mean: Tensor
     products: Tensor
 

@@ -10,19 +10,22 @@ import numpy as np
 import torch
 
 from teachmatters.analyses.attention.attention_reduction import Reduction
-from teachmatters.analyses.attention.attention_results import result
+from teachmatters.analyses.attention.attention_results import class_deviations, result
 from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.moments import Moments, accumulator
 
-MEAN, M2 = "/mean", "/m2"
+MEAN, M2, COUNT = "/mean", "/m2", "/count"
+
+# The metrics that leave images out for single heads, so that their values have counts of their own.
+WITH_GAPS = frozenset({"attn-nmi"})
 
 
 class AttentionAnalysis(Analysis):
     """An analysis with totals over images: moments of the numbers per image, sums of the arrays per image.
 
     The state holds ``<metric>/mean`` and ``<metric>/m2`` (depth, columns), with the layer's own number in the last
-    column; ``sum:<name>`` (depth, ...); ``count``, the images of even and of odd index; and ``empty``, the rows
-    without mass.
+    column, and for metrics that leave images out ``<metric>/count``; ``sum:<name>`` (depth, ...); ``count``, the images
+    of even and of odd index; ``labelled``, the images of each class; and ``empty``, the rows without mass.
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
@@ -30,29 +33,40 @@ class AttentionAnalysis(Analysis):
 
     def start(self, context: Context) -> None:
         self.context = context
-        self.reduction = Reduction(context.model, context.metrics, context.device)
+        classes = number_of_classes(context) if "attn-map-class-std" in context.metrics else 0
+        self.reduction = Reduction(context.model, context.metrics, context.device, classes)
         depth, wide = context.model.depth, accumulator(context.device)
         zeros = functools.partial(torch.zeros, dtype=wide, device=context.device)
         columns = {name: zeros(self.reduction.columns(name)) for name in self.reduction.numbers}
-        self.moments = {name: [Moments(0, none, none)] * depth for name, none in columns.items()}
+        self.moments = {
+            name: [Moments(none.long() if name in WITH_GAPS else 0, none, none)] * depth
+            for name, none in columns.items()
+        }
         self.sums = {name: zeros(depth, *shape) for name, shape in self.reduction.shapes().items()}
-        self.count = np.zeros(2, dtype=np.int64)
+        self.count, self.labelled = np.zeros(2, dtype=np.int64), np.zeros(classes, dtype=np.int64)
         self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         halves = [row.index % 2 for row in batch.rows]
-        reduced = self.reduction.of(batch.values, halves)
+        labels = [self.context.items["all"][row.index].label or 0 for row in batch.rows]
+        reduced = self.reduction.of(batch.values, halves, labels)
         for name, values in reduced.numbers.items():
-            self.moments[name][layer - 1] += Moments.of(values)
+            moments = Moments.of_present(values) if name in WITH_GAPS else Moments.of(values)
+            self.moments[name][layer - 1] += moments
         for name, total in reduced.sums.items():
             self.sums[name][layer - 1] += total
         self.empty += reduced.empty
         if layer == self.context.model.depth:
             self.count += np.bincount(halves, minlength=2)
+            if len(self.labelled):
+                self.labelled += np.bincount(labels, minlength=len(self.labelled))
 
     def state(self) -> State:
-        state: State = {"count": self.count.copy(), "empty": int(self.empty)}
+        state: State = {"count": self.count.copy(), "labelled": self.labelled.copy(), "empty": int(self.empty)}
         for name, layers in self.moments.items():
+            if name in WITH_GAPS:
+                counts = [torch.as_tensor(moments.count) for moments in layers]
+                state[name + COUNT] = torch.stack(counts).cpu().numpy()
             state[name + MEAN] = torch.stack([moments.mean for moments in layers]).cpu().double().numpy()
             state[name + M2] = torch.stack([moments.m2 for moments in layers]).cpu().double().numpy()
         return state | {f"sum:{name}": total.cpu().double().numpy() for name, total in self.sums.items()}
@@ -67,7 +81,7 @@ class AttentionAnalysis(Analysis):
                 metric = name.removesuffix(MEAN)
                 moments = functools.reduce(operator.add, [moments_of(state, metric) for state in parts])
                 joined |= {metric + MEAN: moments.mean.numpy(), metric + M2: moments.m2.numpy()}
-            elif name == "count" or name.startswith("sum:"):
+            elif name in ("count", "labelled") or name.endswith(COUNT) or name.startswith("sum:"):
                 joined[name] = np.sum([np.asarray(state[name]) for state in parts], axis=0)
         return joined
 
@@ -76,6 +90,10 @@ class AttentionAnalysis(Analysis):
         sums = {name: torch.as_tensor(np.asarray(state[f"sum:{name}"])) for name in self.sums}
         count = int(np.asarray(state["count"])[0]), int(np.asarray(state["count"])[1])
         found = result(self.context, moments, sums, count)
+        if "classes" in sums:
+            class_deviations(found, sums["classes"], torch.as_tensor(np.asarray(state["labelled"])))
+        elif "attn-map-class-std" in self.context.metrics:
+            found.notes["attn-map-class-std"] = "takes images with classes"
         if state["empty"]:
             found.notes["attention rows without mass"] = state["empty"]
         return found
@@ -84,4 +102,11 @@ class AttentionAnalysis(Analysis):
 def moments_of(state: State, metric: str) -> Moments:
     """Return the moments of a metric for all layers, (depth, columns)."""
     mean, m2 = (torch.as_tensor(np.asarray(state[metric + part])) for part in (MEAN, M2))
+    if metric + COUNT in state:
+        return Moments(torch.as_tensor(np.asarray(state[metric + COUNT])), mean, m2)
     return Moments(int(np.sum(state["count"])), mean, m2)
+
+
+def number_of_classes(context: Context) -> int:
+    """Return the number of classes up to the largest label; 0 where images have none."""
+    return 1 + max((item.label for item in context.items["all"] if item.label is not None), default=-1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from teachmatters.api import Context, Record, Result, StoredMap
 from teachmatters.measures.attention.aligned import offset
 from teachmatters.measures.attention.heads import agreement, classify
+from teachmatters.measures.attention.information import class_deviation
 from teachmatters.measures.moments import Moments
 
 PURE, ALIGNED = "attn-map-spatial-pure", "attn-map-aligned"
@@ -33,9 +34,11 @@ def result(
     found, images = Result(notes=_not_measured(context)), sum(count)
     for metric, of in moments.items():
         found.records += _of_moments(metric, of)
+        if isinstance(of.count, Tensor) and (left_out := int((images - of.count[:, :-1]).sum())):
+            found.notes[f"{metric}: images left out of a head, having a row without mass"] = left_out
     grid = context.model.grid
     for name, total in sums.items():
-        if name != "aligned":
+        if name not in ("aligned", "classes"):
             found.maps += _maps(name, total / images, grid)
     if "aligned" in sums:
         total = sums["aligned"].sum(dim=1) / (images * grid[0] * grid[1])
@@ -50,25 +53,42 @@ def _not_measured(context: Context) -> dict[str, object]:
     notes: dict[str, object] = {}
     if "attn-head-std" in context.metrics and context.model.heads < 2:
         notes["attn-head-std"] = "a deviation over heads takes at least two"
-    if "attn-position-std" in context.metrics and context.model.grid == (1, 1):
-        notes["attn-position-std"] = "a deviation over patches takes at least two"
+    if context.model.grid == (1, 1):
+        for metric in sorted(context.metrics & {"attn-position-std", "attn-nmi"}):
+            notes[metric] = "takes at least two patches"
     return notes
 
 
 def _of_moments(metric: str, moments: Moments) -> Iterator[Record]:
-    std = moments.std()
-    for layer in range(1, len(moments.mean) + 1):
+    std, count = moments.std(), torch.as_tensor(moments.count).expand(moments.mean.shape)
+    mean = moments.mean.masked_fill(count == 0, math.nan)
+    for layer in range(1, len(mean) + 1):
         deviations = None if std is None else std[layer - 1].tolist()
-        yield from _rows(metric, layer, moments.mean[layer - 1].tolist(), deviations, moments.count)
+        yield from _rows(metric, layer, mean[layer - 1].tolist(), deviations, count[layer - 1].tolist())
 
 
-def _rows(metric: str, layer: int, values: list[float], std: list[float] | None, n: int) -> Iterator[Record]:
+def _rows(
+    metric: str, layer: int, values: list[float], std: list[float] | None, n: int | list[int]
+) -> Iterator[Record]:
     """Yield a layer's rows: one per head, then its own with head 0. A head whose number is NaN has none."""
     for column, value in enumerate(values):
         if not math.isnan(value):
             head = (column + 1) % len(values)
-            deviation = None if std is None else std[column]
-            yield Record(metric=metric, layer=layer, head=head, value=value, std=deviation, n=n)
+            deviation = None if std is None or math.isnan(std[column]) else std[column]
+            units = n if isinstance(n, int) else n[column]
+            yield Record(metric=metric, layer=layer, head=head, value=value, std=deviation, n=units)
+
+
+def class_deviations(found: Result, sums: Tensor, counts: Tensor) -> None:
+    """Add the deviation of mean maps over classes, from sums (depth, classes, H, h w) over the images of each class."""
+    classes = int((counts > 0).sum())
+    if classes < 2:
+        found.notes["attn-map-class-std"] = "a deviation over classes takes at least two with images"
+        return
+    for layer, of_layer in enumerate(sums, start=1):
+        deviations = class_deviation(of_layer, counts)
+        values = [*deviations.tolist(), float(deviations.mean())]
+        found.records += _rows("attn-map-class-std", layer, values, None, classes)
 
 
 def _maps(name: str, maps: Tensor, grid: tuple[int, int]) -> Iterator[StoredMap]:

@@ -91,6 +91,27 @@ def attention_on_class(attention: Tensor, patches: int) -> Tensor:
     return attention[..., -patches:, 0].mean(dim=-1)
 
 
+def attention_on_registers(attention: Tensor, patches: int, *, class_token: bool) -> Tensor:
+    """Compute the attention of patches on all tokens before the patches but the class token.
+
+    Args:
+        attention: (B, H, T, T).
+        patches: the number of patches, h w.
+        class_token: whether the first token is a class token.
+
+    Returns:
+        the mean over spatial queries of the sum, (B, H), between 0 and 1, in float64 where the device has it.
+
+    Source:
+        Darcet et al. 2024, "Vision transformers need registers".
+
+    >>> round(attention_on_registers(torch.full((1, 1, 8, 8), 0.125), 4, class_token=True).item(), 4)
+    0.375
+    """
+    registers = attention[..., -patches:, int(class_token) : -patches]
+    return registers.sum(dim=-1).mean(dim=-1, dtype=accumulator(attention.device))
+
+
 def position_deviation(attention: Tensor, patches: int) -> Tensor:
     """Compute how much the attention on a patch depends on the query: 0 when every query has the same row.
 

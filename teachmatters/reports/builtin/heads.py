@@ -130,6 +130,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _panel(ax: Axes, panel: Rows, limit: float) -> None:
+    from matplotlib.colors import to_rgba
     from matplotlib.ticker import MaxNLocator
 
     for middle in (ax.axhline, ax.axvline):
@@ -137,10 +138,10 @@ def _panel(ax: Axes, panel: Rows, limit: float) -> None:
     for kind in dict.fromkeys(row["type"] for row in panel):
         heads = [row for row in panel if row["type"] == kind]
         colour, marker = LOOKS.get(kind, OTHER)
-        alphas = [PALE if is_near(row) else 0.8 for row in heads]
+        colours = [to_rgba(colour, PALE if is_near(row) else 0.8) for row in heads]
         ax.scatter(
             [row["x"] for row in heads], [row["y"] for row in heads],
-            s=26, color=colour, marker=marker, alpha=alphas, linewidths=1.2 if marker in "_|" else 0, zorder=3,
+            s=26, color=colours, marker=marker, linewidths=1.2 if marker in "_|" else 0, zorder=3,
         )  # fmt: skip
     for (x, y), names in _names(panel, limit / 15).items():
         ax.annotate("\n".join(names), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=5.5, linespacing=0.9)

@@ -17,5 +17,10 @@ class PendingTask:
 
     def applicable(self, *models: ModelInfo) -> frozenset[str]:
         """Return the missing metrics that all of these models can have."""
-        needs_class_token = {metric.name for metric in self.task.spec.metrics if metric.needs_class_token}
-        return self.metrics if all(model.class_token for model in models) else self.metrics - needs_class_token
+        lacking = {
+            metric.name
+            for metric in self.task.spec.metrics
+            for model in models
+            if (metric.needs_class_token and not model.class_token) or (metric.needs_registers and not model.registers)
+        }
+        return self.metrics - lacking

@@ -22,6 +22,7 @@ METRICS = frozenset(metric.name for metric in ATTENTION.metrics)
 OF_HEADS = frozenset(metric for metric in METRICS if metric.startswith("attn-head-") and metric != "attn-head-std")
 OF_CLASS = frozenset({"attn-on-cls", "attn-map-cls"})
 IMAGES, LAYERS, HEADS = 5, 2, 3
+LABELS = (0, 2, 0, 3, 2)  # no image of class 1
 
 
 def info(
@@ -47,7 +48,7 @@ def measured(
 ) -> Result:
     metrics = metrics if model.class_token else metrics - OF_CLASS
     analysis = AttentionAnalysis()
-    items: dict[Role, list[Item]] = {"all": [Item(str(i), 0) for i in range(20)]}
+    items: dict[Role, list[Item]] = {"all": [Item(str(i), 0, label=LABELS[i % 5]) for i in range(20)]}
     analysis.start(
         Context(
             model=model, metrics=metrics, parameters={}, items=items, dataset=ToyData(20), device=torch.device("cpu")
@@ -73,6 +74,7 @@ def expected(
     number: Callable[[Any], float] = {
         "attn-distance": lambda head: oracles.attention_distance(head, model.grid),
         "attn-on-cls": lambda head: float(head[-patches:, 0].mean()),
+        "attn-on-registers": lambda head: float(head[-patches:, int(model.class_token) : -patches].sum() / patches),
         "attn-position-std": lambda head: oracles.position_deviation(head, patches),
         "attn-entropy": lambda head: oracles.attention_entropy(head, patches),
     }[metric]
@@ -90,16 +92,49 @@ def expected(
 def test_numbers_of_every_head_and_their_spread_over_images(model: ModelInfo) -> None:
     attention = attention_of(model)
     result = measured(model, attention)
-    for metric in ("attn-distance", "attn-on-cls", "attn-position-std", "attn-entropy"):
-        if metric in OF_CLASS and not model.class_token:
+    for metric in ("attn-distance", "attn-on-cls", "attn-on-registers", "attn-position-std", "attn-entropy"):
+        if (metric in OF_CLASS and not model.class_token) or (metric == "attn-on-registers" and not model.registers):
             assert not rows(result, metric)
             continue
         wanted, found = expected(model, attention.double().numpy(), metric), rows(result, metric)
         assert found.keys() == wanted.keys()
         for key, values in wanted.items():
             assert found[key] == pytest.approx(values, rel=1e-4, abs=1e-7), (metric, key)
-    assert {r.n for r in result.records} == {IMAGES}
-    assert result.notes == ({"attention rows without mass": 1} if model.class_token else {})
+    assert {r.n for r in result.records if r.metric not in ("attn-nmi", "attn-map-class-std")} == {IMAGES}
+    left_out = "attn-nmi: images left out of a head, having a row without mass"
+    assert result.notes == ({"attention rows without mass": 1, left_out: 1} if model.class_token else {})
+
+
+@pytest.mark.parametrize("model", [info(), info((3, 2), registers=0, class_token=False)], ids=["a", "bare"])
+def test_mutual_information_leaves_out_images_with_a_row_without_mass(model: ModelInfo) -> None:
+    attention = attention_of(model)
+    found = {(r.layer, r.head): r for r in measured(model, attention).records if r.metric == "attn-nmi"}
+    for layer, images in enumerate(attention.double().numpy(), start=1):
+        each = np.array([[oracles.normalised_information(head, 6) for head in image] for image in images])
+        assert np.isnan(each).sum() == (layer == 2 and model.class_token)
+        for head, values in enumerate([np.nanmean(each, axis=1), *each.T]):
+            there = values[~np.isnan(values)]
+            record = found[layer, head]
+            assert [record.value, record.std] == pytest.approx([there.mean(), there.std(ddof=1)], rel=1e-4)
+            assert record.n == len(there)
+
+
+def test_deviation_over_classes_equals_the_loop() -> None:
+    model = info()
+    attention = attention_of(model)
+    found = {(r.layer, r.head): r for r in measured(model, attention).records if r.metric == "attn-map-class-std"}
+    for layer, images in enumerate(attention.double().numpy(), start=1):
+        maps = np.array([[oracles.pure_map(head, 6) for head in image] for image in images])
+        means = [maps[[i for i, label in enumerate(LABELS) if label == kind]].mean(axis=0) for kind in (0, 2, 3)]
+        expected = np.std(means, axis=0, ddof=1).mean(axis=-1)
+        for head, value in enumerate([expected.mean(), *expected]):
+            assert found[layer, head].value == pytest.approx(value, rel=1e-5)
+            assert (found[layer, head].std, found[layer, head].n) == (None, 3)
+
+
+def test_images_of_one_class_have_no_deviation_over_classes() -> None:
+    result = measured(info(), attention_of(info(), images=1), frozenset({"attn-map-class-std"}))
+    assert result.notes["attn-map-class-std"] == "a deviation over classes takes at least two with images"
 
 
 def test_the_deviation_over_heads_is_one_number_a_layer() -> None:

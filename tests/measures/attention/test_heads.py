@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from teachmatters.measures.attention.heads import TYPES, MapType, agreement, classify
 from tests.measures.attention.test_aligned import aligned
@@ -56,11 +57,16 @@ def test_each_type_on_attention_of_that_type(grid: tuple[int, int], background: 
 @pytest.mark.parametrize("score", [blob(0.07, 0.07, right=0.07), blob(0.12, 0.12), blob(0.06, 0.03), blob(0.04, FAR)])
 def test_the_same_attention_on_the_image_has_one_type_at_all_resolutions(score: Score) -> None:
     """Displacements are shares of the side here, so a finer grid spreads the same attention over more patches."""
-    maps = [found((side, side), lambda y, x, side=side: score(y / side, x / side)) for side in (14, 16, 28, 37)]
+
+    def on(side: int) -> MapType:
+        return found((side, side), lambda y, x: score(y / side, x / side))
+
+    sides = (14, 16, 28, 37)
+    maps = [on(side) for side in sides]
     assert len({one.name for one in maps}) == 1
     shares = [one.share for one in maps]
     assert max(shares) - min(shares) < 0.05
-    offsets = [one.x / side for one, side in zip(maps, (14, 16, 28, 37), strict=True)]
+    offsets = [one.x / side for one, side in zip(maps, sides, strict=True)]
     assert max(offsets) - min(offsets) < 0.01
 
 
@@ -89,7 +95,7 @@ def test_the_offset_is_that_of_the_region() -> None:
     attention[12, 15], attention[13, 7] = 0.85, 0.15
     one = classify(attention)
     assert one.name == "offset-local"
-    assert (one.x, one.y) == (pytest.approx(2), pytest.approx(-1))
+    assert [one.x, one.y] == pytest.approx([2, -1])
 
 
 def test_axial_heads_may_look_along_another_row() -> None:
@@ -109,7 +115,7 @@ def test_even_attention_is_global_on_every_grid(side: int) -> None:
     assert one.margin > 0.1, "far from every threshold"
 
 
-def slow_share(one: np.ndarray, half: float) -> float:
+def slow_share(one: NDArray[np.float64], half: float) -> float:
     """The most that a square of this half width around a patch holds, patch by patch and with parts of patches."""
     count = len(one)
     best = 0.0

@@ -102,7 +102,7 @@ def test_the_drawing_shows_every_head_and_names_those_that_look_aside(report: Re
         assert low > 0 > high, "downwards, as in the image"
     places = np.concatenate([np.asarray(points.get_offsets()) for points in axes[0].collections])
     assert [-0.3, 0.3] in np.round(places, 6).tolist()
-    opacity = np.concatenate([np.asarray(points.get_alpha()) for points in axes[0].collections])
+    opacity = np.concatenate([np.asarray(points.get_edgecolor())[:, 3] for points in axes[0].collections])
     assert sorted(opacity)[:4] == [0.3, 0.3, 0.3, 0.8], "those near a threshold are pale"
 
 

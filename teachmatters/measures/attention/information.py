@@ -1,0 +1,79 @@
+"""The information that queries and keys of an attention map share, and the deviation of mean maps over classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from teachmatters.measures.moments import accumulator
+
+# Smaller than any weight that matters, so that 0 log 0 is 0. Some devices treat smaller float32 numbers as 0.
+TINY = 2.0**-126
+
+# An entropy below this is 0 up to rounding.
+ROUNDING = 1e-9
+
+
+def row_information(spatial: Tensor, factors: Tensor) -> Tensor:
+    """Compute the sum of A' log A' over the rows of some queries; it adds up over blocks of queries.
+
+    Args:
+        spatial: (B, H, Q, h w), the attention of queries on patches.
+        factors: (B, H, Q), which renormalise the rows: A' is their product; 0 or 1 for a row without mass.
+
+    Returns:
+        (B, H), in float64 where the device has it, at most 0: minus the sum of the rows' entropies in nats.
+
+    >>> round(row_information(torch.full((1, 1, 2, 4), 0.2), torch.full((1, 1, 2), 1.25)).exp().item(), 4)  # (1 / 4)^2
+    0.0625
+    """
+    wide = accumulator(spatial.device)
+    own = spatial.clamp_min(TINY).log_().mul_(spatial).sum(dim=-1)  # each row in float32, the rows in float64
+    return (own.to(wide) * factors + spatial.sum(dim=-1) * factors.to(wide) * factors.clamp_min(TINY).log()).sum(dim=-1)
+
+
+def normalised_information(information: Tensor, received: Tensor) -> Tensor:
+    """Compute the mutual information of query and key, as a share of the geometric mean of their entropies.
+
+    All queries count the same, p(q) = 1 / N. The value is 0 when all queries have the same row, and 1 when each query
+    attends to another patch alone.
+
+    Args:
+        information: (B, H), from row_information, summed over all N queries.
+        received: (B, H, N), the sum over queries of A' for each key.
+
+    Returns:
+        (B, H), between 0 and 1; 0 where all attention is on one key; NaN where a query has a row without mass.
+
+    Source:
+        Park et al. 2023, "What do self-supervised vision transformers learn?".
+
+    >>> rows = torch.eye(4)[None, None]
+    >>> normalised_information(row_information(rows, torch.ones(1, 1, 4)), rows.sum(dim=-2)).item()
+    1.0
+    """
+    wide, patches = accumulator(received.device), received.shape[-1]
+    keys = received.to(wide) / patches
+    of_keys = -(keys.clamp_min(TINY).log() * keys).sum(dim=-1)
+    shared = of_keys + information.to(wide) / patches
+    scale = (of_keys * torch.tensor(float(patches), dtype=wide, device=keys.device).log()).sqrt()
+    found = torch.where(scale > ROUNDING, shared / scale.clamp_min(ROUNDING), 0.0).clamp(0, 1)
+    return found.masked_fill(keys.sum(dim=-1) < 1 - 0.5 / patches, torch.nan)
+
+
+def class_deviation(sums: Tensor, counts: Tensor) -> Tensor:
+    """Compute how much the mean maps of classes differ.
+
+    Args:
+        sums: (classes, H, N), summed over the images of each class.
+        counts: (classes,), the numbers of images; at least two classes have some.
+
+    Returns:
+        (H,), the deviation over classes (n - 1) of the mean map, averaged over the N patches.
+
+    >>> class_deviation(torch.tensor([[[2.0, 0.0]], [[0.0, 1.0]]]), torch.tensor([2, 1])).tolist()
+    [0.7071067690849304]
+    """
+    there = counts > 0
+    means = sums[there] / counts[there, None, None]
+    return means.std(dim=0).mean(dim=-1)
