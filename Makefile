@@ -55,7 +55,7 @@ DRAWN := knn best-layers attention-distance attention-iou cka-last-layer cka res
 results: $(VENV)/.user
 	rm -rf $(dir $(RESULTS))
 	mkdir -p $(dir $(RESULTS))
-	$(BIN)/tm study docs/studies/mini.yaml --db $(RESULTS) > /dev/null
+	$(BIN)/tm study mini --db $(RESULTS) > /dev/null
 	$(BIN)/tm db compact --db $(RESULTS)
 	cp $(RESULTS) results.db
 	mkdir -p docs/images/results

@@ -1,6 +1,6 @@
 """What the paper's study costs, by arithmetic. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
 
-Prints the tables of docs/scale.md: for each model of docs/studies/paper.yaml what an image costs, how long all of them
+Prints the tables of docs/scale.md: for each model of teachmatters/runner/study/packaged/paper.yaml what an image costs, how long all of them
 take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
 ``--measure`` also measures how many photographs a core of this machine reads and prepares in a second.
 """
@@ -22,7 +22,7 @@ from teachmatters.models.recipes import RECIPES, SHAPES
 from teachmatters.registry import load
 from teachmatters.runner.study.resolve import open_study
 
-STUDY = Path(__file__).parents[1] / "docs/studies/paper.yaml"
+STUDY = Path(__file__).parents[1] / "teachmatters/runner/study/packaged/paper.yaml"
 
 INPUTS = {
     "imagenet50": 5_000,

@@ -73,7 +73,6 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(6):
             fixtures.image(f"{name} {number}", label=label).save(tmp_path / "images" / name / f"{number}.png")
-    shutil.copytree(ROOT / "docs" / "studies", tmp_path / "docs" / "studies")
     (study,) = (block.text for block in blocks(ROOT / "docs" / "studies.md") if block.title == "study.yaml")
     (tmp_path / "study.yaml").write_text(study, encoding="utf-8")
     shrink(monkeypatch)

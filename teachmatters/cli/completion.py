@@ -70,6 +70,13 @@ def complete_config_keys(incomplete: str) -> list[str]:
     return _matching(incomplete, KEYS)
 
 
+def complete_studies(incomplete: str) -> list[str]:
+    """Return the packaged studies that begin so, and ``new``."""
+    from teachmatters.runner.study.files import packaged
+
+    return _matching(incomplete, [*packaged(), "new"])
+
+
 def complete_labels(context: typer.Context, incomplete: str) -> list[str]:
     """Return the models in the store that begin so, and their families."""
     held = _catalog(context)

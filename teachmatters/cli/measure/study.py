@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import completion, options, output
 from teachmatters.cli.measure.outcomes import outcome_line
 from teachmatters.errors import TeachMattersError, listing
 
@@ -23,23 +23,69 @@ if TYPE_CHECKING:
 
 HELP = """Run a study: a YAML file that names models, data sets and analyses.
 
+FILE is a file, or the name of a packaged study (--list). 'tm study new' writes a commented file to begin with.
+
 The command measures only what the store lacks. Analyses that share a model, a data set and a transform share one
 forward pass. If it is interrupted, run the same command again to continue. --plan measures nothing: it lists what is
 missing and estimates the time on this machine.
 
 Examples:
 
+  tm study new --model mini-mae --data scenes --out my-study.yaml
+
   tm study study.yaml --plan
 
-  tm study study.yaml
+  tm study study.yaml --db trial.db
 
-  tm study study.yaml --db trial.db --format json
+  tm study paper --plan
 """
 
 COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
 FIELDS = ("status", "model", "other_model", "data", "analysis", "setting", "metrics", "images", "skipped", "seconds")
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study, a YAML file.", show_default=False)]
+NEW = "new"
+DEFAULT_OUT = Path("study.yaml")
+
+FileArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="A YAML file, a packaged study, or 'new'.",
+        show_default=False,
+        autocompletion=completion.complete_studies,
+    ),
+]
+ListOption = Annotated[bool, typer.Option("--list", help="List the packaged studies.")]
+NewModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="[LABEL=]NAME",
+        help="Of a new study; repeat for more.",
+        autocompletion=completion.complete_models,
+    ),
+]
+NewWeightsOption = Annotated[
+    list[str] | None,
+    typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="Of a new study: a checkpoint of a model."),
+]
+NewDataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="NAME",
+        help="Of a new study: the data set. Default: scenes.",
+        autocompletion=completion.complete_datasets,
+    ),
+]
+NewRootOption = Annotated[
+    Path | None, typer.Option("--data-root", metavar="DIR", help="Of a new study: the folder of the data set.")
+]
+NewOutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Of a new study: the file. Default: study.yaml.")
+]
 DbOption = Annotated[
     str | None,
     typer.Option(
@@ -55,8 +101,14 @@ PlanOption = Annotated[
 
 
 def study(
-    file: FileArgument,
+    file: FileArgument = None,
     plan: PlanOption = False,
+    list_: ListOption = False,
+    model: NewModelOption = None,
+    weights: NewWeightsOption = None,
+    data: NewDataOption = None,
+    data_root: NewRootOption = None,
+    out: NewOutOption = None,
     db: DbOption = None,
     engine: options.EngineOption = "local",
     address: options.AddressOption = None,
@@ -66,15 +118,36 @@ def study(
     """Run a study."""
     from teachmatters.registry import load
     from teachmatters.runner.requests import EngineRequest
+    from teachmatters.runner.study import files
     from teachmatters.runner.study.resolve import open_study
     from teachmatters.store.location import writing_path
 
-    opened = open_study(load(), file)
+    given = {"--model": model, "--weights": weights, "--data": data, "--data-root": data_root, "--out": out}
+    used = [option for option, value in given.items() if value is not None]
+    if list_:
+        rows = [(name, files.summary(path)) for name, path in files.packaged().items()]
+        output.emit_table(("study", "summary"), rows, style)
+        return
+    if file == NEW:
+        _new(out or DEFAULT_OUT, model or [], weights or [], data or "scenes", data_root)
+        return
+    if file is None or used:
+        wrong = f"{listing(used)} belong to 'tm study new'" if used else "no study is named"
+        raise TeachMattersError(f"{wrong}; name a file or a packaged study, such as 'tm study study.yaml --plan'.")
+    opened = open_study(load(), files.find_study(file))
     path = writing_path(db if db is not None else opened.db)
     if plan:
         _plan(opened, path, style)
     else:
         _run(opened, path, EngineRequest(name=engine, address=address, shards=shards), style)
+
+
+def _new(out: Path, models: list[str], weights: list[str], data: str, data_root: Path | None) -> None:
+    from teachmatters.registry import load
+    from teachmatters.runner.study.files import new_study
+
+    new_study(out, load(), models or ["mini-*"], weights, data, data_root)
+    output.say(f"Wrote {out}; 'tm study {out} --plan' estimates what it takes")
 
 
 def _plan(opened: Study, path: StoreLocation, style: options.ListFormat) -> None:

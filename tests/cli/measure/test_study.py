@@ -1,4 +1,4 @@
-"""``tm study`` as it is typed: the plan, the closing table, what failed, and the two files in docs/studies/."""
+"""``tm study`` as it is typed: the plan, the closing table, what failed, and the two packaged studies."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typer.testing import CliRunner, Result
 
 from teachmatters import registry
 from teachmatters.cli.app import app
+from teachmatters.runner.study.files import packaged
 from teachmatters.runner.study.resolve import open_study
 from tests.pages import DOCS
 from tests.toys import toy_source
 
-PAPER, MINI = DOCS / "studies" / "paper.yaml", DOCS / "studies" / "mini.yaml"
+PAPER, MINI = packaged()["paper"], packaged()["mini"]
 TEXT = "models: [toy-a, toy-b]\nmeasure:\n- {metrics: [attn-distance, toy-similarity], data: toys}\n"
 
 
@@ -105,7 +106,30 @@ def test_a_study_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         assert answer.stderr.startswith("Error: study.yaml, line 1: unknown model 'toy-bb'. Did you mean 'toy-b'?")
         assert answer.stderr.count("\n") == 1
     assert tm("none.yaml").stderr == "Error: cannot read 'none.yaml': No such file or directory; name a YAML file\n"
-    assert tm().exit_code == 2
+    assert tm().stderr.startswith("Error: no study is named; ")
+    assert "Did you mean 'paper'?" in tm("papr").stderr
+    assert "--data, --out belong to 'tm study new'" in tm("study.yaml", "--data", "x", "--out", "y").stderr
+
+
+def test_a_new_study_is_of_the_users_models_and_data_and_runs_as_it_is() -> None:
+    Path("o'dd.pth").touch()
+    words = ("-m", "toy-a", "-m", "mine=dino-s16", "-w", "mine=o'dd.pth", "--data", "toys", "--out", "new.yaml")
+    assert "Wrote new.yaml" in tm("new", *words).stderr
+    study = open_study(registry.load(), Path("new.yaml"))
+    assert study.labels == ["toy-a", "mine"]
+    assert study.models[1].weights == Path("o'dd.pth").absolute()
+    toys = registry.load().datasets["toys"]
+    allowed = {spec.name for spec in registry.load().analyses.values() if spec.metrics_on(toys.kinds)}
+    assert {task.request.analysis.name for task in study.study_tasks} == allowed
+    assert {task.data.name for task in study.study_tasks} == {"toys"}
+    assert "new.yaml exists already" in tm("new", *words).stderr
+    assert "Did you mean 'toys'?" in tm("new", "--data", "toyz").stderr
+    assert tm("new", "--data", "coco", "--data-root", "a b", "--out", "coco.yaml").exit_code == 0
+    assert f"data_root: '{Path('a b').absolute()}'" in Path("coco.yaml").read_text()
+
+
+def test_the_list_has_the_packaged_studies() -> None:
+    assert [line.split()[0] for line in tm("--list").stdout.splitlines()[2:]] == ["mini", "paper"]
 
 
 def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +148,7 @@ def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-# ---------------------------------------------------------------- docs/studies/
+# ---------------------------------------------------------------- the packaged studies
 def test_the_papers_study_names_its_models_and_data() -> None:
     study = open_study(registry.load(), PAPER)
     assert len(study.models) == 20
@@ -144,7 +168,7 @@ def test_its_plan_without_data_or_weights_says_what_is_missing(monkeypatch: pyte
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
-    answer = tm(str(PAPER), "--plan")
+    answer = tm("paper", "--plan")
     assert (answer.exit_code, answer.stdout) == (0, "")
     assert "weights of supervised-s16," in answer.stderr
     assert "(20 in all) are not here; 'tm fetch' gets them" in answer.stderr
