@@ -38,6 +38,7 @@ SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summa
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
 BY = ("", "supervision", "step")
+_FIRST = ["model", "layer", "head", "metric", "value"]
 _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
 
@@ -80,7 +81,7 @@ class Results:
         setting: str | None = None,
         headline: bool = False,
     ) -> pd.DataFrame:
-        """Return the sorted rows of the view ``results``; the page "The results store" lists its columns.
+        """Return the sorted rows of the view ``results``, with model, layer, head, metric and value first.
 
         Args:
             metric: the metrics. Default: all.
@@ -109,7 +110,7 @@ class Results:
         found = _frame(rows)
         found["finished_at"] = pd.to_datetime(found["finished_at"], utc=True, format="ISO8601")
         found["higher_is_better"] = found["higher_is_better"].astype("boolean")
-        return found
+        return found[[*_FIRST, *(name for name in found.columns if name not in _FIRST)]]
 
     @property
     def models(self) -> pd.DataFrame:

@@ -31,7 +31,8 @@ LAYERS = {
     "plugin": 6,
     "progress": 6,
     "cli": 7,
-    "results": 7,
+    "results": 6,
+    "measured": 7,
 }
 SHARED = {"errors", "config", "hookspecs"}  # single modules that other folders of their own layer may import too
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import completion, options, output
-from teachmatters.cli.measure.outcomes import ModelLines, show_outcomes
+from teachmatters.cli.measure.outcomes import show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import NothingToShowError, listing
 
@@ -101,6 +101,7 @@ def analyze(
     style: options.ListFormatOption = "table",
 ) -> None:
     """Measure models on data and record every number in the store."""
+    from teachmatters.runner.outcomes import ModelLines
     from teachmatters.runner.requests import AnalyzeRequest, EngineRequest
     from teachmatters.store.location import writing_path
 
@@ -126,7 +127,7 @@ def analyze(
         engine=EngineRequest(name=engine, address=address, shards=shards),
     )
     with output.progress() as display:
-        lines = ModelLines(display.say)
+        lines = ModelLines(display.say, verbose=output.level >= output.VERBOSE)
         outcomes = run(request, display, lines)
         lines.flush()
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

@@ -1,81 +1,18 @@
-"""Outcomes in words: one line per model while a command runs, and failures at its end."""
+"""The end of a command that measures: what failed, and where the rows are."""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from teachmatters.cli import output
-from teachmatters.errors import listing
+from teachmatters.runner.outcomes import outcome_line
 
 if TYPE_CHECKING:
     from teachmatters.runner.requests import Outcome
     from teachmatters.store.location import StoreLocation
-
-# Notes that are printed elsewhere: unreadable images, remarks about the data set and about the weights.
-PRINTED_ELSEWHERE = ("skipped", "data", "weights")
-
-
-class ModelLines:
-    """Prints a line when a model is complete, one for all comparisons, and each new note of an analysis once."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._open: list[Outcome] = []
-        self._printed: set[tuple[str, str]] = set()
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Take the next outcome; failures are left to the end of the command."""
-        if outcome.status == "failed":
-            return
-        if output.level >= output.VERBOSE:
-            self._say(outcome_line(outcome))
-            return
-        if self._open and _group(self._open[-1]) != _group(outcome):
-            self.flush()
-        self._open.append(outcome)
-
-    def flush(self) -> None:
-        """Print the line of the outcomes so far."""
-        outcomes, self._open = self._open, []
-        if not outcomes:
-            return
-        self._say(_model_line(outcomes))
-        for outcome in outcomes:
-            for note in _notes(outcome):
-                if (outcome.analysis, note) not in self._printed:
-                    self._printed.add((outcome.analysis, note))
-                    self._say(f"note: {outcome.analysis} on {outcome.dataset}: {note}")
-
-
-def _group(outcome: Outcome) -> str:
-    """Return the model of an outcome; empty for every comparison of two models."""
-    return "" if outcome.other else outcome.model
-
-
-def _model_line(outcomes: Sequence[Outcome]) -> str:
-    done = [outcome for outcome in outcomes if outcome.status == "done"]
-    reused = [outcome for outcome in outcomes if outcome.status == "reused"]
-    name = _group(outcomes[0]) or f"{len({(o.model, o.other) for o in outcomes})} pairs of models"
-    if not done:
-        return f"reused {name}: {_cells(reused)}: already in the store (--force measures again)"
-    seconds = sum(outcome.seconds for outcome in done)
-    also = f"; reused {listing(_analyses(reused))}" if reused else ""
-    return f"done   {name}: {_cells(done)}: {max(o.items for o in done):,} images in {seconds:.1f} s{also}"
-
-
-def _cells(outcomes: Sequence[Outcome]) -> str:
-    """Return the analyses, data sets and settings of outcomes: ``attention, knn on scenes [limit=2]``."""
-    data = listing(dict.fromkeys(outcome.dataset for outcome in outcomes))
-    settings = {outcome.setting for outcome in outcomes}
-    setting = f" [{outcomes[0].setting}]" if len(settings) == 1 and outcomes[0].setting else ""
-    return f"{listing(_analyses(outcomes))} on {data}{setting}"
-
-
-def _analyses(outcomes: Sequence[Outcome]) -> list[str]:
-    return list(dict.fromkeys(outcome.analysis for outcome in outcomes))
 
 
 def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
@@ -87,32 +24,3 @@ def show_outcomes(outcomes: Sequence[Outcome], path: StoreLocation) -> None:
                 output.complain("".join(traceback.format_exception(outcome.error)))
     if any(outcome.status == "done" for outcome in outcomes):
         output.say(f"recorded in {path}")
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """Return one line that describes an outcome."""
-    pair = f" and {outcome.other}" if outcome.other and outcome.other != outcome.model else ""
-    return f"{outcome.status:6} {outcome.model}{pair}: {outcome.analysis} on {outcome.dataset}{_detail(outcome)}"
-
-
-def _detail(outcome: Outcome) -> str:
-    if outcome.status == "failed":
-        return f": {outcome.reason}"
-    setting = f" [{outcome.setting}]" if outcome.setting else ""
-    if outcome.status == "reused":
-        return f"{setting}: {listing(sorted(outcome.metrics))} already in the store (--force measures again)"
-    suffix = "".join(f"; {note}" for note in _notes(outcome))
-    return f"{setting}: {outcome.items:,} images in {outcome.seconds:.1f} s{suffix}"
-
-
-def _notes(outcome: Outcome) -> list[str]:
-    notes = [f"{name}: {_text(value)}" for name, value in outcome.notes.items() if name not in PRINTED_ELSEWHERE]
-    if outcome.skipped:
-        skipped = outcome.notes["skipped"]
-        assert isinstance(skipped, dict)
-        notes.insert(0, f"{outcome.skipped} could not be read and were left out ({listing(skipped, most=3)})")
-    return notes
-
-
-def _text(value: object) -> str:
-    return listing(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import completion, options, output
-from teachmatters.cli.measure.outcomes import outcome_line
 from teachmatters.errors import TeachMattersError, listing
+from teachmatters.runner.outcomes import outcome_line
 
 if TYPE_CHECKING:
     from teachmatters.progress import Display
