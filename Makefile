@@ -60,6 +60,7 @@ results: $(VENV)/.user
 	cp $(RESULTS) results.db
 	mkdir -p docs/images/results
 	$(foreach name,$(DRAWN),$(BIN)/tm report $(name) --data scenes --db results.db --plot docs/images/results/$(name).png > /dev/null &&) true
+	$(BIN)/python docs/notebook.py
 
 # The mini models' weights, trained on a GPU: the same recipes, more images. The cores draw the images once; the six
 # trainings then share the device.

@@ -38,6 +38,8 @@ SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summa
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
 BY = ("", "supervision", "step")
+# Options of a report that are passed on as they are.
+OTHERS = frozenset({"setting", "by", "plain", "intervals", "names"})
 _FIRST = ["model", "layer", "head", "metric", "value"]
 _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
@@ -185,7 +187,8 @@ class Results:
         Args:
             name: the report.
             options: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads``
-                (numbers), and ``by="supervision"`` or ``by="step"``.
+                (numbers), ``by="supervision"`` or ``by="step"``, ``names`` (a display name for each model), and for
+                best-layers ``plain=True`` with ``intervals=True``.
 
         Raises:
             TeachMattersError: the report or a name does not exist, or there is nothing to show.
@@ -214,7 +217,7 @@ class Results:
     def __repr__(self) -> str:
         content = self._content()
         lines = [f"  {kind}: {listing(names)}" for kind, names in content.items()]
-        return "\n".join([f"results in {self.path}{'' if content else ': none yet'}", *lines])
+        return "\n".join([f"results in {self._where()}{'' if content else ': none yet'}", *lines])
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -222,7 +225,10 @@ class Results:
             f"<td style='text-align:left'>{html.escape(', '.join(names))}</td></tr>"
             for kind, names in self._content().items()
         )
-        return f"<b>results</b> in {html.escape(str(self.path))}<table>{rows}</table>"
+        return f"<b>results</b> in {html.escape(self._where())}<table>{rows}</table>"
+
+    def _where(self) -> str:
+        return location.BUNDLED if self.path == location.bundled_path() else str(self.path)
 
 
 def _usual(column: str, held: list[Any]) -> Any:
@@ -254,16 +260,17 @@ def _options(
     metric: Names = (),
     model: Names = (),
     data: Names = (),
-    setting: str = "",
     layers: int | Iterable[int] = (),
     heads: int | Iterable[int] = (),
-    by: str = "",
+    **others: Any,
 ) -> Options:
-    if by not in BY:
+    if unknown := sorted(set(others) - OTHERS):
+        raise TypeError(f"unexpected option {unknown[0]!r}; there are also {listing(sorted(OTHERS))}")
+    if (by := others.get("by", "")) not in BY:
         raise TeachMattersError(f"by={by!r} is unknown; use by='supervision' or by='step', or leave it out.")
     return Options(
-        metrics=_names(metric), models=_names(model), data=_names(data), setting=setting,
-        layers=_numbers(layers), heads=_numbers(heads), by=by,
+        metrics=_names(metric), models=_names(model), data=_names(data),
+        layers=_numbers(layers), heads=_numbers(heads), **others,
     )  # fmt: skip
 
 

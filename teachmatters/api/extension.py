@@ -17,6 +17,7 @@ class ReportSpec:
         enrich: ``module:callable`` that adds columns that no query can compute. It takes the rows
             (``teachmatters.store.reader.Rows``), the options and a function that runs SQL on the store.
         table: ``module:callable`` that takes the rows and the options and returns the printed table; empty: the rows.
+        plain: as ``table``, for the table that papers print (``--plain``); empty: there is none.
         metrics: the metrics that it shows when none is named, in order of preference.
         directed: whether it shows only metrics with a direction.
         least: the number of metrics that it needs.
@@ -29,6 +30,7 @@ class ReportSpec:
     draw: str = ""
     enrich: str = ""
     table: str = ""
+    plain: str = ""
     metrics: tuple[str, ...] = ()
     directed: bool = False
     least: int = 1

@@ -47,6 +47,9 @@ class Options:
         setting: the setting preferred to all others; the empty one has every parameter at its default.
         layers, heads: from 1.
         by: ``supervision`` for one panel per supervision, ``step`` for training steps on the x-axis; may be empty.
+        plain: True for the table that papers print.
+        intervals: True for 95 % intervals in columns of that table.
+        names: the text to show for a label, in tables and figures.
         facts: the facts about each metric in the store.
     """
 
@@ -57,6 +60,9 @@ class Options:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     by: str = ""
+    plain: bool = False
+    intervals: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, MetricInfo] = field(default_factory=dict)
 
     def of(self, metric: str) -> MetricInfo:

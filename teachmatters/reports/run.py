@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MODEL_COLUMNS = frozenset({"model", "other_model", "first", "second"})
+
+
 @dataclass
 class Report:
     """The result of a report.
@@ -45,10 +48,19 @@ class Report:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """Return the query's rows."""
+        """Return the query's rows, with the models under their display names."""
         import pandas as pd
 
-        return pd.DataFrame(self.data.rows, columns=self.data.columns)
+        rows = pd.DataFrame(self.data.rows, columns=self.data.columns)
+        for column in MODEL_COLUMNS & set(rows.columns if self.options.names else ()):
+            rows[column] = [self.options.names.get(label, label) for label in rows[column]]
+        return rows
+
+    @cached_property
+    def _shown_options(self) -> Options:
+        """Return the options that tables and figures get: models under their display names."""
+        names = self.options.names
+        return replace(self.options, models=tuple(names.get(label, label) for label in self.options.models))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -57,11 +69,14 @@ class Report:
         ``attrs["bold"]`` has the positions (row, column) of bold cells, ``attrs["labels"]`` the number of leading
         columns that name the rows, ``attrs["foot"]`` the number of summary rows, ``attrs["notes"]`` lines for below.
         """
+        if self.options.plain:
+            plain: pd.DataFrame = call(self.spec.plain, self.rows, self._shown_options)
+            return plain
         if not self.spec.table:
             from teachmatters.reports.tables.frames import rounded
 
             return rounded(self.rows)
-        table: pd.DataFrame = call(self.spec.table, self.rows, self.options)
+        table: pd.DataFrame = call(self.spec.table, self.rows, self._shown_options)
         return table
 
     def figure(self) -> Figure:
@@ -76,7 +91,7 @@ class Report:
         from teachmatters.reports.figures import plots
 
         with plots.look():
-            figure: Figure = call(self.spec.draw, self.rows, self.options)
+            figure: Figure = call(self.spec.draw, self.rows, self._shown_options)
             # A figure is shared without its text, so it names its own data and setting.
             about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
             plots.caption(figure, about)
@@ -158,6 +173,10 @@ def read_sql(spec: ReportSpec) -> str:
 
 def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
     """Raise an error for an option that the query does not use: it would silently do nothing."""
+    if options.plain and not spec.plain:
+        raise TeachMattersError(f"report {spec.name!r} has no --plain table; best-layers has one.")
+    if options.intervals and not options.plain:
+        raise TeachMattersError("--intervals adds columns to the table of --plain; give both.")
     if options.by and not spec.by:
         raise TeachMattersError(
             f"report {spec.name!r} takes no --by; reports of lines over the layers do, such as metric."
@@ -190,8 +209,22 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
         metrics=metrics,
         data=catalog.find_data(options.data),
         setting=catalog.find_setting(options.setting),
+        names=_display_names(catalog, options),
         facts=catalog.facts,
     )
+
+
+def _display_names(catalog: Catalog, options: Options) -> dict[str, str]:
+    """Return the display name of each renamed label.
+
+    Raises:
+        TeachMattersError: the store has no such model, or two models would have one name.
+    """
+    names = {label: text for given, text in options.names.items() for label in catalog.find_models([given])}
+    shown = [names.get(label, label) for label in catalog.models]
+    if twice := sorted({text for text in shown if shown.count(text) > 1}):
+        raise TeachMattersError(f"two models would be named {twice[0]!r}; give each its own name with --name.")
+    return names
 
 
 def _default_metrics(spec: ReportSpec, catalog: Catalog, options: Options) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from teachmatters.cli import options, output, stores
+from teachmatters.cli.browser import open_address
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def browse(
         address = f"http://{HOST}:{listener.getsockname()[1]}/{datasette_site.NAME}"
         output.say(f"Browse {path} at {address}   (Ctrl-C stops)")
         if show:
-            _open(address)
+            open_address(address)
         _serve(site, listener, [HOST, "localhost", *(host_name or ())])
 
 
@@ -67,16 +67,6 @@ def _listen(port: int) -> socket.socket:
         raise TeachMattersError(
             f"--port {port}: {os.strerror(error.errno or 0)}; name another, or leave it out for a free one."
         ) from error
-
-
-def _open(address: str) -> None:
-    """Open the address, unless the only browser runs in the terminal."""
-    try:
-        browser = webbrowser.get()
-    except webbrowser.Error:
-        return
-    if type(browser) is not webbrowser.GenericBrowser:
-        browser.open(address)
 
 
 def _serve(site: datasette_site.Site, listener: socket.socket, names: Sequence[str]) -> None:

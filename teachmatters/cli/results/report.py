@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from teachmatters.cli import options, output, stores
+from teachmatters.cli.browser import open_file
 from teachmatters.cli.completion import complete_reports
 from teachmatters.cli.results.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
@@ -28,6 +30,8 @@ Examples:
   tm report metric --metric knn-top1 --model 'dino-*' --format markdown
 
   tm report attention-distance --layers 1,6,12 --plot distance.png
+
+  tm report best-layers --plain --intervals --format latex
 
   tm report page --out report.html
 """
@@ -56,24 +60,43 @@ def report(
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure into a .png, .pdf or .svg file.")
     ] = None,
     out: options.OutOption = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="best-layers for a paper: scores with layer; caption and label.")
+    ] = False,
+    intervals: Annotated[bool, typer.Option("--intervals", help="With --plain: 95 % intervals as columns.")] = False,
+    name_: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="MODEL=TEXT", help="Show a model under this name; repeat for more."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the figure, or the page, in a browser.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL query instead of the table.")] = False,
 ) -> None:
     """Show results from the store as a table or a figure."""
     from teachmatters import registry
 
     known = registry.load()
-    asked = replace(_options(metric, model, data, setting, (layers, heads)), by=by or "")
+    asked = replace(
+        _options(metric, model, data, setting, (layers, heads)),
+        by=by or "",
+        plain=plain,
+        intervals=intervals,
+        names=_names(name_ or []),
+    )
+    drawn = {
+        "--plot": plot is not None,
+        "--sql": sql,
+        "--plain": plain,
+        "--intervals": intervals,
+        "--name": bool(name_),
+    }
     if name is None:
-        _refuse_without_name(asked, {"--plot": plot is not None, "--out": out is not None, "--sql": sql})
+        _refuse_without_name(asked, drawn | {"--out": out is not None, "--open": open_})
         _list(list(known.reports.values()), style)
         return
     if name == "page":
-        write_page(
-            db,
-            asked,
-            out,
-            {"--format": style != "table", "--plot": plot is not None, "--sql": sql, "--by": by is not None},
-        )
+        target = write_page(db, asked, out, drawn | {"--format": style != "table", "--by": by is not None})
+        if open_:
+            _open(target)
         return
     spec = known.report(name)
     options.check_target(plot, "--plot", FIGURE_SUFFIXES)
@@ -84,11 +107,28 @@ def report(
         output.write_file(out, text)
     else:
         output.emit(text)
-    if plot is not None:
+    if plot is not None or open_:
         from teachmatters.reports.figures import plots
 
-        plots.save(found.figure(), plot)
-        output.say(f"Drew {plot}")
+        figure = plot or Path(tempfile.mkdtemp(prefix="teachmatters-")) / f"{name}.png"
+        plots.save(found.figure(), figure)
+        output.say(f"Drew {figure}")
+        if open_:
+            _open(figure)
+
+
+def _open(path: Path) -> None:
+    if not open_file(path):
+        output.say(f"no browser to open it in; the file is {path}")
+
+
+def _names(given: list[str]) -> dict[str, str]:
+    """Return the display name of each model of ``--name MODEL=TEXT``."""
+    parts = [text.partition("=") for text in given]
+    for text, (label, _, shown) in zip(given, parts, strict=True):
+        if not label or not shown:
+            raise typer.BadParameter(f"{text!r} is not of the form MODEL=TEXT.", param_hint="--name")
+    return {label: shown for label, _, shown in parts}
 
 
 def _options(
@@ -131,7 +171,12 @@ def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = F
         table.attrs.get("labels", 1),
         to_file=to_file,
     )
-    footer = [*table.attrs.get("notes", ()), *found.caption]
+    if (caption := table.attrs.get("caption")) and style in ("latex", "markdown"):
+        # The headings of the table have the metrics already.
+        about = " ".join([caption, *(f"{line}." for line in found.caption if line.startswith(("Data: ", "Setting")))])
+        label = f"tab:{found.spec.name}"
+        return formats.latex_float(text, about, label) if style == "latex" else f"{text}\n{formats.visible(about)}\n"
+    footer = [*filter(None, [caption]), *table.attrs.get("notes", ()), *found.caption]
     if style == "table":
         return f"{text}\n{output.paragraphs(footer, to_file=to_file)}\n"
     mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")

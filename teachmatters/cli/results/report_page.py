@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 DEFAULT = Path("report.html")
 
 
-def write_page(db: str | None, asked: Options, out: Path | None, others: dict[str, bool]) -> None:
-    """Write all reports as one HTML page.
+def write_page(db: str | None, asked: Options, out: Path | None, others: dict[str, bool]) -> Path:
+    """Write all reports as one HTML page; return the file.
 
     Args:
         db: the store.
@@ -33,7 +33,9 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
     refused += [option for option, used in others.items() if used]
     if refused:
         name = listing("--metric" if option == "--metrics" else option for option in refused)
-        raise TeachMattersError(f"report {NAME!r} takes no {name}; it takes --model, --data, --setting and --out.")
+        raise TeachMattersError(
+            f"report {NAME!r} takes no {name}; it takes --model, --data, --setting, --out and --open."
+        )
     target = out or DEFAULT
     options.check_target(target, "--out", (".html", ".htm"))
     path = stores.reading(db)
@@ -42,3 +44,4 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
         display.begin("drawing", count(specs))
         text = build(path, specs, asked, lambda: display.advance(1))
     output.write_file(target, text)
+    return target

@@ -62,6 +62,7 @@ REPORTS = (
         sql="teachmatters.reports.builtin:sql/best_layers.sql",
         enrich="teachmatters.reports.significance:enrich",
         table="teachmatters.reports.builtin.best_layers:table",
+        plain="teachmatters.reports.tables.plain_best_layers:table",
         draw="teachmatters.reports.builtin.best_layers:draw",
         metrics=BEST_LAYER_METRICS,
         directed=True,

@@ -97,6 +97,21 @@ def latex(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold =
     return f"\\begin{{tabular}}{{{shape}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
 
 
+def latex_float(tabular: str, caption: str, label: str) -> str:
+    r"""Return a ``tabular`` as a floating table with a caption and a label.
+
+    >>> print(latex_float("TABULAR\n", "50 % more", "tab:a"), end="")
+    \begin{table}
+    \centering
+    \caption{50 \% more}
+    \label{tab:a}
+    TABULAR
+    \end{table}
+    """
+    head = f"\\begin{{table}}\n\\centering\n\\caption{{{_latex_cell(caption, False)}}}\n\\label{{{label}}}\n"
+    return f"{head}{tabular}\\end{{table}}\n"
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = (), *, width: int | None = None,
     labels: int = 1, strong: tuple[str, str] = ("", ""),

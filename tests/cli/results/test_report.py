@@ -43,7 +43,10 @@ def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--format", "csv"), "report 'page' takes no --format; it takes --model, --data, --setting and --out."),
+        (
+            ("--format", "csv"),
+            "report 'page' takes no --format; it takes --model, --data, --setting, --out and --open.",
+        ),
         (("--metric", "knn-top1", "--layers", "1"), "takes no --metric, --layers;"),
         (("--out", "page.pdf"), "must end in .html"),
         (("--out", "nowhere/page.html"), "there is no folder"),
