@@ -1,7 +1,7 @@
 """What the paper's study costs, by arithmetic. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
 
-Prints the tables of docs/scale.md: for each model of teachmatters/runner/study/packaged/paper.yaml what an image costs, how long all of them
-take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
+Prints the tables of docs/scale.md: for each model of the packaged study ``paper`` what an image costs, how long all of
+them take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
 ``--measure`` also measures how many photographs a core of this machine reads and prepares in a second.
 """
 
