@@ -32,10 +32,10 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     for heading, scores in tasks.items():
         best, sure = _best(scores), options.intervals and any(map(_interval, scores.values()))
         for nth, model in enumerate(models):
-            row = scores.get(model["model"])
-            if row and row["value"] == best:
+            own = scores.get(model["model"])
+            if own and own["value"] == best:
                 bold.add((nth, len(columns)))
-            cells[nth] += [_score(row), *([_interval(row)] if sure else [])]
+            cells[nth] += [_score(own), *([_interval(own)] if sure else [])]
         columns += [heading, *([INTERVAL] if sure else [])]
     body = pd.DataFrame(cells, columns=columns)
     body.attrs.update(bold=bold, labels=1, caption=_caption(options))
