@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import options, output
+from teachmatters.cli.completion import complete_models
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ Examples:
 """
 
 NamesArgument = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="Models, patterns ('dino-*') or timm/<id>.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="NAME...",
+        help="Models, patterns ('dino-*') or timm/<id>.",
+        show_default=False,
+        autocompletion=complete_models,
+    ),
 ]
 
 
