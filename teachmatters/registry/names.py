@@ -65,7 +65,7 @@ class Registry:
         base, sign, _ = name.rpartition("@")
         if sign and (base in self.models or base in self.aliases):
             return no_size(name)
-        advice = f"'tm models' lists all {len(self.models)}."
+        advice = f"'tm models --all' lists all {len(self.models)}."
         suggestion = call("teachmatters.models.spellings:suggest", name, list(self.models.values()))
         known = () if suggestion else (*self.models, *self.aliases)
         return UnknownNameError("model", name, known, f"{suggestion}{advice}")
@@ -79,7 +79,7 @@ class Registry:
         found = [spec if size is None else _at_size(spec, size) for spec in found]
         if not found:
             families = listing(sorted({spec.family for spec in self.models.values()}))
-            raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models' lists every name")
+            raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models --all' lists every name")
         return found
 
     def dataset(self, name: str) -> DatasetSpec:
@@ -107,7 +107,7 @@ class Registry:
             return [AnalysisRequest(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
         metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
         known = [*metrics, *self.analyses, *SUITES]
-        raise UnknownNameError("metric", name, known, f"'tm metrics' lists all {len(metrics)}.")
+        raise UnknownNameError("metric", name, known, f"'tm metrics --all' lists all {len(metrics)}.")
 
 
 @functools.cache

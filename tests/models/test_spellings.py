@@ -140,7 +140,7 @@ def test_patterns_are_of_any_case() -> None:
 
 
 def test_what_nothing_is_near_to_is_said_to_be_unknown() -> None:
-    assert re.fullmatch(r"unknown model 'qwerty'\. 'tm models' lists all \d+\.", answer("qwerty"))
+    assert re.fullmatch(r"unknown model 'qwerty'\. 'tm models --all' lists all \d+\.", answer("qwerty"))
 
 
 @pytest.mark.parametrize("name", ["dino-s16@big", "dinov2@", "dino-s16@12x", "dino-s16@99999"])
