@@ -79,7 +79,7 @@ class Registry:
         found = [spec if size is None else _at_size(spec, size) for spec in found]
         if not found:
             families = listing(sorted({spec.family for spec in self.models.values()}))
-            raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models --all' lists every name")
+            raise TeachMattersError(f"no model matches {pattern!r}; families: {families}; 'tm models --all' lists all")
         return found
 
     def dataset(self, name: str) -> DatasetSpec:
