@@ -31,9 +31,7 @@ Examples:
 
   tm visualize images/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
 
-  tm visualize images/cats --model mini-dino --view similarity --at 4:3
-
-  tm visualize images/cats images/dogs --model mini-dino --model mini-mae --html explorer.html
+  tm visualize images/cats/0.png images/dogs/0.png --model mini-dino --model mini-mae --html explorer.html
 """
 
 ImagesArgument = Annotated[

@@ -237,6 +237,7 @@ function drawControls() {
   const token = tokenOf(model, query());
   if (token >= v.prefix) frame(place, v, token - v.prefix);
   $("#query").textContent = words(query(), model);
+  $("#name").textContent = index.images[state.image];
   $("#layer").max = model.layers.length - 1;
   $("#layer").value = layer;
   $("#layer-number").textContent = model.layers[layer];
