@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from teachmatters.api import Analysis, AnalysisSpec, Batch, Context, Item, ModelInfo, Row, Tap
+from teachmatters.api import Analysis, AnalysisSpec, Batch, Context, Item, ModelInfo, Readout, Row, Tap
 from teachmatters.registry import load_object
 from tests.toys import ToyData
 
@@ -46,18 +46,25 @@ def started(
 
 
 def run_updates(analysis: Analysis, taps: Taps, group: int, *, bad: Sequence[int] = ()) -> None:
-    """All images but the bad ones, in batches that are the groups; of the taps those that it asks for."""
+    """All images but the bad ones, in batches that are the groups; what the analysis asks for is made of the taps."""
     context: Context = analysis.context  # type: ignore[attr-defined]
     wanted = analysis.input_spec(context.parameters, context.metrics)
-    taps = {tap: layers for tap, layers in taps.items() if tap in wanted.taps}
-    some = next(iter(taps.values()))
+    handed: list[tuple[Tap, Readout | None, Sequence[torch.Tensor]]] = [
+        (tap, None, taps[tap]) for tap in taps if tap in wanted.taps
+    ]
+    handed += [(each.tap, each, [_read(x, each) for x in taps[each.tap]]) for each in wanted.readouts]
+    some = handed[0][2]
     for start in range(0, len(some[0]), group):
         indices = [i for i in range(start, min(start + group, len(some[0]))) if i not in bad]
         if not indices:
             continue
         rows = [Row(i, (2, 2), None, {}) for i in indices]
         for layer in range(len(some)):
-            for tap, layers in taps.items():
-                analysis.update(layer + 1, tap, Batch(layers[layer][indices], rows, "all"))
+            for tap, readout, layers in handed:
+                analysis.update(layer + 1, tap, Batch(layers[layer][indices], rows, "all", readout))
         if wanted.group is not None:
             analysis.end_group()
+
+
+def _read(tokens: torch.Tensor, readout: Readout) -> torch.Tensor:
+    return {"tokens": tokens, "cls": tokens[:, 0]}[readout.feature]

@@ -14,6 +14,7 @@ from teachmatters.api import (
     InputSpec,
     MetricSpec,
     Parameters,
+    Readout,
     Record,
     Result,
     State,
@@ -25,7 +26,7 @@ class ToyCollected(Analysis):
     """The length of collected vectors beside that of those that came by."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"block"}), collect=frozenset({"cls", "mean"}))
+        return InputSpec(taps=frozenset({"block"}), collect=frozenset({Readout("cls"), Readout("mean")}))
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -44,13 +45,12 @@ class ToyCollected(Analysis):
 
     def compute(self, state: State) -> Result:
         index, result, totals = self.context.features.index("all"), Result(), np.asarray(state["totals"])
-        taps: tuple[Tap, Tap] = ("cls", "mean")
         for layer in range(1, self.context.model.depth + 1):
-            for column, tap in enumerate(taps):
-                vectors = self.context.features.read("all", tap, layer)
+            for column, readout in enumerate((Readout("cls"), Readout("mean"))):
+                vectors = self.context.features.read("all", readout, layer)
                 value = float(np.linalg.norm(vectors.astype(np.float64), axis=1).mean())
                 seen = totals[layer - 1, column] / len(index)
-                for category, number in ((tap, value), (f"{tap} seen", seen)):
+                for category, number in ((readout.feature, value), (f"{readout.feature} seen", seen)):
                     result.records.append(
                         Record(metric="toy-collected", layer=layer, category=category, value=number, n=len(index))
                     )

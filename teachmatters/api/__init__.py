@@ -7,7 +7,6 @@ from teachmatters.api.extension import CommandSpec, ReportSpec
 from teachmatters.api.features import Features
 from teachmatters.api.metric import Level, MetricSpec
 from teachmatters.api.model import (
-    DERIVED,
     SUPERVISIONS,
     TAPS,
     ModelAdapter,
@@ -19,14 +18,18 @@ from teachmatters.api.model import (
     Tap,
 )
 from teachmatters.api.parameter import Parameter, Parameters, Value
+from teachmatters.api.readout import FEATURE, NORM, SHORT_SIDE, TAP, Feature, Readout
 from teachmatters.api.record import Record, Result, StoredMap
 from teachmatters.api.size import Size, check_size, no_size, split_size
 from teachmatters.api.transform import Crop, Transform, TransformedImage
 from teachmatters.api.transforms import Dense, Pad, Stretch, ThumbnailCrop
 
 __all__ = [
-    "DERIVED",
+    "FEATURE",
+    "NORM",
+    "SHORT_SIDE",
     "SUPERVISIONS",
+    "TAP",
     "TAPS",
     "VOID",
     "Analysis",
@@ -40,6 +43,7 @@ __all__ = [
     "DatasetRequest",
     "DatasetSpec",
     "Dense",
+    "Feature",
     "Features",
     "Group",
     "IndexMask",
@@ -59,6 +63,7 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Points",
+    "Readout",
     "Record",
     "ReportSpec",
     "Result",

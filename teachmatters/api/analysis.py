@@ -12,6 +12,7 @@ from teachmatters.api.features import Features
 from teachmatters.api.metric import MetricSpec
 from teachmatters.api.model import ModelInfo, Tap
 from teachmatters.api.parameter import Parameter, Parameters
+from teachmatters.api.readout import Readout
 from teachmatters.api.record import Result
 from teachmatters.api.transform import Crop, Transform
 
@@ -82,23 +83,33 @@ class InputSpec:
     """The input that an analysis asks for.
 
     Attributes:
-        taps: the taps that ``update`` receives at every layer, batch by batch.
+        taps: the taps and readouts that ``update`` receives at every layer, batch by batch.
         roles: ``("all",)``, or ``("queries", "gallery")``.
         transform: turns images into inputs.
         group: which items belong together. None: every row is independent. A number: that many consecutive items.
             ``"own"``: the items' ``group`` (a video). A batch never holds rows of two groups; the items of a group
             arrive in order and together, and ``end_group`` is called after each group. Where memory allows, a number
             is also the smallest size of a batch, so that a group arrives layer by layer.
-        collect: which of ``cls`` and ``mean`` it needs of all images together. ``update`` does not receive them;
-            ``compute`` reads them from ``Context.features``. The cache keeps them, so later commands need no pass.
-            Analyses of pairs cannot use it, because their states must hold everything that they compare.
+        collect: the readouts that it needs of all images together. ``update`` does not receive them; ``compute``
+            reads them from ``Context.features``. The cache keeps them, so later commands need no pass. Analyses of
+            pairs cannot use it, because their states must hold everything that they compare.
     """
 
-    taps: frozenset[Tap] = frozenset()
+    taps: frozenset[Tap | Readout] = frozenset()
     roles: tuple[Role, ...] = ("all",)
     transform: Transform = field(default_factory=Crop)
     group: Group = None
-    collect: frozenset[Tap] = frozenset()
+    collect: frozenset[Readout] = frozenset()
+
+    @property
+    def readouts(self) -> frozenset[Readout]:
+        """Return every readout among ``taps`` and ``collect``."""
+        return self.collect.union(tap for tap in self.taps if isinstance(tap, Readout))
+
+    def lacking(self, model: ModelInfo) -> str:
+        """Return what this input needs and the model lacks, such as ``a class token``; empty if it lacks nothing."""
+        plain = (Readout("tokens", tap) for tap in self.taps if not isinstance(tap, Readout))
+        return next((lack for read in (*self.readouts, *plain) if (lack := read.lacking(model))), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,17 +164,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The values of one tap of one layer, for some rows of one role.
+    """The values of one tap or readout of one layer, for some rows of one role.
 
     Attributes:
-        values: the tensor of the tap, one entry per row, on ``Context.device``. Do not keep or change it.
+        values: the tensor of the tap or readout, one entry per row, on ``Context.device``. Do not keep or change it.
         rows: the origin of each entry.
         role: the role of all rows.
+        readout: the readout, as the input spec has it; None for a whole tap.
     """
 
     values: Tensor
     rows: Sequence[Row]
     role: Role
+    readout: Readout | None = None
 
 
 class Analysis(ABC):
@@ -189,7 +202,7 @@ class Analysis(ABC):
 
     @abstractmethod
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        """Add one tap of one layer (from 1)."""
+        """Add one tap of one layer (from 1), or a readout of this tap (``batch.readout``)."""
 
     def end_group(self) -> None:
         """Finish a group, after its last row."""

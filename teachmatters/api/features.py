@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teachmatters.api.dataset import Role
-from teachmatters.api.model import Tap
+from teachmatters.api.readout import Readout
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NONE = "no features were collected: name the taps to read in InputSpec.collect"
+_NONE = "no features were collected: name the readouts in InputSpec.collect"
 
 
 class Features:
@@ -29,11 +29,13 @@ class Features:
         """
         raise LookupError(_NONE)
 
-    def read(self, role: Role, tap: Tap, layer: int, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Return the vectors (n, D) of one layer (from 1) for the images ``index(role)[start:stop]``.
+    def read(
+        self, role: Role, readout: Readout, layer: int, start: int = 0, stop: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the vectors (n, C) of one layer (from 1) for the images ``index(role)[start:stop]``.
 
         Raises:
-            LookupError: the analysis does not collect this tap, or the model has none.
+            LookupError: the analysis does not collect this readout, or the model lacks it.
             TeachMattersError: the features cannot be read.
         """
         raise LookupError(_NONE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from teachmatters.api.dataset import Kind
+from teachmatters.api.model import ModelInfo
 
 Level: TypeAlias = Literal["layer", "head", "category", "layer-pair", "map"]
 
@@ -44,3 +45,9 @@ class MetricSpec:
     needs_class_token: bool = False
     needs_registers: bool = False
     source: str = ""
+
+    def lacking(self, model: ModelInfo) -> str:
+        """Return what this metric needs and the model lacks, such as ``a class token``; empty if nothing."""
+        if self.needs_class_token and not model.class_token:
+            return "a class token"
+        return "registers" if self.needs_registers and not model.registers else ""

@@ -20,15 +20,12 @@ if TYPE_CHECKING:
 # - ``norm1``, ``norm2`` (B, T, D): outputs of the block's two norms;
 # - ``attn_skip``, ``mlp_skip`` (B, T, D): the tokens that the sub-block is added to;
 # - ``attn_branch``, ``mlp_branch`` (B, T, D): the output of the sub-block, after layer scale;
-# - ``block`` (B, T, D): the block's output, before the final norm;
-# - ``cls``, ``mean`` (B, D): the class token, and the mean of the spatial tokens, of ``block``. The runner
-#   derives them, so adapters never see them. A model without a class token has no ``cls``.
+# - ``mlp_hidden`` (B, T, ModelInfo.mlp_width): the input of the MLP's last linear layer, that is after the activation,
+#   the gate of a SwiGLU and an inner norm. Only adapters that set ``mlp_width`` have it;
+# - ``block`` (B, T, D): the block's output, before the network's last norm.
 Tap: TypeAlias = Literal[
-    "norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_branch", "block", "cls", "mean"
+    "norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_hidden", "mlp_branch", "block"
 ]
-
-# Taps that the runner derives from others.
-DERIVED: frozenset[Tap] = frozenset({"cls", "mean"})
 
 TAPS: frozenset[Tap] = frozenset(get_args(Tap))
 
@@ -130,6 +127,9 @@ class ModelInfo:
         mean, std: of the three channels of the training images, in 0..1.
         supervision: the training of the weights, if the layout of a file of weights shows it; else empty. For
             published weights, the spec has it.
+        mlp_width: channels of the tap ``mlp_hidden``; 0 if the adapter does not have this tap.
+        last_norm: where the network applies its last norm: to all ``tokens``, or to the ``pooled`` vector, as timm's
+            ``fc_norm``. Empty if it has none, or the adapter does not have ``last_norm``.
 
     >>> info = ModelInfo(arch="ViT-B/16", depth=12, heads=12, width=768, patch_size=16, image_size=224,
     ...                  grid=(14, 14), class_token=True, registers=0, mean=(.5,) * 3, std=(.5,) * 3)
@@ -149,6 +149,13 @@ class ModelInfo:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     supervision: str = ""
+    mlp_width: int = 0
+    last_norm: Literal["", "tokens", "pooled"] = ""
+
+    @property
+    def taps(self) -> frozenset[Tap]:
+        """Return the taps that its adapter has: all of them, ``mlp_hidden`` only with ``mlp_width``."""
+        return TAPS if self.mlp_width else TAPS - {"mlp_hidden"}
 
     @property
     def prefix(self) -> int:
@@ -187,3 +194,7 @@ class ModelAdapter(ABC):
 
         Within a layer, the order is that of Tap. The network must be unchanged afterwards, also after an error.
         """
+
+    def last_norm(self, vectors: Tensor) -> Tensor:
+        """Apply the network's last norm to the last dimension: (..., D) -> (..., D). Needed if ``info.last_norm``."""
+        raise NotImplementedError(f"{type(self).__name__} sets info.last_norm and has no last_norm")

@@ -27,6 +27,9 @@ class Parameter:
         default_for: other defaults: by data set for the parameter of an analysis, by analysis for the parameter of a
             data set.
         in_setting: False for a parameter that changes no number (such as an output folder), which the cell leaves out.
+        omit_default: leave the parameter out of the cell while it has its default, so that results that were recorded
+            before an analysis had this parameter are still found.
+        several: True if a comma-separated list is one run for each of its values.
     """
 
     name: str
@@ -38,3 +41,5 @@ class Parameter:
     maximum: float | None = None
     default_for: Mapping[str, Value] = field(default_factory=dict)
     in_setting: bool = True
+    omit_default: bool = False
+    several: bool = False

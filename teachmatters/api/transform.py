@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from teachmatters.api.annotation_transform import BICUBIC, NEAREST, Annotations, AnnotationTransform
+from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from teachmatters.api.model import ModelInfo
+    from teachmatters.api.parameter import Parameters
 
 # The largest resized image. A file of a few bytes may hold a line of a million pixels, which would grow to gigabytes.
 MOST_PIXELS = 2**26
@@ -50,6 +52,13 @@ class Transform(ABC):
 
     inputs: ClassVar[int | None] = None
 
+    def check(self, model: ModelInfo) -> None:
+        """Check that the transform suits a model.
+
+        Raises:
+            TeachMattersError: it does not.
+        """
+
     @abstractmethod
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
         """Transform one RGB image and its annotations by kind.
@@ -61,31 +70,52 @@ class Transform(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Crop(Transform):
-    """The central S x S crop after resizing the short side to the model's size S (bicubic, antialiased).
+    """The central S x S crop, S being the model's size, after resizing the short side (bicubic, antialiased).
 
     The result is bit-identical to torchvision's Resize and CenterCrop on an 8-bit image: the long side is truncated,
     and the crop's offset rounds half to even. For a model with rectangular inputs, the image is resized to just cover
-    the rectangle.
+    the rectangle, which a larger ``short_side`` enlarges in proportion.
 
-    Masks are first cropped to the largest central rectangle of the input's shape (offset floored), then resized to the
-    grid (bicubic; IndexMask nearest), a SemanticMask to the input's size (nearest).
+    Masks are first cropped to the central rectangle that the input shows (sides and offset floored), then resized to
+    the grid (bicubic; IndexMask nearest), a SemanticMask to the input's size (nearest).
+
+    Attributes:
+        short_side: pixels of the short side before the crop, at least S; None: S, which keeps most of the image.
     """
 
     inputs: ClassVar[int | None] = 1
 
+    short_side: int | None = None
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Crop:
+        """Return the crop that the parameter SHORT_SIDE chooses, where it is declared."""
+        return cls(parameters.get("short_side"))
+
+    def check(self, model: ModelInfo) -> None:
+        """See Transform.check."""
+        size = min(model.input_size)
+        if self.short_side is not None and self.short_side < size:
+            raise TeachMattersError(
+                f"short_side={self.short_side} is less than the {size} pixels that the model takes; take {size} or more"
+            )
+
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
         """See Transform.apply."""
+        self.check(model)
         (high, wide), (width, height) = model.input_size, image.size
-        new, old = covering(image.size, (wide, high))
+        size = min(high, wide)
+        side = self.short_side or size
+        new, old = covering(image.size, (wide * side // size, high * side // size))
         if new != old:
             image = image.resize((int(new * width / old), int(new * height / old)), BICUBIC)
         left, top = round((image.width - wide) / 2), round((image.height - high) / 2)
 
         def mask_on_grid(mask: Image, resampling: int) -> Image:
-            return _central(mask, wide, high).resize((model.grid[1], model.grid[0]), resampling)
+            return _central(mask, (wide, high), (size, side)).resize((model.grid[1], model.grid[0]), resampling)
 
         def semantic(mask: Image) -> Image:
-            return _central(mask, wide, high).resize((wide, high), NEAREST)
+            return _central(mask, (wide, high), (size, side)).resize((wide, high), NEAREST)
 
         move = AnnotationTransform((image.width / width, image.height / height), (-left, -top), mask_on_grid, semantic)
         inputs = pixels(image.crop((left, top, left + wide, top + high)))[None]
@@ -112,13 +142,13 @@ def covering(image: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]
     return new, old
 
 
-def _central(mask: Image, wide: int, high: int) -> Image:
-    """Crop the largest central rectangle of the shape wide x high."""
-    width, height = mask.size
+def _central(mask: Image, shape: tuple[int, int], part: tuple[int, int]) -> Image:
+    """Crop a central rectangle: of the largest one of that shape (width, height), a part such as 224 / 256."""
+    (width, height), (wide, high), (kept, whole) = mask.size, shape, part
     if wide * height >= high * width:
-        cut = width, max(1, width * high // wide)
+        cut = max(1, width * kept // whole), max(1, width * high * kept // (wide * whole))
     else:
-        cut = max(1, height * wide // high), height
+        cut = max(1, height * wide * kept // (high * whole)), max(1, height * kept // whole)
     left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
     return mask.crop((left, top, left + cut[0], top + cut[1]))
 

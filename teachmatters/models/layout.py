@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -67,7 +67,22 @@ def describe(network: Any, name: str, arch: str, mean_std: tuple[RGB, RGB]) -> M
         registers=registers,
         mean=mean_std[0],
         std=mean_std[1],
+        mlp_width=_mlp_width(blocks, width),
+        last_norm=_last_norm(network),
     )
+
+
+def _mlp_width(blocks: Sequence[Any], width: int) -> int:
+    """Return the inputs of the blocks' last linear layer, ``mlp.fc2`` in all of timm's MLPs; 0 if they have none."""
+    layers = [getattr(block.mlp, "fc2", None) for block in blocks]
+    inputs = {layer.in_features for layer in layers if isinstance(layer, nn.Linear) and layer.out_features == width}
+    return inputs.pop() if len(inputs) == 1 and all(isinstance(layer, nn.Linear) for layer in layers) else 0
+
+
+def _last_norm(network: Any) -> Literal["", "tokens", "pooled"]:
+    if not isinstance(getattr(network, "norm", nn.Identity()), nn.Identity):
+        return "tokens"
+    return "" if isinstance(getattr(network, "fc_norm", nn.Identity()), nn.Identity) else "pooled"
 
 
 def _prefix(network: Any) -> tuple[bool, int]:

@@ -67,6 +67,8 @@ class Noise(ModelAdapter):
             registers=0,
             mean=recipe.mean_std[0],
             std=recipe.mean_std[1],
+            mlp_width=4 * shape.width,
+            last_norm="tokens",
         )
         self._like = torch.empty(0)
 
@@ -89,11 +91,18 @@ class Noise(ModelAdapter):
                 sink(layer, "attention", self._attention(keys, layer, tokens))
             values: list[tuple[Tap, Tensor]] = [("attn_skip", skip), ("attn_branch", middle - skip)]
             values += [("norm2", F.layer_norm(middle, middle.shape[-1:]))]
-            values += [("mlp_skip", middle), ("mlp_branch", block - middle), ("block", block)]
+            values += [("mlp_skip", middle)]
+            if "mlp_hidden" in taps:
+                hidden = self._uniform(keys, f"hidden {layer}", (tokens, self.info.mlp_width)).to(self._like)
+                values += [("mlp_hidden", hidden)]
+            values += [("mlp_branch", block - middle), ("block", block)]
             for tap, value in values:
                 if tap in taps:
                     sink(layer, tap, value)
             skip = block
+
+    def last_norm(self, vectors: Tensor) -> Tensor:
+        return F.layer_norm(vectors.to(self._like), vectors.shape[-1:])
 
     def _tokens(self, pixels: Tensor) -> int:
         height, width = pixels.shape[-2:]

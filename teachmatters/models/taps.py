@@ -81,6 +81,8 @@ def attach(layer: Layer, block: nn.Module, taps: frozenset[Tap], hooks: ExitStac
         _after(block.drop_path1, layer.attn_branch, hooks)
     if "norm2" in taps:
         _after(block.norm2, lambda value: layer.offer("norm2", value), hooks)
+    if "mlp_hidden" in taps:
+        _before(block.mlp.fc2, lambda value: layer.offer("mlp_hidden", value), hooks)  # type: ignore[union-attr]
     if "mlp_branch" in taps:
         _after(block.drop_path2, lambda value: layer.offer("mlp_branch", value), hooks)
     _after(block, layer.leave, hooks)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from teachmatters.api import DatasetRequest
+from teachmatters.api import DatasetRequest, Readout
 from teachmatters.datasets.folders.image_folder import open_folder
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.imagenet50 import ImageNet50, fifty_classes
@@ -94,6 +94,8 @@ def test_cached_features_of_stored_pixels_are_not_taken_for_those_of_shown_ones(
     known = []
     for version in (1, 2, 3):
         opened = replace(wanted.opened, spec=replace(FOLDER, version=version))
-        known.append(plan._key_fields(settings, measured("toy-a"), replace(wanted, opened=opened), transform, "cls"))
+        known.append(
+            plan._key_fields(settings, measured("toy-a"), replace(wanted, opened=opened), transform, Readout("cls"))
+        )
     assert known[0]["dataset"] == "folder", "as it was before data sets had versions"
     assert len({str(facts) for facts in known}) == 3

@@ -14,9 +14,9 @@ from teachmatters.models.timm.vit import TimmViT
 
 Taken = dict[tuple[int, str], torch.Tensor]
 
-STREAMED: frozenset[Tap] = frozenset(get_args(Tap)) - {"cls", "mean"}
+STREAMED: frozenset[Tap] = frozenset(get_args(Tap))
 
-ORDER = ["norm1", "attention", "attn_skip", "attn_branch", "norm2", "mlp_skip", "mlp_branch", "block"]
+ORDER: list[Tap] = list(get_args(Tap))
 
 
 def spec(name: str) -> ModelSpec:

@@ -12,10 +12,10 @@ import transformers
 from torch import Tensor, nn
 from transformers.utils import logging
 
-from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelRequest, Tap
+from teachmatters.api import ModelAdapter, ModelRequest, Tap
 from teachmatters_hf.model import open_model, resolve
 
-ORDER: list[Tap] = [tap for tap in get_args(Tap) if tap not in DERIVED]
+ORDER: list[Tap] = list(get_args(Tap))
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8,
@@ -103,9 +103,7 @@ def images(model: ModelAdapter, count: int = 2) -> Tensor:
     return torch.randn(count, 3, *model.info.input_size, generator=torch.Generator().manual_seed(1))
 
 
-def streamed(
-    model: ModelAdapter, pixels: Tensor, taps: frozenset[Tap] = TAPS - DERIVED
-) -> dict[tuple[int, Tap], Tensor]:
+def streamed(model: ModelAdapter, pixels: Tensor, taps: frozenset[Tap] | None = None) -> dict[tuple[int, Tap], Tensor]:
     """Everything that a pass hands over, in its order."""
     taken: dict[tuple[int, Tap], Tensor] = {}
 
@@ -113,7 +111,7 @@ def streamed(
         assert (layer, tap) not in taken
         taken[layer, tap] = value.clone()
 
-    model.stream(pixels, taps, sink)
+    model.stream(pixels, model.info.taps if taps is None else taps, sink)
     return taken
 
 

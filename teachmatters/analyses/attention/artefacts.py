@@ -8,7 +8,7 @@ import numpy as np
 
 from teachmatters.analyses.attention import patch_norms
 from teachmatters.analyses.scores import Scores, merge_scores, record_headline
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.attention.artefacts import artefact_mass, artefacts
 from teachmatters.measures.moments import accumulator
 
@@ -19,7 +19,8 @@ class ArtefactsAnalysis(Analysis):
     """An analysis with a share and norms for each image and layer, and a mass for each image and layer but the last."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"block", "attention"} if MASS in metrics else {"block"}))
+        taps = frozenset[Tap]({"block", "attention"} if MASS in metrics else {"block"})
+        return InputSpec(taps=taps, transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context = context

@@ -11,7 +11,7 @@ import torch
 
 from teachmatters.analyses.attention.attention_reduction import Reduction
 from teachmatters.analyses.attention.attention_results import class_deviations, result
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.moments import Moments, accumulator
 
 MEAN, M2, COUNT = "/mean", "/m2", "/count"
@@ -29,7 +29,7 @@ class AttentionAnalysis(Analysis):
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"attention"}))
+        return InputSpec(taps=frozenset({"attention"}), transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context = context

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachmatters.analyses.scores import Scores, mean_record, merge_scores, record_headline
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Mask, Parameters, Result, Row, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Mask, Parameters, Result, Row, State, Tap
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.iou import Reader, attention_read, expected_iou, heaviest, iou
 
@@ -29,7 +29,7 @@ class AttentionIoUAnalysis(Analysis):
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"attention"}))
+        return InputSpec(taps=frozenset({"attention"}), transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context = context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teachmatters.api import AnalysisSpec, MetricSpec
+from teachmatters.api import SHORT_SIDE, AnalysisSpec, MetricSpec
 
 _OFFSET = "Centre of mass of attention as seen from the query{}; 1 is one side of the grid."
 _MAP = "Attention averaged over images and {}."
@@ -171,6 +171,7 @@ ATTENTION = AnalysisSpec(
         _attention_map("spatial-pure", "patches on patches", _MAP.format("spatial queries, over patches alone")),
         _attention_map("aligned", "patches as they see it", "Every patch's attention with the patch in the centre."),
     ),
+    parameters=(SHORT_SIDE,),
     paper_data=("imagenet50",),
     suites=("how", "paper"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teachmatters.api import AnalysisSpec, Level, MetricSpec, Parameter
+from teachmatters.api import SHORT_SIDE, AnalysisSpec, Level, MetricSpec, Parameter
 
 _READERS = (
     ("cls", "the class token", True),
@@ -46,6 +46,7 @@ ATTENTION_IOU = AnalysisSpec(
             minimum=0.01,
             maximum=1.0,
         ),
+        SHORT_SIDE,
     ),
     default_data="scenes",
     paper_data=("coco", "partimagenet"),
@@ -91,6 +92,7 @@ ARTEFACTS = AnalysisSpec(
         Parameter(
             name="factor", kind="float", default=3.0, summary="multiple of the median norm of the image", minimum=1.0
         ),
+        SHORT_SIDE,
     ),
     paper_data=("imagenet50",),
     suites=("how",),

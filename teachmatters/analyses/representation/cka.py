@@ -11,7 +11,7 @@ from torch import Tensor
 from teachmatters.analyses.feature_buffer import FeatureBuffer, merge_features
 from teachmatters.analyses.pairs import record_pairs
 from teachmatters.analyses.representation.gram_matrices import GramBuffer, MatchedGrams, merge_grams
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Readout, Result, State, Tap
 from teachmatters.measures.representation.cka import cka, cka_null
 from teachmatters.measures.representation.mknn import mutual, mutual_null, neighbours
 
@@ -26,14 +26,15 @@ class CkaAnalysis(Analysis):
     """An analysis with the Gram matrices and class tokens of one model; two states give every pair of layers."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        taps: set[Tap] = set()
+        taps: set[Tap | Readout] = set()
         if metrics & GRAMS - {"cka-norm"}:
             taps.add("block")
         if "cka-norm" in metrics:
             taps |= {"norm1", "norm2"}
         if metrics & {"mknn", "mknn-null"}:
-            taps.add("cls")
-        return InputSpec(taps=frozenset(taps), group=parameters["cka_batch"] if metrics & GRAMS else None)
+            taps.add(Readout("cls"))
+        group = parameters["cka_batch"] if metrics & GRAMS else None
+        return InputSpec(taps=frozenset(taps), group=group, transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context = context
@@ -44,7 +45,7 @@ class CkaAnalysis(Analysis):
         self.tokens = FeatureBuffer(context, info.width) if metrics & {"mknn", "mknn-null"} else None
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        if tap != "cls":
+        if batch.readout is None:
             self.grams.add(layer, tap, batch)
         elif self.tokens is not None:
             self.tokens.add(layer, batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teachmatters.api import AnalysisSpec, Kind, MetricSpec, Parameter
+from teachmatters.api import NORM, SHORT_SIDE, TAP, AnalysisSpec, Kind, MetricSpec, Parameter
 
 _SCORES = (
     (
@@ -64,7 +64,7 @@ CLUSTERING = AnalysisSpec(
         *_metrics("cls", "class token", ("images", "class token")),
         *_metrics("spatial", "spatial tokens", ("images", "mean spatial token")),
     ),
-    parameters=(_CLUSTERS,),
+    parameters=(_CLUSTERS, TAP, NORM, SHORT_SIDE),
     paper_data=("imagenet50",),
     suites=("what", "paper"),
 )
@@ -87,6 +87,9 @@ SEGMENT_CLUSTERING = AnalysisSpec(
             choices=("crop", "dense"),
             summary="how images are read: crop, or dense (twice the size, in windows)",
         ),
+        TAP,
+        NORM,
+        SHORT_SIDE,
     ),
     paper_data=("coco", "partimagenet"),
     suites=("what", "paper"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Readout, Record, Result, State, Tap
 from teachmatters.measures.moments import ScatterMatrix
 from teachmatters.measures.representation.rank import effective_rank
 
@@ -20,7 +20,7 @@ class RankAnalysis(Analysis):
     """An analysis with scatter matrices (width, width) of class tokens and of spatial tokens for each layer."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"block"}))
+        return InputSpec(taps=frozenset({Readout.of(parameters, "tokens")}), transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context = context

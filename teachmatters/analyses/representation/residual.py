@@ -10,7 +10,7 @@ import torch
 from teachmatters.analyses.feature_buffer import FeatureBuffer, merge_features
 from teachmatters.analyses.pairs import record_pairs
 from teachmatters.analyses.representation.gram_matrices import GramBuffer, MatchedGrams, merge_grams
-from teachmatters.api import Analysis, Batch, Context, InputSpec, Parameters, Record, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Record, Result, State, Tap
 from teachmatters.measures.representation.cka import cka
 from teachmatters.measures.representation.residual import squared_norms
 
@@ -24,7 +24,8 @@ class ResidualAnalysis(Analysis):
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         taps = [tap for block, both in BLOCKS.items() if any(f"-{block}" in name for name in metrics) for tap in both]
         aligned = any(name.startswith("residual-cka-") for name in metrics)
-        return InputSpec(taps=frozenset(taps), group=parameters["cka_batch"] if aligned else None)
+        group = parameters["cka_batch"] if aligned else None
+        return InputSpec(taps=frozenset(taps), group=group, transform=Crop.of(parameters))
 
     def start(self, context: Context) -> None:
         self.context, metrics = context, context.metrics

@@ -8,7 +8,7 @@ import numpy as np
 
 from teachmatters.analyses.representation.cluster_scores import record_clusters
 from teachmatters.analyses.representation.segments import PLACES, Features, Segments, merge_segments
-from teachmatters.api import Analysis, Batch, Context, Crop, Dense, InputSpec, Parameters, Result, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Crop, Dense, InputSpec, Parameters, Readout, Result, State, Tap
 from teachmatters.errors import TeachMattersError
 
 
@@ -16,8 +16,11 @@ class SegmentClusteringAnalysis(Analysis):
     """An analysis that clusters one vector for each object or part."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        transform = Dense() if parameters["resolution"] == "dense" else Crop()
-        return InputSpec(taps=frozenset({"block"}), transform=transform)
+        dense, crop = parameters["resolution"] == "dense", Crop.of(parameters)
+        if dense and crop != Crop():
+            raise TeachMattersError("short_side with resolution=dense, which crops nothing: leave one of them out")
+        taps = frozenset({Readout.of(parameters, "tokens")})
+        return InputSpec(taps=taps, transform=Dense() if dense else crop)
 
     def start(self, context: Context) -> None:
         self.context = context

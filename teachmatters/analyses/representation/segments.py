@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.api import Context, Kind, Mask, Row, State
+from teachmatters.api import Context, Kind, Mask, Readout, Row, State
 from teachmatters.measures.moments import accumulator
 
 Features = NDArray[np.float32]
@@ -26,7 +26,8 @@ class Segments:
     """
 
     def __init__(self, context: Context, of: str) -> None:
-        self.of, self.depth, self.width = of, context.model.depth, context.model.width
+        self.of, self.depth = of, context.model.depth
+        self.width = Readout.of(context.parameters, "tokens").width(context.model)
         self.device = context.device
         self.vanished = 0
         self.which: list[tuple[int, int, int]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
+from teachmatters.api import NORM, SHORT_SIDE, TAP, AnalysisSpec, MetricSpec, Parameter
 
 _CKA = "Cortes et al. 2012; Kornblith et al. 2019; Nguyen et al. 2021"
 _BATCH = Parameter(
@@ -64,7 +64,7 @@ CKA = AnalysisSpec(
         ),
         _mknn("mknn-null", "mutual k-NN by chance", _NULL.format("all of them")),
     ),
-    parameters=(_BATCH,),
+    parameters=(_BATCH, SHORT_SIDE),
     pairs=True,
     paper_data=("imagenet50",),
     suites=("what", "paper"),
@@ -102,7 +102,7 @@ RESIDUAL = AnalysisSpec(
             for tokens, words in _TOKENS.items()
         ),
     ),
-    parameters=(_BATCH,),
+    parameters=(_BATCH, SHORT_SIDE),
     paper_data=("imagenet50",),
     suites=("what", "paper"),
 )
@@ -125,6 +125,7 @@ RANK = AnalysisSpec(
         )
         for tokens in ("cls", "spatial")
     ),
+    parameters=(TAP, NORM, SHORT_SIDE),
     paper_data=("imagenet50",),
     suites=("what",),
 )

@@ -12,7 +12,21 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from teachmatters.analyses.tasks.keypoint_scores import score
-from teachmatters.api import Analysis, Batch, Box, Context, InputSpec, Pad, Pair, Parameters, Points, Result, State, Tap
+from teachmatters.api import (
+    Analysis,
+    Batch,
+    Box,
+    Context,
+    InputSpec,
+    Pad,
+    Pair,
+    Parameters,
+    Points,
+    Readout,
+    Result,
+    State,
+    Tap,
+)
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.tasks.matching import best_pixels, sample
 
@@ -21,7 +35,7 @@ class KeypointsAnalysis(Analysis):
     """An analysis that keeps the features of one category, until all pairs that need them are matched."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({"block"}), transform=Pad(), group="own")
+        return InputSpec(taps=frozenset({Readout.of(parameters, "tokens")}), transform=Pad(), group="own")
 
     def start(self, context: Context) -> None:
         self.context, model = context, context.model

@@ -1,4 +1,4 @@
-"""The knn analysis: class tokens of queries against those of a gallery, at every layer."""
+"""The knn analysis: the vectors of queries against those of a gallery, at every layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
-from teachmatters.api import InputSpec, Parameters, Record, Result, Role, State, StoredMap
+from teachmatters.api import Crop, InputSpec, Parameters, Readout, Record, Result, Role, State, StoredMap
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.tasks.knn import nearest, rank_of_truth
 
@@ -18,10 +18,14 @@ GALLERY_BLOCK = 32768
 
 
 class KnnAnalysis(FeatureAnalysis):
-    """An analysis of the collected class tokens of both roles by a vote of neighbours."""
+    """An analysis of the collected vectors of both roles by a vote of neighbours."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(collect=frozenset({"cls"}), roles=("queries", "gallery"))
+        return InputSpec(
+            collect=frozenset({Readout.of(parameters)}),
+            roles=("queries", "gallery"),
+            transform=Crop.of(parameters),
+        )
 
     def compute(self, state: State) -> Result:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))
@@ -54,10 +58,10 @@ class KnnAnalysis(FeatureAnalysis):
     def _ranks(
         self, layer: int, truth: torch.Tensor, labels: torch.Tensor, ks: Sequence[int]
     ) -> dict[int, torch.Tensor]:
-        features = self.context.features
-        queries = torch.from_numpy(features.read("queries", "cls", layer)).to(self.context.device)
+        features, readout = self.context.features, Readout.of(self.context.parameters)
+        queries = torch.from_numpy(features.read("queries", readout, layer)).to(self.context.device)
         blocks = (
-            torch.from_numpy(features.read("gallery", "cls", layer, start, start + GALLERY_BLOCK))
+            torch.from_numpy(features.read("gallery", readout, layer, start, start + GALLERY_BLOCK))
             for start in range(0, len(labels), GALLERY_BLOCK)
         )
         similarity, index = nearest(queries, blocks, ks[-1])

@@ -1,4 +1,4 @@
-"""The retrieval analysis: class tokens of queries rank those of a gallery, at every layer."""
+"""The retrieval analysis: the vectors of queries rank those of a gallery, at every layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
-from teachmatters.api import InputSpec, Parameters, Record, Result, Role, State, StoredMap, ThumbnailCrop
+from teachmatters.api import InputSpec, Parameters, Readout, Record, Result, Role, State, StoredMap, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.tasks.retrieval import average_precision, precision_at, ranking
 
@@ -36,16 +36,17 @@ class _Level:
 
 
 class RetrievalAnalysis(FeatureAnalysis):
-    """An analysis that ranks the collected class tokens of the gallery for each query."""
+    """An analysis that ranks the collected vectors of the gallery for each query."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         transform = ThumbnailCrop(crop_to_box=parameters["crop_queries"])
-        return InputSpec(collect=frozenset({"cls"}), roles=("queries", "gallery"), transform=transform)
+        collect = frozenset({Readout.of(parameters)})
+        return InputSpec(collect=collect, roles=("queries", "gallery"), transform=transform)
 
     def compute(self, state: State) -> Result:
         levels, result = self._levels(), Result()
         for layer in range(1, self.context.model.depth + 1):
-            order = ranking(self._class_tokens("queries", layer), self._class_tokens("gallery", layer))
+            order = ranking(self._vectors("queries", layer), self._vectors("gallery", layer))
             for level in levels:
                 self._score(result, layer, level, order[level.rows])
         whole = len(self.context.features.index("queries"))
@@ -57,8 +58,9 @@ class RetrievalAnalysis(FeatureAnalysis):
             )
         return result
 
-    def _class_tokens(self, role: Role, layer: int) -> Tensor:
-        return torch.from_numpy(self.context.features.read(role, "cls", layer)).to(self.context.device)
+    def _vectors(self, role: Role, layer: int) -> Tensor:
+        readout = Readout.of(self.context.parameters)
+        return torch.from_numpy(self.context.features.read(role, readout, layer)).to(self.context.device)
 
     def _levels(self) -> list[_Level]:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
+from teachmatters.api import FEATURE, NORM, SHORT_SIDE, TAP, AnalysisSpec, MetricSpec, Parameter
 
 _POSITIVES = {"easy": "easy images", "medium": "easy and hard images", "hard": "hard images"}
 
 RETRIEVAL = AnalysisSpec(
     name="retrieval",
-    summary="How well the class token of each layer finds other images of the same thing.",
+    summary="How well the image vectors of each layer find other images of the same thing.",
     factory="teachmatters.analyses.tasks.retrieval:RetrievalAnalysis",
     kind="retrieval",
     metrics=(
@@ -20,7 +20,6 @@ RETRIEVAL = AnalysisSpec(
                 unit="percent",
                 higher_is_better=True,
                 bounds=(0.0, 100.0),
-                needs_class_token=True,
                 source="Radenovic et al. 2018",
             )
             for level, positives in _POSITIVES.items()
@@ -34,7 +33,6 @@ RETRIEVAL = AnalysisSpec(
                 higher_is_better=True,
                 bounds=(0.0, 100.0),
                 level="category",
-                needs_class_token=True,
                 source="Radenovic et al. 2018",
             )
             for level, positives in _POSITIVES.items()
@@ -44,6 +42,9 @@ RETRIEVAL = AnalysisSpec(
         Parameter(
             name="crop_queries", kind="bool", default=False, summary="whether to crop queries to their box first"
         ),
+        FEATURE,
+        TAP,
+        NORM,
     ),
     default_data="scenes",
     paper_data=("roxford5k", "rparis6k"),
@@ -77,6 +78,8 @@ KEYPOINTS = AnalysisSpec(
             minimum=1,
             summary="size of a seeded sample; all by default",
         ),
+        TAP,
+        NORM,
     ),
     default_data="scenes",
     paper_data=("spair",),
@@ -143,17 +146,19 @@ VIDEO = AnalysisSpec(
             summary="temperature of the weights",
         ),
         Parameter(name="save", kind="str", default=None, summary="folder for the masks", in_setting=False),
+        TAP,
+        NORM,
     ),
     default_data="scenes",
     paper_data=("davis",),
     suites=("why", "paper"),
 )
 
-_VOTE = "A weighted vote of the k nearest class tokens names the class of an image {}; headline k = 20."
+_VOTE = "A weighted vote of the k nearest images names the class of an image {}; headline k = 20."
 
 KNN = AnalysisSpec(
     name="knn",
-    summary="How well the class token of each layer tells classes apart, without any training.",
+    summary="How well the image vectors of each layer tell classes apart, without any training.",
     factory="teachmatters.analyses.tasks.knn:KnnAnalysis",
     kind="labels",
     metrics=tuple(
@@ -165,7 +170,6 @@ KNN = AnalysisSpec(
             higher_is_better=True,
             bounds=(0.0, 100.0),
             level="category",
-            needs_class_token=True,
             source="Wu et al. 2018; Caron et al. 2021",
         )
         for n, rule in ((1, "at once"), (5, "among its first five"))
@@ -180,6 +184,10 @@ KNN = AnalysisSpec(
             minimum=1e-3,
             maximum=1e3,
         ),
+        FEATURE,
+        TAP,
+        NORM,
+        SHORT_SIDE,
     ),
     paper_data=("imagenet",),
     suites=("why", "paper"),

@@ -19,6 +19,7 @@ from teachmatters.api import (
     Dense,
     InputSpec,
     Parameters,
+    Readout,
     Record,
     Result,
     Row,
@@ -43,7 +44,7 @@ class VideoAnalysis(Analysis):
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         transform = Dense() if parameters["resolution"] == "dense" else Stretch()
-        return InputSpec(taps=frozenset({"block"}), transform=transform, group="own")
+        return InputSpec(taps=frozenset({Readout.of(parameters, "tokens")}), transform=transform, group="own")
 
     def start(self, context: Context) -> None:
         self.context = context

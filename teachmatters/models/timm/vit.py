@@ -73,6 +73,11 @@ class TimmViT(ModelAdapter):
                 self._capture(layers, hooks)
             self._run(pixels)
 
+    def last_norm(self, vectors: Tensor) -> Tensor:
+        norm = self.network.norm if self.info.last_norm == "tokens" else self.network.fc_norm
+        normed: Tensor = norm(vectors.to(self._like))  # type: ignore[operator]  # a module, see layout.describe
+        return normed
+
     def _capture(self, layers: list[Layer], hooks: ExitStack) -> None:
         capture = AttentionCapture(lambda number, attention: layers[number - 1].offer("attention", attention))
         for layer, block in zip(layers, self._blocks, strict=True):

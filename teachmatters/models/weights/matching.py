@@ -52,11 +52,12 @@ class Match:
     Attributes:
         place: their location.
         layout: of their names.
-        given: everything at that place, renamed from the layout to timm's names.
+        given: everything at that place, renamed from the layout to timm's names, and the last norm to the network's.
         state: the parameters of the network in it.
         missing: names of absent parameters.
         misshapen: parameters of another shape: name, found, expected.
         extra: parts of a vision transformer that the network does not have.
+        norm_moved: the file's last norm is ``norm`` and the network's ``fc_norm``, or the other way round.
     """
 
     place: Place
@@ -66,6 +67,7 @@ class Match:
     missing: list[str]
     misshapen: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
     extra: list[str]
+    norm_moved: bool = False
 
     @property
     def fits(self) -> bool:
@@ -113,7 +115,9 @@ def _match(place: Place, layout: Layout, given: Mapping[str, Any], wanted: Mappi
     extra = [name for name in state if name not in wanted and INSIDE.match(name) and not UNREAD.search(name)]
     wrong.sort(key=lambda each: each[0] != "patch_embed.proj.weight")  # the most informative first
     own = {name: state[name] for name in there}
-    return Match(place, layout, state, own, [name for name in wanted if name not in own], wrong, extra)
+    absent = [name for name in wanted if name not in own]
+    moved = any(name in own and name not in given for name in ("norm.weight", "fc_norm.weight"))
+    return Match(place, layout, state, own, absent, wrong, extra, moved)
 
 
 def _with_final_norm(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:

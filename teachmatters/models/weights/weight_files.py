@@ -104,14 +104,18 @@ def source(found: Found, network: str, size: Size, native: Size, build: Callable
     return ModelSource(weights, build, found.remarks)
 
 
-def fill(network: nn.Module, found: Found) -> str:
+def fill(network: Any, found: Found) -> str:
     """Load the parameters into a network; resample positions of another size as the network's own code does.
+
+    The last norm goes to where the file has it, before or after pooling, whatever timm's network expects.
 
     Returns:
         a short description of the resampling; empty if there was none.
     """
     state, resampled = positions.fit(network, found.state)
     network.load_state_dict(state)
+    if found.match.norm_moved:
+        network.norm, network.fc_norm = network.fc_norm, network.norm
     return resampled
 
 

@@ -8,14 +8,13 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelInfo, Tap
+from teachmatters.api import ModelAdapter, ModelInfo, Tap
 from teachmatters.plugin.checks.probes.traces import Traces
 from teachmatters.plugin.checks.probes.witness import Witness
 from teachmatters.plugin.findings import CheckFailed, CheckList, CheckSkipped
 from teachmatters.runner.forward.device import full_precision
 
-STREAMED = TAPS - DERIVED
-ORDER: tuple[Tap, ...] = tuple(tap for tap in get_args(Tap) if tap in STREAMED)
+ORDER: tuple[Tap, ...] = get_args(Tap)
 # Allowed difference between two computations in float32, as a fraction of the largest value.
 TOLERANCE = 1e-3
 
@@ -78,16 +77,15 @@ def streamed(
 
 def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
     """Check that each requested tap comes once and in the order of Tap, and no other tap."""
-    _, order = streamed(adapter, pixels, STREAMED)
-    wanted = [(layer, tap) for layer in range(1, adapter.info.depth + 1) for tap in ORDER]
+    _, order = streamed(adapter, pixels, adapter.info.taps)
+    own = [tap for tap in ORDER if tap in adapter.info.taps]
+    wanted = [(layer, tap) for layer in range(1, adapter.info.depth + 1) for tap in own]
     twice = [f"{tap} of layer {layer}" for (layer, tap), n in Counter(order).items() if n > 1]
     if twice:
         return [f"stream hands {twice[0]} over twice: one map for each block is needed"]
     if order != wanted:
         (layer, tap), (_, due) = next((is_, was) for is_, was in zip(order, wanted, strict=True) if is_ != was)
-        return [
-            f"stream hands {tap} of layer {layer} over before {due}: within a layer the order is {', '.join(ORDER)}"
-        ]
+        return [f"stream hands {tap} of layer {layer} over before {due}: within a layer the order is {', '.join(own)}"]
     for tap in ("attention", "block"):
         others = {other for _, other in streamed(adapter, pixels, frozenset({tap}))[1]} - {tap}
         if others:
@@ -98,7 +96,7 @@ def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
 def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
     """Check that the last block's output equals ``forward``, whichever taps are requested."""
     plain, depth = adapter.forward(pixels), adapter.info.depth
-    for taps in (STREAMED, frozenset[Tap]({"block"})):
+    for taps in (adapter.info.taps, frozenset[Tap]({"block"})):
         block = streamed(adapter, pixels, taps, "block")[0][depth, "block"]
         if (far := apart(block, plain)) > TOLERANCE:
             what = "all taps" if len(taps) > 1 else "block alone"
@@ -140,7 +138,7 @@ def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> li
         raise _Stop
 
     try:
-        adapter.stream(pixels, STREAMED, sink)
+        adapter.stream(pixels, adapter.info.taps, sink)
     except _Stop:
         return [f"after an error, stream {message}" for message in before.differences(Traces(adapter))]
     return ["stream swallows an error of its sink: a measurement that broke off would look whole"]

@@ -58,6 +58,8 @@ class PassEstimator:
             info = adapter.info
             measured = MeasuredModel(model, source.weights, info)
             applicable = [pending for pending in pending_tasks if pending.applicable(info)]
+            for pending in applicable:
+                pending.check(info)
             plan = PassPlan(self.settings, measured, applicable, self.progress.say)
             self._discount(plan.features)
             plan.features.create_jobs()

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 
 import torch
 
-from teachmatters.api import Analysis, Batch, Context, Dataset, InputSpec, Item, Kind, Parameters, State, Tap, Transform
+from teachmatters.api import (
+    Analysis,
+    Batch,
+    Context,
+    Dataset,
+    InputSpec,
+    Item,
+    Kind,
+    Parameters,
+    Readout,
+    State,
+    Tap,
+    Transform,
+)
 from teachmatters.cache.entry import CacheEntry
 from teachmatters.cache.features import FeatureShards, Ids, Vectors
 from teachmatters.errors import TeachMattersError
@@ -17,15 +30,15 @@ from teachmatters.runner.forward.schedule import PassMember
 
 
 class FeatureExtraction:
-    """The features of one tap and one data set, for all analyses that need them.
+    """The features of one readout and one data set, for all analyses that need them.
 
     Attributes:
         missing: the images, by key, that are needed and not in the cache.
         job, member: the extraction as a member of a pass, None before ``create_job`` and where nothing is missing.
     """
 
-    def __init__(self, feature_shards: FeatureShards, tap: Tap, dataset: Dataset) -> None:
-        self.feature_shards, self.tap, self.dataset = feature_shards, tap, dataset
+    def __init__(self, feature_shards: FeatureShards, readout: Readout, dataset: Dataset) -> None:
+        self.feature_shards, self.readout, self.dataset = feature_shards, readout, dataset
         self.missing: dict[str, Item] = {}
         self.kinds: dict[Kind, None] = {}
         self.job: ExtractionJob | None = None
@@ -42,7 +55,7 @@ class FeatureExtraction:
         if self.missing and self.member is None:
             job = ExtractionJob(
                 entry=self.feature_shards.entry,
-                tap=self.tap,
+                readout=self.readout,
                 items=tuple(self.missing.values()),
                 kinds=tuple(self.kinds),
                 dataset=self.dataset,
@@ -57,14 +70,14 @@ class ExtractionJob:
 
     Attributes:
         entry: the cache entry to write to.
-        tap: read at every layer.
+        readout: read at every layer.
         items: the images that the cache lacks.
         kinds: kinds of data that the transform may use.
         dataset, transform: of the images.
     """
 
     entry: CacheEntry
-    tap: Tap
+    readout: Readout
     items: tuple[Item, ...]
     kinds: tuple[Kind, ...]
     dataset: Dataset
@@ -72,21 +85,21 @@ class ExtractionJob:
 
     def member(self, feature_shards: FeatureShards) -> PassMember:
         """Return a pass member that writes the features."""
-        input_spec = InputSpec(taps=frozenset({self.tap}), transform=self.transform)
-        writer = FeatureWriter(feature_shards, self.tap, self.items)
+        input_spec = InputSpec(taps=frozenset({self.readout}), transform=self.transform)
+        writer = FeatureWriter(feature_shards, self.readout, self.items)
         return PassMember(writer, input_spec, self.kinds, self.dataset, {"all": self.items})
 
 
 class FeatureWriter(Analysis):
     """Receives the missing images as an analysis would, and writes their features to the cache."""
 
-    def __init__(self, feature_shards: FeatureShards, tap: Tap, items: Sequence[Item]) -> None:
-        self.feature_shards, self.tap, self.ids = feature_shards, tap, ids_of(items)
+    def __init__(self, feature_shards: FeatureShards, readout: Readout, items: Sequence[Item]) -> None:
+        self.feature_shards, self.readout, self.ids = feature_shards, readout, ids_of(items)
         self.layers: list[torch.Tensor] = []
         self.last: tuple[Ids, Vectors] | None = None
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
-        return InputSpec(taps=frozenset({self.tap}))
+        return InputSpec(taps=frozenset({self.readout}))
 
     def start(self, context: Context) -> None: ...
 

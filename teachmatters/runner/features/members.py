@@ -25,7 +25,7 @@ def start_member(
         limit=task.template.limit,
         seed=settings.seed,
         label=label,
-        features=CollectedFeatures(task.items),
+        features=CollectedFeatures(task.items, model),
     )
     analysis = new_analysis(task.spec)
     input_spec = analysis.input_spec(task.parameters, metrics)

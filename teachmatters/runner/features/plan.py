@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from teachmatters.api import DERIVED, Context, Dataset, Item, Kind, Tap, Transform
+from teachmatters.api import Context, Dataset, Item, Kind, Readout, Transform
 from teachmatters.cache.entry import CacheEntry
 from teachmatters.cache.features import FeatureShards
 from teachmatters.cache.holding import hold
@@ -50,22 +50,22 @@ class FeaturePlan:
         """Plan the features that the input spec of an analysis asks for."""
         needs = self.needs.setdefault(member, [])
         try:
-            for tap in _taps(member, task, context):
-                extraction = self._extraction(member, task, tap)
+            for readout in _readouts(member, task, context):
+                extraction = self._extraction(member, task, readout)
                 extraction.want([item for items in task.items.values() for item in items], task.kinds)
-                _features(context).shards_by_tap[tap] = extraction.feature_shards
+                _features(context).shards[readout] = extraction.feature_shards
                 needs.append(extraction)
         except (TeachMattersError, OSError) as error:
             self.failed[member] = error
 
-    def _extraction(self, member: PassMember, task: Task, tap: Tap) -> FeatureExtraction:
-        fields = _key_fields(self.settings, self.model, task, member.input_spec.transform, tap)
+    def _extraction(self, member: PassMember, task: Task, readout: Readout) -> FeatureExtraction:
+        fields = _key_fields(self.settings, self.model, task, member.input_spec.transform, readout)
         entry, info = CacheEntry.at(self.settings.cache, "features", fields), self.model.info
         if entry.path not in self.extractions:
             if self.settings.force:
                 entry.remove()
-            feature_shards = FeatureShards(entry, info.depth, info.width, self.say)
-            self.extractions[entry.path] = FeatureExtraction(feature_shards, tap, task.opened.dataset)
+            feature_shards = FeatureShards(entry, info.depth, readout.width(info), self.say)
+            self.extractions[entry.path] = FeatureExtraction(feature_shards, readout, task.opened.dataset)
         return self.extractions[entry.path]
 
     def begin(self) -> None:
@@ -125,17 +125,20 @@ class FeaturePlan:
         return None
 
 
-def _taps(member: PassMember, task: Task, context: Context) -> list[Tap]:
-    """Return the taps that an analysis collects and the model has.
+def _readouts(member: PassMember, task: Task, context: Context) -> list[Readout]:
+    """Return the readouts of one feature each that an analysis collects and the model has.
 
     Raises:
-        TeachMattersError: the analysis asks for a tap that cannot be collected.
+        TeachMattersError: the analysis asks for something that cannot be collected.
     """
-    if odd := member.input_spec.collect - DERIVED:
-        raise TeachMattersError(f"{task.spec.name} collects {', '.join(sorted(odd))}; only cls and mean can be")
+    if odd := [str(each) for each in member.input_spec.collect if getattr(each, "feature", "tokens") == "tokens"]:
+        raise TeachMattersError(
+            f"{task.spec.name} collects {', '.join(sorted(odd))}; it can collect a Readout of one vector for each image"
+        )
     if task.spec.pairs:
         raise TeachMattersError(f"{task.spec.name} compares models, whose states must hold all that is compared")
-    return [tap for tap in sorted(member.input_spec.collect) if tap != "cls" or context.model.class_token]
+    parts = {part for readout in member.input_spec.collect for part in readout.parts(context.model)}
+    return [part for part in sorted(parts, key=repr) if not part.lacking(context.model)]
 
 
 def _features(context: Context) -> CollectedFeatures:
@@ -144,7 +147,7 @@ def _features(context: Context) -> CollectedFeatures:
 
 
 def _key_fields(
-    settings: PassSettings, model: MeasuredModel, task: Task, transform: Transform, tap: Tap
+    settings: PassSettings, model: MeasuredModel, task: Task, transform: Transform, readout: Readout
 ) -> dict[str, Any]:
     """Return everything that an image's vector depends on, except the image."""
     items = [item for items in task.items.values() for item in items]
@@ -159,7 +162,7 @@ def _key_fields(
         "seed": settings.seed if _drawn(items) else 0,
         "transform": f"{kind.__module__}.{transform!r}",
         "dtype": settings.dtype_name,
-        "tap": tap,
+        "readout": dataclasses.asdict(readout),
         "version": VERSION,
     }
 

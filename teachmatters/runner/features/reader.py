@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from teachmatters.api import Features, Item, Role, Tap
+from teachmatters.api import Features, Item, ModelInfo, Readout, Role
 from teachmatters.cache.features import FeatureShards, Ids, Vectors, joined
 from teachmatters.errors import TeachMattersError
 
@@ -20,33 +20,39 @@ def ids_of(items: Iterable[Item]) -> Ids:
 
 
 class CollectedFeatures(Features):
-    """Reads the features of one analysis, by tap; they are complete after its pass."""
+    """Reads the features of one analysis, by readout; they are complete after its pass.
 
-    def __init__(self, items: Mapping[Role, Sequence[Item]]) -> None:
-        self.items = items
-        self.shards_by_tap: dict[Tap, FeatureShards] = {}
-        self._positions: dict[Role, tuple[NDArray[np.int64], dict[Tap, NDArray[np.int64]]]] = {}
+    Args:
+        items: by role.
+        model: the model's shape.
+    """
+
+    def __init__(self, items: Mapping[Role, Sequence[Item]], model: ModelInfo) -> None:
+        self.items, self.model = items, model
+        self.shards: dict[Readout, FeatureShards] = {}
+        self._positions: dict[Role, tuple[NDArray[np.int64], dict[Readout, NDArray[np.int64]]]] = {}
 
     def index(self, role: Role) -> NDArray[np.int64]:
         """See Features.index."""
         return self._find(role)[0]
 
-    def read(self, role: Role, tap: Tap, layer: int, start: int = 0, stop: int | None = None) -> Vectors:
+    def read(self, role: Role, readout: Readout, layer: int, start: int = 0, stop: int | None = None) -> Vectors:
         """See Features.read."""
-        positions = self._find(role)[1]
-        if tap not in positions:
-            raise LookupError(f"{tap!r} was not collected; {', '.join(sorted(positions))} was")
-        return self.shards_by_tap[tap].read(positions[tap][start:stop], layer)
+        positions, parts = self._find(role)[1], readout.parts(self.model)
+        if any(part not in positions for part in parts):
+            raise LookupError(f"{readout} was not collected; {', '.join(map(str, positions))} was")
+        vectors = [self.shards[part].read(positions[part][start:stop], layer) for part in parts]
+        return vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
 
-    def _find(self, role: Role) -> tuple[NDArray[np.int64], dict[Tap, NDArray[np.int64]]]:
-        """Return the items of a role that have features for every tap, and their positions in the shards of each."""
+    def _find(self, role: Role) -> tuple[NDArray[np.int64], dict[Readout, NDArray[np.int64]]]:
+        """Return the items of a role that have all features, and their positions in the shards of each readout."""
         if role not in self._positions:
-            if not self.shards_by_tap:
+            if not self.shards:
                 super().index(role)  # raises the error for an analysis that collects nothing
             ids = ids_of(self.items[role])
-            positions = {tap: feature_shards.find(ids) for tap, feature_shards in self.shards_by_tap.items()}
+            positions = {part: feature_shards.find(ids) for part, feature_shards in self.shards.items()}
             index = np.flatnonzero(np.all([found >= 0 for found in positions.values()], axis=0))
-            self._positions[role] = index, {tap: found[index] for tap, found in positions.items()}
+            self._positions[role] = index, {part: found[index] for part, found in positions.items()}
         return self._positions[role]
 
     def check_complete(self, skipped: Mapping[str, str]) -> None:

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.api import DERIVED, Batch, ModelAdapter, Role, Row, Tap, Transform, TransformedImage
+from teachmatters.api import Batch, ModelAdapter, Readout, Role, Row, Tap, Transform, TransformedImage
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.forward.device import out_of_memory
 from teachmatters.runner.forward.loader import WORKERS, load_in_order
+from teachmatters.runner.forward.readouts import vectors
 from teachmatters.runner.forward.schedule import Assignment, GroupId, PassMember, ScheduledImage, build_schedule
 from teachmatters.runner.forward.time_shares import shares_of_pass
 
@@ -62,8 +63,9 @@ class _Share:
     rows: tuple[Row, ...]
     where: Tensor | None  # positions in the batch; None: all of them, in order
 
-    def of(self, values: Tensor) -> Batch:
-        return Batch(values if self.where is None else values.index_select(0, self.where), self.rows, self.role)
+    def of(self, values: Tensor, readout: Readout | None) -> Batch:
+        own = values if self.where is None else values.index_select(0, self.where)
+        return Batch(own, self.rows, self.role, readout)
 
 
 class Pass:
@@ -90,9 +92,10 @@ class Pass:
         self.members, self.readers = members, readers
         self.entries = build_schedule(members) if entries is None else entries
         self.result = PassResult()
-        self.wanted = frozenset[Tap]().union(*(member.input_spec.taps for member in members))
+        wanted = frozenset[Tap | Readout]().union(*(member.input_spec.taps for member in members))
+        self.readouts = sorted((tap for tap in wanted if isinstance(tap, Readout)), key=repr)
         # The block's output is always read: its finiteness is checked at every layer.
-        self.taps = (self.wanted | frozenset[Tap]({"block"})) - DERIVED
+        self.taps = frozenset[Tap](tap.tap if isinstance(tap, Readout) else tap for tap in (*wanted, "block"))
         self.mean = torch.tensor(adapter.info.mean, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(adapter.info.std, device=device).view(1, 3, 1, 1)
         self.finite = torch.ones(adapter.info.depth, dtype=torch.bool, device=device)
@@ -180,7 +183,9 @@ class Pass:
         def sink(layer: int, tap: Tap, values: Tensor) -> None:
             if tap == "block":
                 self.finite[layer - 1] &= values.sum(dtype=torch.float32).isfinite()
-                self._derive(shares, layer, values)
+            readouts = [readout for readout in self.readouts if readout.tap == tap]
+            for readout, derived in vectors(self.adapter, values, readouts):
+                self._hand_out(shares, layer, readout, derived)
             self._hand_out(shares, layer, tap, values)
 
         with torch.inference_mode():
@@ -193,18 +198,12 @@ class Pass:
                 "check the weights, or try --dtype float32"
             )
 
-    def _derive(self, shares: Sequence[_Share], layer: int, block: Tensor) -> None:
-        info = self.adapter.info
-        if "cls" in self.wanted and info.class_token:
-            self._hand_out(shares, layer, "cls", block[:, 0])
-        if "mean" in self.wanted:
-            self._hand_out(shares, layer, "mean", block[:, info.prefix :].mean(dim=1, dtype=torch.float32))
-
-    def _hand_out(self, shares: Sequence[_Share], layer: int, tap: Tap, values: Tensor) -> None:
+    def _hand_out(self, shares: Sequence[_Share], layer: int, what: Tap | Readout, values: Tensor) -> None:
+        tap, readout = (what.tap, what) if isinstance(what, Readout) else (what, None)
         for share in shares:
-            if tap in share.member.input_spec.taps and share.member not in self.result.failed:
+            if what in share.member.input_spec.taps and share.member not in self.result.failed:
                 with self._isolated(share.member):
-                    share.member.analysis.update(layer, tap, share.of(values))
+                    share.member.analysis.update(layer, tap, share.of(values, readout))
 
     def _shares(self) -> list[_Share]:
         shares = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from teachmatters.api import DERIVED, TAPS, ModelAdapter, ModelInfo, Tap
+from teachmatters.api import ModelAdapter, ModelInfo, Tap
 from teachmatters.errors import TeachMattersError
 
 IMAGES = 2
@@ -28,8 +28,10 @@ def preflight_check(adapter: ModelAdapter, device: torch.device, dtype: torch.dt
     pixels = torch.randn(IMAGES, 3, height, width, generator=generator).to(device, dtype)
     sink = _PreflightSink(info, dtype)
     with torch.inference_mode():
-        adapter.stream(pixels, TAPS - DERIVED, sink)
-    sink.complete()
+        adapter.stream(pixels, info.taps, sink)
+        sink.complete()
+        if info.last_norm:
+            sink.check_last_norm(adapter.last_norm)
 
 
 class _PreflightSink:
@@ -41,7 +43,11 @@ class _PreflightSink:
         self.tolerance = 1e-3 if dtype == torch.float32 else 0.05
         self.layer = 0
         self.held: dict[Tap, Tensor] = {}
-        self.checks: dict[Tap, Callable[[Tensor], None]] = {"attention": self._attention, "block": self._block}
+        self.checks: dict[Tap, Callable[[Tensor], None]] = {
+            "attention": self._attention,
+            "mlp_hidden": lambda values: self._tokens(values, info.mlp_width),
+            "block": self._block,
+        }
 
     def __call__(self, layer: int, tap: Tap, values: Tensor) -> None:
         if layer not in (self.layer, self.layer + 1):
@@ -55,7 +61,7 @@ class _PreflightSink:
                 "stored; check the weights, or try --dtype float32"
             )
         self.checks.get(tap, self._tokens)(values)
-        self.held[tap] = values.clone() if tap != "attention" else values.new_empty(0)
+        self.held[tap] = values.clone() if tap not in ("attention", "mlp_hidden") else values.new_empty(0)
 
     def complete(self) -> None:
         """Check that all taps of all layers arrived."""
@@ -64,11 +70,18 @@ class _PreflightSink:
             self._refuse(f"{self.layer} of {self.info.depth} layers produced output")
 
     def _layer_complete(self) -> None:
-        if self.layer and (missing := (TAPS - DERIVED) - set(self.held)):
+        if self.layer and (missing := self.info.taps - set(self.held)):
             self._refuse(f"layer {self.layer} produced no {', no '.join(sorted(missing))}")
 
-    def _tokens(self, values: Tensor) -> None:
-        expected = IMAGES, self.info.tokens, self.info.width
+    def check_last_norm(self, last_norm: Callable[[Tensor], Tensor]) -> None:
+        """Check that the last norm keeps the shape of the last block's output and is finite."""
+        block = self.held["block"]
+        normed = last_norm(block)
+        if normed.shape != block.shape or not normed.isfinite().all():
+            self._refuse(f"its last norm turns {tuple(block.shape)} into {tuple(normed.shape)}, or is not finite")
+
+    def _tokens(self, values: Tensor, width: int | None = None) -> None:
+        expected = IMAGES, self.info.tokens, width or self.info.width
         if tuple(values.shape) != expected:
             self._refuse(f"layer {self.layer} has tokens of shape {tuple(values.shape)}; expected {expected}")
 

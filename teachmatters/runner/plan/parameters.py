@@ -83,6 +83,23 @@ def pair_parameters(analysis: AnalysisSpec, data: DatasetSpec, given: Given) -> 
     return PairParameters(effective(analysis, data.name, given), effective(data, analysis.name, given))
 
 
+def each_given(analysis: AnalysisSpec, given: Given) -> Sequence[Given]:
+    """Return what was given once for each run that it asks for: a list of values of one parameter is several runs.
+
+    >>> from teachmatters.api import FEATURE
+    >>> knn = AnalysisSpec(name="knn", summary="", metrics=(), factory="", parameters=(FEATURE,))
+    >>> each_given(knn, {"feature": "cls,mean"})
+    [{'feature': 'cls,mean', 'knn.feature': 'cls'}, {'feature': 'cls,mean', 'knn.feature': 'mean'}]
+    """
+    runs = [dict(given)]
+    for parameter in analysis.parameters:
+        own = f"{analysis.name}.{parameter.name}"
+        text = given.get(own, given.get(parameter.name, ""))
+        if parameter.several and "," in text:
+            runs = [{**run, own: value.strip()} for run in runs for value in dict.fromkeys(text.split(","))]
+    return runs
+
+
 def _value(owner: str, parameter: Parameter, other: str, given: Given) -> Value:
     text = given.get(f"{owner}.{parameter.name}", given.get(parameter.name))
     if text is None:

@@ -34,7 +34,10 @@ def cell_parameters(
     """Return the parameters that belong to a cell, and its setting: the text of all that is not at its default."""
     values = _in_setting(spec, data, parameters)
     defaults = _in_setting(spec, data, pair_parameters(spec, data, {}))
-    return values, setting_of(values, defaults, run_settings.limit, run_settings.seed, run_settings.dtype)
+    setting = setting_of(values, defaults, run_settings.limit, run_settings.seed, run_settings.dtype)
+    optional = {p.name for p in spec.parameters if p.omit_default}
+    kept = {name: value for name, value in values.items() if name not in optional or value != defaults[name]}
+    return kept, setting
 
 
 def _in_setting(spec: AnalysisSpec, data: DatasetSpec, parameters: PairParameters) -> dict[str, Value]:

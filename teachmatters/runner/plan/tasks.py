@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, Item, Kind, Role, Value
+from teachmatters.api import Analysis, AnalysisSpec, DatasetSpec, InputSpec, Item, Kind, Role, Value
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.registry import AnalysisRequest, Registry, call
 from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
 from teachmatters.runner.plan.matching import paired, parties
-from teachmatters.runner.plan.parameters import given_parameters, pair_parameters
+from teachmatters.runner.plan.parameters import each_given, given_parameters, pair_parameters
 from teachmatters.runner.plan.settings import RunSettings, cell_parameters, pool_of
 from teachmatters.runner.requests import AnalyzeRequest
 from teachmatters.store import Cell
@@ -39,6 +39,7 @@ class Task:
         opened: the data set.
         kinds: kinds of data that the metrics need and the data set offers; the items are those of the first.
         parameters: of the analysis, with defaults filled in.
+        inputs: the input spec of each metric alone, which shows whether a model can have it.
         items: by role, with the limit applied.
         template: the cell, without the model.
         setting: text of all parameters that are not at their default.
@@ -53,6 +54,7 @@ class Task:
     opened: OpenDataset
     kinds: tuple[Kind, ...]
     parameters: Mapping[str, Value]
+    inputs: Mapping[str, InputSpec]
     items: Mapping[Role, Sequence[Item]]
     template: Cell
     setting: str
@@ -112,7 +114,11 @@ def plan(registry: Registry, request: AnalyzeRequest) -> tuple[list[Task], list[
         dtype=request.dtype,
     )
     opener = Opener()
-    tasks = [opener.task(wanted, data, run_settings) for wanted, data in fitting]
+    tasks = [
+        opener.task(wanted, data, replace(run_settings, given=given))
+        for wanted, data in fitting
+        for given in each_given(wanted.analysis, run_settings.given)
+    ]
     if not request.data:
         remarks += _default_data(tasks)
     return tasks, remarks + remarks_of(tasks)
@@ -149,13 +155,16 @@ class Opener:
         values, setting = cell_parameters(spec, data, parameters, run_settings)
         opened = self._open(data, parameters.data, run_settings)
         kinds, metrics = _offered(wanted, opened)
-        items = _items(spec, opened, kinds[0], parameters.analysis, run_settings.limit)
+        analysis = new_analysis(spec)
+        roles = analysis.input_spec(parameters.analysis, frozenset(metric.name for metric in spec.metrics)).roles
+        items = analysis.select(items_of(opened, kinds[0], roles, run_settings.limit), parameters.analysis)
         return Task(
             spec=spec,
             metrics=metrics,
             opened=opened,
             kinds=kinds,
             parameters=parameters.analysis,
+            inputs={name: analysis.input_spec(parameters.analysis, frozenset({name})) for name in metrics},
             items=items,
             template=Cell(
                 model="",
@@ -202,11 +211,3 @@ def _offered(wanted: AnalysisRequest, opened: OpenDataset) -> tuple[tuple[Kind, 
 
 def _remarks(opened: OpenDataset, kinds: Iterable[Kind], items: Mapping[Role, Sequence[Item]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(remark for kind in kinds for remark in opened.dataset.remarks(kind, items)))
-
-
-def _items(
-    spec: AnalysisSpec, opened: OpenDataset, kind: Kind, parameters: Mapping[str, Value], limit: int | None
-) -> Mapping[Role, Sequence[Item]]:
-    analysis = new_analysis(spec)
-    roles = analysis.input_spec(parameters, frozenset(metric.name for metric in spec.metrics)).roles
-    return analysis.select(items_of(opened, kind, roles, limit), parameters)

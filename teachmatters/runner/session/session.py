@@ -179,10 +179,14 @@ class AnalysisSession:
             self.progress.say(f"{model.label}: {remark}")
         while self.remarks:
             self.progress.say(self.remarks.pop(0))
-        applicable = [pending for pending in pending_tasks if pending.applicable(executor.info)]
+        applicable: list[PendingTask] = []
         for pending in pending_tasks:
-            if pending not in applicable and not pending.task.spec.pairs:
-                self._record(pending, (measured, None), self._no_passes(), Result())
+            with self._guarded(model.label, [pending.task]):
+                if pending.applicable(executor.info):
+                    pending.check(executor.info)
+                    applicable.append(pending)
+                elif not pending.task.spec.pairs:
+                    self._record(pending, (measured, None), self._no_passes(), Result())
         opening = (time.perf_counter() - start) / max(len(applicable), 1)
         plan = PassPlan(self.settings, measured, applicable, self.progress.say)
         # The generator is closed here and not by the garbage collector, since a stored exception may keep it alive.
@@ -239,9 +243,11 @@ class AnalysisSession:
         conditions: RunConditions,
         result: Result,
     ) -> None:
-        applicable = pending.applicable(*(model.info for model in models if model))
-        if pending.metrics - applicable:
-            result.notes["not applicable without a class token"] = sorted(pending.metrics - applicable)
+        measured = [model for model in models if model]
+        for lack, metrics in sorted(pending.lacking(*(model.info for model in measured)).items()):
+            result.notes[f"not applicable without {lack}"] = sorted(metrics)
+        if pools := [model.asked.label for model in measured if pending.pools(model.info)]:
+            result.notes["the feature is the mean of the patch tokens, for lack of a class token"] = pools
         run = describe_run(pending, models, conditions, result)
         if self.store is None:
             self.store = Store.open(self.db)

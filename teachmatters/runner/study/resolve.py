@@ -11,7 +11,7 @@ from teachmatters.errors import TeachMattersError, UnknownNameError, listing
 from teachmatters.registry import Registry
 from teachmatters.runner.plan.matching import PAPER, Pairing, paired, parties
 from teachmatters.runner.plan.models import LabelledModel, labelled_models, uncommon_supervisions
-from teachmatters.runner.plan.parameters import given_parameters, pair_parameters, parameter_names
+from teachmatters.runner.plan.parameters import each_given, given_parameters, pair_parameters, parameter_names
 from teachmatters.runner.plan.settings import RunSettings
 from teachmatters.runner.plan.tasks import MetricSelection
 from teachmatters.runner.study.file import ModelLine, StudyEntry, StudyFile, param_text, read_study
@@ -74,9 +74,10 @@ def _study_tasks(
         labels, fitting = _chosen(entry, models), _fitting(registry, entry, remarks)
         given = _given(entry, fitting)
         pairings += fitting
-        for request, data in fitting:
+        runs = [(*pair, values) for pair in fitting for values in each_given(pair[0].analysis, given)]
+        for request, data, values in runs:
             run_settings = RunSettings(
-                given=given,
+                given=values,
                 data_root=None if data.bundled else entry.data_root,
                 limit=entry.limit,
                 seed=entry.seed,
@@ -162,4 +163,5 @@ def _check(name: str, place: SourceLine, fitting: Sequence[Pairing]) -> None:
     """Check that a parameter is declared and allows the value."""
     given: Mapping[str, str] = given_parameters([f"{name}={param_text(place)}"], parties(fitting))
     for request, data in fitting:
-        pair_parameters(request.analysis, data, given)
+        for values in each_given(request.analysis, given):
+            pair_parameters(request.analysis, data, values)

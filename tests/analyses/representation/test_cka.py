@@ -30,9 +30,7 @@ def tokens(seed: int, images: int, depth: int, model: ModelInfo) -> list[torch.T
 
 def taps(seed: int, images: int, model: ModelInfo) -> Taps:
     block, norm1, norm2 = (tokens(seed + i, images, model.depth, model) for i in range(3))
-    if not model.class_token:
-        return {"norm1": norm1, "norm2": norm2, "block": block}
-    return {"norm1": norm1, "norm2": norm2, "block": block, "cls": [x[:, 0] for x in block]}
+    return {"norm1": norm1, "norm2": norm2, "block": block}
 
 
 def run(model: ModelInfo, features: Taps, batch: int, *, bad: tuple[int, ...] = (), **options: Any) -> Analysis:

@@ -13,7 +13,7 @@ import torch
 from teachmatters.analyses.representation.cluster_scores import record_clusters
 from teachmatters.analyses.representation.cluster_specs import CLUSTERING, SEGMENT_CLUSTERING
 from teachmatters.analyses.representation.clustering import ClusteringAnalysis
-from teachmatters.api import Context, Crop, Result
+from teachmatters.api import Context, Crop, Readout, Result
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.plan.parameters import effective
 from tests import cluster_oracles as oracles
@@ -73,8 +73,8 @@ def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words:
 
 def test_only_what_is_asked_for_is_read_and_recorded() -> None:
     analysis = ClusteringAnalysis()
-    assert analysis.input_spec({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {"mean"}
-    assert analysis.input_spec({}, frozenset({"purity-cls"})).collect == {"cls"}
+    assert analysis.input_spec({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {Readout("mean")}
+    assert analysis.input_spec({}, frozenset({"purity-cls"})).collect == {Readout("cls")}
     result = Result()
     features = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
     record_clusters(result, context("nmi-spatial"), "spatial", np.arange(9) % 3, lambda layer: features)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from teachmatters.analyses.tasks import knn
-from teachmatters.api import Crop, InputSpec, Item, Role
+from teachmatters.api import Crop, InputSpec, Item, Readout, Role
 from teachmatters.api.progress import NoProgress
 from teachmatters.cache import features
 from teachmatters.cache.entry import entries
@@ -180,7 +180,7 @@ def test_the_seed_matters_where_images_are_drawn(size: int, seed: int, tmp_path:
     task = measuring.task("knn", "toys")
     items: dict[Role, list[Item]] = {"queries": [Item("a", 9, 0)], "gallery": [Item("b", size, 1)]}
     settings = PassSettings(device=torch.device("cpu"), dtype=torch.float32, seed=5, cache=tmp_path)
-    facts = _key_fields(settings, measuring.measured("toy-a"), replace(task, items=items), Crop(), "cls")
+    facts = _key_fields(settings, measuring.measured("toy-a"), replace(task, items=items), Crop(), Readout("cls"))
     assert facts["seed"] == seed
 
 
@@ -286,15 +286,15 @@ def test_neither_a_pass_nor_knn_holds_more_than_blocks(run: Runs, monkeypatch: p
     assert run.rows(VALUES) == blocks
 
 
-@pytest.mark.parametrize("taps", [{"block"}, {"cls", "attention"}])
-def test_only_cls_and_mean_can_be_collected(run: Runs, monkeypatch: pytest.MonkeyPatch, taps: set[str]) -> None:
-    monkeypatch.setattr(ToyCollected, "input_spec", lambda *_: InputSpec(collect=frozenset(taps)))  # type: ignore[arg-type]
-    assert "only cls and mean can be" in run.fails("toy-a", "toy-collected")
+def test_only_vectors_of_images_can_be_collected(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = InputSpec(collect=frozenset({Readout("cls"), Readout("tokens")}))
+    monkeypatch.setattr(ToyCollected, "input_spec", lambda *_: spec)
+    assert "one vector for each image" in run.fails("toy-a", "toy-collected")
 
 
 def test_what_was_not_collected_is_refused() -> None:
     with pytest.raises(LookupError, match=r"InputSpec\.collect"):
-        CollectedFeatures({"all": []}).index("all")
+        CollectedFeatures({"all": []}, measuring.measured("toy-a").info).index("all")
 
 
 def test_a_harvest_that_cannot_be_written_fails_its_own_analyses(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from teachmatters.api import (
     InputSpec,
     ModelRequest,
     Parameters,
+    Readout,
     Result,
     Role,
     State,
@@ -38,7 +39,9 @@ CPU = torch.device("cpu")
 class Diary(Analysis):
     """Writes down what it is handed."""
 
-    def __init__(self, taps: Sequence[Tap] = ("cls",), group: Group = None, roles: tuple[Role, ...] = ("all",)) -> None:
+    def __init__(
+        self, taps: Sequence[Tap | Readout] = (Readout("cls"),), group: Group = None, roles: tuple[Role, ...] = ("all",)
+    ) -> None:
         self.wanted = InputSpec(taps=frozenset(taps), group=group, roles=roles)
         self.lines: list[tuple[Any, ...]] = []
         self.alive: list[weakref.ref[torch.Tensor]] = []
@@ -50,7 +53,7 @@ class Diary(Analysis):
     def start(self, context: Context) -> None: ...
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
-        self.lines.append((layer, tap, batch.role, [row.index for row in batch.rows]))
+        self.lines.append((layer, batch.readout or tap, batch.role, [row.index for row in batch.rows]))
         if tap == "attention":
             base = batch.values if batch.values._base is None else batch.values._base
             self.alive.append(weakref.ref(base))
@@ -92,10 +95,10 @@ def handed(diary: Diary, layer: int = 1) -> list[Any]:
 
 
 def test_taps_come_layer_by_layer_and_only_those_asked_for() -> None:
-    diary = Diary(("attention", "block", "cls"))
+    diary = Diary(("attention", "block", Readout("cls")))
     run([diary], batch_size=10)
     order = [line[:2] for line in diary.lines]
-    assert order == [(layer, tap) for layer in (1, 2) for tap in ("attention", "cls", "block")]
+    assert order == [(layer, tap) for layer in (1, 2) for tap in ("attention", Readout("cls"), "block")]
 
 
 def test_batches_are_full_where_nothing_forbids() -> None:

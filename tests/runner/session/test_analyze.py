@@ -330,12 +330,13 @@ def test_the_papers_data_where_it_has_none(run: Runs) -> None:
 
 
 def test_class_token_metrics_do_not_apply_without_a_class_token(run: Runs) -> None:
-    outcomes = run("toy-bare", "knn attn-distance")
-    assert statuses(outcomes) == ["done", "done"]
+    named = ["feature=cls,cls+mean"]
+    outcomes = run("toy-bare", "knn attn-distance", param=named)
+    assert statuses(outcomes) == ["done", "done", "done"]
     assert outcomes[0].notes == {"not applicable without a class token": ["knn-top1", "knn-top5"]}
     assert run.rows("SELECT DISTINCT metric FROM results") == [("attn-distance",)]
-    assert run.rows("SELECT n_items FROM runs WHERE analysis = 'knn'") == [(0,)]
-    assert statuses(run("toy-bare", "knn")) == ["reused"]
+    assert run.rows("SELECT n_items FROM runs WHERE analysis = 'knn'") == [(0,), (0,)]
+    assert statuses(run("toy-bare", "knn", param=named)) == ["reused", "reused"]
 
 
 def test_k_larger_than_the_gallery_is_left_out_and_said(run: Runs) -> None:
@@ -398,7 +399,11 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ("toy-a", "knn", {"data": ["imagenet"]}, "--data-root"),
         ("toy-a", "knn", {"param": ["q=1"]}, "unknown parameter 'q'"),
         ("toy-a", "knn", {"data_root": Path("/nowhere")}, "toys needs none; name your data set with --data"),
-        ("toy-a", "attn-distance", {"data": ["photos"], "param": ["q=1"]}, "Nothing here has parameters"),
+        ("toy-a", "attn-distance", {"data": ["photos"], "param": ["q=1"]}, "The names here are short_side"),
+        ("toy-a", "knn", {"param": ["feature=cls,max"]}, "feature=max: allowed are auto, cls, mean"),
+        ("toy-a", "knn", {"param": ["tap=norm1", "norm=final"]}, "norm=final with tap=norm1"),
+        ("toy-a", "knn", {"param": ["tap=attn_skip"]}, "tap=attn_skip: allowed are block, norm1"),
+        ("toy-a", "knn", {"param": ["short_side=0"]}, "short_side=0: it must be at least 1"),
         ("toy-a", "knn", {"limit": 0}, "--limit 0: it must be at least 1"),
         ("toy-a", "knn", {"batch_size": 0}, "--batch-size 0"),
         ("toy-a", "knn", {"seed": -1}, "--seed -1"),
