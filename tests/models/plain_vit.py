@@ -100,6 +100,7 @@ def plain_vit(
         taps[layer, "mlp_skip"] = x = x + taps[layer, "attn_branch"]
         taps[layer, "norm2"] = norm(x, block["norm2.weight"], block["norm2.bias"], eps)
         hidden = activation(taps[layer, "norm2"] @ block["mlp.fc1.weight"].T + block["mlp.fc1.bias"])
+        taps[layer, "mlp_hidden"] = hidden
         branch = hidden @ block["mlp.fc2.weight"].T + block["mlp.fc2.bias"]
         taps[layer, "mlp_branch"] = branch * block.get("gamma_2", 1)
         taps[layer, "block"] = x = x + taps[layer, "mlp_branch"]
