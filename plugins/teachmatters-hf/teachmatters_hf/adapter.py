@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +21,13 @@ from teachmatters_hf.shape import native_size
 # Attributes of a tower that may hold its blocks.
 LISTS = ("layers", "encoder.layers", "encoder.layer", "model.layer")
 
+# The last linear layer of a block's MLP.
+LAST_LINEAR = ("mlp.fc2", "mlp.down_proj", "ffn.down_proj", "output.dense")
+
+# The last norm of a tower: before pooling, except the pooler's.
+LAST_NORM = ("layernorm", "norm", "post_layernorm", "rms_norm")
+POOLED_NORM = "pooler.layernorm"
+
 
 class TransformersViT(ModelAdapter):
     """Adapter of a vision transformer of transformers.
@@ -35,10 +43,18 @@ class TransformersViT(ModelAdapter):
     """
 
     def __init__(self, network: nn.Module, family: Family, info: ModelInfo, name: str) -> None:
-        self.info, self.network, self._family = info, network, family
+        self.network, self._family = network, family
         self._native = native_size(network.config)
         self._blocks = blocks_of(network, family, name)
         self._like = torch.empty(0)
+        widths = {getattr(_part(block, LAST_LINEAR), "in_features", 0) for block in self._blocks}
+        pooled = _part(network, (POOLED_NORM,))
+        self._last_norm = _part(network, LAST_NORM) or pooled
+        self.info = replace(
+            info,
+            mlp_width=widths.pop() if len(widths) == 1 else 0,
+            last_norm="" if self._last_norm is None else "pooled" if self._last_norm is pooled else "tokens",
+        )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.network.to(device=device, dtype=dtype)
@@ -64,6 +80,11 @@ class TransformersViT(ModelAdapter):
             if "attention" in taps:
                 hooks.enter_context(capture)
             self._run(pixels)
+
+    def last_norm(self, vectors: Tensor) -> Tensor:
+        assert self._last_norm is not None  # info.last_norm is set
+        normed: Tensor = self._last_norm(vectors.to(self._like))
+        return normed
 
     def _run(self, pixels: Tensor) -> None:
         told: dict[str, Any] = {}
@@ -111,6 +132,8 @@ def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> 
     _after(norm1, lambda value: layer.offer("norm1", value), hooks)
     _before(norm2, lambda value: layer.offer("mlp_skip", value), hooks)
     _after(norm2, lambda value: layer.offer("norm2", value), hooks)
+    if (last_linear := _part(block, LAST_LINEAR)) is not None:
+        _before(last_linear, lambda value: layer.offer("mlp_hidden", value), hooks)
     branches: list[Tap] = ["attn_branch", "mlp_branch"]  # computed in this order by every family
     for part in dict.fromkeys(family.branches):
         _after(getattr(block, part), lambda value: layer.offer(branches.pop(0), value), hooks)
@@ -118,6 +141,16 @@ def attach(layer: Layer, block: nn.Module, family: Family, hooks: ExitStack) -> 
 
 
 # --8<-- [end:attach]
+
+
+def _part(module: nn.Module, paths: tuple[str, ...]) -> nn.Module | None:
+    """Return the first of some submodules that exists and does something; None if there is none."""
+    for path in paths:
+        with suppress(AttributeError):
+            part = module.get_submodule(path)
+            if not isinstance(part, nn.Identity):
+                return part
+    return None
 
 
 def blocks_of(network: nn.Module, family: Family, name: str) -> list[nn.Module]:

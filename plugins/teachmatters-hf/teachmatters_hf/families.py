@@ -35,6 +35,7 @@ class Family:
         flattens: True if it takes images cut into patches, with a mask and the grid.
         offset: True if positions are resampled with the offset of DINOv2's authors, which transformers has dropped.
         fixed: True if it only takes images of its native size.
+        pools_norm: True if its last norm may belong to the pooling layer.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Family:
     flattens: bool = False
     offset: bool = False
     fixed: bool = False
+    pools_norm: bool = False
 
 
 def _dinov2(tower: str) -> Family:
@@ -105,6 +107,7 @@ BEIT = Family(
     options={"add_pooling_layer": False},
     branches=("drop_path", "drop_path"),
     trained={"BeitForMaskedImageModeling": "masked token prediction"},
+    pools_norm=True,
 )
 MAE = Family(
     name="hf-mae",
@@ -149,6 +152,7 @@ DATA2VEC = Family(
     branches=("drop_path", "drop_path"),
     trained={"Data2VecVisionModel": "latent prediction"},
     asks=True,
+    pools_norm=True,
 )
 
 # Families by the config's ``model_type``.

@@ -31,6 +31,10 @@ WRONG = (
 # Weights that affect the output of the last block.
 INSIDE = re.compile(r"(?:\w+\.)?(?:embeddings|encoder|layers?)\.")
 
+# The last norm of BEiT and data2vec, before or after pooling.
+LAST_NORM = re.compile(r"(?:\w+\.)?layernorm\.weight")
+POOLED_NORM = re.compile(r"(?:\w+\.)?pooler\.layernorm\.weight")
+
 # Exceptions that a tower may lack: weights of another network, or unused for a whole image.
 UNREAD = re.compile(r"(?:text_model|decoder)\.|.*(?:mask_token|position_ids|relative_position_index)$")
 
@@ -51,6 +55,10 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
     if "quantization_config" in config:
         raise TeachMattersError(f"{name} is quantised, and its weights are no plain numbers; choose its original")
     settings = {key: value for key, value in tower_config(config).items() if key not in NOT_OURS} | {**family.settings}
+    options = dict(family.options)
+    if family.pools_norm:  # keep the last norm where the weights have it
+        settings["use_mean_pooling"] = not any(LAST_NORM.fullmatch(key) for key in state)
+        options["add_pooling_layer"] = any(POOLED_NORM.fullmatch(key) for key in state)
     tower = getattr(transformers, family.tower)
     try:
         with _quiet(), torch.random.fork_rng(devices=[]):
@@ -62,7 +70,7 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # rejected below, with all names
                 output_loading_info=True,
-                **family.options,
+                **options,
             )
     except WRONG as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:200]

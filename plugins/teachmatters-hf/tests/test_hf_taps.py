@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 import transformers
-from hf_networks import NETWORKS, ORDER, edit, images, opened, save, streamed, traces
+from hf_networks import NETWORKS, ORDER, WIDE, edit, images, made, opened, save, streamed, traces
 from torch import Tensor
 from torch.nn import functional as F
 from transformers.models.siglip2.image_processing_siglip2 import convert_image_to_patches
@@ -106,9 +106,12 @@ def textbook(block: Any, hidden: Tensor, attention: Tensor) -> dict[str, Tensor]
     middle = taps["mlp_skip"]
     taps["norm2"] = normed(norm2, middle)
     if hasattr(block, "intermediate"):
-        taps["mlp_branch"] = block.output(block.intermediate(taps["norm2"])) * second
+        taps["mlp_hidden"] = block.intermediate(taps["norm2"])
+        taps["mlp_branch"] = block.output(taps["mlp_hidden"]) * second
     else:
-        taps["mlp_branch"] = (part["mlp"] if "mlp" in part else part["ffn"])(taps["norm2"]) * second
+        mlp = part["mlp"] if "mlp" in part else part["ffn"]
+        taps["mlp_hidden"] = hidden_of(mlp, taps["norm2"])
+        taps["mlp_branch"] = mlp(taps["norm2"]) * second
     return taps | {"block": middle + taps["mlp_branch"]}
 
 
@@ -135,6 +138,47 @@ def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, P
         assert attention.std(dim=-1).min() > 1e-4, "attention that is uniform would prove nothing"
     torch.testing.assert_close(model.forward(pixels), hidden[-1], rtol=1e-4, atol=1e-5)
     assert traces(model.network) == before
+
+
+def hidden_of(mlp: Any, values: Tensor) -> Tensor:
+    """The middle of an MLP: what its last linear layer gets."""
+    if hasattr(mlp, "fc1"):
+        hidden: Tensor = getattr(mlp, "activation_fn", getattr(mlp, "activation", None))(mlp.fc1(values))
+        return hidden
+    gate = mlp.gate_proj(values) if hasattr(mlp, "gate_proj") else None
+    up = mlp.up_proj(values)
+    return mlp.act_fn(up) if gate is None else mlp.act_fn(gate) * up  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_last_norm_is_the_one_of_transformers(name: str, saved: dict[str, Path]) -> None:
+    model = opened(saved[name]).build()
+    pixels = images(model)
+    network, hidden, _ = own(name, saved[name], pixels)
+    assert model.info.last_norm == ("" if name == "data2vec" else "tokens")
+    if name in ("clip", "clip-vision", "beit", "data2vec", "mae") or "siglip2" in name:
+        return  # their last_hidden_state is not normed, belongs to a shuffled image, or needs patches
+    with torch.no_grad():
+        truth = network(pixels).last_hidden_state
+        torch.testing.assert_close(model.last_norm(hidden[-1]), truth, rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_norm_of_beit_is_where_its_weights_have_it(saved: dict[str, Path], tmp_path: Path) -> None:
+    """Pretraining norms every token, beside the tower; fine-tuning norms the pooled patches."""
+    whole = made("beit")
+    pretrained = opened(saved["beit"]).build()
+    vectors = torch.randn(2, 17, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(pretrained.last_norm(vectors), whole.layernorm(vectors))
+    config = transformers.BeitConfig(**WIDE, use_relative_position_bias=True, num_labels=3)
+    tuned = transformers.BeitForImageClassification(config)
+    with torch.no_grad():
+        tuned.beit.pooler.layernorm.weight.normal_()
+    tuned.save_pretrained(tmp_path)
+    model = opened(tmp_path).build()
+    assert model.info.last_norm == "pooled"
+    with torch.no_grad():
+        torch.testing.assert_close(model.last_norm(vectors), tuned.beit.pooler.layernorm(vectors))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
