@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from torchvision.transforms import functional as tv
 
-from teachmatters.api import Crop, ModelInfo
+from teachmatters.api import Crop, Mask, ModelInfo
+from teachmatters.errors import TeachMattersError
 from tests.runner.record.test_validate import info
 
 
@@ -39,3 +40,26 @@ def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> N
 def test_a_line_of_pixels_is_refused_before_it_grows() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
         Crop().apply(Image.new("RGB", (1, 20000)), {}, model(224))
+
+
+@pytest.mark.parametrize("short_side", [64, 73, 256])
+@pytest.mark.parametrize("shape", [(320, 256), (256, 320), (33, 47), (301, 227)])
+def test_a_longer_short_side_is_torchvisions_to_the_bit(shape: tuple[int, int], short_side: int) -> None:
+    image = noise(*shape)
+    expected = tv.center_crop(tv.resize(image, short_side, tv.InterpolationMode.BICUBIC), [64, 64])
+    crop = Crop(short_side)
+    np.testing.assert_array_equal(crop.apply(image, {}, model(64)).inputs[0].transpose(1, 2, 0), np.asarray(expected))
+
+
+def test_masks_follow_the_narrower_crop() -> None:
+    """The middle 64 / 128 of the square that fits, in a grid of 8 x 8."""
+    mask = noise(140, 100).convert("L")
+    annotations = {"masks": {"objects": (Mask(np.asarray(mask), 0),)}}
+    found = Crop(128).apply(noise(140, 100), annotations, model(64)).annotations["masks"]["objects"][0].pixels
+    expected = mask.crop((45, 25, 95, 75)).resize((8, 8), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_a_short_side_below_the_models_size_is_refused() -> None:
+    with pytest.raises(TeachMattersError, match="short_side=63 is less than the 64 pixels"):
+        Crop(63).check(model(64))
