@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from timm.layers.mlp import SwiGLU
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -83,7 +84,8 @@ def expected(model: TimmViT, tokens: Tensor, readout: Readout) -> Tensor:
         parts["cls"] = after(tokens[:, 0])
         parts["cls+mean"] = torch.cat([parts["cls"], parts["mean"]], dim=1)
     parts["auto"] = parts.get("cls", parts["mean"])
-    return parts[readout.feature]
+    wanted: Tensor = parts[readout.feature]
+    return wanted
 
 
 @pytest.mark.parametrize(("tap", "norm"), CHOICES)
@@ -116,7 +118,7 @@ def test_the_hidden_layer_is_what_the_last_linear_layer_gets(architecture: str) 
     """EVA-02 gates it and norms it inside the MLP."""
     sizes: dict[str, Any] = {"init_values": None} if architecture.startswith("vit") else {}
     if architecture.startswith("vit"):
-        model = network("class token and registers", mlp_layer=_swiglu(), **sizes)
+        model = network("class token and registers", mlp_layer=SwiGLU, **sizes)
     else:
         width = {"embed_dim": 24, "num_heads": 3, "depth": 2}
         model = tiny(architecture, **(width if architecture.startswith("naflex") else width | {"img_size": 28}))
@@ -134,16 +136,10 @@ def test_the_hidden_layer_is_what_the_last_linear_layer_gets(architecture: str) 
             torch.testing.assert_close(again, branch, rtol=1e-4, atol=1e-5)
 
 
-def _swiglu() -> Any:
-    from timm.layers import SwiGLU
-
-    return SwiGLU
-
-
 def test_a_network_whose_mlp_ends_in_another_way_has_no_hidden_layer() -> None:
     model = network("class token and registers")
     for block in model.network.blocks:  # type: ignore[union-attr]
-        block.mlp = torch.nn.Sequential(torch.nn.Linear(24, 24))  # type: ignore[union-attr]
+        block.mlp = torch.nn.Sequential(torch.nn.Linear(24, 24))
     again = TimmViT(model.network, "odd")
     assert again.info.mlp_width == 0
     assert "mlp_hidden" not in again.info.taps
