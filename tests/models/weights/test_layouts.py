@@ -127,3 +127,17 @@ def test_googles_arrays_are_read_as_timm_reads_them(prefix: str, tmp_path: Path)
     assert all(torch.equal(value, expected[key]) for key, value in ours.state_dict().items())
     assert torch.equal(found.match.given["head.weight"], expected["head.weight"])
     assert (family_of(found.match.place, found.match.layout), found.match.layout) == ("supervised", "augreg")
+
+
+@pytest.mark.parametrize(("pool", "norm", "where"), [("token", "fc_norm", "pooled"), ("avg", "norm", "tokens")])
+def test_the_last_norm_is_where_the_file_has_it(pool: str, norm: str, where: str, tmp_path: Path) -> None:
+    """Fine-tuned on pooled patches and read by a network of class tokens, or the other way round."""
+    state = {name.replace("norm.", f"{norm}.") if name.startswith("norm.") else name: x for name, x in PLAIN.items()}
+    torch.save(state, tmp_path / "weights.pth")
+    network = timm.create_model("vit_base_patch16_224", **official.TINY, global_pool=pool)
+    fill(network, found_in(tmp_path / "weights.pth", "vit_base_patch16_224", global_pool=pool))
+    model = TimmViT(network, "moved")
+    assert model.info.last_norm == where
+    values = torch.randn(2, 5, 48)
+    expected = torch.nn.functional.layer_norm(values, (48,), PLAIN["norm.weight"], PLAIN["norm.bias"], 1e-6)
+    torch.testing.assert_close(model.last_norm(values), expected)
