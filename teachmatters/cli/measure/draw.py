@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GridChoice: TypeAlias = Literal["all", "layers-heads", "heads-positions", "layers-positions"]
 ViewChoice: TypeAlias = Literal["attention", "pca", "similarity"]
+NormChoice: TypeAlias = Literal["none", "final"]
 ScaleChoice: TypeAlias = Literal["own", "shared", "uniform"]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import options, output
-from teachmatters.cli.measure.draw import FigureChoices, GridChoice, ScaleChoice, ViewChoice, draw_figures
+from teachmatters.cli.measure.draw import FigureChoices, GridChoice, NormChoice, ScaleChoice, ViewChoice, draw_figures
 from teachmatters.cli.measure.explorer import explorer_page
 from teachmatters.cli.measure.figures import FigureWriter, image_files
 from teachmatters.errors import TeachMattersError, listing
@@ -40,7 +40,7 @@ ImagesArgument = Annotated[
 
 # What each output does not use; giving it is an error.
 UNUSED = {
-    "--view attention": ("--at", "--foreground"),
+    "--view attention": ("--at", "--foreground", "--norm"),
     "--view pca": ("--heads", "--positions", "--grid", "--at"),
     "--view similarity": ("--heads", "--positions", "--grid", "--foreground"),
     "--html": ("--view", "--positions", "--grid", "--at", "--scale", "--out"),
@@ -82,6 +82,14 @@ def visualize(
     foreground: Annotated[
         bool, typer.Option("--foreground", help="For pca: only the foreground, by the first component.")
     ] = False,
+    norm: Annotated[
+        NormChoice | None,
+        typer.Option(
+            "--norm",
+            help="For pca and similarity: final applies the network's last norm to the tokens of every layer.  "
+            "[default: none]",
+        ),
+    ] = None,
     scale: Annotated[
         ScaleChoice | None,
         typer.Option(
@@ -114,7 +122,7 @@ def visualize(
 
     given = {
         "--view": view, "--heads": heads, "--positions": positions, "--grid": grid, "--at": at,
-        "--foreground": foreground or None, "--scale": scale, "--out": out,
+        "--foreground": foreground or None, "--norm": norm, "--scale": scale, "--out": out,
     }  # fmt: skip
     _check_used("--html" if html else f"--view {view or 'attention'}", given)
     request = VisualizeRequest(
@@ -124,6 +132,7 @@ def visualize(
         layers=options.parse_numbers(layers, "--layers"),
         heads=options.parse_numbers(heads, "--heads"),
         positions=tuple(word.strip() for word in positions.split(",")) if positions is not None else (),
+        norm=norm or "none",
         device=device,
         dtype=dtype,  # type: ignore[arg-type]  # the runner checks the name
         seed=seed,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.requests import Dtype
+
+Norm: TypeAlias = Literal["none", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class VisualizeRequest:
         models, weights: as for ``tm analyze``.
         layers, heads: from 1; empty: all.
         positions: of POSITIONS, ``ROW:COLUMN`` or ``diagonal``; empty: POSITIONS.
+        norm: ``final``: the network's last norm is applied to the patch tokens of every layer.
         device, dtype, seed: as for ``tm analyze``.
     """
 
@@ -28,6 +32,7 @@ class VisualizeRequest:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     positions: tuple[str, ...] = ()
+    norm: Norm = "none"
     device: str = "auto"
     dtype: Dtype = "float32"
     seed: int = 0

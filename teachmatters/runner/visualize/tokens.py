@@ -16,7 +16,7 @@ from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.quantised import quantise
 from teachmatters.runner.visualize.models import OpenModel, in_every_model
-from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
+from teachmatters.runner.visualize.request import FailedImage, Norm, VisualizeRequest
 from teachmatters.runner.visualize.views import chosen_numbers, finite
 
 # The attention of one image that an HTML file may hold, and that of all images and models together: a browser keeps
@@ -31,7 +31,7 @@ class ImageTokens:
     Attributes:
         image: the file.
         pixels: uint8 (height, width, 3), the input of the model.
-        patches: float32 (layers, h w, D), the patch tokens of the blocks' outputs.
+        patches: float32 (layers, h w, D), the patch tokens of the blocks' outputs, normed if the request asks for it.
         attention: of ``quantise``: uint8 (layers, heads, T, T) and float32 (layers, heads, T); None unless wanted.
     """
 
@@ -77,12 +77,14 @@ def visualize_tokens(
     def work(model: OpenModel, paths: Sequence[Path]) -> Iterator[ModelTokens | FailedImage]:
         layers = chosen_numbers("--layers", request.layers, model.info.depth, model.label)
         heads = chosen_numbers("--heads", request.heads, model.info.heads, model.label)
+        if request.norm == "final" and not model.info.last_norm:
+            raise TeachMattersError(f"--norm final: {model.label} has no last norm to apply; use --norm none")
         if attention:
             _check_size(len(layers) * len(heads) * model.info.tokens**2, len(paths), model)
         images = []
         for path in paths:
             try:
-                images.append(_tokens_of(model, path, layers, heads if attention else ()))
+                images.append(_tokens_of(model, path, layers, heads if attention else (), request.norm))
             except TeachMattersError as error:
                 yield FailedImage(what=f"{path} in {model.label}", error=error)
         if images:
@@ -101,7 +103,7 @@ def _check_size(each: int, images: int, model: OpenModel) -> None:
     )
 
 
-def _tokens_of(model: OpenModel, path: Path, layers: Sequence[int], heads: Sequence[int]) -> ImageTokens:
+def _tokens_of(model: OpenModel, path: Path, layers: Sequence[int], heads: Sequence[int], norm: Norm) -> ImageTokens:
     pixels = model.pixels(path)
     patches: dict[int, Tensor] = {}
     attention: dict[int, tuple[Tensor, Tensor]] = {}
@@ -110,7 +112,8 @@ def _tokens_of(model: OpenModel, path: Path, layers: Sequence[int], heads: Seque
         if layer not in layers:
             return
         if tap == "block":
-            patches[layer] = values[0, model.info.prefix :].float().cpu()
+            tokens = values[0, model.info.prefix :]
+            patches[layer] = (model.adapter.last_norm(tokens) if norm == "final" else tokens).float().cpu()
         else:
             steps, largest = quantise(values[0, [head - 1 for head in heads]])
             attention[layer] = steps.cpu(), finite(largest, "attention").cpu()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 from PIL import Image
 from sklearn.metrics.pairwise import cosine_similarity
 
+from teachmatters.api import ModelAdapter
 from teachmatters.measures.attention.quantised import dequantise
+from teachmatters.runner.forward.build import build_model
 from teachmatters.runner.visualize import tokens as module
 from teachmatters.runner.visualize.patch_maps import pca_colours, similarities, similarity_to
 from teachmatters.runner.visualize.request import FailedImage, VisualizeRequest
@@ -103,3 +106,24 @@ def test_too_much_attention_is_refused_before_a_pass(photos: list[Path], monkeyp
     assert isinstance(answer, FailedImage)
     assert "an HTML file holds at most" in answer.reason
     assert seen(photos, layers=(1,)).layers == (1,)
+
+
+def test_the_last_norm_at_every_layer(photos: list[Path]) -> None:
+    network = toy("toy-a").double()
+    plain, normed = seen(photos), seen(photos, norm="final")
+    for one, other in zip(plain.images, normed.images, strict=True):
+        truth = network.norm(torch.from_numpy(one.patches).double())  # type: ignore[operator]
+        np.testing.assert_allclose(other.patches, truth.detach(), atol=1e-4)
+        assert np.abs(one.patches - other.patches).max() > 0.1
+
+
+def test_a_model_without_a_last_norm(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*arguments: Any) -> ModelAdapter:
+        adapter = build_model(*arguments)
+        adapter.info = dataclasses.replace(adapter.info, last_norm="")
+        return adapter
+
+    monkeypatch.setattr("teachmatters.runner.visualize.models.build_model", without)
+    (answer,) = visualize_tokens(VisualizeRequest(images=photos, models=["toy-a"], norm="final"))
+    assert isinstance(answer, FailedImage)
+    assert answer.reason == "--norm final: toy-a has no last norm to apply; use --norm none"
