@@ -49,8 +49,9 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Mo
     Raises:
         TeachMattersError: the network cannot be built for that size.
     """
-    import timm
     import torch
+
+    from teachmatters.models.timm.lean_timm import timm
 
     given, size = dict(kwargs), kwargs.get("img_size")
     naflex = architecture.startswith("naflexvit")  # which takes images of any size as they come
@@ -83,5 +84,7 @@ def hollow(architecture: str, kwargs: Mapping[str, Any], size: Size | None = Non
     """
     import torch
 
-    with torch.device("meta"):
+    from teachmatters.models.timm.lean_timm import postponed_compiler
+
+    with torch.device("meta"), postponed_compiler():
         return create(architecture, sized(kwargs, size))

@@ -157,7 +157,7 @@ def _fits(spec: ModelSpec, family: str, size: str, patch: str) -> bool:
 
 def _of_timm(given: str, named: bool) -> str:
     """Suggest timm's model of that name or, unless the name means one of ours, of a similar name."""
-    import timm
+    from teachmatters.models.timm.lean_timm import timm
 
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]
     if given in known:

@@ -88,7 +88,7 @@ def _places(config: Any) -> list[str]:
 
 def _config(name: str) -> Any:
     """Return timm's record of an id (its PretrainedCfg)."""
-    import timm
+    from teachmatters.models.timm.lean_timm import timm
 
     from teachmatters.models.specs import register_models
     from teachmatters.models.spellings import suggest
@@ -141,7 +141,7 @@ def _published(config: Any, digest: str) -> str:
 
     With the activation of the training, the identity is the file's own sha256.
     """
-    import timm
+    from teachmatters.models.timm.lean_timm import timm
 
     quick = config.architecture.replace("_clip_", "_clip_quickgelu_")
     if quick == config.architecture or f"{quick}.{config.tag}" not in timm.list_models(f"{quick}*", pretrained=True):

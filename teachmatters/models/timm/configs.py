@@ -15,7 +15,7 @@ def vit_config(given: str) -> Any:
     Raises:
         TeachMattersError: the id is not a plain vision transformer.
     """
-    import timm
+    from teachmatters.models.timm.lean_timm import timm
     from timm.models import get_pretrained_cfg
 
     module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
