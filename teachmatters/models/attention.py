@@ -24,6 +24,7 @@ def explicit_attention(
     attn_mask: Tensor | None = None,
     is_causal: bool = False,
     scale: float | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Compute the attention that ``scaled_dot_product_attention`` would use, in float32.
 
@@ -33,6 +34,7 @@ def explicit_attention(
         attn_mask: boolean (True keeps the entry) or an additive bias, broadcast to (..., L, S).
         is_causal: mask all keys after query i.
         scale: of the dot products, 1 / sqrt(C) by default.
+        out: float32 (..., L, S), overwritten by the result; None: new memory.
 
     Returns:
         (..., L, S); rows sum to 1.
@@ -42,22 +44,22 @@ def explicit_attention(
              [0.5000, 0.5000]]])
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = (query.float() * scale) @ key.float().transpose(-2, -1)
+    scores = torch.matmul(query.float() * scale, key.float().transpose(-2, -1), out=out)
     if is_causal:
         visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        scores = scores.masked_fill(~visible, -torch.inf)
+        scores.masked_fill_(~visible, -torch.inf)
     if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -torch.inf)
+        scores.masked_fill_(~attn_mask, -torch.inf)
     elif attn_mask is not None:
-        scores = scores + attn_mask
-    return scores.softmax(dim=-1)
+        scores += attn_mask
+    return torch.softmax(scores, dim=-1, out=scores)  # in place: a second map is as large as all other memory
 
 
 class AttentionCapture(TorchFunctionMode):
     """Function mode that hands over the attention of the block marked as running; other calls are unchanged.
 
     Args:
-        take: called with a block's attention (B, H, L, S), float32, as soon as it exists.
+        take: called with a block's attention (B, H, L, S), float32, as soon as it exists. The next block overwrites it.
     """
 
     def __init__(self, take: Callable[[int, Tensor], None]) -> None:
@@ -65,6 +67,7 @@ class AttentionCapture(TorchFunctionMode):
         self._take = take
         self._layer: int | None = None
         self._taken = 0
+        self._memory: Tensor | None = None
 
     def enter_block(self, layer: int) -> None:
         """Mark the start of this layer's attention."""
@@ -110,7 +113,16 @@ class AttentionCapture(TorchFunctionMode):
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
             key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
-        attention = explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale)
+        attention = explicit_attention(
+            query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale, out=self._memory_for(query, key)
+        )
         self._taken += 1
-        self._take(layer, attention)
+        self._take(layer, attention.view_as(attention))
         return attention.to(value.dtype) @ value
+
+    def _memory_for(self, query: Tensor, key: Tensor) -> Tensor:
+        """Return memory for a map. All blocks share it, because the system takes as long to provide it as a softmax."""
+        shape = (*query.shape[:-1], key.shape[-2])
+        if self._memory is None or self._memory.shape != shape:
+            self._memory = torch.empty(shape, device=query.device)
+        return self._memory

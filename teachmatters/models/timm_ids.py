@@ -88,10 +88,9 @@ def _places(config: Any) -> list[str]:
 
 def _config(name: str) -> Any:
     """Return timm's record of an id (its PretrainedCfg)."""
-    from teachmatters.models.timm.lean_timm import timm
-
     from teachmatters.models.specs import register_models
     from teachmatters.models.spellings import suggest
+    from teachmatters.models.timm.lean_timm import timm
 
     given = id_of(name)
     known = {*timm.list_models(), *timm.list_models(pretrained=True)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,20 +12,27 @@ from torch import Tensor
 
 from teachmatters.api import ModelInfo
 from teachmatters.measures.attention import attention as measures
-from teachmatters.measures.attention.aligned import align, displacements
+from teachmatters.measures.attention.aligned import AlignedSum
 from teachmatters.measures.attention.information import normalised_information, row_information
-from teachmatters.measures.moments import accumulator
+from teachmatters.measures.moments import Moments, accumulator
 
-# A function of attention (b, H, T, T) and its renormalised spatial rows (b, H, N, N). It returns numbers per image,
-# (b, H) or (b, 1), or a sum over images.
-Reduce: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+# Bytes of attention that are read at a time: little enough to stay in a core's cache through all reductions, and on a
+# GPU to limit the memory of intermediate results.
+CACHE, DEVICE_BLOCK = 1_250_000, 2**28
+
+# By name, totals over some queries: they add up over blocks of queries.
+Totals: TypeAlias = dict[str, Tensor | Moments]
 
 OF_LAYERS = frozenset({"attn-head-std"})
 FROM_ALIGNED = frozenset(
     {"attn-offset", "attn-offset-x", "attn-offset-y", "attn-map-aligned", "attn-head-type", "attn-head-share"}
     | {"attn-head-agreement", "attn-head-margin", "attn-head-offset-x", "attn-head-offset-y"}
 )
-FROM_ROWS = FROM_ALIGNED | {"attn-distance", "attn-nmi", "attn-map-spatial-pure", "attn-map-class-std"}
+# From the attention that each patch receives, after rows were renormalised.
+FROM_RECEIVED = frozenset({"attn-nmi", "attn-map-spatial-pure", "attn-map-class-std"})
+NUMBERS = OF_LAYERS | {"attn-distance", "attn-on-cls", "attn-on-registers"}
+NUMBERS |= {"attn-position-std", "attn-entropy", "attn-nmi"}
+MAPS = frozenset({"attn-map-all", "attn-map-cls", "attn-map-spatial", "attn-map-spatial-pure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +61,12 @@ class Reduction:
     """
 
     def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device, classes: int = 0) -> None:
-        self.model, self.metrics, self.device = model, metrics, device
-        self.patches, self.classes = model.grid[0] * model.grid[1], classes
-        self.numbers = self._numbers()
-        self.maps = self._maps()
-        self.of_rows, self.of_aligned = bool(metrics & FROM_ROWS), bool(metrics & FROM_ALIGNED)
-        self.index = displacements(model.grid).to(device)
-
-    def _numbers(self) -> dict[str, Reduce]:
-        n, distances = self.patches, measures.patch_distances(self.model.grid).to(self.device, torch.float32)
-        every: dict[str, Reduce] = {
-            "attn-distance": lambda _, rows: measures.attention_distance(rows, distances),
-            "attn-on-cls": lambda attention, _: measures.attention_on_class(attention, n),
-            "attn-entropy": lambda attention, _: measures.attention_entropy(attention, n),
-        }
-        if n > 1:  # a deviation needs two values, and so does an entropy
-            every["attn-position-std"] = lambda attention, _: measures.position_deviation(attention, n)
-            every["attn-nmi"] = lambda _, rows: _information(rows)
-        if self.model.registers:
-            every["attn-on-registers"] = lambda attention, _: measures.attention_on_registers(
-                attention, n, class_token=self.model.class_token
-            )
-        if self.model.heads > 1:
-            every["attn-head-std"] = lambda attention, _: measures.head_deviation(attention, n)[:, None]
-        return {name: reduce for name, reduce in every.items() if name in self.metrics}
-
-    def _maps(self) -> dict[str, Reduce]:
-        every: dict[str, Reduce] = {
-            "attn-map-all": lambda attention, _: attention.mean(dim=-2).sum(dim=0),
-            "attn-map-cls": lambda attention, _: attention[..., 0, :].sum(dim=0),
-            "attn-map-spatial": lambda attention, _: attention[..., -self.patches :, :].mean(dim=-2).sum(dim=0),
-            "attn-map-spatial-pure": lambda _, rows: rows.mean(dim=-2).sum(dim=0),
-        }
-        return {name: reduce for name, reduce in every.items() if name in self.metrics}
+        self.model, self.device, self.classes = model, device, classes
+        self.patches = model.grid[0] * model.grid[1]
+        self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
+        self.of_aligned, self.of_received = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_RECEIVED)
+        of_rows = self.of_aligned or self.of_received or "attn-distance" in metrics
+        self.table = measures.distance_table(model.grid, model.prefix).to(device) if of_rows else None
 
     def columns(self, metric: str) -> int:
         """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
@@ -112,56 +93,120 @@ class Reduction:
             halves: of each image, 0 for an even index and 1 for an odd index.
             labels: of each image, its class.
         """
-        wide = accumulator(attention.device)
-        found: dict[str, list[Tensor]] = {name: [] for name in self.numbers}
-        sums = {name: torch.zeros((), dtype=wide, device=attention.device) for name in self.maps}
-        if self.classes:
-            sums["classes"] = torch.zeros(self.shapes()["classes"], dtype=wide, device=attention.device)
-        rows_of: dict[int, Tensor] = {}
-        empty = torch.zeros((), dtype=torch.int64, device=attention.device)
-        for half, where, part in _parts(attention, halves):
-            rows = part
-            if self.of_rows:
-                rows, none = measures.spatial_rows(part, self.patches)
-                empty += none
-            for name, reduce in self.numbers.items():
-                found[name].append(reduce(part, rows))
-            for name, reduce in self.maps.items():
-                sums[name] = sums[name] + reduce(part, rows)
-            if self.classes:
-                classes = torch.tensor([labels[i] for i in where], device=attention.device)
-                sums["classes"].index_add_(0, classes, rows.mean(dim=-2).to(wide))
-            if self.of_aligned:
-                total = rows.sum(dim=0)
-                rows_of[half] = rows_of[half].add_(total) if half in rows_of else total
-        numbers = {name: self._with_mean(name, torch.cat(parts).to(wide)) for name, parts in found.items()}
-        if self.of_aligned:
-            none_of = torch.zeros_like(next(iter(rows_of.values())))
-            sums["aligned"] = torch.stack([self._aligned(rows_of.get(half, none_of).to(wide)) for half in (0, 1)])
-        return Reduced(numbers, sums, empty)
+        images, _ = self._block_size()
+        parts = [
+            self._images(attention[here], halves[here], labels[here])
+            for here in (slice(start, start + images) for start in range(0, len(halves), images))
+        ]
+        numbers = {name: torch.cat([part.numbers[name] for part in parts]) for name in self.numbers}
+        sums = {name: functools.reduce(torch.add, [part.sums[name] for part in parts]) for name in self.shapes()}
+        return Reduced(numbers, sums, functools.reduce(torch.add, [part.empty for part in parts]))
 
-    def _aligned(self, rows: Tensor) -> Tensor:
-        return align(rows, self.index, self.model.grid)
+    def _block_size(self) -> tuple[int, int]:
+        """Return the number of images and the number of rows of the grid in a block."""
+        high, wide = self.model.grid
+        row = 4 * self.model.heads * wide * self.model.tokens
+        budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
+        return max(1, budget // (row * high)), min(high, max(1, budget // row))
+
+    def _images(self, attention: Tensor, halves: Sequence[int], labels: Sequence[int]) -> Reduced:
+        """Reduce some images, in blocks of a few rows of the grid."""
+        (high, wide), heads = self.model.grid, self.model.heads
+        step = self._block_size()[1]
+        aligned = AlignedSum(len(halves), heads, self.model.grid, self.device) if self.of_aligned else None
+        totals: Totals = {}
+        for first in range(0, high, step):
+            start = self.model.prefix + first * wide
+            rows = attention[:, :, start : start + step * wide]
+            found = self._block(rows) | self._of_rows(rows, first, aligned)
+            totals = {name: totals[name] + total if totals else total for name, total in found.items()}
+        if aligned is not None:
+            totals["aligned"] = self._grouped("aligned", halves, aligned.maps())
+        if self.classes:
+            totals["classes"] = self._grouped("classes", labels, _tensor(totals["received pure"]) / self.patches)
+        return self._reduced(attention, totals)
+
+    def _grouped(self, name: str, groups: Sequence[int], values: Tensor) -> Tensor:
+        """Sum values over the images of each group."""
+        total = values.new_zeros(self.shapes()[name])
+        return total.index_add_(0, torch.tensor(groups, device=values.device), values)
+
+    def _block(self, rows: Tensor) -> Totals:
+        """Return totals over a block of queries, (b, H, Q, T)."""
+        found: Totals = {}
+        if "attn-on-cls" in self.numbers:
+            found["attn-on-cls"] = measures.attention_on_class(rows)
+        if "attn-on-registers" in self.numbers:
+            class_token = self.model.class_token
+            found["attn-on-registers"] = measures.attention_on_registers(rows, self.patches, class_token=class_token)
+        if "attn-entropy" in self.numbers:
+            found["attn-entropy"] = measures.attention_entropy(rows)
+        if "attn-head-std" in self.numbers:
+            found["attn-head-std"] = measures.head_deviation(rows, self.patches)[:, None]
+        if "attn-position-std" in self.numbers:
+            found["attn-position-std"] = measures.key_moments(rows)
+        if self.maps & {"attn-map-all", "attn-map-spatial"}:
+            found["received"] = measures.received(rows).sum(dim=0)
+        return {name: total if isinstance(total, Moments) else _wide(total) for name, total in found.items()}
+
+    def _of_rows(self, rows: Tensor, first: int, aligned: AlignedSum | None) -> Totals:
+        """Return the totals over rows renormalised over the spatial keys; ``first`` is the first row of the grid."""
+        if self.table is None:
+            return {}
+        start, spatial = first * self.model.grid[1], rows[..., -self.patches :]
+        weighted, mass = measures.spatial_sums(rows, self.table[start : start + rows.shape[2]])
+        factors, empty = measures.inverse_mass(mass)
+        found: Totals = {"empty": _wide(empty)}
+        if "attn-distance" in self.numbers:
+            found["attn-distance"] = measures.attention_distance(weighted, factors)
+        if self.of_received:
+            found["received pure"] = _wide((factors[:, :, None] @ spatial).squeeze(2))
+        if "attn-nmi" in self.numbers:
+            found["attn-nmi"] = row_information(spatial, factors)
+        if aligned is not None:
+            aligned.add(spatial, factors, first)
+        return found
+
+    def _reduced(self, attention: Tensor, totals: Totals) -> Reduced:
+        """Turn the totals over all queries into means."""
+        numbers = {name: self._with_mean(name, self._number(name, totals)) for name in self.numbers}
+        sums = {name: _tensor(totals[name]) for name in self.shapes().keys() & {"aligned", "classes"}}
+        if "attn-map-cls" in self.maps:
+            sums["attn-map-cls"] = _wide(attention[:, :, 0].sum(dim=0))
+        if "attn-map-all" in self.maps:
+            of_prefix = _wide(attention[:, :, : self.model.prefix].sum(dim=(0, 2)))
+            sums["attn-map-all"] = (_tensor(totals["received"]) + of_prefix) / self.model.tokens
+        if "attn-map-spatial" in self.maps:
+            sums["attn-map-spatial"] = _tensor(totals["received"]) / self.patches
+        if "attn-map-spatial-pure" in self.maps:
+            sums["attn-map-spatial-pure"] = _tensor(totals["received pure"]).sum(dim=0) / self.patches
+        empty = _tensor(totals["empty"]) if "empty" in totals else torch.zeros((), device=attention.device)
+        return Reduced(numbers, sums, empty.long())
+
+    def _number(self, name: str, totals: Totals) -> Tensor:
+        total = totals[name]
+        if isinstance(total, Moments):
+            return measures.position_deviation(total, self.patches)
+        if name == "attn-nmi":
+            return normalised_information(total, _tensor(totals["received pure"]))
+        return total / self.patches
 
     def _with_mean(self, metric: str, values: Tensor) -> Tensor:
         return values if metric in OF_LAYERS else torch.cat([values, values.nanmean(dim=1, keepdim=True)], dim=1)
 
 
-def _information(rows: Tensor) -> Tensor:
-    """Compute the normalised mutual information of renormalised rows, (b, H)."""
-    return normalised_information(row_information(rows, rows.new_ones(rows.shape[:-1])), rows.sum(dim=-2))
+def _without(model: ModelInfo) -> set[str]:
+    """Return the numbers that a model does not have."""
+    # A deviation needs two values, and so does an entropy.
+    without = {"attn-position-std", "attn-nmi"} if model.grid == (1, 1) else set[str]()
+    without |= {"attn-head-std"} if model.heads == 1 else set()
+    return without if model.registers else without | {"attn-on-registers"}
 
 
-def _parts(attention: Tensor, halves: Sequence[int]) -> Iterator[tuple[int, list[int], Tensor]]:
-    """Yield the images of each half together, with their places in the batch.
+def _tensor(total: Tensor | Moments) -> Tensor:
+    assert isinstance(total, Tensor)
+    return total
 
-    On a CPU, yield them one by one, so that intermediate results stay in its cache.
-    """
-    if attention.device.type == "cpu":
-        for place, (half, part) in enumerate(zip(halves, torch.split(attention, 1), strict=True)):
-            yield half, [place], part
-        return
-    for half in sorted(set(halves)):
-        where = [position for position, own in enumerate(halves) if own == half]
-        whole = len(where) == len(halves)
-        yield half, where, attention if whole else attention[torch.tensor(where, device=attention.device)]
+
+def _wide(values: Tensor) -> Tensor:
+    return values.to(accumulator(values.device))

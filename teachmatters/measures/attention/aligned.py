@@ -5,44 +5,54 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
-def displacements(grid: tuple[int, int]) -> Tensor:
-    """Return the position of each pair of patches in the aligned map.
-
-    Args:
-        grid: rows and columns, h and w.
-
-    Returns:
-        int64 (h w x h w,), query by query: positions in the flattened (2h-1, 2w-1) map whose centre is the query.
-
-    >>> displacements((1, 2)).tolist()
-    [1, 2, 0, 1]
-    """
-    rows, columns = grid
-    y, x = torch.arange(rows), torch.arange(columns)
-    down = y[None] - y[:, None] + rows - 1  # (query, key)
-    right = x[None] - x[:, None] + columns - 1
-    return (down[:, None, :, None] * (2 * columns - 1) + right[None, :, None, :]).flatten()
+from teachmatters.measures.moments import accumulator
 
 
-def align(rows: Tensor, index: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Sum all rows, each shifted so that its query is in the centre. Linear: rows may be sums over images.
+class AlignedSum:
+    """The sum of rows, each shifted so that its query is in the centre.
+
+    Each row of attention is first shifted by rows of the grid, which leaves it in one piece; the sums over queries of
+    one column are then shifted by columns. This takes h + w additions of large slices, a scatter (h w)^2 single ones.
 
     Args:
-        rows: (H, h w, h w), rows are queries.
-        index: from displacements, on the same device.
-        grid: h and w.
+        images, heads: B and H.
+        grid: rows and columns of patches, h and w.
+        device: of the attention.
 
-    Returns:
-        (H, 2h-1, 2w-1), in the dtype of rows and with the same sum.
-
-    >>> align(torch.eye(2)[None], displacements((1, 2)), (1, 2)).tolist()
-    [[[0.0, 2.0, 0.0]]]
+    >>> total = AlignedSum(1, 1, (1, 2), torch.device("cpu"))
+    >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), 0)
+    >>> total.maps().tolist()
+    [[[[0.0, 2.0, 0.0]]]]
     """
-    heads, (high, wide) = rows.shape[0], (2 * grid[0] - 1, 2 * grid[1] - 1)
-    total = rows.new_zeros(heads, high * wide)
-    total.scatter_add_(1, index.expand(heads, -1), rows.flatten(1))
-    return total.view(heads, high, wide)
+
+    def __init__(self, images: int, heads: int, grid: tuple[int, int], device: torch.device) -> None:
+        self.grid = grid
+        # by column of the query: (B, H, w, (2h-1) w)
+        self._shifted = torch.zeros(images, heads, grid[1], (2 * grid[0] - 1) * grid[1], device=device)
+
+    def add(self, rows: Tensor, factors: Tensor, first: int) -> None:
+        """Add some rows of queries.
+
+        Args:
+            rows: float32 (B, H, r w, h w): the attention of r rows of the grid on all patches.
+            factors: (B, H, r w): each row of attention is multiplied by its factor.
+            first: the first row of the grid, from 0.
+        """
+        high, wide = self.grid
+        each = zip(rows.split(wide, dim=2), factors[..., None].split(wide, dim=2), strict=True)
+        for row, (part, factor) in enumerate(each, start=first):
+            start = (high - 1 - row) * wide
+            self._shifted[..., start : start + high * wide].addcmul_(part, factor)
+
+    def maps(self) -> Tensor:
+        """Return the aligned maps (B, H, 2h-1, 2w-1), in float64 where the device has it."""
+        high, wide = self.grid
+        columns = self._shifted.unflatten(-1, (2 * high - 1, wide))
+        shape = (*columns.shape[:2], 2 * high - 1, 2 * wide - 1)
+        total = columns.new_zeros(shape, dtype=accumulator(columns.device))
+        for column, part in enumerate(columns.unbind(dim=2)):
+            total[..., wide - 1 - column : 2 * wide - 1 - column] += part
+        return total
 
 
 def offset(aligned: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,9 @@
 """Measures of single attention maps: distance, deviation and entropy.
 
-Maps are (B, H, T, T) softmax outputs, with queries in rows. The last h w tokens are the patches, row by row, called
-spatial; the tokens before them (class token, registers) are the prefix.
+The functions take a block of queries, ``rows`` (B, H, Q, T): the rows of Q spatial queries of softmax outputs
+(B, H, T, T). The last h w tokens are the patches, row by row, called spatial; the tokens before them (class token,
+registers) are the prefix. Each function returns sums over the queries, so that a map may be read in blocks that fit
+into a processor's cache; a block may also hold all queries.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from teachmatters.measures.moments import accumulator
+from teachmatters.measures.moments import Moments, accumulator
 
 # Smaller than any weight that matters, so that 0 log 0 is 0. Some devices treat smaller float32 numbers as 0.
 TINY = 2.0**-126
@@ -34,131 +36,187 @@ def patch_distances(grid: tuple[int, int]) -> Tensor:
     return difference.square().sum(dim=-1).sqrt()
 
 
-def spatial_rows(attention: Tensor, patches: int) -> tuple[Tensor, Tensor]:
-    """Return the rows of the spatial queries, renormalised over the spatial keys; a row without mass stays 0.
+def distance_table(grid: tuple[int, int], prefix: int) -> Tensor:
+    """Return the factors by which spatial_sums turns attention into distance and mass.
 
     Args:
-        attention: (B, H, T, T).
-        patches: the number of patches, h w.
+        grid: rows and columns, h and w.
+        prefix: the number of prefix tokens.
 
     Returns:
-        (B, H, h w, h w), and the number of rows without mass, 0-d.
+        float32 (h w, T, 2): for each query and key the distance, and 1 for a spatial key; 0 for a prefix token.
 
-    >>> rows, empty = spatial_rows(torch.tensor([[[[0.5, 0.2, 0.3], [0.6, 0.3, 0.1], [1.0, 0.0, 0.0]]]]), 2)
-    >>> rows[0, 0].tolist(), int(empty)
-    ([[0.75, 0.25], [0.0, 0.0]], 1)
+    >>> distance_table((1, 2), 1)[0].tolist()
+    [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
     """
-    spatial = attention[..., -patches:, -patches:]
-    mass = spatial.sum(dim=-1, keepdim=True)
-    empty = mass <= 0
-    return spatial / mass.masked_fill_(empty, 1.0), empty.sum()
+    distances = patch_distances(grid)
+    table = torch.zeros(len(distances), prefix + len(distances), 2)
+    table[:, prefix:, 0], table[:, prefix:, 1] = distances, 1.0
+    return table
 
 
-def attention_distance(rows: Tensor, distances: Tensor) -> Tensor:
-    """Compute the mean distance over which patches attend, without prefix tokens; rows without mass count as 0.
+def spatial_sums(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum each row over the spatial keys, weighted by distance and unweighted, in one read.
 
     Args:
-        rows: (B, H, h w, h w) from spatial_rows.
-        distances: (h w, h w) from patch_distances, on the same device.
+        rows: (B, H, Q, T).
+        table: (Q, T, 2), those queries of a distance_table, on the same device.
 
     Returns:
-        the mean over queries, (B, H), between 0 and sqrt(2), in float64 where the device has it; within 1e-7 of the
-        exact value.
+        the attention-weighted distance and the mass, (B, H, Q) each.
+    """
+    sums = torch.einsum("bhqk,qkc->bhqc", rows, table.to(rows.dtype))
+    return sums[..., 0], sums[..., 1]
+
+
+def inverse_mass(mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the factors that renormalise rows over the spatial keys; a row without mass stays 0.
+
+    Returns:
+        the factors, in the shape of mass, and the number of rows without mass, 0-d.
+
+    >>> factors, empty = inverse_mass(torch.tensor([0.5, 0.0]))
+    >>> factors.tolist(), int(empty)
+    ([2.0, 0.0], 1)
+    """
+    empty = mass <= 0
+    return mass.masked_fill(empty, 1.0).reciprocal_().masked_fill_(empty, 0.0), empty.sum()
+
+
+def attention_distance(weighted: Tensor, factors: Tensor) -> Tensor:
+    """Compute the distance over which patches attend, without prefix tokens; rows without mass count as 0.
+
+    Args:
+        weighted: (B, H, Q) from spatial_sums.
+        factors: (B, H, Q) from inverse_mass.
+
+    Returns:
+        the sum over queries, (B, H), each between 0 and sqrt(2), in float64 where the device has it; the mean is within
+        1e-7 of the exact value.
 
     Source:
         Dosovitskiy et al. 2021, "An image is worth 16x16 words"; Raghu et al. 2021, "Do vision transformers see like
         convolutional neural networks?".
 
-    >>> look_at_yourself = torch.eye(4).expand(1, 1, 4, 4)
-    >>> attention_distance(look_at_yourself, patch_distances((2, 2))).item()
+    >>> rows = torch.eye(4).expand(1, 1, 4, 4)  # every patch attends to itself
+    >>> weighted, mass = spatial_sums(rows, distance_table((2, 2), 0))
+    >>> attention_distance(weighted, inverse_mass(mass)[0]).item()
     0.0
     """
     # One product of (h w)^2 terms in float32 would be wrong in the sixth digit, and float64 takes three times as long.
     # So each query is summed in float32, and the queries in float64.
-    of_queries = torch.einsum("bhqk,qk->bhq", rows, distances.to(rows.dtype))
-    return of_queries.mean(dim=-1, dtype=accumulator(rows.device))
+    return (weighted * factors).sum(dim=-1, dtype=accumulator(weighted.device))
 
 
-def attention_on_class(attention: Tensor, patches: int) -> Tensor:
+def attention_on_class(rows: Tensor) -> Tensor:
     """Compute the attention of patches on the class token, which comes first.
 
     Returns:
-        the mean over spatial queries, (B, H), between 0 and 1.
+        the sum over queries, (B, H), each between 0 and 1.
 
-    >>> attention_on_class(torch.full((1, 1, 5, 5), 0.2), 4).item()
-    0.20000000298023224
+    >>> attention_on_class(torch.full((1, 1, 4, 5), 0.25)).item()
+    1.0
     """
-    return attention[..., -patches:, 0].mean(dim=-1)
+    return rows[..., 0].sum(dim=-1)
 
 
-def attention_on_registers(attention: Tensor, patches: int, *, class_token: bool) -> Tensor:
+def attention_on_registers(rows: Tensor, patches: int, *, class_token: bool) -> Tensor:
     """Compute the attention of patches on all tokens before the patches but the class token.
 
     Args:
-        attention: (B, H, T, T).
+        rows: (B, H, Q, T).
         patches: the number of patches, h w.
         class_token: whether the first token is a class token.
 
     Returns:
-        the mean over spatial queries of the sum, (B, H), between 0 and 1, in float64 where the device has it.
+        the sum over queries, (B, H), each between 0 and 1, in float64 where the device has it.
 
     Source:
         Darcet et al. 2024, "Vision transformers need registers".
 
-    >>> round(attention_on_registers(torch.full((1, 1, 8, 8), 0.125), 4, class_token=True).item(), 4)
+    >>> round(attention_on_registers(torch.full((1, 1, 1, 8), 0.125), 4, class_token=True).item(), 4)
     0.375
     """
-    registers = attention[..., -patches:, int(class_token) : -patches]
-    return registers.sum(dim=-1).mean(dim=-1, dtype=accumulator(attention.device))
+    registers = rows[..., int(class_token) : -patches]
+    return registers.sum(dim=-1).sum(dim=-1, dtype=accumulator(rows.device))
 
 
-def position_deviation(attention: Tensor, patches: int) -> Tensor:
+def received(rows: Tensor) -> Tensor:
+    """Compute the attention that each key receives.
+
+    Returns:
+        the sum over queries, (B, H, T).
+
+    >>> received(torch.full((1, 1, 4, 5), 0.25)).tolist()
+    [[[1.0, 1.0, 1.0, 1.0, 1.0]]]
+    """
+    ones = rows.new_ones(*rows.shape[:2], 1, rows.shape[2])  # a product reads memory in order and is faster than sum
+    return (ones @ rows).squeeze(2)
+
+
+def key_moments(rows: Tensor) -> Moments:
+    """Compute the moments over queries of the attention on each key, without renormalising rows.
+
+    The moments of blocks add up. ``position_deviation`` reads them.
+
+    Returns:
+        count Q; mean and squared deviations (B, H, T).
+    """
+    # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
+    # deviations.
+    wide, mean = accumulator(rows.device), received(rows) / rows.shape[-2]
+    m2 = received((rows - mean[..., None, :]).square_())
+    return Moments(rows.shape[-2], mean.to(wide), m2.to(wide))
+
+
+def position_deviation(moments: Moments, patches: int) -> Tensor:
     """Compute how much the attention on a patch depends on the query: 0 when every query has the same row.
 
-    The value is the deviation over spatial queries (n - 1) for each spatial key, without renormalising rows, averaged
-    over keys. It needs at least two patches.
+    The value is the deviation over spatial queries (n - 1) for each spatial key, averaged over keys.
+
+    Args:
+        moments: of all spatial queries, from key_moments; at least two.
+        patches: the number of patches, h w.
 
     Returns:
         (B, H), between 0 and 0.7072.
 
-    >>> position_deviation(torch.eye(2).view(1, 1, 2, 2), 2).item()
-    0.7071067690849304
+    >>> round(position_deviation(key_moments(torch.eye(2).view(1, 1, 2, 2)), 2).item(), 4)
+    0.7071
     """
-    spatial = attention[..., -patches:, -patches:]
-    return _deviation(spatial, dim=-2).mean(dim=-1)
+    deviation = moments.std()
+    assert deviation is not None
+    return deviation[..., -patches:].mean(dim=-1)
 
 
-def head_deviation(attention: Tensor, patches: int) -> Tensor:
+def head_deviation(rows: Tensor, patches: int) -> Tensor:
     """Compute how much the heads of a layer differ: 0 when all are equal.
 
     The value is the deviation over heads (n - 1) for each pair of patches, without renormalising rows, averaged over
-    pairs. It needs at least two heads.
+    keys. It needs at least two heads.
 
     Returns:
-        (B,), between 0 and 0.7072.
+        the sum over queries, (B,), each between 0 and 0.7072.
 
     >>> head_deviation(torch.full((1, 3, 4, 4), 0.25), 4).item()
     0.0
     """
-    spatial = attention[..., -patches:, -patches:]
-    return _deviation(spatial, dim=1).mean(dim=(-2, -1))
+    mean = rows.mean(dim=1)
+    squares = torch.zeros_like(mean)
+    for head in rows.unbind(dim=1):  # one at a time, so that the difference stays in cache
+        difference = head - mean
+        squares.addcmul_(difference, difference)
+    deviation = squares.div_(rows.shape[1] - 1).sqrt_()
+    return deviation[..., -patches:].mean(dim=-1).sum(dim=-1)
 
 
-def attention_entropy(attention: Tensor, patches: int) -> Tensor:
-    """Compute the entropy of the rows of the spatial queries over all T keys.
+def attention_entropy(rows: Tensor) -> Tensor:
+    """Compute the entropy of rows over all T keys.
 
     Returns:
-        the mean entropy in nats, (B, H), between 0 (one key each) and log T (uniform).
+        the sum over queries in nats, (B, H), each between 0 (one key) and log T (uniform).
 
-    >>> round(attention_entropy(torch.full((1, 1, 5, 5), 0.2), 4).exp().item(), 4)
+    >>> round(attention_entropy(torch.full((1, 1, 1, 5), 0.2)).exp().item(), 4)
     5.0
     """
-    rows = attention[..., -patches:, :]
-    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=(-2, -1)) / -patches
-
-
-def _deviation(values: Tensor, dim: int) -> Tensor:
-    # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
-    # deviations.
-    centred = values - values.mean(dim=dim, keepdim=True)
-    return (centred.square_().sum(dim=dim) / (values.shape[dim] - 1)).sqrt_()
+    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=(-2, -1)).neg_()

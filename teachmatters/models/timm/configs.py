@@ -15,8 +15,9 @@ def vit_config(given: str) -> Any:
     Raises:
         TeachMattersError: the id is not a plain vision transformer.
     """
-    from teachmatters.models.timm.lean_timm import timm
     from timm.models import get_pretrained_cfg
+
+    from teachmatters.models.timm.lean_timm import timm
 
     module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
     if module == "vision_transformer_sam":

@@ -1,8 +1,8 @@
 """Import timm without PyTorch's compiler.
 
 ``import timm`` imports torchvision, and both call ``torch._dynamo`` while they are imported: torchvision to ask whether
-a device can compile, timm to exclude functions from compilation. So does torch when it
-initialises tensors on the meta device. Nothing here compiles, and the compiler takes longer to import than torch. These calls are postponed until
+a device can compile, timm to exclude functions from compilation. So does torch when it initialises tensors on the meta
+device. Nothing here compiles, and the compiler takes longer to import than torch. These calls are postponed until
 somebody does compile. Use this in place of ``import timm``::
 
     from teachmatters.models.timm.lean_timm import timm

@@ -101,9 +101,8 @@ def nearest(match: Match, shape: Shape) -> str:
 
 def _fitting(place: Place, architecture: str, shape: Shape) -> str:
     """Return the id, with the file's size if that differs from the native one; empty if the file does not fit."""
-    from teachmatters.models.timm.lean_timm import timm
-
     from teachmatters.models.networks import hollow
+    from teachmatters.models.timm.lean_timm import timm
 
     if not timm.is_model(architecture):
         return ""

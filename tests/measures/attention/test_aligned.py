@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.attention.aligned import align, displacements, offset
-from teachmatters.measures.attention.attention import spatial_rows
+from teachmatters.measures.attention.aligned import AlignedSum, offset
 from tests import oracles
-from tests.measures.attention.test_attention import SHAPES, random_attention, with_an_empty_row
+from tests.measures.attention.test_attention import SHAPES, random_attention, spatial_factors, with_an_empty_row
 
 
 def aligned(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries."""
-    rows, _ = spatial_rows(attention, grid[0] * grid[1])
-    return align(rows.sum(dim=0).double(), displacements(grid), grid) / (len(rows) * grid[0] * grid[1])
+    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries; each row of the grid is a block."""
+    patches = grid[0] * grid[1]
+    total = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
+    blocks = attention[..., -patches:, -patches:].split(grid[1], dim=2)
+    factors = spatial_factors(attention, patches)[0].split(grid[1], dim=2)
+    for first, (block, factor) in enumerate(zip(blocks, factors, strict=True)):
+        total.add(block, factor, first)
+    return total.maps().mean(dim=0) / patches
 
 
 def shifted(grid: tuple[int, int], down: int, right: int) -> torch.Tensor:

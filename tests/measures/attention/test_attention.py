@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.attention.attention import (
-    attention_distance,
-    attention_entropy,
-    attention_on_class,
-    head_deviation,
-    patch_distances,
-    position_deviation,
-    spatial_rows,
-)
+from teachmatters.measures.attention import attention as measures
+from teachmatters.measures.attention.attention import distance_table, inverse_mass, key_moments, spatial_sums
 from tests import oracles
 
 SHAPES = [((3, 3), 1), ((2, 5), 1), ((5, 2), 0), ((3, 4), 5), ((1, 4), 1)]
@@ -27,7 +20,39 @@ def random_attention(tokens: int, heads: int = 2, batch: int = 2, sharpness: flo
 
 
 def distance(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    return attention_distance(spatial_rows(attention, grid[0] * grid[1])[0], patch_distances(grid))
+    patches = grid[0] * grid[1]
+    table = distance_table(grid, attention.shape[-1] - patches)
+    weighted, mass = spatial_sums(attention[..., -patches:, :], table)
+    return measures.attention_distance(weighted, inverse_mass(mass)[0]) / patches
+
+
+def attention_entropy(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    return measures.attention_entropy(attention[..., -patches:, :]) / patches
+
+
+def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    return measures.attention_on_class(attention[..., -patches:, :]) / patches
+
+
+def position_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    """Read the queries in two blocks."""
+    first, last = attention[..., -patches:, :].split([1, patches - 1], dim=-2)
+    return measures.position_deviation(key_moments(first) + key_moments(last), patches)
+
+
+def head_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    return measures.head_deviation(attention[..., -patches:, :], patches) / patches
+
+
+def spatial_factors(attention: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the factors that renormalise the rows of the spatial queries, and the number of rows without mass."""
+    table = distance_table((1, patches), attention.shape[-1] - patches)
+    return inverse_mass(spatial_sums(attention[..., -patches:, :], table)[1])
+
+
+def spatial_rows(attention: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor]:
+    factors, empty = spatial_factors(attention, patches)
+    return attention[..., -patches:, -patches:] * factors[..., None], empty
 
 
 def with_an_empty_row() -> torch.Tensor:
