@@ -75,3 +75,7 @@ class Engine(Protocol):
         Raises:
             TeachMattersError: the model cannot be built, or is not a plain vision transformer.
         """
+
+
+# Starts the engine of a command, or returns the one that was started before.
+EngineStarter: TypeAlias = Callable[[], Engine]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from teachmatters.errors import TeachMattersError, UnknownNameError
-from teachmatters.runner.engines.base import Engine
+from teachmatters.runner.engines.base import Engine, EngineStarter
 from teachmatters.runner.engines.local import LocalEngine
 from teachmatters.runner.requests import EngineRequest
 
@@ -33,24 +34,30 @@ def check_engine(request: EngineRequest) -> None:
 
 
 @contextmanager
-def engine_of(request: EngineRequest, device: str, cache: Path) -> Iterator[Engine]:
-    """Provide the engine for the duration of a command.
+def engine_of(request: EngineRequest, device: str, cache: Path) -> Iterator[EngineStarter]:
+    """Provide a function that starts the engine of a command; it is stopped at the end of the command.
+
+    A command that finds everything in the store starts no engine.
 
     Args:
         request: a request that passed ``check_engine``.
         device: as given to the command.
         cache: cache folder of the store; workers must see it.
 
-    Raises:
-        TeachMattersError: the cluster is not available or not usable; nothing was measured.
+    Yields:
+        the function. It raises TeachMattersError if the cluster is not available or not usable.
     """
-    if request.name == "local":
-        yield LocalEngine()
-        return
-    from teachmatters.runner.engines.ray.engine import ray_engine
+    with ExitStack() as running:
 
-    with ray_engine(request, device, cache) as engine:
-        yield engine
+        @functools.cache
+        def start() -> Engine:
+            if request.name == "local":
+                return LocalEngine()
+            from teachmatters.runner.engines.ray.engine import ray_engine
+
+            return running.enter_context(ray_engine(request, device, cache))
+
+        yield start
 
 
 def driver_device(request: EngineRequest, device: str) -> str:

@@ -47,7 +47,7 @@ def analyze(
     device = find_device(driver_device(request.engine, request.device))
     tasks, remarks = plan(registry, request)
     cache = cache_folder(request.db)
-    with engine_of(request.engine, request.device, cache) as engine:
+    with engine_of(request.engine, request.device, cache) as start_engine:
         settings = PassSettings(
             device=device,
             dtype=dtype,
@@ -56,7 +56,9 @@ def analyze(
             cache=cache,
             force=request.force,
         )
-        with AnalysisSession(request.db, settings, engine, progress, remarks=remarks, on_outcome=on_outcome) as session:
+        with AnalysisSession(
+            request.db, settings, start_engine, progress, remarks=remarks, on_outcome=on_outcome
+        ) as session:
             session.run(models, tasks)
     return in_order(session.outcomes, [model.label for model in models], tasks)
 

@@ -16,7 +16,7 @@ from teachmatters.cache.limit import limit_of, make_room
 from teachmatters.cache.location import cache_folder
 from teachmatters.errors import listing
 from teachmatters.registry import call
-from teachmatters.runner.engines.base import Engine
+from teachmatters.runner.engines.base import Engine, EngineStarter
 from teachmatters.runner.forward.device import out_of_memory
 from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
@@ -39,7 +39,7 @@ class AnalysisSession:
     Args:
         db: the store to write.
         settings: of the forward passes.
-        engine: runs the forward passes.
+        start_engine: starts the engine that runs the forward passes; called when something has to be measured.
         progress: shows progress and remarks.
         remarks: shown before the first measurement, and never if nothing has to be measured.
         on_outcome: called with the outcome of each task of each model as soon as it is known.
@@ -53,14 +53,14 @@ class AnalysisSession:
         self,
         db: StoreLocation,
         settings: PassSettings,
-        engine: Engine,
+        start_engine: EngineStarter,
         progress: Progress,
         *,
         remarks: Sequence[str] = (),
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
         limit_of(cache_folder(db))  # an invalid limit is an error now, not after hours of work
-        self.db, self.settings, self.engine, self.progress = db, settings, engine, progress
+        self.db, self.settings, self.start_engine, self.progress = db, settings, start_engine, progress
         self.remarks, self.on_outcome = list(remarks), on_outcome
         # A store that does not exist yet is created only when there is something to put into it.
         self.store = Store.open(db) if backend_of(db).exists() else None
@@ -102,8 +102,9 @@ class AnalysisSession:
                 if not self._find_pair_state(pending, model, source):
                     pending_tasks.append(pending)
             if pending_tasks:
+                engine = self.start_engine()  # not guarded: without an engine, nothing can be measured
                 with self._guarded(label, [pending.task for pending in pending_tasks]):
-                    self._measure(model, source, pending_tasks)
+                    self._measure(engine, model, source, pending_tasks)
         for (task, first, second), metrics in pairs.items():
             if metrics:
                 with self._guarded(first, [task], second):
@@ -171,9 +172,11 @@ class AnalysisSession:
 
     # --- measuring
 
-    def _measure(self, model: LabelledModel, source: ModelSource, pending_tasks: Sequence[PendingTask]) -> None:
+    def _measure(
+        self, engine: Engine, model: LabelledModel, source: ModelSource, pending_tasks: Sequence[PendingTask]
+    ) -> None:
         start = time.perf_counter()
-        executor = self.engine.open(model, source, self.settings, self.progress)
+        executor = engine.open(model, source, self.settings, self.progress)
         measured = self.measured[model.label] = MeasuredModel(model, source.weights, executor.info, source.remarks)
         for remark in source.remarks:
             self.progress.say(f"{model.label}: {remark}")

@@ -61,9 +61,11 @@ def run_study(
     outcomes = [outcome for unavailable in absent for outcome in _failed(unavailable, study.labels)]
     for outcome in outcomes:
         on_outcome(outcome)
-    with engine_of(engine, study.device, cache_folder(db)) as running:
+    with engine_of(engine, study.device, cache_folder(db)) as start_engine:
         for settings, group in settings_groups(here, db, tasks):
-            with AnalysisSession(db, settings, running, progress, remarks=remarks, on_outcome=on_outcome) as session:
+            with AnalysisSession(
+                db, settings, start_engine, progress, remarks=remarks, on_outcome=on_outcome
+            ) as session:
                 session.run(study.models, group)
             remarks = session.remarks  # not shown yet, because nothing was measured
             outcomes += in_order(session.outcomes, study.labels, group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from teachmatters.runner.engines import select
 from teachmatters.runner.engines.base import PassOutcome, PlannedPass
 from teachmatters.runner.engines.local import LocalEngine, LocalExecutor
+from teachmatters.runner.requests import EngineRequest
 from teachmatters.runner.session import analyze as analyze_module
 from tests.runner.session.test_analyze import Runs, statuses
 
@@ -32,9 +35,9 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             events.append("called off")
 
     @contextmanager
-    def engine_of(*_: object) -> Iterator[LocalEngine]:
+    def engine_of(*_: object) -> Iterator[type[LocalEngine]]:
         try:
-            yield LocalEngine()
+            yield LocalEngine
         finally:
             events.append("left")
 
@@ -52,3 +55,16 @@ def test_an_error_that_is_kept_does_not_keep_passes(
     assert sorted(statuses(outcomes)) == ["done", "failed"]
     assert "make room" in next(outcome.reason for outcome in outcomes if outcome.error)
     assert happened == ["begun", "called off", "left"]
+
+
+def test_what_is_only_reused_builds_no_network_and_starts_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path / "store.db")
+    runs("mini-mae", "attn-distance", data=["scenes"], limit=2)
+    monkeypatch.setattr(LocalExecutor, "__init__", None)
+    monkeypatch.setattr(select, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "teachmatters.runner.engines.ray.engine", None)  # importing it fails
+    for engine in ("local", "ray"):
+        request = EngineRequest(name=engine)
+        assert statuses(runs("mini-mae", "attn-distance", data=["scenes"], limit=2, engine=request)) == ["reused"]
