@@ -10,7 +10,7 @@ SUMMARIES = {
     "measure.analyze": "Measure models on data and record every number in the store.",
     "measure.study": "Run a study: a YAML file that names models, data sets and analyses.",
     "results.report": "Show results from the store as a table or a figure. Without NAME: list the reports.",
-    "measure.visualize": "Draw a model's attention over images, in grids of layers, heads and query positions.",
+    "measure.visualize": "Draw a model's attention over images, or look at it patch by patch in a browser.",
     "results.query": "Run a SQL query on the views results, all_results, runs and maps.",
     "results.export": "Write the view results, or the rows of a query, to a CSV, JSON or Parquet file.",
     "results.browse": "Browse the store in Datasette, read-only: views, filters and SQL. Ctrl-C stops the server.",

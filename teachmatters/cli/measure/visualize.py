@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from teachmatters.cli import options, output
+from teachmatters.cli import completion, options, output
 from teachmatters.cli.measure.draw import FigureChoices, GridChoice, NormChoice, ScaleChoice, ViewChoice, draw_figures
 from teachmatters.cli.measure.explorer import explorer_page
 from teachmatters.cli.measure.figures import FigureWriter, image_files
@@ -51,7 +51,13 @@ def visualize(
     images: ImagesArgument,
     model: Annotated[
         list[str],
-        typer.Option("--model", "-m", metavar="[LABEL=]NAME", help="A model or a pattern ('mini-*'); repeat for more."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="[LABEL=]NAME",
+            help="A model or a pattern ('mini-*'); repeat for more.",
+            autocompletion=completion.complete_models,
+        ),
     ],
     view: Annotated[ViewChoice | None, typer.Option("--view", help="What to draw.  [default: attention]")] = None,
     layers: options.LayersOption = None,
@@ -113,7 +119,7 @@ def visualize(
             help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    device: options.DeviceOption = "",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed, for untrained models.")] = 0,
 ) -> None:
