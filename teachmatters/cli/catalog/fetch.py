@@ -67,7 +67,7 @@ def _fetched(spec: ModelSpec, *, alone: bool) -> tuple[str, str, str | None, str
     except TeachMattersError as error:
         if alone:
             raise
-        output.say(f"failed {spec.name}: {error}")
+        output.complain(f"failed {spec.name}: {error}")
         return spec.name, "failed", None, str(error)
     status = {"yes": "already here", "no": "fetched", "": "found"}.get(here, here)
     return spec.name, status, source.weights if here != "none needed" else None, None

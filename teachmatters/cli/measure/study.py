@@ -184,7 +184,7 @@ def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: options.ListF
     """Print the closing table, and the reason of each failure."""
     if style == "json":
         output.emit_table((*FIELDS, "reason"), [_row(outcome) for outcome in outcomes], "json")
-    else:
+    elif output.level > output.QUIET:
         groups: dict[tuple[str, str, str], Counter[str]] = {}
         data = list(dict.fromkeys(o.dataset for o in outcomes))
         for o in sorted(outcomes, key=lambda o: data.index(o.dataset)):
@@ -192,10 +192,10 @@ def _show(outcomes: Sequence[Outcome], path: StoreLocation, style: options.ListF
         rows = [(*group, *(counts[status] for status in COLUMNS[3:])) for group, counts in groups.items()]
         output.emit_table(COLUMNS, rows)
     for reason, failed in _reasons(outcomes).items():
-        output.say(f"failed {_summary(failed)}: {reason}")
+        output.complain(f"failed {_summary(failed)}: {reason}")
         error = failed[0].error
         if error is not None and os.environ.get("TM_DEBUG") == "1":
-            output.say("".join(traceback.format_exception(error)))
+            output.complain("".join(traceback.format_exception(error)))
     totals = Counter(outcome.status for outcome in outcomes)
     where = f"; the results are in {path}" if _exists(path) else ""
     output.say(f"done {totals['done']:,}, reused {totals['reused']:,}, failed {totals['failed']:,}{where}")

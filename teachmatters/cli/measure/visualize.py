@@ -193,7 +193,7 @@ def _report_failures(failed: Sequence[FailedImage], written: bool) -> None:
     if not written and len({image.reason for image in failed}) == 1:
         raise failed[0].error
     for image in failed:
-        output.say(f"failed {image.what}: {image.reason}")
+        output.complain(f"failed {image.what}: {image.reason}")
     raise typer.Exit(1)
 
 

@@ -86,6 +86,8 @@ def test_what_failed_is_told_once_for_each_reason() -> None:
     failed = [line for line in ended.stderr.splitlines() if line.startswith("failed")]
     assert failed == ["failed 3 cells (toy-pairs, attention on toys; toy-a, toy-broken): toy-broken is broken"]
     assert ended.stderr.endswith("done 2, reused 0, failed 3; the results are in results.db\n")
+    quiet = tm("study.yaml", "-q")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr.splitlines()) == (1, "", failed)
     planned = tm("study.yaml", "--plan")
     assert planned.exit_code == 0
     assert "not counted, toy-broken: toy-broken is broken\n3 of 5 cells are missing" in planned.stderr
