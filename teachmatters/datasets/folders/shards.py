@@ -68,7 +68,7 @@ class Shards(Dataset):
         upright: apply the EXIF orientation.
 
     Raises:
-        TeachMattersError: a tar is damaged or compressed, no tar has an image, or webdataset is not installed.
+        TeachMattersError: a tar is damaged or compressed, or no tar has an image.
     """
 
     def __init__(self, root: Path, *, upright: bool = False) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +70,14 @@ def members_of(shard: Path, passed: Counter[str]) -> Iterator[Member]:
         passed: counts skipped files, as ``files_below`` does.
 
     Raises:
-        TeachMattersError: the tar is damaged or compressed, or webdataset is not installed.
+        TeachMattersError: the tar is damaged or compressed.
     """
-    try:
-        from webdataset.tariterators import group_by_keys
-    except ImportError:
-        raise TeachMattersError(
-            f"{shard} is a tar file; reading those needs webdataset: pip install 'teachmatters[shards]'"
-        ) from None
     try:
         with tarfile.open(shard, "r:") as tar:
             held = _held(tar, passed)
             passed.update(suffix_of(posixpath.basename(name)) for name in held if not _read(name))
-            files = ({"fname": name, "data": name, "__url__": str(shard)} for name in held)
-            for sample in group_by_keys(files, lcase=False):
-                names = [name for suffix, name in sample.items() if not suffix.startswith("__")]
+            for _, sample in groupby(filter(sample_of, held), sample_of):
+                names = list(sample)
                 label = _told(tar, held, names)
                 for name in filter(_with_images, names):
                     found = held[name]
@@ -94,6 +88,16 @@ def members_of(shard: Path, passed: Counter[str]) -> Iterator[Member]:
             f"{shard} cannot be read as a tar file ({error}); unpack it if it is compressed, fetch it "
             "again if it is damaged"
         ) from None
+
+
+def sample_of(name: str) -> str:
+    """Return the sample of a file as webdataset defines it: all before the first dot of its name; "" for none.
+
+    >>> sample_of("cats/0001.seg.png"), sample_of("v1.0/0001.jpg"), sample_of("LICENSE")
+    ('cats/0001', 'v1.0/0001', '')
+    """
+    found = re.fullmatch(r"((?:.*/)?[^.]+)\.[^/]*", name)
+    return found[1] if found else ""
 
 
 def _held(tar: tarfile.TarFile, passed: Counter[str]) -> Mapping[str, tarfile.TarInfo | None]:

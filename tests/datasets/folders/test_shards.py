@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import tarfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image
 from teachmatters.api import Dataset, DatasetRequest, Role
 from teachmatters.datasets.folders.image_folder import ImageFolder, open_folder
 from teachmatters.datasets.folders.shards import Shards
+from teachmatters.datasets.folders.tar_members import sample_of
 from teachmatters.datasets.imagenet import open_imagenet
 from teachmatters.datasets.specs import FOLDER, IMAGENET
 from teachmatters.errors import TeachMattersError
@@ -279,8 +279,10 @@ def test_tars_without_images_are_one_line(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples(tmp_path, "s-%04d.tar", 2)
-    monkeypatch.setitem(sys.modules, "webdataset.tariterators", None)
-    with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[shards\]'"):
-        opened(tmp_path)
+@pytest.mark.parametrize(
+    "name", ["a/b.jpg", "b.seg.png", "v1.0/b.jpg", "v1.0/b", "b", "a/.b", ".jpg", "b.", "a.b/c.d/e.f.g"]
+)
+def test_the_sample_of_a_file_is_webdatasets(name: str) -> None:
+    from webdataset.tariterators import base_plus_ext
+
+    assert sample_of(name) == (base_plus_ext(name)[0] or "")
