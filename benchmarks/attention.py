@@ -161,7 +161,8 @@ def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device,
         for way, work in ways.items():
             taken[way].append(contest.seconds(work))
     print(
-        f"{name}, {pixels} pixels, on {device}, {images} images in batches of {contest.size}, {torch.get_num_threads()} threads"
+        f"{name}, {pixels} pixels, on {device}, {images} images in batches of {contest.size}, "
+        f"{torch.get_num_threads()} threads"
     )
     for way, times in taken.items():
         each = sorted(one / plain for one, plain in zip(times, taken["plain forward"], strict=True))

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.utils import logging
 
 from teachmatters.api import ModelAdapter, ModelRequest, Tap
+from teachmatters.errors import TeachMattersError
 from teachmatters_hf.model import open_model, resolve
+
+WEIGHTS = "model.safetensors"
 
 ORDER: list[Tap] = list(get_args(Tap))
 
@@ -119,3 +124,33 @@ def traces(network: nn.Module) -> list[Any]:
     """All that a pass could leave behind."""
     hooks = [(len(module._forward_hooks), len(module._forward_pre_hooks)) for module in network.modules()]
     return [*hooks, network.config._attn_implementation, network.training]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A ViT and its image processor's config."""
+    folder = save("vit", tmp_path / "vit")
+    edit(folder / "preprocessor_config.json", image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6])
+    return folder
+
+
+def told(act: Callable[[], Any]) -> str:
+    """What a user is told: one line."""
+    with pytest.raises(TeachMattersError) as refusal:
+        act()
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def last(source: Any) -> Tensor:
+    """The output of the last block."""
+    model = source.build()
+    block: Tensor = streamed(model, images(model), frozenset({"block"}))[2, "block"]
+    return block
+
+
+def without(folder: Path, key: str) -> None:
+    """Remove a tensor from the file of weights."""
+    state = load_file(folder / WEIGHTS)
+    del state[next(name for name in state if key in name)]
+    save_file(state, folder / WEIGHTS)

@@ -1,52 +1,24 @@
-"""Loading: the files, the identity, mean and std of the images, and one-line errors for what is rejected."""
+"""Loading: the files, the identity, mean and std of the images, and what a spec holds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import pickle
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import pytest
 import timm
 import torch
 import transformers
-from hf_networks import edit, images, made, opened, save, streamed
+from hf_networks import WEIGHTS, edit, folder, images, last, made, opened, save, told, without
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from teachmatters.errors import TeachMattersError
-from teachmatters_hf import hub, network
 from teachmatters_hf.model import resolve
 
-WEIGHTS = "model.safetensors"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A ViT and its image processor's config."""
-    folder = save("vit", tmp_path / "vit")
-    edit(folder / "preprocessor_config.json", image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6])
-    return folder
-
-
-def told(act: Callable[[], Any]) -> str:
-    """What a user is told: one line."""
-    with pytest.raises(TeachMattersError) as refusal:
-        act()
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
-
-
-def last(source: Any) -> torch.Tensor:
-    model = source.build()
-    block: torch.Tensor = streamed(model, images(model), frozenset({"block"}))[2, "block"]
-    return block
+__all__ = ["folder"]  # a fixture
 
 
 # ---------------------------------------------------------------- files and identity
@@ -203,222 +175,3 @@ def test_a_spec_tells_what_its_config_tells(name: str, family: str, supervision:
     info = opened(tmp_path).build().info
     for fact in ("arch", "depth", "heads", "patch_size", "image_size"):
         assert getattr(spec, fact) == getattr(info, fact)
-
-
-# ---------------------------------------------------------------- refusals
-def without(folder: Path, key: str) -> None:
-    state = load_file(folder / WEIGHTS)
-    del state[next(name for name in state if key in name)]
-    save_file(state, folder / WEIGHTS)
-
-
-def extra(folder: Path, key: str) -> None:
-    save_file(load_file(folder / WEIGHTS) | {key: torch.zeros(2)}, folder / WEIGHTS)
-
-
-def grey(folder: Path) -> None:
-    edit(folder / "config.json", num_channels=1)
-    state = load_file(folder / WEIGHTS)
-    key = next(name for name in state if "projection.weight" in name)
-    save_file(state | {key: state[key][:, :1].contiguous()}, folder / WEIGHTS)
-
-
-def config(**changes: Any) -> Callable[[Path], object]:
-    return lambda folder: edit(folder / "config.json", **changes)
-
-
-def processor(**changes: Any) -> Callable[[Path], object]:
-    return lambda folder: edit(folder / "preprocessor_config.json", **changes)
-
-
-DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
-    "half a config": (lambda f: (f / "config.json").write_text('{"model_type": '), "cannot read"),
-    "a config that is a list": (lambda f: (f / "config.json").write_text("[1]"), "holds a list"),
-    "no kind": (config(model_type=None), "does not say its model_type"),
-    "another kind": (config(model_type="swin"), "is a 'swin'; of transformers' models"),
-    "an odd kind": (config(model_type=["vit"]), r"is a \['vit'\]"),
-    "no weights": (lambda f: (f / WEIGHTS).unlink(), r"has no model\.safetensors or pytorch_model\.bin"),
-    "empty weights": (lambda f: (f / WEIGHTS).write_bytes(b""), "is empty"),
-    "cut off weights": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:5000]), "not a readable"),
-    "a weight missing": (lambda f: without(f, "layer.1.attention.attention.query"), "lacks 1 of the 38 weights"),
-    "a token missing": (lambda f: without(f, "cls_token"), r"cls_token; they would be random"),
-    "the last norm missing": (lambda f: without(f, "layernorm.weight"), "would be random numbers"),
-    "a deeper network": (config(num_hidden_layers=3), "lacks 16 of the 54 weights of a ViTModel"),
-    "fewer layers": (config(num_hidden_layers=1), "holds more than the 22 weights of a ViTModel"),
-    "no layers": (config(num_hidden_layers=0), "holds more than the 6 weights of a ViTModel"),
-    "a wider network": (config(hidden_size=48), r"weights of other shapes .* \(1 x 1 x 32, not"),
-    "larger images": (config(image_size=64), "position_embeddings"),
-    "heads that do not divide": (config(num_attention_heads=5), "weights of other shapes"),
-    "no heads": (config(num_attention_heads=0), "cannot build a ViTModel for .*ZeroDivision"),
-    "a width in words": (config(hidden_size="wide"), "cannot build a ViTModel for"),
-    "an unknown activation": (config(hidden_act="magic"), "cannot build a ViTModel for"),
-    "grey images": (grey, "of 1 channels"),
-    "an adapter's weights": (lambda f: extra(f, "encoder.layer.0.attention.query.lora_A"), "holds more .*merge it"),
-    "quantised": (config(quantization_config={"bits": 4}), "is quantised"),
-    "a mean of two": (processor(image_mean=[1, 2]), "holds 2 numbers"),
-    "a deviation of 0": (processor(image_std=[0, 1, 1]), "must be above 0"),
-    "a mean in words": (processor(image_mean="grey"), "preprocessor_config"),
-    "a size in words": (processor(size={"height": "a", "width": 1}), "fetch it again"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_folder_is_refused_in_one_line(
-    damage: str, folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    act, words = DAMAGES[damage]
-    act(folder)
-    message = told(lambda: opened(folder).build())
-    assert re.search(words, message), message
-    assert capfd.readouterr() == ("", "")
-    assert not caplog.records
-
-
-@pytest.mark.parametrize("name", ["clip", "siglip"])
-def test_a_text_tower_without_its_image_tower_is_refused(name: str, tmp_path: Path) -> None:
-    save(name, tmp_path)
-    state = {key: value for key, value in load_file(tmp_path / WEIGHTS).items() if not key.startswith("vision_model")}
-    save_file(state, tmp_path / WEIGHTS)
-    assert "would be random numbers" in told(lambda: opened(tmp_path).build())
-
-
-def test_an_index_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    save("vit", tmp_path, max_shard_size="20KB")
-    next(iter(tmp_path.glob("*.safetensors"))).unlink()
-    assert "which is not there" in told(lambda: opened(tmp_path))
-    edit(tmp_path / "model.safetensors.index.json", weight_map={"a": f"../{tmp_path.name}/config.json"})
-    assert f"names ../{tmp_path.name}/config.json, which is not there" in told(lambda: opened(tmp_path))
-    edit(tmp_path / "model.safetensors.index.json", weight_map=[1])
-    assert "names no file" in told(lambda: opened(tmp_path))
-
-
-class Code:
-    """What a pickle may do when it is read."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return pytest.fail, ("the file's code was run",)
-
-
-def test_code_in_a_file_of_weights_is_not_run(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "evil.bin").write_bytes(pickle.dumps(Code()))
-    assert "could run code and was not loaded" in told(lambda: opened(folder, tmp_path / "evil.bin").build())
-    assert "there is no such file" in told(lambda: opened(folder, tmp_path / "none.bin"))
-
-
-def test_another_layout_of_transformers_is_refused_and_not_measured(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = opened(folder)
-
-    class Elsewhere(transformers.ViTModel):  # type: ignore[no-untyped-call]
-        """Blocks of other parts, as a later release may have them."""
-
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            for block in self.layers:
-                block.add_module("first_norm", block._modules.pop("layernorm_before"))
-
-    monkeypatch.setattr(vars(network)["transformers"], "ViTModel", Elsewhere)
-    monkeypatch.setattr(network, "_check", lambda *_: None)
-    assert "whose blocks have no layernorm_before; install a version" in told(source.build)
-
-
-# ---------------------------------------------------------------- names
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("./nowhere", "there is no folder ./nowhere, and it is no id"),
-        ("a/b/c", "there is no folder a/b/c"),
-        ("~/nowhere", "there is no folder"),
-        ("..", "has no config.json"),
-        ("my model", "there is no folder my model"),
-        ("vit/config.json", "is a file; name the folder"),
-    ],
-)
-def test_what_is_no_folder_and_no_id_is_told_with_what_could_be(
-    given: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder.parent / "inner").mkdir()
-    monkeypatch.chdir(folder.parent / "inner" if given == ".." else folder.parent)
-    assert words in told(lambda: resolve(f"hf/{given}"))
-
-
-def test_the_nearest_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.chdir(folder.parent)
-    assert "Did you mean 'hf/vit'? " in told(lambda: opened(Path("vti")))
-    assert "Did you mean 'hf/./vit'? " in told(lambda: resolve("hf/./vti"))
-    assert f"Did you mean 'hf/{folder}'? " in told(lambda: resolve(f"hf/{folder}s"))
-    assert "Did you mean" not in told(lambda: resolve("hf/./somewhere-else/x"))
-
-
-def test_a_folder_whose_name_no_model_can_have_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder.parent)
-    folder.rename("my vit")
-    assert "holds no space" in told(lambda: resolve("hf/my vit"))
-
-
-# ---------------------------------------------------------------- the hub
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the hub, and no network."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    return tmp_path / "hub"
-
-
-def snapshot(cache: Path) -> Path:
-    """The folder of a repository's files, as the hub's client lays it out."""
-    repository = cache / "models--someone--vit"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("0" * 40)
-    folder = repository / "snapshots" / ("0" * 40)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def test_without_a_network_the_ways_out_are_named(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    spec = resolve("hf/someone/vit")
-    assert (spec.source, spec.family, spec.depth) == ("huggingface.co/someone/vit", "hf", 0)
-    message = told(lambda: opened(Path("someone/vit")))
-    for way in ("no such folder", "huggingface.co/someone/vit (", "HF_HOME", "save_pretrained", "hf/<folder>"):
-        assert way in message
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("processor", [True, False])
-def test_a_filled_cache_needs_no_network(processor: bool, cache: Path, folder: Path) -> None:
-    there = snapshot(cache)
-    for file in folder.iterdir():
-        if processor or file.name != "preprocessor_config.json":
-            (there / file.name).write_bytes(file.read_bytes())
-    assert resolve("hf/someone/vit").arch == "ViT-32/8"
-    source = opened(Path("someone/vit"))
-    torch.testing.assert_close(last(source), last(opened(folder)), rtol=0, atol=0)
-    assert (source.weights == opened(folder).weights) == processor
-
-
-def test_what_the_cache_lacks_is_asked_for_once_and_fetched(
-    cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = snapshot(cache)
-    asked: list[Any] = []
-    state = load_file(folder / WEIGHTS)
-    torch.save(state, folder / "pytorch_model.bin")
-
-    def download(repository: str, *, allow_patterns: list[str], etag_timeout: float) -> str:
-        asked.append(allow_patterns)
-        for name in ("config.json", "preprocessor_config.json", "pytorch_model.bin"):  # an old one: no safetensors
-            if name in allow_patterns:
-                (there / name).write_bytes((folder / name).read_bytes())
-        return str(there)
-
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda address, timeout: asked.append(timeout))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    hub.fetch("someone/vit", weights=False)
-    assert asked == [hub.TIMEOUT, ["config.json", "processor_config.json", "preprocessor_config.json"]]
-    source = opened(Path("someone/vit"))
-    assert len(asked) == 2 + 3
-    torch.testing.assert_close(last(source), last(opened(folder)), rtol=0, atol=0)
-    opened(Path("someone/vit"))
-    assert len(asked) == 2 + 3
