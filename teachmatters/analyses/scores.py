@@ -1,9 +1,8 @@
-"""Numbers of single images: accumulated by batch, merged in the data set's order, averaged at the end."""
+"""Numbers of single units, such as images: accumulated by batch, merged in order, averaged at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -52,22 +51,31 @@ def merge_scores(states: Sequence[State], name: str) -> State:
 
 
 def mean_record(
-    metric: str, layer: int, scores: NDArray[np.floating[Any]], head: int = 0, category: str = ""
+    metric: str, layer: int, scores: NDArray[np.generic], *, head: int = 0, category: str = "", protocol: str = ""
 ) -> Record:
-    """Return the record of a mean over images, with the deviation and the number of images."""
+    """Return the record of a mean over units, with their deviation and number."""
     wide = scores.astype(np.float64)
-    std = float(wide.std(ddof=1)) if len(wide) > 1 else None
     return Record(
-        metric=metric, layer=layer, head=head, category=category, value=float(wide.mean()), std=std, n=len(wide)
+        metric=metric,
+        layer=layer,
+        value=float(wide.mean()),
+        head=head,
+        category=category,
+        protocol=protocol,
+        std=float(wide.std(ddof=1)) if len(wide) > 1 else None,
+        n=len(wide),
     )
+
+
+def unit_map(metric: str, layer: int, scores: NDArray[np.generic], units: tuple[str, ...]) -> StoredMap:
+    """Return the map of the scores of all units: integers of 8 bits as they are, others in single precision."""
+    array = np.ascontiguousarray(scores, np.uint8 if scores.dtype == np.uint8 else np.float32)
+    return StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=array, units=units)
 
 
 def record_headline(
-    result: Result, metric: str, layer: int, scores: NDArray[np.float32], units: tuple[str, ...]
+    result: Result, metric: str, layer: int, scores: NDArray[np.generic], units: tuple[str, ...]
 ) -> None:
-    """Add the record of a layer's mean, and the map of the scores of all images."""
+    """Add the record of a layer's mean, and the map of the scores of all units."""
     result.records.append(mean_record(metric, layer, scores))
-    unit = StoredMap(
-        name=f"unit:{metric}", layer=layer, axes=("unit",), array=np.ascontiguousarray(scores), units=units
-    )
-    result.maps.append(unit)
+    result.maps.append(unit_map(metric, layer, scores, units))

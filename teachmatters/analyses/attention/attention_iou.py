@@ -106,7 +106,7 @@ class AttentionIoUAnalysis(Analysis):
             expected = expected_iou(torch.from_numpy(some), int(size), rows * columns).numpy()
             chance[truth == size] = expected[back].reshape(-1, predicted.shape[1])
         for head, scores in enumerate([chance.mean(axis=1), *chance.T]):
-            result.records.append(mean_record(f"attn-iou-{reader}-chance", layer, scores, head))
+            result.records.append(mean_record(f"attn-iou-{reader}-chance", layer, scores, head=head))
 
     def _record(self, result: Result, layer: int, reader: Reader, scores: NDArray[Any], units: tuple[str, ...]) -> None:
         """Add the records of one reader from its (n, H + 1) IoUs."""
@@ -120,7 +120,9 @@ class AttentionIoUAnalysis(Analysis):
             if metric in self.context.metrics:
                 record_headline(result, metric, layer, headline, units)
         if name in self.context.metrics:
-            result.records += [mean_record(name, layer, head, number) for number, head in enumerate(heads.T, start=1)]
+            result.records += [
+                mean_record(name, layer, head, head=number) for number, head in enumerate(heads.T, start=1)
+            ]
 
 
 def readers(metrics: frozenset[str]) -> list[Reader]:

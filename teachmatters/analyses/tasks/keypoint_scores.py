@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from teachmatters.api import Pair, Record, Result, State, StoredMap
+from teachmatters.analyses.scores import mean_record, unit_map
+from teachmatters.api import Pair, Record, Result, State
 from teachmatters.measures.tasks.pck import correct, share_by
 
 ALPHAS: Mapping[str, float] = {"pck-0.10": 0.10, "pck-0.05": 0.05, "pck-0.01": 0.01}
@@ -47,10 +48,7 @@ def score(state: State, pairs: Mapping[int, Pair], keys: Sequence[str], metrics:
             paper, official = (correct(distance, size, alpha, inclusive=inclusive) for inclusive in (False, True))
             result.records += [*_paper(metric, paper, points), *_official(metric, official, points)]
             for layer, scores in enumerate(share_by(official, pair), start=1):
-                array = (100 * scores).astype(np.float32)
-                result.maps.append(
-                    StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=array, units=units)
-                )
+                result.maps.append(unit_map(metric, layer, 100 * scores, units))
     return result
 
 
@@ -85,11 +83,5 @@ def _official(metric: str, hits: Hits, points: _Keypoints) -> Iterator[Record]:
 
 def _records(metric: str, protocol: str, category: str, shares: NDArray[np.float64]) -> Iterator[Record]:
     """Yield one record per layer from (layers, units)."""
-    percent = 100 * shares
-    n = percent.shape[1]
-    for layer, row in enumerate(percent, start=1):
-        std = float(row.std(ddof=1)) if n > 1 else None
-        value = float(row.mean())
-        yield Record(
-            metric=metric, layer=layer, value=value, category=category, protocol=protocol, std=std, n=n
-        )  # fmt: skip
+    for layer, row in enumerate(100 * shares, start=1):
+        yield mean_record(metric, layer, row, category=category, protocol=protocol)

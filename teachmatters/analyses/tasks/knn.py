@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
-from teachmatters.api import Crop, InputSpec, Parameters, Readout, Record, Result, Role, State, StoredMap
+from teachmatters.analyses.scores import mean_record, unit_map
+from teachmatters.api import Crop, InputSpec, Parameters, Readout, Result, Role, State
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.tasks.knn import nearest, rank_of_truth
 
@@ -73,11 +74,5 @@ class KnnAnalysis(FeatureAnalysis):
     ) -> None:
         headline = min(right, key=lambda k: (abs(k - HEADLINE_K), k))  # 20, or the nearest k that there is
         for category, k in [("", headline), *((f"k={k}", k) for k in right)]:
-            scores = right[k] * 100.0
-            std = float(scores.std(ddof=1)) if len(scores) > 1 else None
-            value = float(scores.mean())
-            result.records.append(
-                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(scores))
-            )
-        unit = (right[headline] * 100).astype(np.uint8)
-        result.maps.append(StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=unit, units=names))
+            result.records.append(mean_record(metric, layer, right[k] * np.uint8(100), category=category))
+        result.maps.append(unit_map(metric, layer, right[headline] * np.uint8(100), names))

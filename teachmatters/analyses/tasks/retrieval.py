@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
-from teachmatters.api import InputSpec, Parameters, Readout, Record, Result, Role, State, StoredMap, ThumbnailCrop
+from teachmatters.analyses.scores import mean_record, unit_map
+from teachmatters.api import InputSpec, Parameters, Readout, Result, Role, State, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.tasks.retrieval import average_precision, precision_at, ranking
 
@@ -87,17 +87,9 @@ class RetrievalAnalysis(FeatureAnalysis):
             return
         for metric, category, scores in self._scores(level, order):
             percent = 100 * scores.cpu().double().numpy()
-            std = float(percent.std(ddof=1)) if len(percent) > 1 else None
-            value = float(percent.mean())
-            result.records.append(
-                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(percent))
-            )
+            result.records.append(mean_record(metric, layer, percent, category=category))
             if not category:
-                unit = StoredMap(
-                    name=f"unit:{metric}", layer=layer, axes=("unit",), array=percent.astype(np.float32),
-                    units=level.names,
-                )  # fmt: skip
-                result.maps.append(unit)
+                result.maps.append(unit_map(metric, layer, percent, level.names))
 
     def _scores(self, level: _Level, order: Tensor) -> Iterator[tuple[str, str, Tensor]]:
         """Yield metric, category and the scores of the queries."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from teachmatters.analyses.scores import mean_record, unit_map
 from teachmatters.analyses.tasks.video_files import VideoFiles
 from teachmatters.analyses.tasks.video_tracker import VideoTracker
 from teachmatters.analyses.windows import merge_windows
@@ -20,11 +21,9 @@ from teachmatters.api import (
     InputSpec,
     Parameters,
     Readout,
-    Record,
     Result,
     Row,
     State,
-    StoredMap,
     Stretch,
     Tap,
 )
@@ -174,10 +173,5 @@ def _record(
     for layer, column in enumerate(scores.T, start=1):
         for category in ["", *dict.fromkeys(videos.tolist())]:
             mine = column[videos == category] if category else column
-            std = float(mine.std(ddof=1)) if len(mine) > 1 else None
-            value = float(mine.mean())
-            result.records.append(
-                Record(metric=metric, layer=layer, category=category, value=value, std=std, n=len(mine))
-            )
-        array = column.astype(np.float32)
-        result.maps.append(StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=array, units=units))
+            result.records.append(mean_record(metric, layer, mine, category=category))
+        result.maps.append(unit_map(metric, layer, column, units))
