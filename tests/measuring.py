@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from teachmatters import registry
 from teachmatters.api import ModelAdapter, ModelRequest, Result
@@ -23,6 +27,21 @@ from tests import toys
 
 def adapter(model: str = "toy-a") -> ModelAdapter:
     return toys.toy_source(ModelRequest(spec=registry.load().models[model])).build()
+
+
+def tokens(images: Sequence[Image.Image], model: str = "toy-a") -> NDArray[np.float64]:
+    """All tokens of every block, (layers, images, T, D), of images of the model's size."""
+    network = adapter(model)
+    pixels = np.stack([np.asarray(image, np.float32).transpose(2, 0, 1) for image in images]) / 255
+    mean, std = (np.array(each, np.float32)[:, None, None] for each in (network.info.mean, network.info.std))
+    found: dict[int, torch.Tensor] = {}
+    with torch.inference_mode():
+        network.stream(
+            torch.from_numpy((pixels - mean) / std),
+            frozenset({"block"}),
+            lambda layer, _, block: found.update({layer: block.double()}),
+        )
+    return np.stack([found[layer].numpy() for layer in sorted(found)])
 
 
 def measured(model: str) -> MeasuredModel:

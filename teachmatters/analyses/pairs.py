@@ -7,7 +7,7 @@ from torch import Tensor
 from teachmatters.api import Record, Result
 from teachmatters.errors import listing
 
-UNDEFINED = "no CKA where nothing varies from image to image"
+UNDEFINED = "no number where nothing varies from image to image"
 
 
 def record_pairs(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # loaded, sent and merged. An array may be a memory map.
 State: TypeAlias = "dict[str, NDArray[np.generic] | float | int | str]"
 
-Group: TypeAlias = int | Literal["own"] | None
+Group: TypeAlias = int | Literal["own", "all"] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,15 @@ class InputSpec:
 
     Attributes:
         taps: the taps and readouts that ``update`` receives at every layer, batch by batch.
-        roles: ``("all",)``, or ``("queries", "gallery")``.
+        roles: ``("all",)``, or ``("queries", "gallery")``, in any order; with a group, items arrive in the order of
+            the roles.
         transform: turns images into inputs.
         group: which items belong together. None: every row is independent. A number: that many consecutive items.
-            ``"own"``: the items' ``group`` (a video). A batch never holds rows of two groups; the items of a group
-            arrive in order and together, and ``end_group`` is called after each group. Where memory allows, a number
-            is also the smallest size of a batch, so that a group arrives layer by layer.
+            ``"own"``: the items' ``group`` (a video). ``"all"``: all items of all roles, for queries that need the
+            whole gallery before them; no other process then handles a part of the items. A batch never holds rows of
+            two groups; the items of a group arrive in order and together, and ``end_group`` is called after each
+            group. Where memory allows, a number is also the smallest size of a batch, so that a group arrives layer
+            by layer.
         collect: the readouts that it needs of all images together. ``update`` does not receive them; ``compute``
             reads them from ``Context.features``. The cache keeps them, so later commands need no pass. Analyses of
             pairs cannot use it, because their states must hold everything that they compare.

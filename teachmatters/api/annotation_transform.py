@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Annotations: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 # The values of PIL.Image.Resampling, repeated here so that reading a spec does not import PIL.
-NEAREST, LANCZOS, BICUBIC = 0, 1, 3
+NEAREST, LANCZOS, BILINEAR, BICUBIC = 0, 1, 2, 3
 
 
 def unchanged(mask: Image, resampling: int) -> Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 # The value of a parameter. ``None`` is only a default: the analysis then decides from the data.
-Value: TypeAlias = int | float | str | bool | tuple[int, ...] | None
+Value: TypeAlias = int | float | str | bool | tuple[int, ...] | tuple[float, ...] | None
 
 # Values by name. The runner has checked each value against its declaration, so its type is known.
 Parameters: TypeAlias = Mapping[str, Any]
@@ -19,11 +19,11 @@ class Parameter:
 
     Attributes:
         name: as typed on the command line.
-        kind: the type of the text after ``=``; ``ints`` is a comma-separated list.
+        kind: the type of the text after ``=``; ``ints`` and ``floats`` are comma-separated lists.
         default: the value that is used when none is given.
         summary: one line for ``tm metrics NAME`` or ``tm datasets NAME``.
         choices: the allowed values; empty means any.
-        minimum, maximum: the allowed range of a number (of each number, for ``ints``), inclusive.
+        minimum, maximum: the allowed range of a number (of each number of a list), inclusive.
         default_for: other defaults: by data set for the parameter of an analysis, by analysis for the parameter of a
             data set.
         in_setting: False for a parameter that changes no number (such as an output folder), which the cell leaves out.
@@ -33,7 +33,7 @@ class Parameter:
     """
 
     name: str
-    kind: Literal["int", "float", "str", "bool", "ints"]
+    kind: Literal["int", "float", "str", "bool", "ints", "floats"]
     default: Value
     summary: str
     choices: tuple[Value, ...] = ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from teachmatters.api.annotation import VOID, Box
-from teachmatters.api.annotation_transform import BICUBIC, LANCZOS, NEAREST, Annotations, AnnotationTransform
+from teachmatters.api.annotation_transform import BICUBIC, BILINEAR, LANCZOS, NEAREST, Annotations, AnnotationTransform
 from teachmatters.api.transform import MOST_PIXELS, Crop, Transform, TransformedImage, covering, pixels
 from teachmatters.errors import TeachMattersError
 
@@ -81,9 +81,15 @@ def _starts(length: int, window: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Transform):
-    """The whole image, resized to the model's input (bicubic) without keeping its aspect ratio; masks to the grid."""
+    """The whole image, resized to the model's input without keeping its aspect ratio; masks to the grid.
+
+    Attributes:
+        filter: the filter that resizes the image. Masks are resized as by Crop.
+    """
 
     inputs: ClassVar[int | None] = 1
+
+    filter: Literal["bicubic", "bilinear"] = "bicubic"
 
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
         """See Transform.apply."""
@@ -93,7 +99,8 @@ class Stretch(Transform):
             mask=lambda mask, resampling: mask.resize((columns, rows), resampling),
             semantic=lambda mask: mask.resize((wide, high), NEAREST),
         )
-        return TransformedImage(pixels(image.resize((wide, high), BICUBIC))[None], model.grid, None, move(annotations))
+        small = image.resize((wide, high), BILINEAR if self.filter == "bilinear" else BICUBIC)
+        return TransformedImage(pixels(small)[None], model.grid, None, move(annotations))
 
 
 @dataclass(frozen=True, slots=True)

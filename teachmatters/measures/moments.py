@@ -100,6 +100,15 @@ class ScatterMatrix:
         return varying > ROUNDING**2 * (varying + size)
 
 
+def varies(vectors: Tensor) -> bool:
+    """Return whether vectors (n, D) differ by more than rounding.
+
+    >>> varies(torch.ones(3, 2)), varies(torch.eye(2))
+    (False, True)
+    """
+    return bool((vectors - vectors.mean(dim=0)).norm() > ROUNDING * vectors.norm())
+
+
 def accumulator(device: torch.device) -> torch.dtype:
     """Return the widest float of a device: float64, but float32 on Apple's GPUs, which lack float64."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -70,7 +70,7 @@ class RidgeFit:
         return features.to(self.weights.dtype) @ self.weights + self.intercept
 
 
-def ridge(sums: RidgeSums, penalty: float) -> RidgeFit | None:
+def ridge(sums: RidgeSums, penalty: float) -> RidgeFit:
     """Solve (X'X + penalty tr(X'X) / D I) W = X'Y, X and Y centred.
 
     Args:
@@ -78,7 +78,7 @@ def ridge(sums: RidgeSums, penalty: float) -> RidgeFit | None:
         penalty: above 0, relative to the mean variance of a feature.
 
     Returns:
-        the fit, or None when the features do not vary.
+        the fit; for features that do not vary, the mean of Y.
 
     Source:
         Hoerl and Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems".
@@ -90,7 +90,7 @@ def ridge(sums: RidgeSums, penalty: float) -> RidgeFit | None:
     """
     products = sums.inputs.products
     if not sums.inputs.varies:
-        return None
+        return RidgeFit(torch.zeros_like(sums.cross), sums.target_mean)
     strength = penalty * products.diagonal().mean()
     factor = torch.linalg.cholesky(products + strength * torch.eye(len(products)).to(products))
     weights = torch.cholesky_solve(sums.cross, factor)

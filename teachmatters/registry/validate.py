@@ -21,7 +21,14 @@ _REFERENCES = {
     ),
     "sql": (re.compile(r"[\w.]+:\S+"), "package:file.sql"),
 }
-_KINDS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "ints": tuple[int, ...]}
+_KINDS: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "ints": tuple[int, ...],
+    "floats": tuple[float, ...],
+}
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
 
 

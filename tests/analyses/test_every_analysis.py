@@ -35,8 +35,9 @@ DATA = {  # the bundled digits would do for knn too, at ten times the price
     "keypoints": "toy-tasks",
     "video": "toy-tasks",
 }
-DATA |= dict.fromkeys(("cka", "residual", "rank", "clustering"), "toys")
+DATA |= dict.fromkeys(("cka", "residual", "rank", "clustering", "linear", "position", "similarity"), "toys")
 PARAMETERS = {"cka": ["cka_batch=4"], "residual": ["cka_batch=4"]}  # several mini-batches, the last incomplete
+PARAMETERS |= {"dense": ["train=9", "val=5", "size=32", "bank=90"]}  # a part of the 16 patches of each image
 PARAMETERS |= {"artefacts": ["factor=1.05"]}  # of three times the median is no token of a toy
 
 

@@ -65,7 +65,7 @@ BAD = [
     (analysis(parameters=("k",)), "parameters must be a tuple whose every member is a Parameter, not ('k',)"),
     (analysis(parameters=(parameter(), parameter())), "its parameters must have different names"),
     (taking(name="a=b"), "in its parameters, 'a=b': a name must be a word"),
-    (taking(kind="whole"), "kind must be one of int, float, str, bool, ints, not 'whole'"),
+    (taking(kind="whole"), "kind must be one of int, float, str, bool, ints, floats, not 'whole'"),
     (taking(default="x"), "a value must be a whole number, not 'x'"),
     (taking(default=1, kind="ints"), "a value must be a tuple whose every member is a whole number, not 1"),
     (taking(choices=("x",)), "a value must be a whole number, not 'x'"),

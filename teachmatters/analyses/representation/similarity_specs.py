@@ -1,8 +1,8 @@
-"""The specs of cka, residual and rank. They do not import torch."""
+"""The specs of cka, similarity, residual, rank and position. They do not import torch."""
 
 from __future__ import annotations
 
-from teachmatters.api import NORM, SHORT_SIDE, TAP, AnalysisSpec, MetricSpec, Parameter
+from teachmatters.api import FEATURE, NORM, SHORT_SIDE, TAP, AnalysisSpec, MetricSpec, Parameter
 
 _CKA = "Cortes et al. 2012; Kornblith et al. 2019; Nguyen et al. 2021"
 _BATCH = Parameter(
@@ -127,5 +127,57 @@ RANK = AnalysisSpec(
     ),
     parameters=(TAP, NORM, SHORT_SIDE),
     paper_data=("imagenet50",),
+    suites=("what",),
+)
+
+SIMILARITY = AnalysisSpec(
+    name="similarity",
+    summary="How alike the image vectors of two models' layers are, or of one model's.",
+    factory="teachmatters.analyses.representation.similarity:SimilarityAnalysis",
+    kind="images",
+    metrics=(
+        MetricSpec(
+            name="procrustes",
+            title="Procrustes similarity",
+            summary="Similarity of two layers' image vectors that is left after the best rotation and scaling.",
+            bounds=(0.0, 1.0),
+            level="layer-pair",
+            source="Williams et al. 2021; Ding et al. 2021",
+        ),
+        MetricSpec(
+            name="rsa",
+            title="RSA",
+            summary="Rank correlation of the cosine similarities of all pairs of images in two layers.",
+            bounds=(-1.0, 1.0),
+            level="layer-pair",
+            source="Kriegeskorte et al. 2008",
+        ),
+    ),
+    parameters=(
+        Parameter(name="images", kind="int", default=2000, minimum=4, summary="images that are compared, the first"),
+        FEATURE,
+        TAP,
+        NORM,
+        SHORT_SIDE,
+    ),
+    pairs=True,
+    suites=("what",),
+)
+
+POSITION = AnalysisSpec(
+    name="position",
+    summary="How well the position of a patch can be read from its token.",
+    factory="teachmatters.analyses.representation.position:PositionAnalysis",
+    kind="images",
+    metrics=(
+        MetricSpec(
+            name="position-r2",
+            title="R² of the position",
+            summary="R² of a patch's row and column, predicted from its token by ridge regression on other images.",
+            bounds=(None, 1.0),
+            source="Hoerl and Kennard 1970",
+        ),
+    ),
+    parameters=(TAP, NORM, SHORT_SIDE),
     suites=("what",),
 )

@@ -20,7 +20,7 @@ def grid_positions(grid: tuple[int, int]) -> Tensor:
     return torch.stack([x.repeat(len(y)), y.repeat_interleave(len(x))], dim=1)
 
 
-def position_r2(train: RidgeSums, test: RidgeSums) -> float | None:
+def position_r2(train: RidgeSums, test: RidgeSums) -> float:
     """Compute R^2 of the positions that ridge regression predicts, mean of x and y.
 
     Args:
@@ -28,11 +28,10 @@ def position_r2(train: RidgeSums, test: RidgeSums) -> float | None:
         test: of other tokens, to predict.
 
     Returns:
-        at most 1; None when the tokens of ``train`` do not vary. An axis along which there is one patch is left out.
+        at most 1. An axis along which there is one patch is left out; NaN for a single patch.
 
     >>> position = grid_positions((2, 2))
     >>> round(position_r2(RidgeSums.of(position, position), RidgeSums.of(position, position)), 6)
     1.0
     """
-    fit = ridge(train, PENALTY)
-    return None if fit is None else float(determination(fit, test).nanmean())
+    return float(determination(ridge(train, PENALTY), test).nanmean())

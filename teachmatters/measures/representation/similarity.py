@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from teachmatters.measures.moments import ScatterMatrix, accumulator
+from teachmatters.measures.moments import accumulator, varies
 
 
 def centred_unit(features: Tensor) -> Tensor | None:
@@ -23,7 +23,7 @@ def centred_unit(features: Tensor) -> Tensor | None:
     [[-0.7071], [0.7071]]
     """
     wide = features.to(accumulator(features.device))
-    if not ScatterMatrix.of(wide).varies:
+    if not varies(wide):
         return None
     centred = wide - wide.mean(dim=0)
     if centred.shape[1] > len(centred):
@@ -61,22 +61,38 @@ def similarity_ranks(features: Tensor) -> Tensor | None:
 
     Returns:
         (n (n - 1) / 2,), float64 where the device has it: ranks of the upper triangle, ties by mean rank, centred and
-        of length 1, so that the product of two of them is Spearman's correlation. None when nothing varies.
+        of length 1. None when nothing varies.
 
-    Source:
-        Kriegeskorte et al. 2008, "Representational similarity analysis".
-
-    >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
-    >>> round(float(similarity_ranks(x) @ similarity_ranks(2 * x)), 6)
-    1.0
+    >>> similarity_ranks(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])).round(decimals=3).tolist()
+    [0.707, -0.707, 0.0]
     """
     wide = features.to(accumulator(features.device))
-    if not ScatterMatrix.of(wide).varies:
+    if not varies(wide):
         return None
     unit = normalize(wide, dim=1)
     rows, columns = torch.triu_indices(len(unit), len(unit), offset=1, device=unit.device)
     ranks = mean_ranks((unit @ unit.T)[rows, columns])
     return normalize(ranks - ranks.mean(), dim=0)
+
+
+def rsa(first: Tensor, second: Tensor) -> Tensor:
+    """Compute Spearman's correlation of the similarities of all pairs of images in two layers.
+
+    Args:
+        first: from ``similarity_ranks``.
+        second: of the same images.
+
+    Returns:
+        a scalar from -1 to 1.
+
+    Source:
+        Kriegeskorte et al. 2008, "Representational similarity analysis".
+
+    >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> round(float(rsa(similarity_ranks(x), similarity_ranks(2 * x))), 6)
+    1.0
+    """
+    return first @ second
 
 
 def mean_ranks(values: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from teachmatters.measures.ridge import RidgeSums
+from teachmatters.measures.ridge import RidgeFit, RidgeSums, ridge
 from teachmatters.measures.tasks.logistic import LogisticFit, fit_logistic
 
 HELD_OUT = 10
@@ -120,3 +121,69 @@ def regularisation_path(
         fits[c] = fit_logistic(features, labels, classes, c, start)
         start = fits[c].weights
     return fits
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The items that a probe is fitted on.
+
+    Attributes:
+        features: (n, D), any float.
+        labels: (n,), int64, below ``classes``.
+        classes: the number of classes.
+        held: bool (n,), the items that choose the strength of the penalty; none to choose nothing.
+    """
+
+    features: Tensor
+    labels: Tensor
+    classes: int
+    held: Tensor
+
+    def accuracy(self, scores: Tensor) -> float:
+        """Return the share of held-out items whose class has the highest score."""
+        return float((rank_of_class(scores, self.labels[self.held]) == 0).double().mean())
+
+
+def fit_ridge_probe(gallery: Gallery, penalties: Sequence[float]) -> tuple[float, RidgeFit]:
+    """Choose a penalty on the held-out items, and fit one-hot labels with it on the whole gallery.
+
+    Args:
+        gallery: the items.
+        penalties: in units of the mean variance of a feature. The largest of the best is chosen; without held-out
+            items or a choice, 0.01, or the lower middle.
+
+    Returns:
+        the penalty, and the fit.
+    """
+    parts = [
+        one_hot_sums(gallery.features[mask], gallery.labels[mask], gallery.classes)
+        for mask in (~gallery.held, gallery.held)
+    ]
+    rest, held = parts
+    assert rest is not None, "nine of ten items of a class are not held out"
+    chosen = default_value(penalties, 1e-2)
+    if held is not None and len(penalties) > 1:
+        unseen = gallery.features[gallery.held]
+        ordered = sorted(penalties, reverse=True)
+        chosen = best_value(ordered, lambda penalty: gallery.accuracy(ridge(rest, penalty).predict(unseen)))
+    return chosen, ridge(rest if held is None else rest + held, chosen)
+
+
+def fit_logistic_probe(gallery: Gallery, cs: Sequence[float]) -> tuple[float, LogisticFit]:
+    """Choose C on the held-out items, and fit a logistic regression with it on the whole gallery.
+
+    Args:
+        gallery: the items.
+        cs: the values of C. The smallest of the best is chosen; without held-out items or a choice, 1, or the lower
+            middle.
+
+    Returns:
+        C, and the fit.
+    """
+    chosen, start = default_value(cs, 1.0), None
+    if gallery.held.any() and len(cs) > 1:
+        rest, unseen = ~gallery.held, gallery.features[gallery.held]
+        path = regularisation_path(gallery.features[rest], gallery.labels[rest], gallery.classes, cs)
+        chosen = best_value(sorted(cs), lambda c: gallery.accuracy(path[c].scores(unseen)))
+        start = path[chosen].weights
+    return chosen, fit_logistic(gallery.features, gallery.labels, gallery.classes, chosen, start)

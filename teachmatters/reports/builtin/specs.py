@@ -7,8 +7,12 @@ from teachmatters.hookspecs import hookimpl
 
 BEST_LAYER_METRICS = (
     "knn-top1",
+    "linear-top1",
+    "ridge-top1",
     "map-medium",
     "map-hard",
+    "dense-knn-miou",
+    "dense-ridge-miou",
     "davis-jf",
     "pck-0.10",
     "purity-cls",
@@ -26,7 +30,9 @@ RESIDUAL_METRICS = (
 
 TASKS = (
     ("knn", "k-NN accuracy over the layers: top-1, top-5", ("knn-top1", "knn-top5")),
+    ("linear", "linear probes over the layers: top-1, top-5, ridge", ("linear-top1", "linear-top5", "ridge-top1")),
     ("retrieval", "retrieval over the layers: mAP, easy, medium and hard", ("map-easy", "map-medium", "map-hard")),
+    ("dense", "segmentation over the layers: nearest patches, ridge", ("dense-knn-miou", "dense-ridge-miou")),
     ("video", "video segmentation over the layers: J&F, J and F", ("davis-jf", "davis-j", "davis-f")),
     ("keypoints", "keypoints over the layers: PCK by both protocols", ("pck-0.10", "pck-0.05", "pck-0.01")),
 )

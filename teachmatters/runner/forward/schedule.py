@@ -25,6 +25,8 @@ class PassMember:
         """Return the group that must stay together with the item, None if there is none."""
         if self.input_spec.group is None:
             return None
+        if self.input_spec.group == "all":
+            return "all", 0
         if self.input_spec.group == "own":
             return role, self.items[role][index].group
         return role, index // self.input_spec.group

@@ -107,7 +107,12 @@ def _value(owner: str, parameter: Parameter, other: str, given: Given) -> Value:
     try:
         value = _read(parameter, text)
     except ValueError:
-        kinds = {"int": "a whole number", "ints": "whole numbers with commas between", "bool": "true or false"}
+        kinds = {
+            "int": "a whole number",
+            "ints": "whole numbers with commas between",
+            "floats": "numbers with commas between",
+            "bool": "true or false",
+        }
         raise TeachMattersError(
             f"--param {parameter.name}={text}: it must be {kinds.get(parameter.kind, 'a number')} ({parameter.summary})"
         ) from None
@@ -123,6 +128,8 @@ def _read(parameter: Parameter, text: str) -> Value:
             return float(text)
         case "ints":
             return tuple(sorted({int(part) for part in text.split(",")}))
+        case "floats":
+            return tuple(sorted({float(part) for part in text.split(",")}))
         case "bool":
             words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
             return words.get(text.lower())

@@ -73,7 +73,7 @@ def test_a_branch_of_zero_leaves_its_image_out_and_is_noted() -> None:
     assert ("residual-norm-attn-cls", 2) not in ns
     note = answer.notes["images whose branch is 0, left out"]
     assert (note["residual-norm-mlp-all, layer 1"], note["residual-norm-attn-cls, layer 2"]) == (1, 10)
-    gone = answer.notes["no CKA where nothing varies from image to image"]
+    gone = answer.notes["no number where nothing varies from image to image"]
     assert gone == {"residual-cka-attn": {"other layers": "2"}}
 
 

@@ -9,7 +9,7 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata, spearmanr
 
-from teachmatters.measures.representation.similarity import centred_unit, mean_ranks, procrustes, similarity_ranks
+from teachmatters.measures.representation.similarity import centred_unit, mean_ranks, procrustes, rsa, similarity_ranks
 
 
 def features(seed: int, n: int, width: int) -> np.ndarray:
@@ -51,8 +51,8 @@ def test_rsa_is_scipys_correlation_with_ties() -> None:
     assert first is not None
     assert second is not None
     cosines = [1 - pdist(x, "cosine").round(9), 1 - pdist(y, "cosine")]
-    assert float(first @ second) == pytest.approx(spearmanr(*cosines).statistic, abs=1e-12)
-    assert float(first @ first) == pytest.approx(1.0)
+    assert float(rsa(first, second)) == pytest.approx(spearmanr(*cosines).statistic, abs=1e-12)
+    assert float(rsa(first, first)) == pytest.approx(1.0)
 
 
 def test_ties_share_their_mean_rank() -> None:

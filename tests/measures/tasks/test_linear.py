@@ -86,7 +86,6 @@ def test_ridge_of_labels_is_scikit_learns() -> None:
     alpha = 1e-4 * float((x - x.mean(dim=0)).square().sum()) / x.shape[1]
     theirs = Ridge(alpha=alpha, solver="svd").fit(x.numpy(), np.eye(4)[y])
     fit = ridge(sums, 1e-4)
-    assert fit is not None
     np.testing.assert_allclose(fit.predict(x), theirs.predict(x.numpy()), rtol=1e-6, atol=1e-9)
 
 
