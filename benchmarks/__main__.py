@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("attention", "cka", "knn", "postgres", "scale", "scenes", "store", "tasks"):
+for name in ("attention", "cka", "knn", "postgres", "readouts", "scale", "scenes", "store", "tasks"):
     print(f"--- {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -35,6 +35,20 @@ def test_of_equal_similarities_the_lower_index_is_taken(block: int, k: int) -> N
     assert index[0].tolist() == [1, 2, 4, 6, 7, 0, 3, 5][:k]
 
 
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_large_gallery_is_searched_in_pieces_with_the_same_ties(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachmatters.measures.tasks.knn.PIECE", 4)
+    generator = torch.Generator().manual_seed(k)
+    gallery = torch.randint(-2, 3, (130, 2), generator=generator).float() + 0.5  # many equal directions, no zero
+    queries = torch.randn(20, 2, generator=generator)
+    similarity, index = nearest(queries, [gallery], k)
+    cosine = torch.nn.functional.normalize(queries, dim=1) @ torch.nn.functional.normalize(gallery, dim=1).T
+    assert (cosine.sort(dim=1, descending=True).values.diff(dim=1) == 0).any()
+    for row, found, values in zip(cosine.tolist(), index.tolist(), similarity.tolist(), strict=True):
+        assert found == sorted(range(130), key=lambda i: (-row[i], i))[:k]
+        assert values == [row[i] for i in found]
+
+
 def test_of_equal_votes_the_lower_class_is_first() -> None:
     similarity, labels = torch.tensor([[0.5, 0.5]]), torch.tensor([[2, 1]])
     for truth, rank in ((1, 0), (2, 1), (0, 2), (3, 3)):
