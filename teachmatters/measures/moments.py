@@ -74,7 +74,7 @@ class ScatterMatrix:
     (3, [3.0], [[14.0]])
     """
 
-    count: int | Tensor
+    count: int
     mean: Tensor
     products: Tensor
 

@@ -60,7 +60,7 @@ def _top_of_pieces(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
     whole = count // PIECE * PIECE
     if whole < 4 * PIECE * k:
         return _top(similarity, k)
-    _, pieces = _top(similarity[:, :whole].unflatten(1, (-1, PIECE)).amax(dim=2), k)
+    _, pieces = _top(similarity[:, :whole].view(len(similarity), -1, PIECE).amax(dim=2), k)
     within = torch.arange(PIECE, device=similarity.device)
     columns = (pieces.sort(dim=1).values[:, :, None] * PIECE + within).flatten(1)
     rest = torch.arange(whole, count, device=similarity.device).expand(len(columns), -1)
