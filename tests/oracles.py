@@ -103,7 +103,8 @@ def renormalised(head: Array, patches: int) -> Array:
 
 def pure_map(head: Array, patches: int) -> Array:
     """The mean of the renormalised rows."""
-    return renormalised(head, patches).mean(axis=0)
+    mean: Array = renormalised(head, patches).mean(axis=0)
+    return mean
 
 
 def normalised_information(head: Array, patches: int) -> float:

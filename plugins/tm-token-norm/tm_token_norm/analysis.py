@@ -32,7 +32,7 @@ class TokenNorm(Analysis):
             return {"count": 0, "mean": np.zeros(self.depth), "m2": np.zeros(self.depth)}
         layers = [self.totals[layer] for layer in range(1, self.depth + 1)]
         return {
-            "count": layers[0].count,
+            "count": int(layers[0].count),
             "mean": np.array([float(layer.mean) for layer in layers]),
             "m2": np.array([float(layer.m2) for layer in layers]),
         }
@@ -42,7 +42,7 @@ class TokenNorm(Analysis):
         if not parts:
             return states[0]
         joined = sum(parts[1:], parts[0])
-        return {"count": joined.count, "mean": joined.mean.numpy(), "m2": joined.m2.numpy()}
+        return {"count": int(joined.count), "mean": joined.mean.numpy(), "m2": joined.m2.numpy()}
 
     def compute(self, state: State) -> Result:
         moments = _moments(state)
@@ -54,7 +54,7 @@ class TokenNorm(Analysis):
                     layer=layer + 1,
                     value=float(mean),
                     std=None if std is None else float(std[layer]),
-                    n=moments.count,
+                    n=int(moments.count),
                 )
                 for layer, mean in enumerate(moments.mean)
             ]

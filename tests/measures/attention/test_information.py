@@ -16,7 +16,7 @@ def information(attention: torch.Tensor, patches: int, block: int) -> torch.Tens
     spatial = attention[..., -patches:, -patches:]
     mass = spatial.sum(dim=-1)
     factors = torch.where(mass > 0, 1 / mass, 0.0)
-    blocks = zip(spatial.split(block, dim=2), factors.split(block, dim=2), strict=True)
+    blocks = zip(torch.split(spatial, block, dim=2), torch.split(factors, block, dim=2), strict=True)
     total = sum((row_information(rows, own) for rows, own in blocks), torch.zeros(()))
     return normalised_information(total, (spatial * factors[..., None]).sum(dim=-2))
 
