@@ -33,8 +33,7 @@ class AttentionAnalysis(Analysis):
 
     def start(self, context: Context) -> None:
         self.context = context
-        classes = number_of_classes(context) if "attn-map-class-std" in context.metrics else 0
-        self.reduction = Reduction(context.model, context.metrics, context.device, classes)
+        self.reduction = Reduction(context.model, context.metrics, context.device)
         depth, wide = context.model.depth, accumulator(context.device)
         zeros = functools.partial(torch.zeros, dtype=wide, device=context.device)
         columns = {name: zeros(self.reduction.columns(name)) for name in self.reduction.numbers}
@@ -43,18 +42,24 @@ class AttentionAnalysis(Analysis):
             for name, none in columns.items()
         }
         self.sums = {name: zeros(depth, *shape) for name, shape in self.reduction.shapes().items()}
+        classes = number_of_classes(context) if self.reduction.of_classes else 0
+        if classes:
+            self.sums["classes"] = zeros(depth, classes, context.model.heads, self.reduction.patches)
         self.count, self.labelled = np.zeros(2, dtype=np.int64), np.zeros(classes, dtype=np.int64)
         self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         halves = [row.index % 2 for row in batch.rows]
         labels = [self.context.items["all"][row.index].label or 0 for row in batch.rows]
-        reduced = self.reduction.of(batch.values, halves, labels)
+        reduced = self.reduction.of(batch.values, halves)
         for name, values in reduced.numbers.items():
             moments = Moments.of_present(values) if name in WITH_GAPS else Moments.of(values)
             self.moments[name][layer - 1] += moments
         for name, total in reduced.sums.items():
             self.sums[name][layer - 1] += total
+        if "classes" in self.sums and reduced.pure is not None:
+            classes = torch.tensor(labels, device=reduced.pure.device)
+            self.sums["classes"][layer - 1].index_add_(0, classes, reduced.pure)
         self.empty += reduced.empty
         if layer == self.context.model.depth:
             self.count += np.bincount(halves, minlength=2)

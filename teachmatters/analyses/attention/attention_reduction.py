@@ -43,11 +43,13 @@ class Reduced:
         numbers: by metric, (B, columns); the last column is the mean over heads.
         sums: by name, sums over the images of the batch, in the shapes of Reduction.shapes.
         empty: the number of rows without mass, 0-d.
+        pure: (B, H, h w), the mean renormalised row of each image, where the maps of classes need it; else None.
     """
 
     numbers: dict[str, Tensor]
     sums: dict[str, Tensor]
     empty: Tensor
+    pure: Tensor | None
 
 
 class Reduction:
@@ -57,11 +59,10 @@ class Reduction:
         model: the shape of the model.
         metrics: the requested metrics.
         device: the device of the attention.
-        classes: the number of classes, for the maps of classes; 0 where they are not needed.
     """
 
-    def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device, classes: int = 0) -> None:
-        self.model, self.device, self.classes = model, device, classes
+    def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device) -> None:
+        self.model, self.device, self.of_classes = model, device, "attn-map-class-std" in metrics
         self.patches = model.grid[0] * model.grid[1]
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
         self.of_aligned, self.of_received = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_RECEIVED)
@@ -73,34 +74,25 @@ class Reduction:
         return 1 if metric in OF_LAYERS else self.model.heads + 1
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the summed arrays.
-
-        ``aligned`` is (even and odd images, H, 2h-1, 2w-1), ``classes`` (classes, H, h w).
-        """
+        """Return the shapes of the summed arrays; ``aligned`` is (even and odd images, H, 2h-1, 2w-1)."""
         heads, (rows, columns) = self.model.heads, self.model.grid
         shapes: dict[str, tuple[int, ...]] = {
             name: (heads, self.patches if name == "attn-map-spatial-pure" else self.model.tokens) for name in self.maps
         }
-        if self.classes:
-            shapes["classes"] = (self.classes, heads, self.patches)
         return shapes | ({"aligned": (2, heads, 2 * rows - 1, 2 * columns - 1)} if self.of_aligned else {})
 
-    def of(self, attention: Tensor, halves: Sequence[int], labels: Sequence[int]) -> Reduced:
-        """Reduce one layer of a batch.
-
-        Args:
-            attention: (B, H, T, T).
-            halves: of each image, 0 for an even index and 1 for an odd index.
-            labels: of each image, its class.
-        """
+    def of(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
+        """Reduce one layer of a batch; ``halves`` has 0 for images of even index and 1 for images of odd index."""
         images, _ = self._block_size()
         parts = [
-            self._images(attention[here], halves[here], labels[here])
+            self._images(attention[here], halves[here])
             for here in (slice(start, start + images) for start in range(0, len(halves), images))
         ]
         numbers = {name: torch.cat([part.numbers[name] for part in parts]) for name in self.numbers}
         sums = {name: functools.reduce(torch.add, [part.sums[name] for part in parts]) for name in self.shapes()}
-        return Reduced(numbers, sums, functools.reduce(torch.add, [part.empty for part in parts]))
+        pure = [part.pure for part in parts if part.pure is not None]
+        empty = functools.reduce(torch.add, [part.empty for part in parts])
+        return Reduced(numbers, sums, empty, torch.cat(pure) if pure else None)
 
     def _block_size(self) -> tuple[int, int]:
         """Return the number of images and the number of rows of the grid in a block."""
@@ -109,7 +101,7 @@ class Reduction:
         budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
         return max(1, budget // (row * high)), min(high, max(1, budget // row))
 
-    def _images(self, attention: Tensor, halves: Sequence[int], labels: Sequence[int]) -> Reduced:
+    def _images(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
         """Reduce some images, in blocks of a few rows of the grid."""
         (high, wide), heads = self.model.grid, self.model.heads
         step = self._block_size()[1]
@@ -121,15 +113,10 @@ class Reduction:
             found = self._block(rows) | self._of_rows(rows, first, aligned)
             totals = {name: totals[name] + total if totals else total for name, total in found.items()}
         if aligned is not None:
-            totals["aligned"] = self._grouped("aligned", halves, aligned.maps())
-        if self.classes:
-            totals["classes"] = self._grouped("classes", labels, _tensor(totals["received pure"]) / self.patches)
+            maps = aligned.maps()
+            of_halves = maps.new_zeros(self.shapes()["aligned"])
+            totals["aligned"] = of_halves.index_add_(0, torch.tensor(halves, device=maps.device), maps)
         return self._reduced(attention, totals)
-
-    def _grouped(self, name: str, groups: Sequence[int], values: Tensor) -> Tensor:
-        """Sum values over the images of each group."""
-        total = values.new_zeros(self.shapes()[name])
-        return total.index_add_(0, torch.tensor(groups, device=values.device), values)
 
     def _block(self, rows: Tensor) -> Totals:
         """Return totals over a block of queries, (b, H, Q, T)."""
@@ -170,7 +157,7 @@ class Reduction:
     def _reduced(self, attention: Tensor, totals: Totals) -> Reduced:
         """Turn the totals over all queries into means."""
         numbers = {name: self._with_mean(name, self._number(name, totals)) for name in self.numbers}
-        sums = {name: _tensor(totals[name]) for name in self.shapes().keys() & {"aligned", "classes"}}
+        sums = {"aligned": _tensor(totals["aligned"])} if self.of_aligned else {}
         if "attn-map-cls" in self.maps:
             sums["attn-map-cls"] = _wide(attention[:, :, 0].sum(dim=0))
         if "attn-map-all" in self.maps:
@@ -181,7 +168,8 @@ class Reduction:
         if "attn-map-spatial-pure" in self.maps:
             sums["attn-map-spatial-pure"] = _tensor(totals["received pure"]).sum(dim=0) / self.patches
         empty = _tensor(totals["empty"]) if "empty" in totals else torch.zeros((), device=attention.device)
-        return Reduced(numbers, sums, empty.long())
+        pure = _tensor(totals["received pure"]) / self.patches if self.of_classes else None
+        return Reduced(numbers, sums, empty.long(), pure)
 
     def _number(self, name: str, totals: Totals) -> Tensor:
         total = totals[name]
