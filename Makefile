@@ -50,7 +50,6 @@ bench: $(VENV)/.user
 
 # The store that is shipped: every analysis on the bundled models and images, measured from nothing.
 RESULTS := build/results/results.db
-DRAWN := knn best-layers attention-distance attention-iou cka-last-layer cka residual clusters
 
 results: $(VENV)/.user
 	rm -rf $(dir $(RESULTS))
@@ -58,8 +57,7 @@ results: $(VENV)/.user
 	$(BIN)/tm study mini --db $(RESULTS) > /dev/null
 	$(BIN)/tm db compact --db $(RESULTS)
 	cp $(RESULTS) results.db
-	mkdir -p docs/images/results
-	$(foreach name,$(DRAWN),$(BIN)/tm report $(name) --data scenes --db results.db --plot docs/images/results/$(name).png > /dev/null &&) true
+	$(BIN)/python docs/gallery.py
 	$(BIN)/python docs/notebook.py
 
 # The mini models' weights, trained on a GPU: the same recipes, more images. The cores draw the images once; the six

@@ -98,6 +98,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scenes._labelled
     monkeypatch.setattr(scenes, "_labelled", lambda split, count: whole(split, min(count, 24)))
     monkeypatch.setattr(demo, "MODELS", "mini-random")  # seven take minutes; 'make demo' is their test
+    monkeypatch.setattr(demo, "EXPLORED", ("mini-random",))
     monkeypatch.setattr(demo, "LIMIT", 4)
     monkeypatch.setattr(throughput, "BATCHES", 2)
     for module in (networks, sources, timm_ids):
@@ -255,11 +256,16 @@ def test_the_examples_of_a_help_text(command: str, folder: Path, measured: Path)
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_demo_draws_every_report(tmp_path: Path) -> None:
+def test_the_demo_ends_with_a_figure_a_page_and_an_explorer(tmp_path: Path) -> None:
     code, out, error = run("tm demo --out somewhere/else")
     assert (code, "Error" in error) == (0, False), error
-    assert "best-layers" in out
-    assert {path.stem for path in (tmp_path / "somewhere/else").glob("*.png")} >= {"knn", "cka", "video", "heads"}
+    assert "mini-random" in out
+    folder = tmp_path / "somewhere/else"
+    assert {path.name for path in folder.iterdir()} >= {"first.png", "report.html", "explorer.html", "results.db"}
+    written = error[error.index("Wrote") :]
+    assert len((out + written).splitlines()) <= 40
+    for name in ("first.png", "report.html", "explorer.html"):
+        assert name in written
 
 
 def test_the_lists_name_nothing_that_is_not_shown() -> None:

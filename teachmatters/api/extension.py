@@ -21,7 +21,9 @@ class ReportSpec:
         metrics: the metrics that it shows when none is named, in order of preference.
         directed: whether it shows only metrics with a direction.
         least: the number of metrics that it needs.
-        by: whether its table and figure take ``--by supervision`` and ``--by step``.
+        takes: the drawing options that it takes, of ``by-supervision``, ``by-step``, ``by-head``, ``pool``, ``scale``,
+            ``sort`` and ``zoom``.
+        single_data_set: whether its figure shows one data set, that with the most models, unless ``--data`` chooses.
     """
 
     name: str
@@ -34,7 +36,8 @@ class ReportSpec:
     metrics: tuple[str, ...] = ()
     directed: bool = False
     least: int = 1
-    by: bool = False
+    takes: tuple[str, ...] = ()
+    single_data_set: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

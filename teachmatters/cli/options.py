@@ -92,7 +92,7 @@ LayersOption = Annotated[
     str | None, typer.Option("--layers", metavar="LIST", help="Only these layers, from 1: '1,6,12' or '1-3'.")
 ]
 HeadsOption = Annotated[
-    str | None, typer.Option("--heads", metavar="LIST", help="Also show these heads, from 1: '1,6,12' or '1-3'.")
+    str | None, typer.Option("--heads", metavar="LIST", help="Also show these heads, from 1: '1,6,12', '1-3' or 'all'.")
 ]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
@@ -122,6 +122,7 @@ QueryFormatOption = Annotated[QueryFormat, typer.Option("--format", help="How to
 ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="How to print it.")]
 
 MAX_NUMBER = 1000  # no model has more layers or heads
+ALL = 256  # the heads that 'all' stands for
 
 
 def single(command: Callable[..., None], text: str) -> typer.Typer:
@@ -132,7 +133,7 @@ def single(command: Callable[..., None], text: str) -> typer.Typer:
 
 
 def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
-    """Parse a list of numbers such as ``1,6,12`` or ``1-3``; return them sorted, each once.
+    """Parse a list of numbers such as ``1,6,12`` or ``1-3``; return them sorted, each once. All heads are ``all``.
 
     Raises:
         typer.BadParameter: the text is not such a list.
@@ -143,6 +144,8 @@ def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
     """
     if text is None:
         return ()
+    if text == "all" and option == "--heads":
+        return tuple(range(1, ALL + 1))
     found: set[int] = set()
     for part in text.split(","):
         first, _, last = (piece.strip() for piece in part.partition("-"))

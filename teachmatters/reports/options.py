@@ -46,7 +46,12 @@ class Options:
         data: data sets or patterns.
         setting: the setting preferred to all others; the empty one has every parameter at its default.
         layers, heads: from 1.
-        by: ``supervision`` for one panel per supervision, ``step`` for training steps on the x-axis; may be empty.
+        by: ``supervision`` for one panel per supervision, ``step`` for training steps on the x-axis, ``head`` for one
+            point per head; may be empty.
+        zoom: patches around the query that maps show; 0 for the report's own choice.
+        scale: ``own`` for colours from 0 to the maximum of each map, ``shared`` or empty for one scale.
+        pool: True for one line per supervision, the mean of its models over relative depth.
+        sort: True for heads in the order of their values.
         plain: True for the table that papers print.
         intervals: True for 95 % intervals in columns of that table.
         names: the text to show for a label, in tables and figures.
@@ -60,6 +65,10 @@ class Options:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     by: str = ""
+    zoom: int = 0
+    scale: str = ""
+    pool: bool = False
+    sort: bool = False
     plain: bool = False
     intervals: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
@@ -76,3 +85,5 @@ class Options:
 
 # The names that a report's SQL may bind, ``:models`` and so on.
 BINDS = ("metrics", "models", "data", "setting", "layers", "heads")
+# Options of figures and tables; a report's spec lists those that it takes.
+DRAWING = ("by", "zoom", "scale", "pool", "sort")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from teachmatters.registry import call
 from teachmatters.reports import binding
 from teachmatters.reports.backend import drop_missing_backend
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
-from teachmatters.reports.options import BINDS, Options
+from teachmatters.reports.options import BINDS, DRAWING, Options
 from teachmatters.reports.tables import captions
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import Rows, query
@@ -79,8 +80,11 @@ class Report:
         table: pd.DataFrame = call(self.spec.table, self.rows, self._shown_options)
         return table
 
-    def figure(self) -> Figure:
+    def figure(self, style: Mapping[str, object] | None = None) -> Figure:
         """Return the figure.
+
+        Args:
+            style: changes to the look, by the names of matplotlib's rcParams.
 
         Raises:
             TeachMattersError: the report has none.
@@ -90,12 +94,30 @@ class Report:
         drop_missing_backend()
         from teachmatters.reports.figures import plots
 
-        with plots.look():
-            figure: Figure = call(self.spec.draw, self.rows, self._shown_options)
-            # A figure is shared without its text, so it names its own data and setting.
-            about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
-            plots.caption(figure, about)
+        with plots.look(style):
+            figure: Figure = call(self.spec.draw, self.drawn_rows, self._shown_options)
+            plots.caption(figure, self._drawn[1])
         return figure
+
+    @property
+    def drawn_rows(self) -> pd.DataFrame:
+        """Return the rows that the figure shows."""
+        return self._drawn[0]
+
+    @cached_property
+    def _drawn(self) -> tuple[pd.DataFrame, str]:
+        """Return the rows of the figure, and its caption: a figure is shared without its text, so it names its data."""
+        about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
+        if not self.spec.single_data_set or self.options.data:
+            return self.rows, about
+        # That of the most models; of these that of the most items.
+        sizes = self.rows.groupby(["dataset", "split"]).agg(models=("model", "nunique"), items=("n", "max"))
+        if len(sizes) == 1:
+            return self.rows, about
+        dataset, split = sizes.sort_values(["models", "items"], kind="stable").index[-1]
+        others = listing(sorted({name for name, _ in sizes.index} - {dataset}) or [dataset])
+        rows = self.rows[(self.rows["dataset"] == dataset) & (self.rows["split"] == split)].reset_index(drop=True)
+        return rows, f"Data: {dataset} ({split}); --data draws others: {others}"
 
 
 def run_report(spec: ReportSpec, path: StoreLocation, options: Options, catalog: Catalog | None = None) -> Report:
@@ -177,10 +199,16 @@ def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
         raise TeachMattersError(f"report {spec.name!r} has no --plain table; best-layers has one.")
     if options.intervals and not options.plain:
         raise TeachMattersError("--intervals adds columns to the table of --plain; give both.")
-    if options.by and not spec.by:
-        raise TeachMattersError(
-            f"report {spec.name!r} takes no --by; reports of lines over the layers do, such as metric."
-        )
+    if options.pool and options.by != "supervision":
+        raise TeachMattersError("--pool draws a line per supervision; give it together with --by supervision.")
+    for name in DRAWING:
+        value = getattr(options, name)
+        needed, shown = (f"by-{value}", f"by {value}") if name == "by" else (name, name)
+        if value and needed not in spec.takes:
+            takes = listing(f"--{each.replace('by-', 'by ')}" for each in spec.takes) or "none of this kind"
+            raise TeachMattersError(
+                f"report {spec.name!r} takes no --{shown}; of the drawing options it takes {takes}."
+            )
     for name in BINDS:
         if getattr(options, name) and name not in used:
             takes = listing(f"--{_option(n)}" for n in BINDS if n in used)

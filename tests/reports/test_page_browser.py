@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from teachmatters.reports.builtin.specs import REPORTS
@@ -55,7 +56,7 @@ class Visit:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector("#knn .main-svg")
+        self.page.wait_for_selector("#knn .chart")
 
 
 @pytest.fixture
@@ -66,8 +67,9 @@ def visit(browser: Any, file: Path) -> Iterator[Visit]:
 
 
 def test_it_draws_and_asks_for_nothing(visit: Visit, file: Path) -> None:
-    assert visit.page.locator("#knn .scatterlayer .trace").count() == 3
-    assert visit.page.locator("#cka .heatmaplayer image").count() == 1
+    assert visit.page.locator("#knn .series .line").count() == 3
+    assert visit.page.locator("#cka .chart .cell").count() == 4
+    assert visit.page.locator("#best-layers .chart .dot").count() == 3
     assert [url for url in visit.requests if not url.startswith("data:")] == [file.as_uri()]
     assert visit.complaints == []
 
@@ -109,10 +111,24 @@ def test_numbers_sort_as_numbers(visit: Visit) -> None:
 def test_a_point_says_what_it_is(visit: Visit) -> None:
     chart = visit.page.locator("#knn .chart").first
     chart.scroll_into_view_if_needed()
-    point = chart.locator(".points path").first.bounding_box()
+    point = chart.locator(".dot").first.bounding_box()
     visit.page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    visit.page.wait_for_selector("#knn .hovertext")
-    assert "layer 1" in (visit.page.locator("#knn .hovertext").first.text_content() or "")
+    assert "layer 1: " in visit.page.locator(".tip").inner_text()
+    assert chart.locator(".series.faint").count() == 2, "its line stands out"
+
+
+def test_lines_are_where_the_numbers_are(visit: Visit) -> None:
+    """Heights on the chart are a straight function of the values, and of the labels of the axis."""
+    chart = visit.page.locator("#knn .chart").first
+    places = [float(dot.get_attribute("cy")) for dot in chart.locator(".dot").all()]
+    texts = visit.page.evaluate("[...document.querySelectorAll('#knn .chart')][0].querySelectorAll('.end').length")
+    axis = [
+        (float(label.inner_html()), float(label.get_attribute("y")) - 4) for label in chart.locator("text.end").all()
+    ]
+    assert texts == len(axis) > 2
+    slope, start = np.polyfit([value for value, _ in axis], [place for _, place in axis], 1)
+    values = [10.0, 20.0, 11.0, 20.0, 12.0, 20.0]
+    assert sorted(places) == pytest.approx(sorted(start + slope * value for value in values), abs=0.01)
 
 
 def test_another_pair_can_be_chosen(visit: Visit) -> None:
@@ -120,7 +136,7 @@ def test_another_pair_can_be_chosen(visit: Visit) -> None:
     assert picker.locator("option").count() == 9
     picker.select_option("0")
     first = picker.locator("option").first.inner_text()
-    assert visit.page.locator("#cka .xtitle").text_content() == f"{first.split(' and ')[1]}, layer"
+    assert f"{first.split(' and ')[1]}, layer" in (visit.page.locator("#cka .chart").text_content() or "")
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
@@ -132,6 +148,6 @@ def test_it_fits_and_follows_the_readers_colours(
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
-    font = opened.page.evaluate("document.querySelector('#knn .gtitle').style.fill")
+    font = opened.page.evaluate("getComputedStyle(document.querySelector('#knn .chart .head')).fill")
     assert (font == "rgb(27, 31, 36)") == (scheme == "light")
     opened.context.close()

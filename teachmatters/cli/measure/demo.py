@@ -1,22 +1,26 @@
-"""``tm demo``: every analysis and every report on bundled data, offline."""
+"""``tm demo``: seven bundled models side by side, a page of findings and an explorer, offline."""
 
 from __future__ import annotations
 
-from collections.abc import Set
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from teachmatters.cli import options, output
+from teachmatters.cli.measure.explorer import explorer_page
 from teachmatters.cli.measure.outcomes import show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import TeachMattersError
 
-HELP = """Run the paper in miniature: seven models that differ in supervision alone, and every report.
+if TYPE_CHECKING:
+    import pandas as pd
 
-The models and the data set are bundled, so the demo runs offline; it takes two to three minutes on two cores. Numbers
-that are already in the demo's store are reused.
+HELP = """Run the paper in miniature: seven models that differ in supervision alone.
+
+Measures how they attend, what they represent and what their features are useful for, on bundled images and offline. It
+writes a figure, a page with all results (report.html) and an explorer of attention (explorer.html). Numbers that are
+already in the demo's store are reused.
 
 Examples:
 
@@ -26,71 +30,114 @@ Examples:
 """
 
 MODELS = "mini-*"
-SUITES = ("how", "what", "why")
+# Each of the paper's three questions, without the analyses that take longest: videos, retrieval, clusters of objects.
+METRICS = ("attention", "attention-iou", "cka", "residual", "clustering", "knn", "keypoints")
 # Images, queries, pairs and videos: enough for the curves to differ, few enough to wait for.
 LIMIT = 120
 GALLERY = 240
-PRINTED = "best-layers"
+FIRST = ("knn-top1", "attn-distance")
+HEADLINE, TASKS = "best-layers", ("knn-top1", "pck-0.10", "purity-cls")
+EXPLORED, IMAGES = ("mini-supervised", "mini-dino", "mini-mae", "mini-beit"), 3
+TITLE = "What supervision teaches: seven small vision transformers"
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the store and the figures.")] = Path(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the store, figure and pages.")] = Path(
         "build/demo"
     ),
 ) -> None:
-    """Run every analysis on the bundled models and data, and draw every report."""
+    """Compare the bundled models, and write a figure, a page and an explorer."""
     from teachmatters.runner.requests import AnalyzeRequest
     from teachmatters.runner.session.analyze import analyze
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        (out / "images").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TeachMattersError(f"--out {out}: {error.strerror}; name a folder that can be made") from error
     path = out / "results.db"
     request = AnalyzeRequest(
-        models=[MODELS], metrics=SUITES, db=path, limit=LIMIT, parameters=[f"train={GALLERY}"], data=["scenes"]
+        models=[MODELS], metrics=METRICS, db=path, limit=LIMIT, parameters=[f"train={GALLERY}"], data=["scenes"]
     )
     with output.progress() as display:
         outcomes = analyze(request, display)
     show_outcomes(outcomes, path)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
-    figures = _draw(path, out, {metric for outcome in outcomes for metric in outcome.metrics})
-    output.say(f"\nThe store:     {path}")
-    output.say("The figures:   " + "\n               ".join(str(figure) for figure in figures))
+    figure = draw_first(path, out / "first.png")
+    best = headline(path)
+    page, explorer = write_page(path, out / "report.html"), write_explorer(out)
+    output.emit(best)
     output.say(
+        f"\nLook first:   {figure} (k-NN and attention distance, layer by layer)\n"
+        f"All results:  {page}\n"
+        f"Explorer:     {explorer} (click a patch: where does it attend?)\n"
+        f"The store:    {path}\n"
         "\nTry next:\n"
-        f"  tm report knn --db {path}\n"
-        f"  tm report heads --db {path}\n"
-        f"  tm query 'SELECT model, layer, metric, value FROM results' --limit 5 --db {path}\n"
-        "  tm datasets scenes --preview scenes.png\n"
-        "  tm models"
+        f"  tm report aligned-maps --model mini-mae --db {path} --plot maps.png\n"
+        f"  tm report compare --model mini-clip --model mini-dino --db {path}\n"
+        "  tm visualize IMAGE.jpg --model mini-dino --html mine.html"
     )
 
 
-def _draw(path: Path, out: Path, measured: Set[str]) -> list[Path]:
-    """Draw every report whose own metrics include a measured one, print one report, and return the files."""
+def draw_first(path: Path, file: Path) -> Path:
+    """Draw the curves that differ most between the models: k-NN and attention distance."""
     from teachmatters.registry import load
     from teachmatters.reports.figures import plots
     from teachmatters.reports.options import Options
     from teachmatters.reports.run import run_report
 
-    figures: list[Path] = []
-    printed = ""
-    specs = [spec for spec in load().reports.values() if measured & set(spec.metrics)]
+    plots.save(run_report(load().report("metric"), path, Options(metrics=FIRST)).figure(), file)
+    return file
+
+
+def headline(path: Path) -> str:
+    """Return the best layer of each model on some tasks; with -v also intervals and tied layers."""
+    from teachmatters.registry import load
+    from teachmatters.reports.builtin.best_layers import LABELS, STAYS, SURE, TIED
+    from teachmatters.reports.options import Options
+    from teachmatters.reports.run import run_report
+
+    report = run_report(load().report(HEADLINE), path, Options(metrics=TASKS))
+    if output.level >= output.VERBOSE:
+        return report_text(report, "table")
+    table: pd.DataFrame = report.table
+    kept = [nth for nth, name in enumerate(table["model"]) if name not in (SURE, TIED, STAYS)]
+    bold = {(kept.index(nth), column) for nth, column in table.attrs["bold"] if nth in kept}
+    text = output.render(list(table.columns), table.iloc[kept].to_numpy().tolist(), "table", bold, LABELS)
+    return f"Best score of each model (best layer)\n\n{text}"
+
+
+def write_page(path: Path, file: Path) -> Path:
+    """Write the page of all reports."""
+    from teachmatters.registry import load
+    from teachmatters.reports.options import Options
+    from teachmatters.reports.page.build import PageText, build, count
+
+    specs = list(load().reports.values())
     with output.progress() as display:
-        display.begin("drawing", len(specs))
-        for spec in specs:
-            report = run_report(spec, path, Options())
-            if spec.name == PRINTED:
-                printed = report_text(report, "table")
-            figure = out / f"{spec.name}.png"
-            plots.save(report.figure(), figure)
-            figures.append(figure)
-            display.advance(1)
+        display.begin("drawing", count(specs))
+        text = build(path, specs, Options(), lambda: display.advance(1), PageText(title=TITLE))
         display.finish()
-    output.emit(f"\n{PRINTED}\n\n{printed}")
-    return figures
+    output.write_file(file, text)
+    return file
+
+
+def write_explorer(out: Path) -> Path:
+    """Write the explorer of some bundled images."""
+    from teachmatters.registry import load
+    from teachmatters.runner.plan.datasets import items_of, open_dataset
+    from teachmatters.runner.plan.parameters import effective
+    from teachmatters.runner.visualize.request import VisualizeRequest
+
+    spec = load().dataset("scenes")
+    opened = open_dataset(spec, None, effective(spec, "", {}), seed=0)
+    files = []
+    for nth, item in enumerate(items_of(opened, "images", ("all",), IMAGES)["all"], start=1):
+        files.append(out / "images" / f"scene-{nth}.png")
+        opened.dataset.image(item).save(files[-1])
+    text, _ = explorer_page(VisualizeRequest(images=files, models=EXPLORED))
+    output.write_file(out / "explorer.html", text)
+    return out / "explorer.html"
 
 
 app = options.single(demo, HELP)

@@ -14,11 +14,13 @@ from teachmatters.cli.browser import open_file
 from teachmatters.cli.completion import complete_reports
 from teachmatters.cli.results.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
+from teachmatters.reports.options import DRAWING
 from teachmatters.reports.tables import formats
 
 if TYPE_CHECKING:
     from teachmatters.api import ReportSpec
     from teachmatters.reports.options import Options
+    from teachmatters.reports.page.build import PageText
     from teachmatters.reports.run import Report
 
 HELP = """Show results from the store as a table or a figure. Without NAME: list the reports.
@@ -52,13 +54,34 @@ def report(
     layers: options.LayersOption = None,
     heads: options.HeadsOption = None,
     by: Annotated[
-        Literal["supervision", "step"] | None,
-        typer.Option("--by", help="One panel per supervision, or training steps on the x-axis (models RUN@STEP)."),
+        Literal["supervision", "step", "head"] | None,
+        typer.Option(
+            "--by",
+            help="supervision: a panel each, on one scale. step: steps on the x-axis (models RUN@STEP). head: a "
+            "point per head.",
+        ),
+    ] = None,
+    pool: Annotated[
+        bool, typer.Option("--pool", help="With --by supervision: a line each, the mean of its models.")
+    ] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort the heads of each layer by value.")] = False,
+    scale: Annotated[
+        Literal["own", "shared"] | None, typer.Option("--scale", help="Colours of maps. Default: shared by all maps.")
+    ] = None,
+    zoom: Annotated[
+        int | None, typer.Option("--zoom", metavar="N", help="Show N patches around the query. Default: 5.")
     ] = None,
     style: options.ReportFormatOption = "table",
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure into a .png, .pdf or .svg file.")
     ] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The title of the page.")] = None,
+    note: Annotated[
+        Path | None, typer.Option("--note", metavar="FILE.md", help="Notes to show below the title of the page.")
+    ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="A page of findings and figures, with few tables and no SQL.")
+    ] = False,
     out: options.OutOption = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="best-layers for a paper: scores with layer; caption and label.")
@@ -75,9 +98,15 @@ def report(
     from teachmatters import registry
 
     known = registry.load()
+    if zoom is not None:
+        options.at_least(zoom, 1, "--zoom")
     asked = replace(
         _options(metric, model, data, setting, (layers, heads)),
         by=by or "",
+        pool=pool,
+        sort=sort,
+        scale=scale or "",
+        zoom=zoom or 0,
         plain=plain,
         intervals=intervals,
         names=_names(name_ or []),
@@ -89,15 +118,19 @@ def report(
         "--intervals": intervals,
         "--name": bool(name_),
     }
+    of_page = {"--title": title is not None, "--note": note is not None, "--short": short}
     if name is None:
-        _refuse_without_name(asked, drawn | {"--out": out is not None, "--open": open_})
+        _refuse_without_name(asked, {**drawn, **of_page, "--out": out is not None, "--open": open_})
         _list(list(known.reports.values()), style)
         return
     if name == "page":
-        target = write_page(db, asked, out, drawn | {"--format": style != "table", "--by": by is not None})
+        drawn |= {"--format": style != "table"} | {f"--{each}": bool(getattr(asked, each)) for each in DRAWING}
+        target = write_page(db, asked, out, drawn, _page_text(title, note, short=short))
         if open_:
             _open(target)
         return
+    if used := [option for option, given in of_page.items() if given]:
+        raise TeachMattersError(f"report {name!r} takes no {listing(used)}; report page does.")
     spec = known.report(name)
     options.check_target(plot, "--plot", FIGURE_SUFFIXES)
     options.check_target(out, "--out")
@@ -129,6 +162,13 @@ def _names(given: list[str]) -> dict[str, str]:
         if not label or not shown:
             raise typer.BadParameter(f"{text!r} is not of the form MODEL=TEXT.", param_hint="--name")
     return {label: shown for label, _, shown in parts}
+
+
+def _page_text(title: str | None, note: Path | None, *, short: bool) -> PageText:
+    from teachmatters.reports.page.build import PageText
+    from teachmatters.reports.page.notes import read_note
+
+    return PageText(title=title or "", note=read_note(note) if note else "", short=short)
 
 
 def _options(
@@ -190,7 +230,8 @@ def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
         TeachMattersError: such an option was given.
     """
     chosen: dict[str, object] = {"--metric": asked.metrics, "--model": asked.models, "--data": asked.data}
-    chosen |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads, "--by": asked.by}
+    chosen |= {"--setting": asked.setting, "--layers": asked.layers, "--heads": asked.heads}
+    chosen |= {f"--{name}": getattr(asked, name) for name in DRAWING}
     if used := [option for option, value in {**chosen, **others}.items() if value]:
         raise TeachMattersError(
             f"{listing(used)} without the name of a report: write 'tm report NAME {used[0]} ...'; "

@@ -10,11 +10,12 @@ from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:
     from teachmatters.reports.options import Options
+    from teachmatters.reports.page.build import PageText
 
 DEFAULT = Path("report.html")
 
 
-def write_page(db: str | None, asked: Options, out: Path | None, others: dict[str, bool]) -> Path:
+def write_page(db: str | None, asked: Options, out: Path | None, others: dict[str, bool], text: PageText) -> Path:
     """Write all reports as one HTML page; return the file.
 
     Args:
@@ -22,6 +23,7 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
         asked: models, data sets and setting.
         out: the file.
         others: options that a page does not take; True for those on the command line.
+        text: title, note and length.
 
     Raises:
         TeachMattersError: an option does not apply, there is nothing to show, or the file cannot be written.
@@ -34,7 +36,8 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
     if refused:
         name = listing("--metric" if option == "--metrics" else option for option in refused)
         raise TeachMattersError(
-            f"report {NAME!r} takes no {name}; it takes --model, --data, --setting, --out and --open."
+            f"report {NAME!r} takes no {name}; it takes --model, --data, --setting, --title, --note, --short, "
+            "--out and --open."
         )
     target = out or DEFAULT
     options.check_target(target, "--out", (".html", ".htm"))
@@ -42,6 +45,6 @@ def write_page(db: str | None, asked: Options, out: Path | None, others: dict[st
     specs = list(registry.load().reports.values())
     with output.progress() as display:
         display.begin("drawing", count(specs))
-        text = build(path, specs, asked, lambda: display.advance(1))
-    output.write_file(target, text)
+        page = build(path, specs, asked, lambda: display.advance(1), text)
+    output.write_file(target, page)
     return target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions
+from teachmatters.reports import supervisions, titles
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
@@ -60,6 +60,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
     every = frames.records(rows)
     looks, tasks = style.looks(every), _tasks(every, options)
+    shown = titles.display_names(every)
     names = list(looks)[::-1]
     height = 1.0 + 0.3 * len(names)
     figure, axes = plots.panels(len(tasks), columns=COLUMNS, size=(3.2, height))
@@ -69,7 +70,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     for nth, (ax, scores) in enumerate(zip(axes, tasks.values(), strict=True)):
         ax.set_title(plots.label(_title(next(iter(scores.values())), every, options), longest=48))
         ax.set_yticks(
-            range(len(names)), [plots.label(name) for name in names] if nth % COLUMNS == 0 else [""] * len(names)
+            range(len(names)), [plots.label(shown[name]) for name in names] if nth % COLUMNS == 0 else [""] * len(names)
         )
         ax.set_ylim(-0.6, len(names) - 0.4)
         for level, name in enumerate(names):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
-from teachmatters.reports.figures.layer_lines import draw_panel, split
+from teachmatters.reports.figures.layer_lines import band_key, draw_panel, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -25,20 +25,20 @@ def draw(every: list[Row], options: Options) -> Figure:
     from teachmatters.reports.figures import plots
 
     metrics = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
-    looks, ways = style.looks(every), _ways(every)
+    looks, found = style.looks(every), ways(every)
     differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(every)]
-    figure, axes = plots.panels(len(metrics) * len(ways), columns=len(ways), size=(2.5, 2.3))
+    figure, axes = plots.panels(len(metrics) * len(found), columns=len(found), size=(1.9, 2.1))
     for nth, metric in enumerate(metrics):
         facts = options.of(metric[0]["metric"])
-        line = axes[nth * len(ways) : (nth + 1) * len(ways)]
-        for ax, (key, title) in zip(line, ways.items(), strict=True):
-            draw_panel(ax, [row for row in metric if _way(row) == key], looks, plots.same_depth(every))
+        line = axes[nth * len(found) : (nth + 1) * len(found)]
+        for ax, (key, title) in zip(line, found.items(), strict=True):
+            draw_panel(ax, [row for row in metric if way(row) == key], looks, plots.same_depth(every))
             ax.set_title(plots.label(title) if nth == 0 else "")
         _share(line)
         name = " / ".join([captions.named(facts), *frames.parts(metric[0], differ)])
         line[0].set_ylabel(plots.label(name, longest=44))
-    plots.layer_axis(axes, every, plots.bottom(axes, columns=len(ways)))
-    plots.legend(figure, looks)
+    plots.layer_axis(axes, every, plots.bottom(axes, columns=len(found)))
+    plots.legend(figure, looks, band_key(every))
     return figure
 
 
@@ -52,13 +52,14 @@ def _share(line: Sequence[Axes]) -> None:
         ax.tick_params(labelleft=ax is line[0])
 
 
-def _way(row: Row) -> str:
+def way(row: Row) -> str:
+    """Return the standard term for a model's supervision."""
     return supervisions.training(row["family"], row["supervision"])
 
 
-def _ways(every: list[Row]) -> dict[str, str]:
+def ways(every: list[Row]) -> dict[str, str]:
     """Return the title of each supervision, in legend order."""
     found: dict[str, str] = {}
     for row in sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order):
-        found.setdefault(_way(row), TITLES.get(_way(row), _way(row)))
+        found.setdefault(way(row), TITLES.get(way(row), way(row)))
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions
+from teachmatters.reports import supervisions, titles
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -51,12 +52,13 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     pairs = _asked(models, options)
     if pairs or len(models) == 1:
         first, second = pairs[0] if pairs else (models[0], models[0])
-        return _pair([row for row in every if (row["model"], row["other_model"]) == (first, second)], options)
+        shown = titles.display_names(every)
+        return _pair([row for row in every if (row["model"], row["other_model"]) == (first, second)], options, shown)
     shown = min({row["metric"] for row in every}, key=options.metrics.index)
     return _grid([row for row in every if row["metric"] == shown], models, options)
 
 
-def _pair(every: Rows, options: Options) -> Figure:
+def _pair(every: Rows, options: Options, shown: Mapping[str, str]) -> Figure:
     from teachmatters.reports.figures import plots
 
     metrics = sorted({row["metric"] for row in every}, key=options.metrics.index)
@@ -65,8 +67,8 @@ def _pair(every: Rows, options: Options) -> Figure:
         square = [row for row in every if row["metric"] == name]
         image = _square(ax, square, _limits(square))
         ax.set_title(_title(name, options))
-        ax.set_xlabel(plots.label(f"Layer of {square[0]['other_model']}"))
-        ax.set_ylabel(plots.label(f"Layer of {square[0]['model']}"))
+        ax.set_xlabel(plots.label(f"Layer of {shown[square[0]['other_model']]}"))
+        ax.set_ylabel(plots.label(f"Layer of {shown[square[0]['model']]}"))
         figure.colorbar(image, ax=ax, shrink=0.85)
     return figure
 
@@ -77,7 +79,7 @@ def _grid(every: Rows, models: list[str], options: Options) -> Figure:
 
     from teachmatters.reports.figures import plots
 
-    side = CELL * len(models)
+    shown, side = titles.display_names(every), CELL * len(models)
     figure = Canvas(figsize=(side + 1.5, side + 0.7), layout="constrained")
     axes = figure.subplots(len(models), len(models), squeeze=False)
     image, limits = None, _limits(every)
@@ -90,8 +92,8 @@ def _grid(every: Rows, models: list[str], options: Options) -> Figure:
                 ax.set_axis_off()
             ax.tick_params(labelbottom=first == models[-1], labelleft=second == models[0])
     for place, name in enumerate(models):
-        axes[0, place].set_title(plots.label(name, longest=20))
-        axes[place, 0].set_ylabel(plots.label(name, longest=20))
+        axes[0, place].set_title(plots.label(shown[name], longest=20))
+        axes[place, 0].set_ylabel(plots.label(shown[name], longest=20))
     figure.supxlabel("Layer", fontsize="medium")
     if image is not None:
         figure.colorbar(image, ax=list(axes.flat), shrink=0.6, label=_title(every[0]["metric"], options))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions
+from teachmatters.reports import supervisions, titles
 from teachmatters.reports.builtin.cka import EXACT
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
@@ -33,7 +33,13 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
         for first in models
     ]
     table = pd.DataFrame(lines, columns=["metric", "model", *models])
-    table.attrs["labels"] = 2
+    cells = [values.get((first, second)) for values in metrics.values() for first in models for second in models]
+    tints = {
+        (place // len(models), 2 + place % len(models)): max(0.0, value)
+        for place, value in enumerate(cells)
+        if value is not None
+    }
+    table.attrs.update(labels=2, tints=tints)
     return table
 
 
@@ -44,7 +50,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     models, metrics = _read(rows, options)
     side = max(2.2, CELL * len(models)) + 0.4
     figure, axes = plots.panels(len(metrics), columns=3, size=(side, side), share=False)
-    names = [plots.label(name, longest=LONGEST) for name in models]
+    shown = titles.display_names(frames.records(rows))
+    names = [plots.label(shown[name], longest=LONGEST) for name in models]
     room, lines = 0.07 * max(map(len, names)), -(-len(axes) // 3)
     figure.set_size_inches(len(axes[:3]) * side + room + 1.0, lines * (side + room) + 0.3)
     # Squares leave part of their panels empty; the plain layout would use it for labels.

@@ -10,7 +10,6 @@ from teachmatters.reports.tables import frames
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Rows = list[dict[str, Any]]
@@ -18,7 +17,7 @@ Rows = list[dict[str, Any]]
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """Draw purity, NMI and ARI in rows, each row on one axis, with one line per model."""
-    from teachmatters.reports.figures import plots
+    from teachmatters.reports.figures import layer_lines, plots
 
     every = frames.records(rows)
     scores, places = _rows_and_columns(every, options)
@@ -28,9 +27,10 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     for number, ax in enumerate(axes):
         side_by_side = [row for row in every if _score(row) == scores[number // len(places)]]
         panel = [row for row in side_by_side if _place(row) == places[number % len(places)]]
-        ax.set_ylim(_limits([row["value"] for row in side_by_side]))
+        layer_lines.fit(ax, [row["value"] for row in side_by_side], options.of(side_by_side[0]["metric"]))
         ax.set_visible(bool(panel))
-        _lines(ax, panel, looks, plots.same_depth(every))
+        for line in layer_lines.split(panel, ("model",)):
+            layer_lines.draw_line(ax, line, looks[line[0]["model"]], plots.same_depth(every))
         for row in panel[:1]:
             facts = options.of(row["metric"])
             title = " / ".join([facts.title or facts.name, *([row["dataset"]] if several else [])])
@@ -55,19 +55,3 @@ def _rows_and_columns(every: Rows, options: Options) -> tuple[list[str], list[tu
     ranked = sorted(every, key=lambda row: order.get(row["metric"], len(order)))
     by_data = sorted(ranked, key=lambda row: (row["dataset"], row["split"]))
     return list(dict.fromkeys(map(_score, ranked))), list(dict.fromkeys(map(_place, by_data)))
-
-
-def _limits(values: list[float]) -> tuple[float, float]:
-    """Return axis limits from 0, or from a little below the smallest value if it is negative, as ARI may be."""
-    low, high = min(0.0, *values), max(0.05, *values)
-    margin = 0.06 * (high - low)
-    return low - margin if low < 0 else low, high + margin
-
-
-def _lines(ax: Axes, panel: Rows, looks: dict[str, style.Look], by_number: bool) -> None:
-    from teachmatters.reports.figures.plots import position
-
-    for model, look in looks.items():
-        line = sorted((row for row in panel if row["model"] == model), key=lambda row: int(row["layer"]))
-        x = [position(row, by_number) for row in line]
-        ax.plot(x, [row["value"] for row in line], color=look.colour, linestyle=look.line, marker=look.marker)

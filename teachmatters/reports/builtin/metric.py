@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports.builtin import by_step, by_supervision
+from teachmatters.reports.builtin import by_step, by_supervision, pooled
 from teachmatters.reports.figures import style
-from teachmatters.reports.figures.layer_lines import draw_panel, split
+from teachmatters.reports.figures.layer_lines import band_key, draw_panel, drawn_values, fit, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -31,6 +31,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         from teachmatters.reports.figures import squares
 
         return squares.draw(every, options)
+    if options.pool:
+        return pooled.draw(every, options)
     if options.by:
         return by_supervision.draw(every, options)
     return _lines(every, options)
@@ -46,13 +48,10 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
     for ax, panel in zip(axes, groups, strict=True):
         draw_panel(ax, panel, looks, plots.same_depth(every))
         facts = options.of(panel[0]["metric"])
+        fit(ax, drawn_values(panel), facts)
         title = " / ".join([facts.title or facts.name, *frames.parts(panel[0], differ)])
         ax.set_title(plots.label(title, longest=44))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
-        if not any(row["value"] for row in panel):
-            # A line at 0 alone would get an axis of a few hundredths.
-            top = facts.upper or 1.0
-            ax.set_ylim(-0.05 * top, top)
     plots.layer_axis(axes, every, plots.bottom(axes, columns=3))
-    plots.legend(figure, looks)
+    plots.legend(figure, looks, band_key(every))
     return figure

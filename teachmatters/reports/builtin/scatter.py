@@ -1,4 +1,4 @@
-"""Two metrics against each other: one point per layer of each model."""
+"""Two metrics against each other: one point per layer, or per head, of each model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PANEL = ("other_metric", "dataset", "split", "other_dataset")
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """Return layers by models with both numbers in a cell, one block of rows per pair of metrics."""
+    """Return layers (and heads) by models with both numbers in a cell, one block of rows per pair of metrics."""
     import pandas as pd
 
     every = frames.records(rows)
@@ -27,17 +27,22 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     several = len({_place(row, side) for row in every for side in SIDES}) > 1
     lines = []
     for points in panels:
-        found = {(row["model"], row["layer"]): row for row in reversed(points)}
-        for layer in sorted({row["layer"] for row in points}):
-            cells = (_cell(found.get((model, layer))) for model in models)
-            lines.append([_title(points, several), str(layer), *cells])
-    shown = pd.DataFrame(lines, columns=["metrics", "layer", *models])
-    shown.attrs["labels"] = 2
+        found = {(row["model"], row["layer"], row["head"]): row for row in reversed(points)}
+        for layer, head in sorted({(row["layer"], row["head"]) for row in points}, key=lambda p: (p[0], p[1] or 0)):
+            cells = (_cell(found.get((model, layer, head))) for model in models)
+            lines.append([_title(points, several), str(layer), str(head or ""), *cells])
+    shown = pd.DataFrame(lines, columns=["metrics", "layer", "head", *models])
+    by_head = options.by == "head"
+    shown = shown if by_head else shown.drop(columns="head")
+    shown.attrs["labels"] = 2 + by_head
     return shown
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Draw one panel per pair of metrics; a line joins a model's layers, the first and last are numbered."""
+    """Draw one panel per pair of metrics; a line joins a model's layers, the first and last are numbered.
+
+    With ``--by head`` a point is a head, and larger in deeper layers.
+    """
     from teachmatters.reports.figures import plots
 
     every = frames.records(rows)
@@ -46,7 +51,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     figure, axes = plots.panels(len(panels), columns=3, size=(3.4, 3.0), share=False)
     for ax, points in zip(axes, panels, strict=True):
         for model, look in looks.items():
-            _path(ax, [row for row in points if row["model"] == model], look)
+            (_cloud if options.by == "head" else _path)(ax, [row for row in points if row["model"] == model], look)
         ax.set_xlabel(plots.label(_axis(points[0], "", options, several), longest=44))
         ax.set_ylabel(plots.label(_axis(points[0], "other_", options, several), longest=44))
         ax.margins(0.08)
@@ -64,6 +69,14 @@ def _path(ax: Axes, points: Points, look: style.Look) -> None:
             str(row["layer"]), (row["value"], row["other_value"]), xytext=(4, 3), textcoords="offset points",
             fontsize=7, color=look.colour,
         )  # fmt: skip
+
+
+def _cloud(ax: Axes, points: Points, look: style.Look) -> None:
+    """Draw one point per head; deeper layers are larger."""
+    depth = max((row["layer"] for row in points), default=1)
+    sizes = [4 + 22 * row["layer"] / depth for row in points]
+    x, y = ([row[name] for row in points] for name in ("value", "other_value"))
+    ax.scatter(x, y, s=sizes, color=look.colour, marker=look.marker, alpha=0.55, linewidths=0)
 
 
 def _panels(every: Points) -> list[Points]:

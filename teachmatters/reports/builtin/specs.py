@@ -34,7 +34,7 @@ TASKS = (
     ("retrieval", "retrieval over the layers: mAP, easy, medium and hard", ("map-easy", "map-medium", "map-hard")),
     ("dense", "segmentation over the layers: nearest patches, ridge", ("dense-knn-miou", "dense-ridge-miou")),
     ("video", "video segmentation over the layers: J&F, J and F", ("davis-jf", "davis-j", "davis-f")),
-    ("keypoints", "keypoints over the layers: PCK by both protocols", ("pck-0.10", "pck-0.05", "pck-0.01")),
+    ("keypoints", "keypoints over the layers: PCK at 0.10 and 0.05, by both protocols", ("pck-0.10", "pck-0.05")),
 )
 
 REPORTS = (
@@ -44,22 +44,23 @@ REPORTS = (
         sql="teachmatters.reports.builtin:sql/metric.sql",
         table="teachmatters.reports.builtin.metric:table",
         draw="teachmatters.reports.builtin.metric:draw",
-        by=True,
+        takes=("by-supervision", "by-step", "pool"),
     ),
     ReportSpec(
         name="attention-distance",
         summary="attention distance: each head and the mean of each layer",
         sql="teachmatters.reports.builtin:sql/attention_distance.sql",
-        table="teachmatters.reports.builtin.attention_distance:table",
-        draw="teachmatters.reports.builtin.attention_distance:draw",
+        table="teachmatters.reports.builtin.attention.attention_distance:table",
+        draw="teachmatters.reports.builtin.attention.attention_distance:draw",
         metrics=("attn-distance",),
+        single_data_set=True,
     ),
     ReportSpec(
         name="attention-iou",
         summary="how well attention covers objects, and by chance: best head and mean, class token and patches",
         sql="teachmatters.reports.builtin:sql/attention_iou.sql",
         table="teachmatters.reports.builtin.metric:table",
-        draw="teachmatters.reports.builtin.attention_iou:draw",
+        draw="teachmatters.reports.builtin.attention.attention_iou:draw",
         metrics=tuple(f"attn-iou-{query}{way}" for way in ("-best", "", "-chance") for query in IOU_QUERIES),
     ),
     ReportSpec(
@@ -107,6 +108,7 @@ REPORTS = (
         draw="teachmatters.reports.builtin.scatter:draw",
         metrics=("attn-distance", "knn-top1", "purity-object", "davis-jf"),
         least=2,
+        takes=("by-head",),
     ),
     ReportSpec(
         name="cka",
@@ -129,7 +131,7 @@ REPORTS = (
         summary="skip connections and branches: CKA and norm ratios over the layers",
         sql="teachmatters.reports.builtin:sql/residual.sql",
         table="teachmatters.reports.builtin.metric:table",
-        draw="teachmatters.reports.builtin.metric:draw",
+        draw="teachmatters.reports.builtin.residual:draw",
         metrics=RESIDUAL_METRICS,
     ),
     *(
@@ -148,11 +150,22 @@ REPORTS = (
     ),
     ReportSpec(
         name="heads",
-        summary="heads by type: counts for each layer, the offset heads, and those near a threshold",
+        summary="heads by type: counts for each layer, offset heads, heads near a threshold; a map of the types",
         sql="teachmatters.reports.builtin:sql/heads.sql",
-        table="teachmatters.reports.builtin.heads:table",
-        draw="teachmatters.reports.builtin.heads:draw",
+        table="teachmatters.reports.builtin.attention.heads:table",
+        draw="teachmatters.reports.builtin.attention.heads_figure:draw",
         metrics=("attn-head-type",),
+        single_data_set=True,
+    ),
+    ReportSpec(
+        name="layers-heads",
+        summary="any metric of heads as a map: layers by heads, sorted or not",
+        sql="teachmatters.reports.builtin:sql/layers_heads.sql",
+        table="teachmatters.reports.builtin.attention.layers_heads:table",
+        draw="teachmatters.reports.builtin.attention.layers_heads:draw",
+        metrics=("attn-distance",),
+        takes=("sort",),
+        single_data_set=True,
     ),
     *(
         ReportSpec(
@@ -162,7 +175,7 @@ REPORTS = (
             table="teachmatters.reports.builtin.metric:table",
             draw="teachmatters.reports.builtin.metric:draw",
             metrics=metrics,
-            by=True,
+            takes=("by-supervision", "by-step", "pool"),
         )
         for name, summary, metrics in TASKS
     ),
@@ -171,9 +184,12 @@ REPORTS = (
             name=name,
             summary=summary,
             sql="teachmatters.reports.builtin:sql/maps.sql",
-            table="teachmatters.reports.builtin.attention_maps:table",
-            draw="teachmatters.reports.builtin.attention_maps:draw",
+            enrich="teachmatters.reports.builtin.attention.attention_maps:enrich",
+            table="teachmatters.reports.builtin.attention.attention_maps:table",
+            draw="teachmatters.reports.builtin.attention.attention_maps:draw",
             metrics=(metric,),
+            takes=("scale", *(["zoom"] if name == "aligned-maps" else [])),
+            single_data_set=True,
         )
         for name, metric, summary in (
             (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from teachmatters.reports import titles
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
@@ -42,7 +43,13 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     foot = _foot(models, tasks)
     bold |= {(len(tasks), column) for column, is_first in enumerate(_firsts(models, tasks), start=1) if is_first}
     shown = pd.DataFrame([*lines, *foot], columns=["task", *models])
-    shown.attrs.update(bold=bold, labels=1, foot=len(foot), notes=_notes(models, tasks))
+    tints = {
+        (nth, column): _share(task[model])
+        for nth, task in enumerate(tasks.values())
+        for column, model in enumerate(models, start=1)
+        if model in task
+    }
+    shown.attrs.update(bold=bold, labels=1, foot=len(foot), notes=_notes(models, tasks), tints=tints)
     return shown
 
 
@@ -69,6 +76,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports.figures import plots
 
     models, tasks = _read(rows)
+    shown = titles.display_names(frames.records(rows))
     foot = _foot(models, tasks)
     none = [[float("nan")] * len(models)] * len(foot)
     share = np.array([[_share(task.get(model)) for model in models] for task in tasks.values()] + none)
@@ -77,7 +85,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     figure = Figure(figsize=(room + WIDE * len(models) + 0.9, 0.9 + HIGH * len(names)), layout="constrained")
     ax = figure.subplots()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
-    ax.set_xticks(range(len(models)), [plots.label(model) for model in models], fontsize=8)
+    ax.set_xticks(range(len(models)), [plots.label(shown[model]).replace(" ", "\n", 1) for model in models], fontsize=8)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.set_yticks(range(len(names)), names)
     ax.grid(visible=False)

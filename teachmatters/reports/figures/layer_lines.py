@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports.figures import style
+from teachmatters.reports.options import MetricInfo
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 Line = list[dict[str, Any]]
-BANDS = 3  # deviations are shaded for at most that many lines; more would cover each other
+NORMAL = 1.96  # standard errors in half a 95 % interval
+BAND = "95 % interval of the mean"
+FEW = 3  # lines; the intervals of more are lighter, since they cover each other
+ROOM = 0.06  # above and below the numbers, as a share of their range
 
 
 def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
-    """Draw one line per model, and its heads or categories as points."""
+    """Draw one line per model with its interval, and its heads or categories as points."""
     lines = split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
     for line in lines:
-        _line(ax, line, looks[line[0]["model"]], by_number, band=len(lines) <= BANDS)
+        draw_line(ax, line, looks[line[0]["model"]], by_number, shade=0.15 if len(lines) <= FEW else 0.08)
     _points(ax, [row for row in panel if row["head"] is not None or row["category"] is not None], looks, by_number)
 
 
-def _line(ax: Axes, line: Line, look: style.Look, by_number: bool, band: bool) -> None:
+def draw_line(ax: Axes, line: Line, look: style.Look, by_number: bool, shade: float = 0.15) -> None:
+    """Draw a line over the layers; a shade is the 95 % interval of each mean. Noise is a dotted line without marks."""
     from teachmatters.reports.figures.plots import position
 
     line = sorted(line, key=lambda row: row["layer"])
     x = [position(row, by_number) for row in line]
     y = [row["value"] for row in line]
+    if look.is_noise:
+        ax.plot(x, y, color=look.colour, linestyle=":", zorder=1.5)
+        return
     ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker)
-    # The deviation of hits and misses (0 and 100 percent) follows from their share and would only hide the lines.
-    if band and all(row["std"] is not None and row["unit"] != "percent" for row in line):
-        low = [row["value"] - row["std"] for row in line]
-        high = [row["value"] + row["std"] for row in line]
-        ax.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0)
+    ends = [interval(row) for row in line]
+    if len(line) > 1 and all(ends):
+        low, high = zip(*filter(None, ends), strict=True)
+        ax.fill_between(x, low, high, color=look.colour, alpha=shade, linewidth=0)
+
+
+def interval(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the 95 % interval of a mean over units, from their deviation and number; None where these are not known.
+
+    >>> interval({"value": 50.0, "std": 10.0, "n": 100})
+    (48.04, 51.96)
+    """
+    if row.get("std") is None or not row.get("n"):
+        return None
+    half = NORMAL * row["std"] / row["n"] ** 0.5
+    return row["value"] - half, row["value"] + half
+
+
+def band_key(every: Iterable[Mapping[str, Any]]) -> dict[str, Artist]:
+    """Return the legend entry of the intervals; none where no row has one."""
+    from matplotlib.patches import Patch
+
+    has = any(interval(row) for row in every if row.get("head") is None)
+    return {BAND: Patch(color="#555555", alpha=0.2, linewidth=0)} if has else {}
+
+
+def reference(ax: Axes, value: float) -> None:
+    """Draw a line across the panel at a value to compare with, such as that of chance."""
+    ax.axhline(value, color="#555555", linestyle=(0, (4, 2)), linewidth=0.9, zorder=1.2)
+
+
+def drawn_values(panel: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Return the numbers of a panel and the ends of their intervals, which its axis must hold."""
+    return [value for row in panel for value in (row["value"], *(interval(row) or ()))]
+
+
+def fit(ax: Axes, values: Sequence[float], facts: MetricInfo) -> None:
+    """Set the limits of the value axis from the data, with some room; a panel of zeros has the metric's own range."""
+    low, high = min(values), max(values)
+    if low == high == 0:
+        top = facts.upper or 1.0
+        ax.set_ylim(-0.05 * top, top)
+        return
+    room = ROOM * (high - low) or 0.05 * abs(high)
+    ax.set_ylim(low - room, high + room)
 
 
 def _points(ax: Axes, rows: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:

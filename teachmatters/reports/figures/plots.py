@@ -56,9 +56,9 @@ _LOOK: dict[str, Any] = {
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Use our style instead of the user's matplotlibrc, for the duration of a with block."""
-    with context(_LOOK, after_reset=True):
+def look(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Use our style, with some changes, instead of the user's matplotlibrc, for the duration of a with block."""
+    with context({**_LOOK, **(changes or {})}, after_reset=True):
         yield
 
 
@@ -110,13 +110,18 @@ def label(text: str, longest: int = LONGEST) -> str:
     return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
 
 
+def heading(text: str, longest: int = LONGEST) -> str:
+    """Return a title of one or several lines, each as ``label`` makes it."""
+    return "\n".join(label(line, longest) for line in text.splitlines())
+
+
 def caption(figure: Figure, text: str) -> None:
     """Add small print at the top, wrapped to the figure's width; the figure grows by these lines."""
     width, height = figure.get_size_inches()
     letters = int(width * LETTERS)
     lines = textwrap.wrap(label(text, longest=3 * letters), letters, break_on_hyphens=False)
     figure.set_size_inches(width, height + 0.15 * max(0, len(lines) - 1))
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", color="#555555")
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", alpha=0.7)
 
 
 def panels(
@@ -199,12 +204,27 @@ def bottom(axes: Sequence[Axes], columns: int = 4) -> Sequence[Axes]:
     return axes[-min(len(axes), columns) :]
 
 
-def legend(figure: Figure, entries: Mapping[str, Look]) -> None:
-    """Add a legend of the models next to the panels; the figure grows by its width."""
-    handles: list[Artist] = [
-        Line2D([], [], color=one.colour, linestyle=one.line, marker=one.marker) for one in entries.values()
-    ]
-    names = [label(name) for name in entries]
+def legend(figure: Figure, entries: Mapping[str, Look], others: Mapping[str, Artist] | None = None) -> None:
+    """Add a legend of the models, and of other marks by their names, below the panels; the figure grows by it."""
+    handles: dict[str, Artist] = {
+        label(one.title or name, longest=48): Line2D([], [], color=one.colour, linestyle=one.line, marker=one.marker)
+        for name, one in entries.items()
+    }
+    handles |= others or {}
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width + 0.6 + 0.07 * max(map(len, names)), max(height, 0.3 + 0.18 * len(names)))
-    figure.legend(handles, names, loc="outside right upper", handlelength=2.6)
+    columns = max(1, int((width - 0.2) // (0.62 + 0.06 * max(map(len, handles)))))
+    figure.set_size_inches(width, height + 0.1 + 0.19 * math.ceil(len(handles) / columns))
+    names = list(handles)
+    figure.legend(
+        _by_rows(list(handles.values()), columns), _by_rows(names, columns), loc="outside lower center",
+        ncols=columns, handlelength=2.2, columnspacing=1.4,
+    )  # fmt: skip
+
+
+def _by_rows(entries: list[Any], columns: int) -> list[Any]:
+    """Reorder a legend's entries, which matplotlib fills in by column, to be read along rows.
+
+    >>> _by_rows(["a", "b", "c", "d", "e"], 2)
+    ['a', 'c', 'e', 'b', 'd']
+    """
+    return [entry for start in range(columns) for entry in entries[start::columns]]

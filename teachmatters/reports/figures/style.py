@@ -1,4 +1,4 @@
-"""Colours, lines and markers: one colour per supervision, the same in every figure."""
+"""Colours, lines and markers: one colour and marker per supervision, the same in every figure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from teachmatters.reports.supervisions import model_order, training
+from teachmatters.reports.titles import with_supervision
 
 # Okabe and Ito's colours, and three that keep their distance from them for people with any kind of colour vision; what
 # learnt nothing is grey. In the order of SUPERVISIONS.
@@ -29,23 +30,33 @@ OTHERS = ("#000000", "#882255", "#117733", "#8C7A00")
 
 Dashes: TypeAlias = Literal["-", "--", "-.", ":"]
 LINES: tuple[Dashes, ...] = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# One per supervision, in the order of COLOURS, for black and white; then those of OTHERS.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p", "d", "H", "8")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The style of one model: a hex colour, a line style and a marker of matplotlib."""
+    """The style of one model.
+
+    Attributes:
+        colour: a hex colour.
+        line, marker: a line style and a marker of matplotlib.
+        title: the model's display name and its supervision, for legends.
+        is_noise: True for random numbers in place of a model, the paper's chance line.
+    """
 
     colour: str
     line: Dashes
     marker: str
+    title: str = ""
+    is_noise: bool = False
 
 
 def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
     """Return the look of each model, in legend order.
 
-    Models of one supervision share its hue and differ by shade, line and marker; where it is not known, those of one
-    family do.
+    Models of one supervision share its hue and marker and differ by shade and line; where it is not known, those of
+    one family do.
 
     >>> both = looks({"model": f"dino-{size}", "supervision": "self-distillation"} for size in ("s16", "b16"))
     >>> list(both), both["dino-b16"].line, both["dino-s16"].line
@@ -55,12 +66,21 @@ def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
     told = [training(row.get("family"), row.get("supervision")) for row in models]
     keys = [key or f"family {row.get('family')}" for key, row in zip(told, models, strict=True)]
     strange = [key for key in dict.fromkeys(keys) if key not in COLOURS]
-    bases = [COLOURS.get(key) or OTHERS[strange.index(key) % len(OTHERS)] for key in keys]
+    bases = [_base(key, strange) for key in keys]
     found: dict[str, Look] = {}
-    for place, (row, base) in enumerate(zip(models, bases, strict=True)):
-        nth = bases[:place].count(base)
-        found[row["model"]] = Look(shade(base, nth), LINES[nth % len(LINES)], MARKERS[nth % len(MARKERS)])
+    for place, (row, (colour, marker)) in enumerate(zip(models, bases, strict=True)):
+        nth = bases[:place].count((colour, marker))
+        look = shade(colour, nth), LINES[nth % len(LINES)], marker
+        found[row["model"]] = Look(*look, title=with_supervision(row), is_noise=row.get("family") == "noise")
     return found
+
+
+def _base(key: str, strange: list[str]) -> tuple[str, str]:
+    """Return the colour and the marker of a supervision, or of an unknown one by its place among these."""
+    if key in COLOURS:
+        return COLOURS[key], MARKERS[list(COLOURS).index(key)]
+    nth = strange.index(key)
+    return OTHERS[nth % len(OTHERS)], MARKERS[len(COLOURS) + nth % (len(MARKERS) - len(COLOURS))]
 
 
 def shade(colour: str, nth: int) -> str:

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from string import Template
 
 from teachmatters.api import ReportSpec
 from teachmatters.errors import DamagedError, TeachMattersError
+from teachmatters.reports import titles
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
+from teachmatters.reports.page.chart_data import embedded, kind_of
+from teachmatters.reports.page.findings import findings
 from teachmatters.reports.page.runs import Runs
-from teachmatters.reports.page.section import Section, embedded
-from teachmatters.reports.run import run_report
+from teachmatters.reports.page.section import Section, anchor
+from teachmatters.reports.run import Report, run_report
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import query
 
 NAME = "page"
-SUMMARY = "everything there is as one HTML file that works offline: sortable tables, curves with hover, maps, SQL, runs"
+SUMMARY = "everything as one HTML file that works offline: findings, interactive curves, maps, tables, SQL, runs"
 
 CHAPTERS = {
     "Which layer is best": ("best-layers", "summary", "compare", "scatter"),
-    "Why: what the features are of use for": ("knn", "retrieval", "video", "keypoints"),
-    "How they attend": ("attention-distance", "attention-iou", "heads", "attention-maps", "aligned-maps"),
+    "Downstream tasks": ("knn", "retrieval", "video", "keypoints"),
+    "How they attend": (
+        "attention-distance",
+        "attention-iou",
+        "heads",
+        "layers-heads",
+        "attention-maps",
+        "aligned-maps",
+    ),
     "What they represent": ("cka", "cka-last-layer", "residual", "clusters", "parts"),
 }
 MORE = "More"
+FIRST = ("knn", "attention-distance")  # reports whose first curves are next to the findings
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
 """Reports of all pairs of models, and of how many models a page can hold them."""
 
@@ -45,7 +57,28 @@ WHERE run.other_model <> ''
 """
 
 
-def build(path: StoreLocation, specs: Iterable[ReportSpec], options: Options, advance: Callable[[], None]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageText:
+    """The reader's own words, and how much of the page to write.
+
+    Attributes:
+        title: of the page; empty for the name of the store.
+        note: HTML to show below the title.
+        short: True for findings and figures without most tables, queries and runs.
+    """
+
+    title: str = ""
+    note: str = ""
+    short: bool = False
+
+
+def build(
+    path: StoreLocation,
+    specs: Iterable[ReportSpec],
+    options: Options,
+    advance: Callable[[], None],
+    text: PageText | None = None,
+) -> str:
     """The page's HTML.
 
     Args:
@@ -53,11 +86,13 @@ def build(path: StoreLocation, specs: Iterable[ReportSpec], options: Options, ad
         specs: reports to show; those that are about any metric are left out, as they are about none in particular.
         options: models, data sets and setting to show, for every report.
         advance: is called after each report.
+        text: title, note and length.
 
     Raises:
         TeachMattersError: no report has anything to show; the message is the first one's.
     """
-    runs, catalog = Runs(path), read_catalog(path)
+    runs, catalog, text = Runs(path), read_catalog(path), text or PageText()
+    reports: dict[str, Report] = {}
     chapters: dict[str, list[Section]] = {name: [] for name in (*CHAPTERS, MORE)}
     silent: dict[str, TeachMattersError] = {}
     for chapter, spec in _in_order(specs):
@@ -69,11 +104,37 @@ def build(path: StoreLocation, specs: Iterable[ReportSpec], options: Options, ad
         except TeachMattersError as error:
             silent[spec.name] = error
         else:
-            chapters[chapter].append(Section.of(report, runs))
+            reports[spec.name] = report
+            chapters[chapter].append(Section.of(report, runs, short=text.short))
         advance()
     if not any(chapters.values()) and silent:
         raise next(iter(silent.values()))
-    return _page(path, {name: sections for name, sections in chapters.items() if sections}, silent)
+    shown = {name: sections for name, sections in chapters.items() if sections}
+    sections = [section for each in shown.values() for section in each]
+    body = _first_screen(reports) + "".join(_chapter(name, each) for name, each in shown.items())
+    fill = {
+        "title": html.escape(text.title or f"teachmatters: {path.name}"),
+        "facts": _facts(path),
+        "notes": f'<div class="notes">{text.note}</div>' if text.note else "",
+        "contents": "".join(_contents(name, each) for name, each in shown.items()),
+        "body": body + ("" if text.short else _silent(silent, path)),
+        "style": _asset("page.css"),
+        "script": _asset("charts.js") + _asset("page.js") if sections else "",
+        "looks": embedded(_looks(path)),
+    }
+    return Template(_asset("page.html")).substitute(fill)
+
+
+def _first_screen(reports: Mapping[str, Report]) -> str:
+    """Return the findings, and the first curves that they speak of."""
+    items = "".join(
+        f'<li>{html.escape(one.text)} <a href="#{anchor(one.report)}">{html.escape(one.report)}</a></li>'
+        for one in findings(reports)
+    )
+    holder = '<div class="charts" data-kind="lines" data-of="data-{}" data-panels="1" data-plain></div>'
+    curves = [holder.format(anchor(name)) for name in FIRST if name in reports and kind_of(reports[name]) == "lines"]
+    found = f'<div class="findings"><h2>Findings</h2><ul>{items}</ul></div>' if items else ""
+    return found + (f'<div class="first">{"".join(curves)}</div>' if curves else "")
 
 
 def count(specs: Iterable[ReportSpec]) -> int:
@@ -99,21 +160,6 @@ def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
     return placed + [(MORE, spec) for spec in known.values()]
 
 
-def _page(path: StoreLocation, chapters: dict[str, list[Section]], silent: dict[str, TeachMattersError]) -> str:
-    sections = [section for each in chapters.values() for section in each]
-    fill = {
-        "title": html.escape(f"teachmatters: {path.name}"),
-        "facts": _facts(path),
-        "contents": "".join(_contents(name, each) for name, each in chapters.items()),
-        "body": "".join(_chapter(name, each) for name, each in chapters.items()) + _silent(silent, path),
-        "style": _asset("page.css"),
-        "script": _asset("page.js"),
-        "plotly": _plotly() if any(section.draws for section in sections) else "",
-        "looks": embedded(_looks(path)),
-    }
-    return Template(_asset("page.html")).substitute(fill)
-
-
 def _facts(path: StoreLocation) -> str:
     """What the store holds and when this was written."""
     sql = "SELECT count(*), count(DISTINCT model), count(DISTINCT dataset), max(finished_at) FROM runs"
@@ -134,13 +180,17 @@ def _looks(path: StoreLocation) -> dict[str, dict[str, str]]:
         dict(zip(("model", "family", "supervision"), row, strict=True))
         for row in query(path, _MODELS, timeout=TIMEOUT).rows
     ]
-    dashes = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
-    return {name: {"colour": look.colour, "dash": dashes[look.line]} for name, look in style.looks(rows).items()}
+    dashes = {"-": "", "--": "6 4", "-.": "7 3 2 3", ":": "2 3"}
+    names = titles.display_names(rows)
+    return {
+        model: {"colour": look.colour, "dash": dashes[look.line], "title": look.title, "name": names[model]}
+        for model, look in style.looks(rows).items()
+    }
 
 
 def _contents(name: str, sections: Sequence[Section]) -> str:
     items = "".join(f'<li><a href="#{each.anchor}">{html.escape(each.name)}</a></li>' for each in sections)
-    return f"<li>{html.escape(name)}<ul>{items}</ul></li>"
+    return f"<li><b>{html.escape(name)}</b><ul>{items}</ul></li>"
 
 
 def _chapter(name: str, sections: Sequence[Section]) -> str:
@@ -158,10 +208,3 @@ def _silent(silent: dict[str, TeachMattersError], path: StoreLocation) -> str:
 
 def _asset(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    text: str = get_plotlyjs()
-    return text.replace("</script", "<\\/script")

@@ -1,4 +1,4 @@
-"""The walk on bundled data: the commands of the README run it whole, and here is what it must not trip over."""
+"""The demo's own choices, on the results in the repository; the commands of the README run it whole."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from teachmatters.cli import output
 from teachmatters.cli.measure import demo
-from teachmatters.reports.figures import plots
+from teachmatters.registry import load
 
 SHIPPED = Path(__file__).parents[3] / "results.db"
 
 
-def test_reports_of_metrics_that_were_not_measured_are_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Plugins bring reports too, and the demo measures the built-in suites alone."""
-    saved: list[Path] = []
-    monkeypatch.setattr(plots, "save", lambda figure, path: saved.append(path))
-    figures = demo._draw(SHIPPED, tmp_path, {"davis-jf"})
-    assert figures == saved == [tmp_path / f"{name}.png" for name in ("best-layers", "scatter", "video")]
-    assert "mini-supervised" in capsys.readouterr().out
+def test_the_headline_and_the_figure_are_of_what_the_demo_measures() -> None:
+    measured = {metric.name for name in demo.METRICS for metric in load().analyses[name].metrics}
+    assert measured >= {*demo.FIRST, *demo.TASKS}
+
+
+def test_the_headline_has_a_line_for_each_model_and_with_v_the_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = demo.headline(SHIPPED).splitlines()
+    assert sum("mini-" in line for line in lines) == 7
+    assert len(lines) < 15
+    assert "95 %" not in "".join(lines)
+    monkeypatch.setattr(output, "level", output.VERBOSE)
+    assert "95 %" in demo.headline(SHIPPED)

@@ -85,7 +85,7 @@ def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report:
         "Purity / photos",
     ]
     assert [len(ax.texts) for ax in axes] == [6, 1, 1]
-    assert [tick.get_text() for tick in axes[0].get_yticklabels()][-1] == "clip-b16", "the first model is on top"
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()][-1] == "CLIP B/16", "the first model is on top"
     assert {ax.get_xlabel() for ax in axes} == {"Best layer"}
 
 
@@ -100,7 +100,7 @@ def test_depths_that_differ_share_a_relative_axis(tmp_path: Path) -> None:
         record(tmp_path / "r.db", model(label, depth=depth), TOP1, values(TOP1, [1.0, 9.0, *[1.0] * (depth - 2)]))
     (ax,) = run_report(SPEC, tmp_path / "r.db", Options()).figure().axes
     assert ax.get_xlabel() == "Relative depth of the best layer"
-    assert sorted(float(np.asarray(line.get_xdata())[-1]) for line in ax.lines if line.get_marker() == "o") == [
+    assert sorted(float(np.asarray(line.get_xdata())[-1]) for line in ax.lines if line.get_marker() in "^v") == [
         0.25,
         0.5,
     ]

@@ -44,8 +44,8 @@ def test_deviations_are_within_the_scale_and_only_the_first_panel_is_numbered(tm
         record(tmp_path / "r.db", row, DISTANCE, values(DISTANCE, [level, level], std=0.5))
     left, right = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
     assert left.get_ylim() == right.get_ylim()
-    assert left.get_ylim()[0] < -0.3
-    assert left.get_ylim()[1] > 0.8
+    assert left.get_ylim()[0] < 0.2 - 1.96 * 0.5 / 8**0.5
+    assert left.get_ylim()[1] > 0.3 + 1.96 * 0.5 / 8**0.5
     assert [ax.yaxis.get_tick_params()["labelleft"] for ax in (left, right)] == [True, False]
     assert [ax.get_title() for ax in (left, right)] == ["alone", "no training"]
 
@@ -69,3 +69,20 @@ def test_equal_numbers_have_room(tmp_path: Path) -> None:
 def test_a_report_without_lines_refuses(path: Path) -> None:
     with pytest.raises(TeachMattersError, match="'best-layers' takes no --by"):
         run_report(BEST, path, Options(by="supervision"))
+
+
+def test_pooled_lines_are_the_means_of_models_over_relative_depth(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    for label, numbers in (("mae-s16", [10.0, 30.0]), ("mae-b16", [1.0, 2.0, 3.0, 4.0]), ("dino-s16", [5.0, 6.0])):
+        record(path, model(label, depth=len(numbers)), TOP1, values(TOP1, numbers))
+    options = Options(by="supervision", pool=True)
+    figure = run_report(METRIC, path, options).figure()
+    lines = {line.get_color(): line for line in figure.axes[0].lines if line.get_linewidth() == 2}
+    pooled = lines["#CC79A7"]
+    assert np.asarray(pooled.get_xdata()).tolist() == [0.5, 0.75, 1.0]
+    assert np.asarray(pooled.get_ydata()).tolist() == [6.0, 11.5, 17.0]
+    assert len(figure.axes[0].lines) == 4, "two means, and the two models of one of them"
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["self-distillation (1 model)", "masked reconstruction (2 models)"]
+    with pytest.raises(TeachMattersError, match="--by supervision"):
+        run_report(METRIC, path, Options(pool=True))

@@ -59,6 +59,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+SHOWN = {"dino-s16": "DINO S/16", "mae-b16": "MAE B/16", "random-s16": "untrained S/16"}
+
+
 def image(ax: Axes) -> np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]:
     return np.ma.asarray(ax.images[0].get_array())
 
@@ -70,7 +73,7 @@ def test_the_grid_holds_every_pair_with_the_first_models_layers_upwards(pairs: P
         up, right = order[place // 3], order[place % 3]
         expected = [[value(up, y + 1, right, x + 1) for x in range(DEPTHS[right])] for y in range(DEPTHS[up])]
         assert image(ax).tolist() == expected
-    assert [ax.get_title() for ax in figure.axes[:3]] == order
+    assert [ax.get_title() for ax in figure.axes[:3]] == list(SHOWN.values())
     assert {ax.images[0].get_clim() for ax in figure.axes[:9]} == {(0.0, 1.0)}
     assert figure.get_suptitle() == "Data: photos"
 
@@ -80,7 +83,7 @@ def test_two_models_are_one_square_in_the_order_named(pairs: Path) -> None:
         report = run_report(GRID, pairs, Options(models=names))
         ax = report.figure().axes[0]
         assert image(ax).shape == (DEPTHS[names[0]], DEPTHS[names[1]])
-        assert (ax.get_ylabel(), ax.get_xlabel()) == (f"Layer of {names[0]}", f"Layer of {names[1]}")
+        assert (ax.get_ylabel(), ax.get_xlabel()) == tuple(f"Layer of {SHOWN[name]}" for name in names)
         assert image(ax)[1, 0] == value(names[0], 2, names[1], 1)
         assert report.table.to_numpy().tolist()[0][:4] == [*names, "1", f"{value(names[0], 1, names[1], 1):.4f}"]
     alone = run_report(GRID, pairs, Options(models=("mae-b16",))).figure().axes[0]

@@ -15,7 +15,8 @@ UNKNOWN = [{"model": name, "family": f"family {name}", "supervision": ""} for na
 
 def test_no_two_models_look_alike() -> None:
     looks = style.looks(MODELS + UNKNOWN)
-    assert len(looks) == len(set(looks.values())) == len(MODELS + UNKNOWN)
+    seen = {(look.colour, look.line, look.marker) for look in looks.values()}
+    assert len(looks) == len(seen) == len(MODELS + UNKNOWN)
 
 
 def test_models_of_one_supervision_stand_together_and_the_untrained_last() -> None:
@@ -24,11 +25,12 @@ def test_models_of_one_supervision_stand_together_and_the_untrained_last() -> No
     assert ways == [way for way in order for _ in range(4)]
 
 
-def test_each_of_the_ten_supervisions_has_a_colour_and_the_first_model_has_it() -> None:
+def test_each_of_the_ten_supervisions_has_a_colour_and_a_marker() -> None:
     assert tuple(style.COLOURS) == (*SUPERVISIONS, "noise")
     assert len(set(style.COLOURS.values()) | set(style.OTHERS)) == len(style.COLOURS) + len(style.OTHERS)
     looks = style.looks({"model": way, "family": "vit", "supervision": way} for way in SUPERVISIONS)
     assert {name: look.colour for name, look in looks.items()} == {way: style.COLOURS[way] for way in SUPERVISIONS}
+    assert len({look.marker for look in looks.values()}) == len(SUPERVISIONS)
 
 
 def test_a_family_is_no_supervision() -> None:

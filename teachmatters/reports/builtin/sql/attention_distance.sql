@@ -1,4 +1,4 @@
-/* The mean of every layer (head IS NULL) and the heads beside it.
+/* The mean of every layer (head IS NULL) and the heads beside it; grid is the shape of a map of all heads over patches.
    An option that was not given is NULL and restricts nothing. */
 WITH measured AS (
     SELECT DISTINCT run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at
@@ -16,15 +16,22 @@ chosen AS (
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
         ) AS choice
     FROM measured
+),
+grids AS (
+    SELECT model, MAX(shape) AS grid
+    FROM maps
+    WHERE name = 'attn-map-spatial-pure'
+    GROUP BY model
 )
 SELECT
     results.model, family, supervision, arch, depth, results.dataset, results.split, results.setting, results.analysis,
     results.protocol, results.metric, results.other_model,
-    layer, head, value, std, n, unit
+    layer, head, value, std, n, unit, grid
 FROM results
 JOIN chosen ON chosen.run_id = results.run_id AND chosen.model = results.model AND chosen.metric = results.metric
     AND COALESCE(chosen.protocol, '') = COALESCE(results.protocol, '')
     AND COALESCE(chosen.other_model, '') = COALESCE(results.other_model, '')
+LEFT JOIN grids ON grids.model = results.model
 WHERE results.metric IN (:metrics)
     AND choice = 1
     AND category IS NULL

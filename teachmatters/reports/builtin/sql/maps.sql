@@ -7,7 +7,7 @@ WITH RECURSIVE numbers (head) AS (
 ),
 candidates AS (
     SELECT
-        maps.*,
+        maps.*, runs.n_items AS n,
         -- Of one cell's settings the wanted one comes first, then the newest.
         RANK() OVER (
             PARTITION BY maps.model, maps.dataset, maps.split, maps.analysis, maps.name
@@ -23,7 +23,7 @@ SELECT
     model,
     (SELECT family FROM results WHERE results.model = candidates.model LIMIT 1) AS family,
     (SELECT supervision FROM results WHERE results.model = candidates.model LIMIT 1) AS supervision,
-    dataset, split, setting, analysis, name AS metric, layer, axes, shape,
+    dataset, split, setting, analysis, name AS metric, layer, n, axes, shape,
     (
         SELECT pure.shape FROM maps AS pure
         WHERE pure.model = candidates.model AND pure.dataset = candidates.dataset AND pure.name = 'attn-map-spatial-pure'

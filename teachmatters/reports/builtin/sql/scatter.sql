@@ -1,5 +1,5 @@
-/* Two metrics of the same layers: the first one asked for against each of the others, on the data set that both were
-   measured on, else on whichever each was. An option that was not given is NULL and restricts nothing. */
+/* Two metrics of the same layers, or heads: the first one asked for against each of the others, on the data set that both
+   were measured on, else on whichever each was. An option that was not given is NULL and restricts nothing. */
 WITH RECURSIVE wanted (metric, place) AS (
     VALUES :metric_places
     -- Adds nothing. Of so few rows SQLite would make no index, and go through all numbers for each number.
@@ -19,7 +19,7 @@ candidates AS (
         ) AS choice
     FROM results
     WHERE metric IN (:metrics)
-        AND head IS NULL
+        AND CASE WHEN COALESCE(:by, '') = 'head' THEN head IS NOT NULL ELSE head IS NULL END
         AND category IS NULL
         AND other_model IS NULL
         AND other_layer IS NULL
@@ -32,16 +32,17 @@ numbers AS (
 ),
 paired AS (
     SELECT
-        x.model, x.family, x.supervision, x.arch, x.depth, x.dataset, x.split, x.setting, x.layer,
+        x.model, x.family, x.supervision, x.arch, x.depth, x.dataset, x.split, x.setting, x.layer, x.head,
         x.metric, x.value, x.unit,
         y.metric AS other_metric, y.dataset AS other_dataset, y.value AS other_value, y.unit AS other_unit, y.place,
         MAX(CASE WHEN x.dataset = y.dataset THEN 1 ELSE 0 END) OVER (PARTITION BY x.model, y.metric) AS shared
     FROM numbers AS x
-    JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND x.place = 0 AND y.place > 0
+    JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND COALESCE(x.head, 0) = COALESCE(y.head, 0)
+        AND x.place = 0 AND y.place > 0
 )
 SELECT
-    model, family, supervision, arch, depth, dataset, split, setting, layer, metric, value, unit,
+    model, family, supervision, arch, depth, dataset, split, setting, layer, head, metric, value, unit,
     other_metric, other_dataset, other_value, other_unit
 FROM paired
 WHERE dataset = other_dataset OR shared = 0
-ORDER BY place, dataset, split, other_dataset, model, layer
+ORDER BY place, dataset, split, other_dataset, model, layer, head

@@ -81,7 +81,9 @@ def look(line: Line2D) -> tuple[bool, bool]:
 
 def test_chance_is_explained_in_the_legend_and_alone_has_panels(report: Report, tmp_path: Path) -> None:
     (legend,) = report.figure().legends
-    assert [text.get_text() for text in legend.get_texts()] == ["dino-b16", "mae-b16", "one head by chance"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "DINO B/16 (self-distillation)", "MAE B/16 (masked reconstruction)", "one head by chance",
+    ]  # fmt: skip
     path = fill(tmp_path / "r.db", ["dino-b16"], ["scenes"])
     alone = run_report(SPEC, path, Options(metrics=("attn-iou-cls-chance",))).figure()
     assert [ax.get_title() for ax in alone.axes] == [FACTS["attn-iou-cls-chance"].title]

@@ -23,6 +23,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     Chance is the overlap of as many random patches. It has no panel of its own unless nothing else was requested.
     """
     from teachmatters.reports.figures import plots
+    from teachmatters.reports.figures.layer_lines import band_key, drawn_values, fit
 
     every = frames.records(rows)
     metrics = [name for name in options.metrics if any(row["metric"] == name for row in every)]
@@ -35,20 +36,20 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     columns = _columns(metrics)
     figure, axes = plots.panels(len(panels), columns=columns)
     looks = style.looks(every)
-    top = 1.08 * max(value for row in every for value in (row["value"], row["chance"] or 0)) or 1.0
+    drawn = [*drawn_values(every), *(row["chance"] for row in every if row["chance"] is not None)]
     for ax, (place, metric) in zip(axes, panels, strict=True):
         panel = [row for row in every if (row["dataset"], row["split"], row["metric"]) == (*place, metric)]
         for model, look in looks.items():
             _line(ax, [row for row in panel if row["model"] == model], look, plots.same_depth(every))
         mean = ", mean" if metric.count("-") == 2 else ""  # a metric of heads, whose own row is their mean
         ax.set_title(plots.label((options.of(metric).title or metric) + mean, longest=44))
-        ax.set_ylim(0, top)
+        fit(ax, drawn, options.of(metric))
     several = len({place for place, _ in panels}) > 1
     for ax, ((dataset, _), _) in zip(axes[::columns], panels[::columns], strict=True):
         ax.set_ylabel(plots.label(dataset) if several else "")
     plots.layer_axis(axes, every, plots.bottom(axes, columns=columns))
     known = any(row["chance"] is not None for row in every)
-    plots.legend(figure, looks | ({"one head by chance": CHANCE_LOOK} if known else {}))
+    plots.legend(figure, looks | ({"one head by chance": CHANCE_LOOK} if known else {}), band_key(every))
     return figure
 
 
@@ -63,11 +64,10 @@ def _columns(metrics: list[str]) -> int:
 
 
 def _line(ax: Axes, rows: list[dict[str, Any]], look: style.Look, by_number: bool) -> None:
+    from teachmatters.reports.figures import layer_lines
     from teachmatters.reports.figures.plots import position
 
-    rows = sorted(rows, key=lambda row: int(row["layer"]))
-    x = [position(row, by_number) for row in rows]
-    ax.plot(x, [row["value"] for row in rows], color=look.colour, linestyle=look.line, marker=look.marker)
-    chance = [(place, row["chance"]) for place, row in zip(x, rows, strict=True) if row["chance"] is not None]
+    layer_lines.draw_line(ax, rows, look, by_number)
+    chance = [(position(row, by_number), row["chance"]) for row in rows if row["chance"] is not None]
     if chance:
         ax.plot(*zip(*chance, strict=True), color=look.colour, linestyle=CHANCE_LOOK.line, linewidth=1.0)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from teachmatters.api import MetricSpec, StoredMap
+from teachmatters.api import MetricSpec, Record, StoredMap
 from teachmatters.errors import NothingToShowError, TeachMattersError
 from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.run import run_report
-from tests.reports.stores import DISTANCE, MAP, heads, model, record
+from tests.reports.stores import DISTANCE, MAP, TYPES, heads, model, record
 
 MAPS, ALIGNED = (next(spec for spec in REPORTS if spec.name == name) for name in ("attention-maps", "aligned-maps"))
 DEPTH, HEADS = 2, 3
@@ -57,44 +58,78 @@ def test_a_grid_that_the_store_does_not_tell(tmp_path: Path) -> None:
         _ = found.table
 
 
-def test_aligned_maps_are_seen_from_the_query_and_have_red_mid_lines(tmp_path: Path) -> None:
+def test_aligned_maps_are_seen_from_the_query(tmp_path: Path) -> None:
     found = run_report(ALIGNED, fill(tmp_path / "r.db", "attn-map-aligned", (3, 5)), Options())
     assert found.table["at"].tolist()[:3] == ["1 up", "1 up, 1 right", "1 up, 2 right"]
     assert "on class token and registers" not in found.table.columns
-    (ax,) = found.figure().axes
-    assert [line.get_color() for line in ax.lines] == ["red"] * 2 * DEPTH * HEADS
-    across, down = ax.lines[0], ax.lines[1]
-    assert np.asarray(across.get_ydata()).tolist() == [1, 1]
-    assert np.asarray(down.get_xdata()).tolist() == [2, 2]
+    ax = found.figure().axes[0]
+    assert len(ax.lines) == 4 * DEPTH * HEADS, "the cross leaves the query and its neighbours free"
+    left, right = (np.asarray(line.get_xdata()).tolist() for line in ax.lines[:2])
+    assert np.asarray(ax.lines[0].get_ydata()).tolist() == [1, 1]
+    assert max(left) < 1.5
+    assert min(right) > 2.5
 
 
-def test_rows_are_layers_columns_heads_each_with_its_name_beneath(tmp_path: Path) -> None:
+def test_layers_to_the_right_heads_downwards_each_with_its_name_beneath(tmp_path: Path) -> None:
     path = fill(fill(tmp_path / "r.db", "attn-map-cls", (10,)), "attn-map-cls", (17,), "mae-b16", depth=1)
     axes = run_report(MAPS, path, Options()).figure().axes
-    assert [ax.get_title(loc="left") for ax in axes] == ["dino-s16", "mae-b16"]
-    texts = axes[0].texts
-    assert [text.get_text() for text in texts] == [f"[{layer}, {head}]" for layer in (1, 2) for head in (1, 2, 3)]
-    places = np.array([text.get_position() for text in texts]).reshape(2, 3, 2)
-    assert (np.diff(places[..., 0], axis=1) > 0).all()
-    assert (np.diff(places[..., 1], axis=0) > 0).all()
+    assert [ax.get_title(loc="left") for ax in axes[:2]] == [
+        "DINO S/16, self-distillation", "MAE B/16, masked reconstruction",
+    ]  # fmt: skip
+    names = {text.get_text(): text.get_position() for text in axes[0].texts if text.get_text().startswith("[")}
+    assert sorted(names) == [f"[{layer}, {head}]" for layer in (1, 2) for head in (1, 2, 3)]
+    assert names["[1, 1]"][0] == names["[1, 3]"][0] < names["[2, 1]"][0]
+    assert names["[1, 1]"][1] == names["[2, 1]"][1] < names["[1, 2]"][1]
     canvas = np.asarray(axes[0].images[0].get_array(), dtype=float)
     assert canvas[0, 1] == 1.0, "layer 1, head 1: the second patch is the largest"
+    assert canvas[0, 0] == pytest.approx(np.sqrt(0.0625 / 0.5)), "the square root of the share"
     assert np.isnan(canvas[3, 0]), "room for the name"
     assert not axes[0].lines
 
 
-def test_the_drawing_says_which_maps_these_are(tmp_path: Path) -> None:
+def test_maps_share_a_scale_unless_each_has_its_own(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
-    assert run_report(MAPS, path, Options()).figure().get_supxlabel().splitlines()[0] == "Map"
-    fill(path, "attn-map-spatial", (10,))
-    both = run_report(MAPS, path, Options(metrics=("attn-map-*",))).figure()
-    assert [ax.get_title(loc="left") for ax in both.axes] == ["dino-s16 / attn-map-cls", "dino-s16 / attn-map-spatial"]
+    even = StoredMap(name="attn-map-cls", layer=1, axes=("head", "token"), array=np.full((1, 5), 0.125, np.float32))
+    record(path, model("mae-b16", depth=1), MAP, [], analysis="attention", maps=[even])
+    shared, own = (
+        np.asarray(run_report(MAPS, path, Options(scale=scale)).figure().axes[1].images[0].get_array(), dtype=float)[
+            0, 0
+        ]
+        for scale in ("", "own")
+    )
+    assert (shared, own) == (0.5, 1.0)
+
+
+def test_of_a_layer_the_figure_shows_three_heads_by_type(tmp_path: Path) -> None:
+    count, path = 6, tmp_path / "r.db"
+    kinds = ["global", "global", "global", "offset-local", "soft-local", "global"]
+    types = [Record(metric=TYPES.name, layer=1, head=n, value=n / 10, category=k) for n, k in enumerate(kinds, 1)]
+    array = np.full((count, 15, 15), 0.001, np.float32)
+    array[:, 7, 9] = 0.5
+    aside = StoredMap(name="attn-map-aligned", layer=1, axes=("head", "y", "x"), array=array)
+    record(path, model("a", depth=1), replace(MAP, name=aside.name), [], analysis="attention", maps=[aside])
+    record(path, model("a", depth=1), TYPES, types, analysis="attention")
+    for axis, patches in (("x", 2.0), ("y", 0.0)):
+        metric = replace(TYPES, name=f"attn-head-offset-{axis}")
+        record(path, model("a", depth=1), metric, [Record(metric=metric.name, layer=1, head=4, value=patches)])
+
+    def texts(**options: Any) -> list[str]:
+        ax = run_report(ALIGNED, path, Options(**options)).figure().axes[0]
+        return [text.get_text() for text in ax.texts if text.get_text().startswith("[")]
+
+    assert texts() == ["[1, 4]\noffset 2.0", "[1, 5]\nsoft-local", "[1, 6]\nglobal"]
+    assert len(texts(heads=tuple(range(1, 257)))) == count
+    assert texts(heads=(2,)) == ["[1, 2]\nglobal"]
+    wide, near = (run_report(ALIGNED, path, Options(zoom=zoom)).figure().axes[0].images[0] for zoom in (7, 2))
+    assert np.asarray(wide.get_array()).shape[1] > 15
+    assert np.asarray(near.get_array()).shape[1] == 6
 
 
 def test_layers_and_heads_choose(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
     found = run_report(MAPS, path, Options(layers=(2,), heads=(1, 3)))
-    assert [text.get_text() for text in found.figure().axes[0].texts] == ["[2, 1]", "[2, 3]"]
+    texts = [text.get_text() for text in found.figure().axes[0].texts]
+    assert texts == ["[2, 1]", "[2, 3]", "2"]
     with pytest.raises(NothingToShowError, match=r"heads 9; there are layers 1 to 2\.$"):
         run_report(MAPS, path, Options(heads=(9,)))
 
@@ -116,7 +151,7 @@ def test_one_map_of_equal_values(tmp_path: Path) -> None:
     assert found.table.shape == (1, 6)
     with np.errstate(all="raise"):
         canvas = np.asarray(found.figure().axes[0].images[0].get_array(), dtype=float)
-    assert canvas[0, 0] == 0
+    assert canvas[0, 0] == 1
 
 
 def test_a_store_without_maps_says_what_to_run(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Annotation
 
 from teachmatters.api import MetricSpec, Record
-from teachmatters.errors import NothingToShowError, TeachMattersError
-from teachmatters.reports.builtin.heads import LOOKS, said
+from teachmatters.errors import NothingToShowError
+from teachmatters.reports.builtin.attention.heads import LOOKS, said
+from teachmatters.reports.builtin.attention.heads_figure import colour
 from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.run import Report, run_report
@@ -92,25 +95,29 @@ def test_layers_and_heads_choose(report: Report, tmp_path: Path) -> None:
     assert len(found.data.rows) == 2
 
 
-def test_the_drawing_shows_every_head_and_names_those_that_look_aside(report: Report) -> None:
+def test_the_figure_shows_the_type_of_every_head_and_where_offset_heads_look(report: Report) -> None:
     axes = report.figure().axes
-    assert [ax.get_title() for ax in axes] == ["dino-s16", "mae-b16"]
-    for ax in axes:
-        assert sum(len(np.asarray(points.get_offsets())) for points in ax.collections) == 12
-        assert [text.get_text() for text in ax.texts] == ["[1, 4]\n[3, 3]"], "at one place"
-        low, high = ax.get_ylim()
-        assert low > 0 > high, "downwards, as in the image"
-    places = np.concatenate([np.asarray(points.get_offsets()) for points in axes[0].collections])
-    assert [-0.3, 0.3] in np.round(places, 6).tolist()
-    opacity = np.concatenate([np.asarray(points.get_edgecolor())[:, 3] for points in axes[0].collections])
-    assert sorted(opacity)[:4] == [0.3, 0.3, 0.3, 0.8], "those near a threshold are pale"
+    assert [ax.get_title() for ax in axes] == ["DINO S/16\nself-distillation", "MAE B/16\nmasked reconstruction"]
+    cells = np.asarray(axes[0].images[0].get_array(), dtype=float)
+    assert cells.shape == (4, 3, 3), "heads, layers, colours"
+    for row in types():
+        expected = np.array(to_rgb(colour(row.category or "")))
+        expected = 1 - 0.45 * (1 - expected) if row.head == 2 else expected  # near a threshold
+        assert cells[(row.head or 0) - 1, (row.layer or 0) - 1] == pytest.approx(expected), row
+    arrows = [text for text in axes[0].texts if text.get_text() == ""]
+    assert [text.get_text() for text in axes[0].texts if text.get_text()] == ["1.3", "1.3"], "patches"
+    for arrow, (layer, head) in zip(arrows, ((1, 4), (3, 3)), strict=True):
+        assert isinstance(arrow, Annotation)
+        assert arrow.xy[0] < layer, "to the left"
+        assert arrow.xy[1] > head, "downwards, as in the image"
+    low, high = axes[0].get_ylim()
+    assert low > high, "head 1 is the first row"
 
 
 def test_types_without_offsets_are_a_table_without_directions(tmp_path: Path) -> None:
     found = run_report(SPEC, fill(tmp_path / "r.db", offsets=False), Options())
     assert lines(found)[0][-1] == "[1, 4]"
-    with pytest.raises(TeachMattersError, match=r"tm analyze --model dino-s16 --metric attn-head-offset-x"):
-        found.figure()
+    assert not found.figure().axes[0].texts, "no arrows"
 
 
 def test_a_store_without_types_says_what_to_run(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Reports of attention: distances, maps, overlap with objects, and heads by type."""

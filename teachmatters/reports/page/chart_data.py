@@ -1,0 +1,109 @@
+"""What a chart of the page draws: its kind, and the rows of the report as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from teachmatters.reports.run import Report
+from teachmatters.reports.tables import captions, frames
+
+Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "image"]
+PANEL = ("metric", "protocol", "dataset", "split")
+"""What has a panel of its own where lines are drawn."""
+
+
+def kind_of(report: Report) -> Kind | None:
+    """Return the chart that suits the columns of a report; ``image`` for its own figure, None if it has none."""
+    columns = set(report.data.columns)
+    drawn: Kind | None = "image" if report.spec.draw else None
+    if {"model", "layer", "head", "type"} <= columns:
+        return "heads"
+    if not {"model", "metric", "dataset", "layer", "value"} <= columns:
+        return drawn
+    if columns & {"other_value", "tied_layers"}:
+        return "scatter" if "other_value" in columns else "dots"
+    return _of_numbers(report) or drawn
+
+
+def _of_numbers(report: Report) -> Kind | None:
+    """Return the chart of one number in each row: of pairs of layers, of layers, or of heads."""
+    if all(_each(report, "other_model")) and all(_each(report, "other_layer")):
+        return "pairs" if len(set(_each(report, "layer"))) > 1 else None
+    parts = ("head", "category", "model", "metric", "protocol", "dataset", "split")
+    every = list(zip(*(_each(report, part) for part in parts), strict=True))
+    plain = [tuple(series) for head, category, *series in every if head is category is None]
+    if len(plain) > len(set(plain)):
+        return "lines"
+    return "heads" if every and all(head is not None for head, *_ in every) else None
+
+
+def _each(report: Report, name: str) -> Sequence[Any]:
+    columns, rows = report.data.columns, report.data.rows
+    place = columns.index(name) if name in columns else None
+    return [None] * len(rows) if place is None else [row[place] for row in rows]
+
+
+def embedded(value: object) -> str:
+    r"""Return JSON that is safe inside a script element.
+
+    >>> embedded({"a": "</script>"})
+    '{"a":"\\u003c/script>"}'
+    """
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def content(report: Report, kind: Kind) -> dict[str, Any]:
+    """Return the rows for the browser: constant columns once, without the arrays of maps."""
+    columns = dict(zip(report.data.columns, zip(*report.data.rows, strict=True), strict=True))
+    columns.pop("data", None)
+    same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
+    kept = {name: [_plain(value) for value in values] for name, values in columns.items() if name not in same}
+    named = [name for column in ("metric", "other_metric") for name in dict.fromkeys(columns.get(column, ()))]
+    found = {
+        "columns": list(kept),
+        "rows": list(zip(*kept.values(), strict=True)) if kept else [[] for _ in report.data.rows],
+        "constant": same,
+        "titles": {name: captions.named(report.options.of(name)) for name in named},
+        **_panels(report),
+    }
+    if report.spec.single_data_set:
+        found["dataset"] = str(report.drawn_rows["dataset"].iloc[0])
+    if kind == "heads":
+        return found | _kinds(report)
+    return found | {"levels": _levels(report)}
+
+
+def _panels(report: Report) -> dict[str, Any]:
+    """Return the order of the panels, and what besides the metric distinguishes them."""
+    held = [name for name in PANEL if name in report.data.columns]
+    each = [
+        dict.fromkeys(PANEL) | dict(zip(held, values, strict=True)) for values in report.data.distinct(held)
+    ]  # fmt: skip
+    order = [[row[name] for name in PANEL] for row in frames.in_order(each, report.options)]
+    return {"order": order, "differ": [name for name in frames.differing(each) if name != "metric"]}
+
+
+def _levels(report: Report) -> list[dict[str, Any]]:
+    """Return the lines to compare with: the distance of uniform attention, where all models have one grid."""
+    from teachmatters.reports.builtin.attention.attention_distance import UNIFORM, uniform_distance
+
+    grids = set(_each(report, "grid"))
+    level = uniform_distance(next(iter(grids))) if len(grids) == 1 else None
+    return [] if level is None else [{"y": level, "text": UNIFORM}]
+
+
+def _kinds(report: Report) -> dict[str, Any]:
+    """Return the colours of the types of heads; nothing for numbers."""
+    from teachmatters.reports.builtin.attention.heads_figure import COMMON, colour
+
+    if "type" not in report.data.columns:
+        return {}
+    kinds = dict.fromkeys(_each(report, "type"))
+    return {"kinds": {kind: "var(--line)" if kind in COMMON else colour(kind) for kind in kinds}}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
