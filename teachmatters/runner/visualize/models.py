@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from teachmatters.api import Crop, ModelAdapter, ModelInfo, ModelRequest, Sink, Tap
-from teachmatters.api.progress import NoProgress, Progress
+from teachmatters.api.progress import Progress
 from teachmatters.datasets.images import read_image
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import call, load
@@ -74,12 +74,10 @@ class OpenModel:
 
 
 Work = Callable[[OpenModel, Sequence[Path]], Iterator[T | FailedImage]]
-"""Visualises the readable images in one model."""
+"""Visualises the readable images in one model, and advances the progress by one for each."""
 
 
-def in_every_model(
-    request: VisualizeRequest, work: Work[T], progress: Progress | None = None
-) -> Iterator[T | FailedImage]:
+def in_every_model(request: VisualizeRequest, work: Work[T], progress: Progress) -> Iterator[T | FailedImage]:
     """Yield what ``work`` yields for each model; a failure does not stop the rest.
 
     Raises:
@@ -90,7 +88,7 @@ def in_every_model(
         raise TeachMattersError(f"--seed {request.seed}: it must be at least 0")
     models = labelled_models(load(), request.models, request.weights)
     settings = PassSettings(device=find_device(request.device), dtype=dtype, seed=request.seed)
-    return _all(request.images, models, settings, work, progress or NoProgress())
+    return _all(request.images, models, settings, work, progress)
 
 
 def _all(
@@ -110,9 +108,7 @@ def _all(
     for model in models if readable else ():
         progress.begin(model.label, len(readable))
         try:
-            for answer in work(_open(model, settings, progress), readable):
-                yield answer
-                progress.advance(1)
+            yield from work(_open(model, settings, progress), readable)
         except Exception as error:  # noqa: BLE001  plugin code may raise anything; it is reported at the end
             yield FailedImage(what=model.label, error=error)
         finally:

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachmatters.api import ModelInfo, Tap
-from teachmatters.api.progress import Progress
+from teachmatters.api.progress import NoProgress, Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.quantised import quantise
 from teachmatters.runner.visualize.models import OpenModel, in_every_model
 from teachmatters.runner.visualize.request import FailedImage, Norm, VisualizeRequest
 from teachmatters.runner.visualize.views import chosen_numbers, finite
 
-# The attention of one image that an HTML file may hold, and that of all images and models together: a browser keeps
-# the text of the file in memory.
+# Bytes in an HTML file, because a browser keeps its text in memory: the attention of one image, and the attention and
+# the similarities of all images in one model.
 MOST_BYTES, MOST_TOGETHER = 40_000_000, 160_000_000
 
 
@@ -73,6 +73,7 @@ def visualize_tokens(
     Raises:
         TeachMattersError: the request is invalid.
     """
+    shown = progress or NoProgress()
 
     def work(model: OpenModel, paths: Sequence[Path]) -> Iterator[ModelTokens | FailedImage]:
         layers = chosen_numbers("--layers", request.layers, model.info.depth, model.label)
@@ -80,26 +81,30 @@ def visualize_tokens(
         if request.norm == "final" and not model.info.last_norm:
             raise TeachMattersError(f"--norm final: {model.label} has no last norm to apply; use --norm none")
         if attention:
-            _check_size(len(layers) * len(heads) * model.info.tokens**2, len(paths), model)
+            _check_size(len(layers), len(heads), len(paths), model)
         images = []
         for path in paths:
             try:
                 images.append(_tokens_of(model, path, layers, heads if attention else (), request.norm))
             except TeachMattersError as error:
                 yield FailedImage(what=f"{path} in {model.label}", error=error)
+            shown.advance(1)
         if images:
             yield ModelTokens(model.label, model.supervision, model.info, layers, heads, tuple(images))
 
-    return in_every_model(request, work, progress)
+    return in_every_model(request, work, shown)
 
 
-def _check_size(each: int, images: int, model: OpenModel) -> None:
-    if each <= MOST_BYTES and each * images <= MOST_TOGETHER:
+def _check_size(layers: int, heads: int, images: int, model: OpenModel) -> None:
+    """Reject a request for more than an HTML file may hold, before any pass."""
+    matrix = layers * model.info.tokens**2
+    each, together = heads * matrix, images * heads * matrix + images * (images + 1) // 2 * matrix
+    if each <= MOST_BYTES and together <= MOST_TOGETHER:
         return
-    size = f"{each / 1e6:,.0f} MB of attention an image ({model.info.tokens:,} tokens) and {images} images"
     raise TeachMattersError(
-        f"{size}: an HTML file holds at most {MOST_BYTES / 1e6:.0f} MB an image and {MOST_TOGETHER / 1e6:.0f} MB of a "
-        "model; choose --layers and --heads, fewer images, or a smaller NAME@SIZE"
+        f"{images} images of {model.info.tokens:,} tokens: {each / 1e6:,.0f} MB of attention an image and "
+        f"{together / 1e6:,.0f} MB with all similarities; an HTML file holds at most {MOST_BYTES / 1e6:.0f} and "
+        f"{MOST_TOGETHER / 1e6:.0f} MB of a model; choose --layers and --heads, fewer images, or a smaller NAME@SIZE"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from teachmatters.api.progress import Progress
+from teachmatters.api.progress import NoProgress, Progress
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.attention.attention_views import Views
 from teachmatters.runner.visualize.models import OpenModel, in_every_model
@@ -42,6 +42,7 @@ def visualize(request: VisualizeRequest, progress: Progress | None = None) -> It
     Raises:
         TeachMattersError: the request is invalid.
     """
+    shown = progress or NoProgress()
 
     def work(model: OpenModel, paths: Sequence[Path]) -> Iterator[ImageViews | FailedImage]:
         wanted = ViewSelection(
@@ -55,7 +56,8 @@ def visualize(request: VisualizeRequest, progress: Progress | None = None) -> It
                 views = views_of(model, pixels, wanted)
             except TeachMattersError as error:
                 yield FailedImage(what=f"{path} in {model.label}", error=error)
-                continue
-            yield ImageViews(model=model.label, image=path, pixels=pixels, tokens=model.info.tokens, views=views)
+            else:
+                yield ImageViews(model=model.label, image=path, pixels=pixels, tokens=model.info.tokens, views=views)
+            shown.advance(1)
 
-    return in_every_model(request, work, progress)
+    return in_every_model(request, work, shown)
