@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from teachmatters.runner.study.files import packaged
 from tests.building import ROOT
 
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -53,6 +54,7 @@ def test_the_wheel_holds_the_results_and_no_more_than_the_package(wheel: Path) -
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert archive.read("teachmatters/results.db") == (ROOT / "results.db").read_bytes()
+    assert {f"teachmatters/runner/study/packaged/{name}.yaml" for name in packaged()} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"teachmatters"}
     assert wheel.stat().st_size < 40e6
 

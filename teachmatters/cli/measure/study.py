@@ -37,7 +37,7 @@ Examples:
 
   tm study study.yaml --db trial.db
 
-  tm study paper --plan
+  tm study --list
 """
 
 COLUMNS = ("data", "analysis", "setting", "done", "reused", "failed")
