@@ -8,6 +8,7 @@ from pathlib import Path
 
 from teachmatters.api import ModelAdapter, ModelInfo, ModelSource
 from teachmatters.api.progress import Progress
+from teachmatters.errors import TeachMattersError
 from teachmatters.runner.estimate.result import Estimate, EstimatedPass
 from teachmatters.runner.estimate.throughput import throughput
 from teachmatters.runner.features.plan import FeaturePlan
@@ -57,9 +58,7 @@ class PassEstimator:
             adapter = build_model(source, self.settings)
             info = adapter.info
             measured = MeasuredModel(model, source.weights, info)
-            applicable = [pending for pending in pending_tasks if pending.applicable(info)]
-            for pending in applicable:
-                pending.check(info)
+            applicable = [pending for pending in pending_tasks if self._suits(pending, model, info)]
             plan = PassPlan(self.settings, measured, applicable, self.progress.say)
             self._discount(plan.features)
             plan.features.create_jobs()
@@ -72,6 +71,15 @@ class PassEstimator:
             if pending.task.spec.pairs:
                 path = self.pair_state_cache.entry(pending.task, model, source.weights).path
                 self.pair_states[path] = info, pending.applicable(info)
+
+    def _suits(self, pending: PendingTask, model: LabelledModel, info: ModelInfo) -> bool:
+        """Return whether a task can be measured; parameters that do not suit the model are an obstacle."""
+        try:
+            pending.check(info)
+        except TeachMattersError as error:
+            self.estimate.add_obstacle("model", model.label, 1, error)
+            return False
+        return bool(pending.applicable(info))
 
     def _discount(self, features: FeaturePlan) -> None:
         """Remove the features that the same model under another label will have written."""
