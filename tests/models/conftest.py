@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
 import torch
+from filelock import FileLock
 
 from tests import fixtures
 
@@ -33,13 +35,18 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
-    """A named model's official file, written when it is first asked for."""
-    folder = tmp_path_factory.mktemp("weights")
+    """A named model's official file, written when it is first asked for, once for all workers of pytest-xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "weights"
+    folder.mkdir(exist_ok=True)
 
     def path(name: str) -> Path:
         file, write = WRITERS[name]
-        if not (folder / file).exists():
-            write(folder / file)
+        with FileLock(shared / f"{file}.lock"):
+            if not (folder / file).exists():
+                write(folder / file)
         return folder / file
 
     return path
