@@ -160,10 +160,8 @@ def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device,
     for _ in range(rounds):
         for way, work in ways.items():
             taken[way].append(contest.seconds(work))
-    print(
-        f"{name}, {pixels} pixels, on {device}, {images} images in batches of {contest.size}, "
-        f"{torch.get_num_threads()} threads"
-    )
+    threads = torch.get_num_threads()
+    print(f"{name}, {pixels} pixels, on {device}, {images} images in batches of {contest.size}, {threads} threads")
     for way, times in taken.items():
         each = sorted(one / plain for one, plain in zip(times, taken["plain forward"], strict=True))
         spread = f"{statistics.median(each):5.2f}  ({each[0]:.2f} to {each[-1]:.2f})"

@@ -39,7 +39,7 @@ class AlignedSum:
             first: the first row of the grid, from 0.
         """
         high, wide = self.grid
-        each = zip(rows.split(wide, dim=2), factors[..., None].split(wide, dim=2), strict=True)
+        each = zip(torch.split(rows, wide, dim=2), torch.split(factors[..., None], wide, dim=2), strict=True)
         for row, (part, factor) in enumerate(each, start=first):
             start = (high - 1 - row) * wide
             self._shifted[..., start : start + high * wide].addcmul_(part, factor)
@@ -47,7 +47,7 @@ class AlignedSum:
     def maps(self) -> Tensor:
         """Return the aligned maps (B, H, 2h-1, 2w-1), in float64 where the device has it."""
         high, wide = self.grid
-        columns = self._shifted.unflatten(-1, (2 * high - 1, wide))
+        columns = self._shifted.view(*self._shifted.shape[:3], 2 * high - 1, wide)
         shape = (*columns.shape[:2], 2 * high - 1, 2 * wide - 1)
         total = columns.new_zeros(shape, dtype=accumulator(columns.device))
         for column, part in enumerate(columns.unbind(dim=2)):

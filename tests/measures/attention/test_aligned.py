@@ -13,8 +13,8 @@ def aligned(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries; each row of the grid is a block."""
     patches = grid[0] * grid[1]
     total = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
-    blocks = attention[..., -patches:, -patches:].split(grid[1], dim=2)
-    factors = spatial_factors(attention, patches)[0].split(grid[1], dim=2)
+    blocks = torch.split(attention[..., -patches:, -patches:], grid[1], dim=2)
+    factors = torch.split(spatial_factors(attention, patches)[0], grid[1], dim=2)
     for first, (block, factor) in enumerate(zip(blocks, factors, strict=True)):
         total.add(block, factor, first)
     return total.maps().mean(dim=0) / patches

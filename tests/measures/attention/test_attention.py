@@ -36,7 +36,7 @@ def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:
 
 def position_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
     """Read the queries in two blocks."""
-    first, last = attention[..., -patches:, :].split([1, patches - 1], dim=-2)
+    first, last = torch.split(attention[..., -patches:, :], [1, patches - 1], dim=-2)
     return measures.position_deviation(key_moments(first) + key_moments(last), patches)
 
 

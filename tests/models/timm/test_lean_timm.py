@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_function_is_excluded_from_compilation_once_the_compiler_is_there(monk
 
 
 def test_a_compiler_that_is_already_imported_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = SimpleNamespace()
+    compiler = ModuleType(COMPILER)
     monkeypatch.setitem(sys.modules, COMPILER, compiler)
     with lean_timm.postponed_compiler():
         assert sys.modules[COMPILER] is compiler
