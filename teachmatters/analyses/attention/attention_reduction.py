@@ -110,7 +110,8 @@ class Reduction:
         for first in range(0, high, step):
             start = self.model.prefix + first * wide
             rows = attention[:, :, start : start + step * wide]
-            found = self._block(rows) | self._of_rows(rows, first, aligned)
+            entropy = measures.row_entropy(rows) if self.numbers & {"attn-entropy", "attn-nmi"} else None
+            found = self._block(rows, entropy) | self._of_rows(rows, first, entropy, aligned)
             totals = {name: totals[name] + total if totals else total for name, total in found.items()}
         if aligned is not None:
             maps = aligned.maps()
@@ -118,25 +119,28 @@ class Reduction:
             totals["aligned"] = of_halves.index_add_(0, torch.tensor(halves, device=maps.device), maps)
         return self._reduced(attention, totals)
 
-    def _block(self, rows: Tensor) -> Totals:
+    def _block(self, rows: Tensor, entropy: Tensor | None) -> Totals:
         """Return totals over a block of queries, (b, H, Q, T)."""
+        wide = accumulator(rows.device)
         found: Totals = {}
+        moments: Moments | None = None
         if "attn-on-cls" in self.numbers:
             found["attn-on-cls"] = measures.attention_on_class(rows)
         if "attn-on-registers" in self.numbers:
             class_token = self.model.class_token
             found["attn-on-registers"] = measures.attention_on_registers(rows, self.patches, class_token=class_token)
-        if "attn-entropy" in self.numbers:
-            found["attn-entropy"] = measures.attention_entropy(rows)
+        if "attn-entropy" in self.numbers and entropy is not None:
+            found["attn-entropy"] = entropy.sum(dim=-1, dtype=wide)
         if "attn-head-std" in self.numbers:
             found["attn-head-std"] = measures.head_deviation(rows, self.patches)[:, None]
         if "attn-position-std" in self.numbers:
-            found["attn-position-std"] = measures.key_moments(rows)
+            found["attn-position-std"] = moments = measures.key_moments(rows)
         if self.maps & {"attn-map-all", "attn-map-spatial"}:
-            found["received"] = measures.received(rows).sum(dim=0)
-        return {name: total if isinstance(total, Moments) else _wide(total) for name, total in found.items()}
+            received = measures.received(rows) if moments is None else moments.mean * rows.shape[2]
+            found["received"] = received.sum(dim=0)
+        return {name: total if isinstance(total, Moments) else total.to(wide) for name, total in found.items()}
 
-    def _of_rows(self, rows: Tensor, first: int, aligned: AlignedSum | None) -> Totals:
+    def _of_rows(self, rows: Tensor, first: int, entropy: Tensor | None, aligned: AlignedSum | None) -> Totals:
         """Return the totals over rows renormalised over the spatial keys; ``first`` is the first row of the grid."""
         if self.table is None:
             return {}
@@ -148,8 +152,9 @@ class Reduction:
             found["attn-distance"] = measures.attention_distance(weighted, factors)
         if self.of_received:
             found["received pure"] = _wide((factors[:, :, None] @ spatial).squeeze(2))
-        if "attn-nmi" in self.numbers:
-            found["attn-nmi"] = row_information(spatial, factors)
+        if "attn-nmi" in self.numbers and entropy is not None:
+            of_prefix = measures.row_entropy(rows[..., : self.model.prefix])
+            found["attn-nmi"] = row_information(entropy - of_prefix, mass, factors)
         if aligned is not None:
             aligned.add(spatial, factors, first)
         return found

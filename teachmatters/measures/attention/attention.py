@@ -210,13 +210,13 @@ def head_deviation(rows: Tensor, patches: int) -> Tensor:
     return deviation[..., -patches:].mean(dim=-1).sum(dim=-1)
 
 
-def attention_entropy(rows: Tensor) -> Tensor:
-    """Compute the entropy of rows over all T keys.
+def row_entropy(rows: Tensor) -> Tensor:
+    """Compute the entropy of each row, minus the sum of A log A over its keys.
 
     Returns:
-        the sum over queries in nats, (B, H), each between 0 (one key) and log T (uniform).
+        (B, H, Q) in nats, each between 0 (one key) and log T (uniform).
 
-    >>> round(attention_entropy(torch.full((1, 1, 1, 5), 0.2)).exp().item(), 4)
+    >>> round(row_entropy(torch.full((1, 1, 1, 5), 0.2)).exp().item(), 4)
     5.0
     """
-    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=(-2, -1)).neg_()
+    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=-1).neg_()

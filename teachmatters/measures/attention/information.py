@@ -14,22 +14,25 @@ TINY = 2.0**-126
 ROUNDING = 1e-9
 
 
-def row_information(spatial: Tensor, factors: Tensor) -> Tensor:
+def row_information(entropy: Tensor, mass: Tensor, factors: Tensor) -> Tensor:
     """Compute the sum of A' log A' over the rows of some queries; it adds up over blocks of queries.
 
     Args:
-        spatial: (B, H, Q, h w), the attention of queries on patches.
-        factors: (B, H, Q), which renormalise the rows: A' is their product; 0 or 1 for a row without mass.
+        entropy: (B, H, Q), minus the sum of A log A over the patches, from row_entropy.
+        mass: (B, H, Q), the sum of A over the patches.
+        factors: (B, H, Q), which renormalise the rows: A' is their product with A; 0 or 1 for a row without mass.
 
     Returns:
         (B, H), in float64 where the device has it, at most 0: minus the sum of the rows' entropies in nats.
 
-    >>> round(row_information(torch.full((1, 1, 2, 4), 0.2), torch.full((1, 1, 2), 1.25)).exp().item(), 4)  # (1 / 4)^2
+    >>> ones = torch.ones(1, 1, 2)
+    >>> entropy = -4 * 0.2 * torch.tensor(0.2).log() * ones
+    >>> round(row_information(entropy, 0.8 * ones, 1.25 * ones).exp().item(), 4)  # (1 / 4)^2
     0.0625
     """
-    wide = accumulator(spatial.device)
-    own = spatial.clamp_min(TINY).log_().mul_(spatial).sum(dim=-1)  # each row in float32, the rows in float64
-    return (own.to(wide) * factors + spatial.sum(dim=-1) * factors.to(wide) * factors.clamp_min(TINY).log()).sum(dim=-1)
+    wide = accumulator(entropy.device)
+    shifted = mass * factors.to(wide) * factors.clamp_min(TINY).log()
+    return (shifted - entropy.to(wide) * factors).sum(dim=-1)
 
 
 def normalised_information(information: Tensor, received: Tensor) -> Tensor:
@@ -48,8 +51,7 @@ def normalised_information(information: Tensor, received: Tensor) -> Tensor:
     Source:
         Park et al. 2023, "What do self-supervised vision transformers learn?".
 
-    >>> rows = torch.eye(4)[None, None]
-    >>> normalised_information(row_information(rows, torch.ones(1, 1, 4)), rows.sum(dim=-2)).item()
+    >>> normalised_information(torch.zeros(1, 1), torch.ones(1, 1, 4)).item()  # every query attends to another patch
     1.0
     """
     wide, patches = accumulator(received.device), received.shape[-1]

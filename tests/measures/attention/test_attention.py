@@ -27,7 +27,7 @@ def distance(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
 
 
 def attention_entropy(attention: torch.Tensor, patches: int) -> torch.Tensor:
-    return measures.attention_entropy(attention[..., -patches:, :]) / patches
+    return measures.row_entropy(attention[..., -patches:, :]).mean(dim=-1)
 
 
 def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from teachmatters.measures.attention.attention import row_entropy
 from teachmatters.measures.attention.information import class_deviation, normalised_information, row_information
 from tests import oracles
 from tests.measures.attention.test_attention import SHAPES, random_attention
@@ -16,8 +17,8 @@ def information(attention: torch.Tensor, patches: int, block: int) -> torch.Tens
     spatial = attention[..., -patches:, -patches:]
     mass = spatial.sum(dim=-1)
     factors = torch.where(mass > 0, 1 / mass, 0.0)
-    blocks = zip(torch.split(spatial, block, dim=2), torch.split(factors, block, dim=2), strict=True)
-    total = sum((row_information(rows, own) for rows, own in blocks), torch.zeros(()))
+    blocks = zip(*(torch.split(each, block, dim=2) for each in (row_entropy(spatial), mass, factors)), strict=True)
+    total = sum((row_information(*each) for each in blocks), torch.zeros(()))
     return normalised_information(total, (spatial * factors[..., None]).sum(dim=-2))
 
 
