@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Readout, Record, Result, State, Tap
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.moments import ScatterMatrix
+from teachmatters.measures.moments import ScatterMatrix, accumulator
 from teachmatters.measures.representation.position import grid_positions, position_r2
 from teachmatters.measures.ridge import RidgeSums
 
@@ -36,8 +36,9 @@ class PositionAnalysis(Analysis):
             if not mine:
                 continue
             tokens = normalize(batch.values[mine, self.context.model.prefix :].float(), dim=-1)
-            positions = grid_positions(batch.rows[0].grid).to(tokens.device).repeat(len(mine), 1)
-            sums, before = RidgeSums.of(tokens.flatten(0, 1), positions), self.sums.get((part, layer))
+            positions = grid_positions(batch.rows[0].grid).to(tokens.device, accumulator(tokens.device))
+            sums = RidgeSums.of(tokens.flatten(0, 1), positions.repeat(len(mine), 1))
+            before = self.sums.get((part, layer))
             self.sums[part, layer] = sums if before is None else before + sums
             self.images[part] += len(mine) * (layer == 1)
 

@@ -142,5 +142,5 @@ def class_iou(counts: Tensor) -> Tensor:
     >>> class_iou(torch.tensor([[1, 0], [1, 1], [2, 0]])).tolist()
     [0.5, nan]
     """
-    both, predicted, truth = counts.double().unbind(dim=-2)
+    both, predicted, truth = counts.to(accumulator(counts.device)).unbind(dim=-2)
     return torch.where(truth > 0, both / (predicted + truth - both), torch.nan)

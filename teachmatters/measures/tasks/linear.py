@@ -141,7 +141,7 @@ class Gallery:
 
     def accuracy(self, scores: Tensor) -> float:
         """Return the share of held-out items whose class has the highest score."""
-        return float((rank_of_class(scores, self.labels[self.held]) == 0).double().mean())
+        return float((rank_of_class(scores, self.labels[self.held]) == 0).float().mean())
 
 
 def fit_ridge_probe(gallery: Gallery, penalties: Sequence[float]) -> tuple[float, RidgeFit]:

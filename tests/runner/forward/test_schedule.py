@@ -66,3 +66,12 @@ def test_cuts_fall_where_a_batch_ends_unless_groups_forbid_it() -> None:
     assert cut_positions(build_schedule([member(ITEMS)]), 3, batch=5) == [5, 10]
     assert cut_positions(build_schedule([member(ITEMS, 4)]), 3, batch=2) == [4, 8]
     assert cut_positions(build_schedule([member(ITEMS, 4)]), 3, batch=5) == [4, 8]
+
+
+def test_a_group_of_all_items_keeps_the_order_of_the_roles_and_is_never_cut() -> None:
+    whole = member(ITEMS, group="all", roles=("gallery", "queries"))
+    order = [entry.assignments[0].role for entry in build_schedule([whole])]
+    assert order == ["gallery"] * 6 + ["queries"] * 6
+    assert cut_positions(build_schedule([whole]), 3) == []
+    free = member(ITEMS[::-1])  # without groups: it takes whatever order there is
+    assert passes([free, whole]) == [[whole, free]]
