@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -25,12 +25,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection() -> Generator[None, object, object]:
     """Exempt what is imported for the tests from garbage collection: it stays, and is too much to be searched again."""
     gc.disable()
-    yield
+    result = yield
     gc.freeze()
     gc.enable()
+    return result
 
 
 @pytest.fixture
