@@ -11,7 +11,7 @@ from teachmatters import registry
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.binding import literal
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
-from teachmatters.reports.options import Options
+from teachmatters.reports.options import DRAWING, Options
 from teachmatters.reports.run import Report, run_report
 from teachmatters.reports.tables.columns import kinds
 from teachmatters.reports.tables.data_formats import unique
@@ -37,9 +37,9 @@ _METRICS = """
 SELECT name, analysis, title, unit, higher_is_better, lower, upper, level, summary, source FROM metrics
 WHERE id IN (SELECT max(id) FROM metrics GROUP BY name) ORDER BY analysis, name
 """
-BY = ("", "supervision", "step")
+BY = ("", "supervision", "head", "step")
 # Options of a report that are passed on as they are.
-OTHERS = frozenset({"setting", "by", "plain", "intervals", "names"})
+OTHERS = frozenset({"setting", "plain", "intervals", "names", *DRAWING})
 _FIRST = ["model", "layer", "head", "metric", "value"]
 _DTYPES: dict[str, Any] = {"integer": "Int64", "real": "float64", "text": "string"}
 
@@ -187,8 +187,8 @@ class Results:
         Args:
             name: the report.
             options: ``metric``, ``model``, ``data`` (a name or several), ``setting``, ``layers`` and ``heads``
-                (numbers), ``by="supervision"`` or ``by="step"``, ``names`` (a display name for each model), and for
-                best-layers ``plain=True`` with ``intervals=True``.
+                (numbers), ``names`` (a display name for each model), for best-layers ``plain=True`` with
+                ``intervals=True``, and the options of figures: ``by``, ``zoom``, ``scale``, ``pool`` and ``sort``.
 
         Raises:
             TeachMattersError: the report or a name does not exist, or there is nothing to show.
@@ -267,7 +267,7 @@ def _options(
     if unknown := sorted(set(others) - OTHERS):
         raise TypeError(f"unexpected option {unknown[0]!r}; there are also {listing(sorted(OTHERS))}")
     if (by := others.get("by", "")) not in BY:
-        raise TeachMattersError(f"by={by!r} is unknown; use by='supervision' or by='step', or leave it out.")
+        raise TeachMattersError(f"by={by!r} is unknown; use by='supervision', by='head' or by='step', or leave it out.")
     return Options(
         metrics=_names(metric), models=_names(model), data=_names(data),
         layers=_numbers(layers), heads=_numbers(heads), **others,

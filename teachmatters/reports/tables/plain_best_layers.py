@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions
+from teachmatters.reports import supervisions, titles
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -28,7 +28,8 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     for heading, row in zip(_headings(every, options), every, strict=True):
         tasks.setdefault(heading, {})[row["model"]] = row
     models = sorted({row["model"]: row for row in every}.values(), key=supervisions.model_order)
-    columns, cells, bold = ["model"], [[row["model"]] for row in models], set()
+    names = titles.display_names(every)
+    columns, cells, bold = ["model"], [[names[row["model"]]] for row in models], set()
     for heading, scores in tasks.items():
         best, sure = _best(scores), options.intervals and any(map(_interval, scores.values()))
         for nth, model in enumerate(models):

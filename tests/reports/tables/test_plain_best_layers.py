@@ -41,12 +41,12 @@ PLAIN = ("best-layers", "--plain", "--metric", "knn-top1", "--metric", "toy-loss
 
 
 def test_scores_with_their_layer_and_the_best_of_each_column_bold(path: Path) -> None:
-    result = report(path, *PLAIN, "--format", "markdown", "--name", "dino-s16=DINO S/16")
+    result = report(path, *PLAIN, "--format", "markdown", "--name", "dino-s16=our DINO")
     assert result.stdout == (
         "| model | k-NN top-1, percent | Loss |\n"
         "| :-- | --: | --: |\n"
-        "| DINO S/16 | **70.0 (2)** | 10.00 (1) |\n"
-        "| mae-b16 | 30.0 (1) | **5.000 (4)** |\n"
+        "| our DINO | **70.0 (2)** | 10.00 (1) |\n"
+        "| MAE B/16 | 30.0 (1) | **5.000 (4)** |\n"
         "\n"
         "The best layer of each model: score, and layer in parentheses. Bold: the best of each column. Data: photos.\n"
     )
