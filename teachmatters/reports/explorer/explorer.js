@@ -283,7 +283,11 @@ function pointed(event, panel) {
 
 function follow() {
   const image = $("#image");
-  image.addEventListener("pointermove", (event) => hover(pointOf(panels[0].view.model, pointed(event, panels[0]))));
+  image.addEventListener("pointermove", (event) => {
+    const point = pointOf(panels[0].view.model, pointed(event, panels[0]));
+    hover(point);
+    if (event.buttons) state.query = point; // dragged, with a finger too
+  });
   image.addEventListener("pointerleave", () => hover(null));
   image.addEventListener("pointerdown", (event) => {
     state.query = pointOf(panels[0].view.model, pointed(event, panels[0]));

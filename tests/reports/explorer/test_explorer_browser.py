@@ -132,6 +132,36 @@ def test_moving_over_the_image_shows_and_leaving_returns(visit: Visit) -> None:
     assert visit.text("#query") == "Patch 3:3"
 
 
+@pytest.mark.parametrize("image", [0, 1])
+def test_thumbnails_name_the_most_similar_patch(visit: Visit, image: int) -> None:
+    visit.page.locator("#thumbnails button").nth(image).click()
+    visit.page.wait_for_function(f"panels[0].view.i === {image}")
+    visit.click_image(0.3, 0.9)
+    both = MODELS[0].similarity[0, 1][2]
+    best = (both[13] if image == 0 else both[:, 13]).max()
+    # JavaScript rounds halves up, and steps of 1/255 of about 2 move a value by up to 0.004.
+    titles = [f"{IMAGES[1 - image]}: {best + shift:.2f}" for shift in (-0.005, 0, 0.005)]
+    shown = f"document.querySelectorAll('#thumbnails button')[{1 - image}].title"
+    visit.page.wait_for_function(f"titles => titles.includes({shown})", arg=titles)
+
+
+def test_dragging_keeps_the_last_patch(visit: Visit) -> None:
+    visit.page.locator("#image").hover(position={"x": 3, "y": 3})
+    visit.page.mouse.down()
+    visit.page.locator("#image").hover(position={"x": 3, "y": 140})
+    visit.page.mouse.up()
+    visit.page.mouse.move(1, 1)
+    assert visit.text("#query") == "Patch 2:1"
+
+
+def test_pointing_at_a_small_map_enlarges_it(visit: Visit) -> None:
+    visit.page.get_by_label("layer 2, head 1", exact=True).first.hover()
+    assert visit.text(".large figcaption b") == "Layer 2, head 1"
+    assert visit.text(".large figcaption b", 1) == "Layer 5, mean over heads"
+    visit.page.mouse.move(1, 1)
+    assert visit.text(".large figcaption b") == "Layer 3, mean over heads"
+
+
 def test_keys_move_layer_head_and_patch(visit: Visit) -> None:
     assert visit.text(".large figcaption b") == "Layer 3, mean over heads"
     for key, words in [
