@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # One installed setuptools builds every package here; otherwise pip fetches one for each of them.
 EDIT    := $(INSTALL) --no-build-isolation
 
-.PHONY: demo test lint types docs bench results train-gpu clean
+.PHONY: demo test lint types docs bench bench-gpu results train-gpu clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.made:
@@ -47,6 +47,10 @@ docs: $(VENV)/.docs
 
 bench: $(VENV)/.user
 	$(BIN)/python -m benchmarks
+
+# On a machine with a GPU; less than five minutes.
+bench-gpu: $(VENV)/.user
+	$(BIN)/python -m benchmarks.gpu
 
 # The store that is shipped: every analysis on the bundled models and images, measured from nothing.
 RESULTS := build/results/results.db

@@ -85,9 +85,16 @@ def _cropped(dataset: Dataset, item: Item, adapter: ModelAdapter) -> Image.Image
 class Contest:
     """One model and the ways of passing over the same images."""
 
-    def __init__(self, adapter: ModelAdapter, device: torch.device, images: int, size: int | None = None) -> None:
-        self.adapter, self.device = adapter, device
-        adapter.to(device, torch.float32)
+    def __init__(
+        self,
+        adapter: ModelAdapter,
+        device: torch.device,
+        images: int,
+        size: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.adapter, self.device, self.dtype = adapter, device, dtype
+        adapter.to(device, dtype)
         self.size = size or default_batch_size(adapter.info, device)
         request = AnalyzeRequest(models=["any"], metrics=["attention"], db=Path("unused"), data=["photos"])
         (self.task,), _ = plan(registry.load(), request)
@@ -112,14 +119,14 @@ class Contest:
 
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
         """The pass that ``tm analyze`` makes; all metrics by default."""
-        settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0)
+        settings = PassSettings(device=self.device, dtype=self.dtype, batch_size=None, seed=0)
         started, _ = start_member(
             PendingTask(self.task, frozenset(metrics) or self.task.metrics), self.adapter.info, settings
         )
         member = PassMember(
             started.analysis, started.input_spec, ("images",), dataset, {"all": dataset.items("images", "all") or ()}
         )
-        Pass(self.adapter, self.device, torch.float32, [member]).run(Crop(), self.size, lambda _: None)
+        Pass(self.adapter, self.device, self.dtype, [member]).run(Crop(), self.size, lambda _: None)
         started.analysis.compute(started.analysis.state())
 
     def read(self) -> None:

@@ -192,7 +192,8 @@ class ModelAdapter(ABC):
     def stream(self, pixels: Tensor, taps: frozenset[Tap], sink: Sink) -> None:
         """Run one forward pass that hands the taps of every layer to the sink, layer by layer, as soon as they exist.
 
-        Within a layer, the order is that of Tap. The network must be unchanged afterwards, also after an error.
+        Within a layer, the order is that of Tap. The network must be unchanged afterwards, also after an error. A sink
+        must copy what it keeps: the memory of a tensor may be used again for the next layer.
         """
 
     def last_norm(self, vectors: Tensor) -> Tensor:
