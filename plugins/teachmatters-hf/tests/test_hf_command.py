@@ -82,8 +82,9 @@ def test_a_user_measures_two_folders_and_compares_them(caplog: pytest.LogCapture
     alike = query(db, "SELECT value FROM results WHERE metric = 'cka' AND model = other_model AND layer = other_layer")
     assert len(alike.rows) == 4
     assert all(value == pytest.approx(1, abs=1e-6) for (value,) in alike.rows)
-    neighbours = "SELECT model, value FROM results WHERE metric = 'knn-top1' AND category = 'k=1'"
-    assert query(db, neighbours).rows == [("hf/a", 100.0)] * 2  # plain colours; SigLIP has no class token to compare
+    neighbours = "SELECT model, value FROM results WHERE metric = 'knn-top1' AND category = 'k=1' ORDER BY 1"
+    # Plain colours; SigLIP has no class token, so its mean patch tokens are compared.
+    assert query(db, neighbours).rows == [("hf/a", 100.0)] * 2 + [("hf/b", 100.0)] * 2
     again = tm("analyze", *models, *asked)
     assert "done " not in again.stderr
     assert "reused" in again.stderr
