@@ -12,7 +12,9 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 DOCS = Path(__file__).parent
-COLOURS, WIDEST = 64, 1100  # of an image; pixels
+LARGEST = 62_000  # bytes of an image
+# Width in pixels, and colours: smaller and fewer only where an image would be too large.
+SIZES = ((900, 256), (900, 128), (900, 64), (700, 128), (700, 64))
 ROWS = "Rows"  # the key, in an image's metadata, of the hash of the numbers that it shows
 
 
@@ -45,14 +47,18 @@ def draw(file: Path, arguments: list[str], db: Path) -> None:
     """Draw one figure, reduce its colours, and note which rows it shows."""
     file.parent.mkdir(parents=True, exist_ok=True)
     output_of([*arguments, "--db", str(db), "--plot", str(file)])
-    image = Image.open(file).convert("RGB")
-    if image.width > WIDEST:
-        image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
-    few = image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    with Image.open(file) as drawn:
+        whole = drawn.convert("RGB")
     told = PngImagePlugin.PngInfo()
     told.add_text("Software", "teachmatters")
     told.add_text(ROWS, hash_rows(arguments, db))
-    few.save(file, optimize=True, pnginfo=told)
+    for widest, colours in SIZES:
+        width = min(widest, whole.width)
+        image = whole.resize((width, round(whole.height * width / whole.width)), Image.Resampling.LANCZOS)
+        few = image.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(file, optimize=True, pnginfo=told)
+        if file.stat().st_size <= LARGEST:
+            break
 
 
 if __name__ == "__main__":

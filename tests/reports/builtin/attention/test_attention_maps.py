@@ -74,7 +74,7 @@ def test_layers_to_the_right_heads_downwards_each_with_its_name_beneath(tmp_path
     path = fill(fill(tmp_path / "r.db", "attn-map-cls", (10,)), "attn-map-cls", (17,), "mae-b16", depth=1)
     axes = run_report(MAPS, path, Options()).figure().axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == [
-        "DINO S/16, self-distillation", "MAE B/16, masked reconstruction",
+        "DINO S/16\nself-distillation", "MAE B/16\nmasked reconstruction",
     ]  # fmt: skip
     names = {text.get_text(): text.get_position() for text in axes[0].texts if text.get_text().startswith("[")}
     assert sorted(names) == [f"[{layer}, {head}]" for layer in (1, 2) for head in (1, 2, 3)]
