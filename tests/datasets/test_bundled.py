@@ -47,7 +47,7 @@ def test_every_field_is_filled(spec: DatasetSpec) -> None:
     empty = {field.name for field in dataclasses.fields(spec) if not getattr(spec, field.name)}
     allowed = {"parameters", "folder", "requires"} | (set() if spec.bundled else {"bundled"})
     assert empty <= allowed
-    assert spec.bundled or spec.name == "folder" or (spec.folder and spec.requires)
+    assert spec.bundled or spec.name in ("folder", "mask-folder") or (spec.folder and spec.requires)
 
 
 def test_specs_are_cheap() -> None:
