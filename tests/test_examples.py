@@ -227,7 +227,8 @@ HELP = {name: command.help for name, command in COMMANDS.items() if "Examples:" 
 
 
 def examples(text: str) -> list[str]:
-    return [line.strip() for line in text.partition("Examples:")[2].splitlines() if line.strip()]
+    """The indented lines; a paragraph may follow."""
+    return [line.strip() for line in text.partition("Examples:")[2].splitlines() if line.startswith(" ")]
 
 
 def test_every_command_shows_examples() -> None:
