@@ -131,7 +131,8 @@ def test_a_new_study_is_of_the_users_models_and_data_and_runs_as_it_is() -> None
 
 
 def test_the_list_has_the_packaged_studies() -> None:
-    assert [line.split()[0] for line in tm("--list").stdout.splitlines()[2:]] == ["mini", "paper"]
+    assert [line.split()[0] for line in tm("--list").stdout.splitlines()[2:]] == list(packaged())
+    assert {"mini", "paper"} <= set(packaged())
 
 
 def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
