@@ -28,6 +28,8 @@ INFO = ModelInfo(
     registers=0,
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
+    mlp_width=384,
+    last_norm="tokens",
 )
 
 # Supervision by method of 'tm train --method'.
