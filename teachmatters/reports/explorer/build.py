@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from teachmatters.reports.explorer.data import ExplorerImage, ExplorerModel
+from teachmatters.reports.figures.attention_grid import UNIFORM
 
-SCRIPTS = ("data.js", "draw.js", "explorer.js")
+SCRIPTS = ("data.js", "draw.js", "state.js", "panels.js", "show.js", "explorer.js")  # in this order
 ATTENTION, SIMILARITY = "inferno", "viridis"
 # Images of fewer pixels are stored without loss.
 SMALL = 128 * 128
@@ -42,7 +43,12 @@ def build(models: Sequence[ExplorerModel], images: Sequence[str], title: str = "
         "style": _asset("explorer.css"),
         "data": "\n".join(blob for place, model in enumerate(models) for blob in _blobs(model, place)),
         "index": _json(
-            {"images": list(images), "models": described, "colours": [_table(ATTENTION), _table(SIMILARITY)]}
+            {
+                "uniform": UNIFORM,
+                "images": list(images),
+                "models": described,
+                "colours": [_table(ATTENTION), _table(SIMILARITY)],
+            }
         ),
         "script": "\n".join(_asset(name) for name in SCRIPTS),
     }

@@ -1,6 +1,7 @@
 "use strict";
 /* The arrays of the document: compressed bytes in base64, read when they are first needed. */
 const index = JSON.parse(document.getElementById("index").textContent);
+const UNIFORM = index.uniform; // times uniform attention: the end of the colours of the scale of that name
 const ALL = -1; // the query "all patches": the mean over them
 
 const loaded = new Map();

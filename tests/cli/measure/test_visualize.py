@@ -163,7 +163,7 @@ def test_an_explorer_of_two_models_leaves_out_an_image_that_cannot_be_read(here:
     answer = tm("cat.png", "bad.png", "-m", "toy-a", "-m", "toy-b", "--html", "explorer.html")
     assert answer.exit_code == 1
     assert answer.stderr.startswith("Wrote explorer.html\nfailed bad.png: ")
-    assert '{"images":["cat"],' in (here / "explorer.html").read_text("utf-8")
+    assert '"images":["cat"],' in (here / "explorer.html").read_text("utf-8")
     refused(tm("bad.png", "-m", "toy-a", "--html", "other.html"), "cannot be read as an image")
     refused(tm("cat.png", "-m", "toy-a", "--html", "nowhere/a.html"), "is in a folder that does not exist")
     assert not (here / "other.html").exists()
