@@ -25,6 +25,8 @@ from teachmatters.store.location import reading_path
 print(teachmatters.__file__)
 path, remark = reading_path(None)
 for spec in registry.load().reports.values():
+    if spec.name == "published":  # needs ImageNet, which the shipped store does not have
+        continue
     report = run_report(spec, path, Options())
     assert len(report.table), spec.name
     if spec.draw:
