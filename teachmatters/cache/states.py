@@ -61,9 +61,9 @@ def load_state(path: Path, key: str = "") -> State:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TeachMattersError(f"{path} cannot be read as a saved state: {error}. Delete it and run again") from error
     if not sound:
-        raise TeachMattersError(f"{path} is damaged: what it holds is not what was written. Delete it and run again")
+        raise TeachMattersError(f"{path} is damaged: its checksum does not match. Delete it and run again")
     if facts["key"] != key:
-        raise TeachMattersError(f"{path} holds what belongs to another model or data set. Delete it and run again")
+        raise TeachMattersError(f"{path} belongs to another model or data set. Delete it and run again")
     return state
 
 

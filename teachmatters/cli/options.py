@@ -76,7 +76,7 @@ DeviceOption = Annotated[
 ]
 DataRootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", metavar="DIR", help="Its folder, or the parent. Default: TM_DATA."),
+    typer.Option("--data-root", metavar="DIR", help="Data folder, or its parent. Default: TM_DATA."),
 ]
 PreviewOption = Annotated[
     Path | None,
@@ -98,9 +98,9 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
 ]
 WideOption = Annotated[bool, typer.Option("--wide", help="Print full texts, however wide the terminal is.")]
-AllOption = Annotated[bool, typer.Option("--all", help="List every one, one per line.")]
+AllOption = Annotated[bool, typer.Option("--all", help="List all names, one per line.")]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="What runs the forward passes: local or ray.")
+    str, typer.Option("--engine", metavar="NAME", help="Engine of the forward passes: local or ray.")
 ]
 AddressOption = Annotated[
     str | None,
@@ -117,9 +117,9 @@ ShardsOption = Annotated[
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
 ReportFormat: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]
-ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print it.")]
-QueryFormatOption = Annotated[QueryFormat, typer.Option("--format", help="How to print it.")]
-ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="How to print it.")]
+ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="Output format.")]
+QueryFormatOption = Annotated[QueryFormat, typer.Option("--format", help="Output format.")]
+ReportFormatOption = Annotated[ReportFormat, typer.Option("--format", help="Output format.")]
 
 MAX_NUMBER = 1000  # no model has more layers or heads
 ALL = 256  # the heads that 'all' stands for

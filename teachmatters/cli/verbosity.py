@@ -24,7 +24,7 @@ def _options(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", callback=_loud, help="Print more: all tables, and what is read.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="No messages but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="No messages except errors.")] = False,
 ) -> None:
     """Declare the options."""
 

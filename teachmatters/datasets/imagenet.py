@@ -112,7 +112,7 @@ def val_classes(root: Path) -> dict[str, str]:
     ]
     read, path = next(((read, path) for read, path in readers if path.is_file()), (None, None))
     if read is None or path is None:
-        raise TeachMattersError(f"{root / 'val'} is not sorted into classes, and no list says them; expected {NEEDED}")
+        raise TeachMattersError(f"{root / 'val'} is not sorted into classes and has no list of them; expected {NEEDED}")
     try:
         return read(path)
     except Exception as error:  # noqa: BLE001  SciPy raises many kinds for a damaged meta.mat

@@ -13,8 +13,8 @@ RESULTS = {
         "determines it (architecture, seed, versions)"
     ),
     "family": "what reports group models by: `dino`, `mae`, `random`, `timm-vit` or a plugin's own",
-    "supervision": "how the model was trained, in a word or two; empty when unknown",
-    "arch": "`ViT-B/16`, or timm's word for what is no plain ViT",
+    "supervision": "how the model was trained, such as `labels`; empty if unknown",
+    "arch": "`ViT-B/16`, or timm's name for any other architecture",
     "patch_size": "side of a patch, in pixels",
     "image_size": "side of the model's input, in pixels",
     "depth": "number of layers of the model; `layer * 1.0 / depth` is the relative depth",
@@ -33,14 +33,14 @@ RESULTS = {
     "std": "deviation (n - 1) over the units of the measurement; NULL where there is none",
     "n": "how many units: images, queries; NULL where there is none",
     "unit": "the unit of `value`, such as `percent`; empty for a pure number",
-    "higher_is_better": "1 or 0; NULL for what has no better",
+    "higher_is_better": "1 or 0; NULL for a metric without a direction",
     "finished_at": "when the run ended: ISO 8601 in UTC, so that texts sort as times do",
 }
 
 RUNS = {
     "run_id": "UUID as text",
     "model": "the label",
-    "name": "the name that the model was asked for by",
+    "name": "the name under which the model was requested",
     "weights": "sha256 that identifies the weights",
     "other_model": "for a pair, the second label; else NULL",
     "other_weights": "for a pair, the second model's weights; else NULL",
@@ -60,7 +60,7 @@ RUNS = {
     "n_items": "images that were used, of all roles together",
     "n_skipped": "images that could not be read",
     "notes": (
-        "JSON: what was said once, such as the skipped images with the reason, or a k that was larger than the gallery"
+        "JSON: remarks of the run, such as the skipped images with the reason, or a k that was larger than the gallery"
     ),
     "versions": "JSON: of Python, teachmatters, torch, timm, numpy, scikit-learn and pillow",
     "git_commit": "of a development checkout of teachmatters; else NULL",

@@ -80,7 +80,7 @@ def _format_of_zip(path: Path) -> Format:
             members = archive.namelist()
     except (zipfile.BadZipFile, OSError):
         raise TeachMattersError(
-            f"{path} is not a checkpoint, or a damaged one (a zip archive that breaks off); fetch it again"
+            f"{path} is not a checkpoint, or a damaged one (an incomplete zip archive); fetch it again"
         ) from None
     if any(name.endswith(".npy") for name in members):
         return "npz"

@@ -51,7 +51,7 @@ def other_family(path: Path, match: Match, family: str, wanted: Wanted) -> Teach
     named = named_like(family, shape) if shape else ""
     where = f"for these weights use --model {named} with the same --weights" if named else ANY
     return TeachMattersError(
-        f"{path} holds {TITLES[family]}'s weights, a {shape}, and {wanted.name} is another family's; {where}"
+        f"{path} holds {TITLES[family]}'s weights, a {shape}, and {wanted.name} belongs to another family; {where}"
     )
 
 

@@ -85,7 +85,7 @@ def _check_fractions(path: Path, match: Match, network: nn.Module) -> None:
     if whole:
         name = min(whole)
         raise TeachMattersError(
-            f"{path} has no fractions in {name} ({match.state[name].dtype}): it is quantised; give the weights that it "
+            f"{path} is quantised: {name} is {match.state[name].dtype}, not floating point; give the weights that it "
             "was made from"
         )
 

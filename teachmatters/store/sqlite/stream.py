@@ -82,7 +82,7 @@ class FileStream:
             ) from error
         except MemoryError as error:
             raise TeachMattersError(
-                "the query takes more memory than it is given. Ask for fewer and smaller values at once"
+                "the query exceeds its memory limit. Select fewer or smaller values"
             ) from error
         except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
             raise _explained(self._path, error, self._denied) from error
