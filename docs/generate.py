@@ -99,8 +99,12 @@ def _command(name: str, command: Any) -> Iterator[str]:
     rows = [_option(*record) for record in records if record]
     if rows:
         yield _table(("option", "default", "meaning"), rows)
-    lines = [line.strip() for line in examples.splitlines() if line.strip()]
+    # Examples are indented; paragraphs below them, such as the exit codes, are not.
+    below = [line for line in examples.splitlines() if line.strip()]
+    lines = [line.strip() for line in below if line.startswith(" ")]
     yield "\n".join(["```sh", *lines, "```", ""])
+    if after := [line for line in below if not line.startswith(" ")]:
+        yield _safe("\n".join(after)) + "\n"
 
 
 def _option(names: str, told: str) -> tuple[str, str, str]:
