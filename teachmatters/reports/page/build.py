@@ -28,7 +28,7 @@ SUMMARY = "everything as one HTML file that works offline: findings, interactive
 
 CHAPTERS = {
     "Which layer is best": ("best-layers", "summary", "compare", "scatter"),
-    "Downstream tasks": ("knn", "retrieval", "video", "keypoints"),
+    "Downstream tasks": ("knn", "linear", "retrieval", "dense", "video", "keypoints"),
     "How they attend": (
         "attention-distance",
         "attention-iou",

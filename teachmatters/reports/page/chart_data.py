@@ -62,9 +62,9 @@ def content(report: Report, kind: Kind) -> dict[str, Any]:
     same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
     kept = {name: [_plain(value) for value in values] for name, values in columns.items() if name not in same}
     named = [name for column in ("metric", "other_metric") for name in dict.fromkeys(columns.get(column, ()))]
-    found = {
+    found: dict[str, Any] = {
         "columns": list(kept),
-        "rows": list(zip(*kept.values(), strict=True)) if kept else [[] for _ in report.data.rows],
+        "rows": list(zip(*kept.values(), strict=True)) if kept else [() for _ in report.data.rows],
         "constant": same,
         "titles": {name: captions.named(report.options.of(name)) for name in named},
         **_panels(report),

@@ -100,7 +100,7 @@ def test_depths_that_differ_share_a_relative_axis(tmp_path: Path) -> None:
         record(tmp_path / "r.db", model(label, depth=depth), TOP1, values(TOP1, [1.0, 9.0, *[1.0] * (depth - 2)]))
     (ax,) = run_report(SPEC, tmp_path / "r.db", Options()).figure().axes
     assert ax.get_xlabel() == "Relative depth of the best layer"
-    assert sorted(float(np.asarray(line.get_xdata())[-1]) for line in ax.lines if line.get_marker() in "^v") == [
+    assert sorted(float(np.asarray(line.get_xdata())[-1]) for line in ax.lines if line.get_marker() in ("^", "v")) == [
         0.25,
         0.5,
     ]
