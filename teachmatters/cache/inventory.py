@@ -23,7 +23,7 @@ class Line:
         kind: ``features``, or the analysis whose state it holds.
         model, weights: name of the model, and the first digits of the sha256 of its weights.
         data: the data set.
-        tap: tap of features, else empty.
+        readout: which vectors the features are, such as ``cls`` or ``mean of norm1``; else empty.
         images, layers: numbers of images and layers; None if unknown.
         bytes: size on disk.
         used: date of last use, UTC.
@@ -34,7 +34,7 @@ class Line:
     model: str
     weights: str
     data: str
-    tap: str
+    readout: str
     images: int | None
     layers: int | None
     bytes: int
@@ -56,12 +56,23 @@ def _line(entry: CacheEntry) -> Line:
         model=facts.get("model", ""),
         weights=facts.get("weights", "")[:8],
         data=facts.get("dataset", ""),
-        tap=facts.get("tap", ""),
+        readout=_readout(facts.get("readout", {})),
         images=sum(_rows(entry)) if features else holds.get("images"),
         layers=(facts if features else holds).get("shape", {}).get("depth"),
         bytes=entry.bytes(),
         used=f"{entry.used():%Y-%m-%d %H:%M}",
     )
+
+
+def _readout(facts: dict[str, str]) -> str:
+    """Return what a readout reads: the feature, its tap unless it is the block, and the final norm.
+
+    >>> _readout({"feature": "cls", "tap": "block", "norm": "final"}), _readout({"feature": "mean", "tap": "norm1"})
+    ('cls, final norm', 'mean of norm1')
+    """
+    tap = facts.get("tap", "block")
+    of_tap = "" if tap == "block" else f" of {tap}"
+    return facts.get("feature", "") + of_tap + (", final norm" if facts.get("norm") == "final" else "")
 
 
 def _rows(entry: CacheEntry) -> Iterator[int]:

@@ -189,12 +189,12 @@ def _cannot_have(metric: str, data: Iterable[str]) -> list[str]:
 
 
 def db_option(path: StoreLocation) -> str:
-    """Return the ``--db`` option that selects this store; empty if it is the default."""
+    """Return the ``--db`` option that selects this store; empty if it is the default, or the one that is only read."""
     try:
         usual = location.reading_path(None)[0]
     except TeachMattersError:
         usual = None
-    return "" if path == usual else f" --db {shlex.quote(str(path))}"
+    return "" if path in (usual, location.bundled_path()) else f" --db {shlex.quote(str(path))}"
 
 
 def read_catalog(path: StoreLocation) -> Catalog:

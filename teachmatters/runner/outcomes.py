@@ -56,7 +56,8 @@ def _group(outcome: Outcome) -> str:
 def _model_line(outcomes: Sequence[Outcome]) -> str:
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     reused = [outcome for outcome in outcomes if outcome.status == "reused"]
-    name = _group(outcomes[0]) or f"{len({(o.model, o.other) for o in outcomes})} pairs of models"
+    pairs = len({(outcome.model, outcome.other) for outcome in outcomes})
+    name = _group(outcomes[0]) or f"{pairs} pair{'s' if pairs > 1 else ''} of models"
     if not done:
         return f"reused {name}: {_cells(reused)}: already in the store (--force measures again)"
     seconds = sum(outcome.seconds for outcome in done)

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.store.location import Server
 
 
-def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: str) -> CacheEntry:
+def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, **facts: Any) -> CacheEntry:
     made = CacheEntry.at(root, kind, facts)
     made.begin()
     (made.path / "000000-abc.safetensors").write_bytes(b"x" * size)
@@ -118,9 +119,9 @@ def test_pruning_by_name_pattern_and_age(tmp_path: Path) -> None:
 
 def test_an_inventory_of_half_a_shard_and_of_nothing(tmp_path: Path) -> None:
     assert inventory(tmp_path / "nowhere") == []
-    entry(tmp_path, model="a", dataset="digits", weights="0123456789", tap="cls")
+    entry(tmp_path, model="a", dataset="digits", weights="0123456789", readout={"feature": "cls"})
     (line,) = inventory(tmp_path)
-    assert (line.model, line.weights, line.data, line.tap, line.images) == ("a", "01234567", "digits", "cls", 0)
+    assert (line.model, line.weights, line.data, line.readout, line.images) == ("a", "01234567", "digits", "cls", 0)
 
 
 def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,12 @@ def analyze(
         typer.Option("--batch-size", "-b", metavar="N", help="Inputs per pass. Default: depends on the model."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the first N images, queries, pairs, videos.")
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            help="Only the first N images, queries, pairs, videos; galleries stay complete.",
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,

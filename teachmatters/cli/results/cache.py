@@ -33,7 +33,7 @@ Examples:
 
   tm cache prune --all
 """
-COLUMNS = ("kind", "model", "weights", "data", "tap", "images", "layers", "size", "used", "name")
+COLUMNS = ("kind", "model", "weights", "data", "readout", "images", "layers", "size", "used", "name")
 
 app = typer.Typer(
     help="List or remove the features and states that forward passes cached for later commands.",

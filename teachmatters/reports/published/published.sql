@@ -1,11 +1,11 @@
-/* The last layer of each model on ImageNet, with the name that the model was asked for by. Of several settings the authors'
+/* The last layer of each model on each data set, with the name that the model was asked for by. Of several settings the authors'
    (the final norm, a short side of 256 pixels) comes first, then the newest. NULL restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
         runs.name,
         RANK() OVER (
-            PARTITION BY results.model, results.metric
+            PARTITION BY results.model, results.dataset, results.metric
             ORDER BY
                 CASE WHEN results.setting = 'norm=final, short_side=256' THEN 0 ELSE 1 END,
                 runs.finished_at DESC, results.run_id
@@ -13,7 +13,6 @@ WITH candidates AS (
     FROM results
     JOIN runs ON runs.run_id = results.run_id
     WHERE results.metric IN (:metrics)
-        AND results.dataset = 'imagenet'
         AND layer = depth
         AND head IS NULL
         AND category IS NULL

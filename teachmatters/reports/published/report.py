@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("low", "high", "published", "difference", "protocol_differs", "source")
 SETTING = "norm=final, short_side=256"  # the last layer as most authors read it
 SIZE = 224
+DATA = "imagenet"
 LINEAR = "one layer by L-BFGS; the authors sweep heads with SGD and join several blocks"
 
 
@@ -30,9 +31,14 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     and is empty where it was measured as published.
 
     Raises:
-        NothingToShowError: no model has a published figure.
+        NothingToShowError: there is no number on ImageNet, or no model has a published figure.
     """
     every = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
+    every = [row for row in every if row["dataset"] == DATA]
+    if data.rows and not every:
+        raise NothingToShowError(
+            f"published figures are about {DATA}, of which the store has no numbers; 'tm study published' measures them"
+        )
     rows = [row for row in every if _key(row) in PUBLISHED]
     if every and not rows:
         known = sorted({model for model, _ in PUBLISHED})

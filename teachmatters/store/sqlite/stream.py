@@ -81,9 +81,7 @@ class FileStream:
                 "--timeout"
             ) from error
         except MemoryError as error:
-            raise TeachMattersError(
-                "the query exceeds its memory limit. Select fewer or smaller values"
-            ) from error
+            raise TeachMattersError("the query exceeds its memory limit. Select fewer or smaller values") from error
         except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
             raise _explained(self._path, error, self._denied) from error
 

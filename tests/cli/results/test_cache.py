@@ -30,9 +30,9 @@ def cache(*words: object) -> Result:
 def test_info_lists_features_and_states(store: Path) -> None:
     result = cache("info", "--db", store, "--format", "json")
     rows = {row["kind"]: row for row in json.loads(result.stdout)}
-    expected = {"model": "toy-a", "data": "toys", "tap": "cls", "images": 21, "layers": 3}
+    expected = {"model": "toy-a", "data": "toys", "readout": "cls", "images": 21, "layers": 3}
     assert expected.items() <= rows["features"].items()
-    expected = {"model": "toy-b", "data": "toys", "tap": "", "images": 20, "layers": 2}
+    expected = {"model": "toy-b", "data": "toys", "readout": "", "images": 20, "layers": 2}
     assert expected.items() <= rows["toy-pairs"].items()
     for row in rows.values():
         files = list(Path(row["path"]).iterdir())

@@ -45,7 +45,7 @@ def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
     [
         (
             ("--format", "csv"),
-            "report 'page' takes no --format; it takes --model, --data, --setting, --out and --open.",
+            "report 'page' takes no --format; it takes --model, --data, --setting, --title, --note, --short,",
         ),
         (("--metric", "knn-top1", "--layers", "1"), "takes no --metric, --layers;"),
         (("--out", "page.pdf"), "must end in .html"),
