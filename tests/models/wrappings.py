@@ -249,7 +249,7 @@ WRAPPINGS = [
     Wrapping("timm, with prompts", "", "", _with(prompt_tokens=HEAD), refused="also holds prompt_tokens"),
     Wrapping(
         "timm, quantised", "", "", lambda s, _: {name: value.to(torch.int8) for name, value in s.items()},
-        refused="no fractions in blocks",
+        refused="is quantised: blocks",
     ),
     Wrapping(
         "a ResNet", "state_dict", "", lambda *_: {"state_dict": {"conv1.weight": torch.zeros(64, 3, 7, 7)}},
