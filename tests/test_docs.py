@@ -184,6 +184,18 @@ def test_relative_links_resolve(page: Path) -> None:
             assert path.resolve().is_relative_to(DOCS)
 
 
+def test_the_readmes_links_to_the_repository_resolve() -> None:
+    # The package index shows the README, too, so its links and images are absolute.
+    text = prose(ROOT / "README.md")
+    own = re.findall(r"\]\(https://(?:github|raw\.githubusercontent)\.com/teachmatters/teachmatters/([^)\s]+)\)", text)
+    for path in (re.sub(r"^(blob/)?main/", "", each) for each in own):
+        name, _, anchor = path.partition("#")
+        assert (ROOT / name).is_file(), path
+        assert not anchor or anchor in anchors(ROOT / name), path
+    assert own
+    assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
+
+
 def test_every_page_is_in_the_navigation_or_does_not_exist() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     told = re.findall(r"[-:] ([\w/-]+\.md)$", text, re.MULTILINE)

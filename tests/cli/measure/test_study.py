@@ -185,16 +185,18 @@ def test_the_bundled_study_is_what_the_shipped_results_hold() -> None:
 
     study = open_study(registry.load(), MINI)
     assert sorted(study.labels) == sorted(name for name in registry.load().models if name.startswith("mini-"))
+    lacking = {"attn-on-registers"}  # the mini models have none
     wanted = {
         (*cell, study_task.data.name, study_task.request.analysis.name, metric)
         for study_task in study.study_tasks
         for cell in study_task.cells(study.labels)
-        for metric in study_task.request.metrics & study_task.request.analysis.metrics_on(study_task.data.kinds)
+        for metric in study_task.request.metrics
+        & study_task.request.analysis.metrics_on(study_task.data.kinds) - lacking
     }
     shipped = query(
         DOCS.parent / "results.db",
-        "SELECT DISTINCT model, CASE WHEN analysis = 'cka' THEN other_model ELSE '' END, dataset, analysis, metric "
-        "FROM results WHERE analysis <> 'cka' OR model <= other_model UNION SELECT DISTINCT model, '', dataset, "
+        "SELECT DISTINCT model, COALESCE(other_model, ''), dataset, analysis, metric "
+        "FROM results WHERE other_model IS NULL OR model <= other_model UNION SELECT DISTINCT model, '', dataset, "
         "analysis, name FROM maps WHERE name NOT LIKE 'unit:%'",
     )
     assert {tuple(row) for row in shipped.rows} == wanted
