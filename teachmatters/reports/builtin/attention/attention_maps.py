@@ -76,7 +76,7 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
         own = found.setdefault(tuple(place), {}).setdefault(head, {})
         own |= {"kind": kind, "evidence": value} if metric == "attn-head-type" else {metric[-1]: value}
     at = [data.columns.index(name) for name in ("model", "dataset", "split", "layer")]
-    rows = [(*row, json.dumps(found.get(tuple(row[place] for place in at), {}))) for row in data.rows]
+    rows = [(*row, json.dumps(found.get(tuple(row[place] for place in at), {}), sort_keys=True)) for row in data.rows]
     return Rows([*data.columns, "types"], rows, data.truncated)
 
 
