@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -146,7 +147,7 @@ class Contest:
 
 def untrained(name: str, pixels: int, depth: int | None = None) -> TimmViT:
     """Build an untrained network of timm's; speed does not depend on the weights."""
-    options = {} if depth is None else {"depth": depth}
+    options: dict[str, Any] = {} if depth is None else {"depth": depth}
     return TimmViT(timm.create_model(name, num_classes=0, img_size=pixels, **options), name)
 
 
@@ -220,8 +221,8 @@ def main() -> None:
     if options.model:
         return
     print("peak memory of the whole analysis beyond the model, on the CPU; 1 map: a layer's attention", flush=True)
-    for case in MEMORY:
-        command = [sys.executable, "-m", "benchmarks.attention", "--memory-of", *map(str, case)]
+    for measured in MEMORY:
+        command = [sys.executable, "-m", "benchmarks.attention", "--memory-of", *map(str, measured)]
         subprocess.run(command, check=True, env=os.environ | RETURN_AT_ONCE)
 
 

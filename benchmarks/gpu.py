@@ -37,7 +37,7 @@ def speed(case: tuple[str, int, int, int], dtype: torch.dtype, device: torch.dev
     print(f"{name}, {pixels} pixels, {dtype}, batches of {size} (all: at most {LIMITS[dtype][0]})")
     for work in ways.values():
         work()  # warm
-    taken = {way: [] for way in ways}
+    taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, work in ways.items():
             taken[way].append(contest.seconds(work))

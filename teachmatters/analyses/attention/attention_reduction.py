@@ -112,7 +112,7 @@ class Reduction:
             rows = attention[:, :, start : start + step * wide]
             entropy = measures.row_entropy(rows) if self.numbers & {"attn-entropy", "attn-nmi"} else None
             found = self._block(rows, entropy) | self._of_rows(rows, first, entropy, aligned)
-            totals = {name: totals[name] + total if totals else total for name, total in found.items()}
+            totals = {name: _added(totals[name], total) if totals else total for name, total in found.items()}
         if aligned is not None:
             maps = aligned.maps()
             of_halves = maps.new_zeros(self.shapes()["aligned"])
@@ -194,6 +194,13 @@ def _without(model: ModelInfo) -> set[str]:
     without = {"attn-position-std", "attn-nmi"} if model.grid == (1, 1) else set[str]()
     without |= {"attn-head-std"} if model.heads == 1 else set()
     return without if model.registers else without | {"attn-on-registers"}
+
+
+def _added(total: Tensor | Moments, other: Tensor | Moments) -> Tensor | Moments:
+    if isinstance(total, Moments):
+        assert isinstance(other, Moments)
+        return total + other
+    return total + _tensor(other)
 
 
 def _tensor(total: Tensor | Moments) -> Tensor:
