@@ -1,1 +1,1 @@
-"""The command ``tm train``: six kinds of supervision for one small vision transformer."""
+"""The command ``tm train``: train one small vision transformer with six kinds of supervision."""

@@ -1,4 +1,4 @@
-"""The parts of the forward pass that some methods need one by one: positions of other grids, hidden patches."""
+"""Pieces of the ViT forward pass, for methods that resize the position embedding or drop patches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.nn import functional as F  # noqa: N812  (the field's own name for it
 
 
 def embed(network: Any, pixels: Tensor) -> Tensor:
-    """Patches with their positions, without the class token.
+    """Embed the patches and add their positions, without the class token.
 
     Args:
         network: a plain timm VisionTransformer with a class token.
-        pixels: (B, 3, h, w), normalised, h and w multiples of the patch; of another size than the network's, the
-            positions are interpolated.
+        pixels: (B, 3, h, w), normalised; h and w are multiples of the patch size. Positions are interpolated if the
+            grid differs from the network's.
 
     Returns:
         (B, patches, width).
@@ -28,11 +28,11 @@ def embed(network: Any, pixels: Tensor) -> Tensor:
 
 
 def encode(network: Any, patches: Tensor) -> Tensor:
-    """Through all blocks and the last norm.
+    """Run all blocks and the last norm.
 
     Args:
-        network: as above.
-        patches: (B, patches, width), any of them, with their positions.
+        network: as in ``embed``.
+        patches: (B, patches, width), any subset of the patches, with positions added.
 
     Returns:
         (B, 1 + patches, width), the class token first.
@@ -46,10 +46,10 @@ def class_token(network: Any, pixels: Tensor, dropped: float = 0.0) -> Tensor:
     """Return the class token after the last norm.
 
     Args:
-        network: as above.
-        pixels: (B, 3, h, w), as above.
-        dropped: share of the patches that are left out, other ones of each image (Li et al., 2023): a step on half of
-            them takes less than half of the time.
+        network: as in ``embed``.
+        pixels: (B, 3, h, w), as in ``embed``.
+        dropped: share of the patches to drop, chosen at random for each image (Li et al., 2023). Dropping half of them
+            more than halves the time of a step.
 
     Returns:
         (B, width).

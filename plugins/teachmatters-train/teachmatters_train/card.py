@@ -1,4 +1,4 @@
-"""What is written in the end: weights, the card that says where they come from, and the image of the loss."""
+"""The files of a finished training: weights, a card that describes their origin, and the loss curve."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from teachmatters.runner.record.provenance import git_commit, versions
 from teachmatters_train import recipe as shared
 from teachmatters_train.loop import Training
 
+# The number of points of the card's loss curve.
 POINTS = 100
-"""Of the loss curve in the card."""
 
 
 def write(training: Training, command: str, facts: Mapping[str, Any], out: Path) -> None:
-    """Weights in half precision, card and curve, side by side.
+    """Write the weights in half precision, and next to them the card and the loss curve.
 
     Args:
-        training: finished.
-        command: repeats it.
-        facts: of the data, for the card.
-        out: the file of weights.
+        training: the finished training.
+        command: the command that repeats it.
+        facts: a description of the data, for the card.
+        out: the file for the weights.
 
     Raises:
         TeachMattersError: a weight does not fit half precision, or a file cannot be written.
@@ -40,7 +40,9 @@ def write(training: Training, command: str, facts: Mapping[str, Any], out: Path)
         out.with_suffix(".json").write_text(json.dumps(card(training, command, facts), indent=1) + "\n", "utf-8")
         _curve(f"mini-{method}", training, out.with_suffix(".png"))
     except OSError as error:
-        raise TeachMattersError(f"cannot write {out}: {error.strerror or error}; free the disk and repeat") from None
+        raise TeachMattersError(
+            f"cannot write {out}: {error.strerror or error}; free some disk space and run the command again"
+        ) from None
 
 
 def _half(name: str, value: torch.Tensor) -> torch.Tensor:
@@ -51,7 +53,7 @@ def _half(name: str, value: torch.Tensor) -> torch.Tensor:
 
 
 def card(training: Training, command: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that a reader of the numbers wants to know of the weights."""
+    """Return the card: a description of the weights and their training."""
     recipe = training.recipe
     return {
         "model": f"mini-{training.facts['method']}",
@@ -77,7 +79,7 @@ def card(training: Training, command: str, facts: Mapping[str, Any]) -> dict[str
 
 
 def thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
-    """At most POINTS pairs of steps done and the mean loss since the pair before.
+    """Return at most POINTS pairs: a number of completed steps, and the mean loss since the previous pair.
 
     >>> thinned([3.0, 1.0])
     [(1, 3.0), (2, 1.0)]

@@ -1,4 +1,4 @@
-"""``tm train``: one small network, six kinds of supervision."""
+"""``tm train``: train one small network with six kinds of supervision."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from teachmatters.errors import TeachMattersError
 
 HELP = """Train a mini model: labels, captions, self-distillation, contrast or masks.
 
-The methods are supervised, clip, dino, moco, mae and beit. Network, initialisation, images and optimiser are the same
-for all of them; batch and learning rate are each method's own best. With the weights (FILE.safetensors) come a card
-(FILE.json) and the loss curve (FILE.png). Ctrl-C keeps a checkpoint in the user's cache, and the same command carries
-on.
+The methods are supervised, clip, dino, moco, mae and beit. They share the network, its initialisation, the images and
+the optimiser; batch size and learning rate are tuned for each method. The command writes the weights
+(FILE.safetensors), a card that describes them (FILE.json) and the loss curve (FILE.png). Ctrl-C saves a checkpoint in
+the user's cache; run the same command to resume.
 
 Examples:
 
@@ -36,23 +36,30 @@ def train(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the data set, such as train=40000."),
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="How often each image is seen.")] = 1,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Only the first N images.")] = None,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="The number of epochs.")] = 1,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Use only the first N images.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "-b", metavar="N", help="Images a step. Default: the method's own.")
+        int | None,
+        typer.Option("--batch-size", "-b", metavar="N", help="Images per step. Default: depends on the method."),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", metavar="X", help="The highest of the training. Default: the method's own."),
+        typer.Option("--learning-rate", metavar="X", help="The peak learning rate. Default: depends on the method."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of network, order and views.")] = 0,
-    threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Of the CPU. Default: all.")] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="The seed of the weights, the order of images and their views.")
+    ] = 0,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", help="The number of CPU threads. Default: all cores.")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="The weights. Default: build/train/mini-METHOD.safetensors."),
+        typer.Option(
+            "--out", metavar="FILE", help="The file for the weights. Default: build/train/mini-METHOD.safetensors."
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Ignore a checkpoint and start again.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ignore any checkpoint and start over.")] = False,
 ) -> None:
     """Train a mini model."""
     from teachmatters_train import methods
@@ -85,14 +92,14 @@ def train(
     with output.progress() as display:
         finished = carry_out(request, display)
     if not finished:
-        output.say(f"stopped; the same command carries on from {request.checkpoint}")
+        output.say(f"stopped; run the same command to resume from {request.checkpoint}")
         raise typer.Exit(130)
     output.say(f"wrote {request.out}, its card and its loss curve; load it with --model mini-{method} --weights")
     output.emit(str(request.out))
 
 
 def _target(out: Path | None, method: str) -> Path:
-    """The file of weights, in a folder that exists.
+    """Return the path for the weights, and make the default folder.
 
     Raises:
         TeachMattersError: the folder cannot be made, or the name does not end in .safetensors.
@@ -102,7 +109,7 @@ def _target(out: Path | None, method: str) -> Path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TeachMattersError(f"cannot make {path.parent} ({error.strerror}); name a file with --out") from None
+            raise TeachMattersError(f"cannot create {path.parent} ({error.strerror}); name a file with --out") from None
     given.check_target(path, "--out", (".safetensors",))
     return path
 

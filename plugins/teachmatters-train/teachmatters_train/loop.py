@@ -1,4 +1,4 @@
-"""The training loop: the same for every method, and the same whether it was interrupted or not."""
+"""The training loop of all methods. An interrupted and resumed training gives the same weights."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SAVE_EVERY = 60.0  # seconds
 
 @dataclass(slots=True)
 class Training:
-    """A method on its way.
+    """The state of a training.
 
     Attributes:
-        method: what is trained.
-        recipe: how.
-        facts: what a checkpoint must agree with.
-        device: where.
-        step: steps done.
-        losses: of each step done.
-        seconds: of training so far, all sessions together.
+        method: the module that is trained.
+        recipe: the number of steps, their order and learning rates.
+        facts: the facts that a checkpoint must match to be resumed.
+        device: the device to train on.
+        step: the number of completed steps.
+        losses: the loss of each completed step.
+        seconds: the training time so far, including earlier sessions.
     """
 
     method: Method
@@ -53,10 +53,13 @@ class Training:
         self.optimiser = optimiser_of(self.method, self.recipe)
 
     def run(self, corpus: Corpus, checkpoint: Path, progress: Progress) -> bool:
-        """Train to the end; False when the user stopped it, and the checkpoint carries on.
+        """Train to the end, and save a checkpoint every minute.
+
+        Returns:
+            False if the user stopped the training; a checkpoint was saved then.
 
         Raises:
-            TeachMattersError: the loss is no number any more, or the checkpoint cannot be written.
+            TeachMattersError: the loss is not finite, or the checkpoint cannot be written.
         """
         progress.begin(str(self.facts["method"]), self.recipe.steps * self.recipe.size)
         progress.advance(self.step * self.recipe.size)
@@ -81,7 +84,7 @@ class Training:
             loss = self.method.loss(Batch(images, torch.from_numpy(indices).to(self.device)), progress)
         self.losses.append(loss.item())
         if not torch.isfinite(loss):
-            raise TeachMattersError(f"the loss of step {self.step + 1} is {loss.item()}: the training broke down")
+            raise TeachMattersError(f"the loss of step {self.step + 1} is {loss.item()}: the training diverged")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.method.before_step(progress)
@@ -100,7 +103,7 @@ class Training:
         return f"{self.facts['method']}: {done}, loss {sum(recent) / len(recent):.3f}, {rate:.0f} images/s"
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint to a temporary file, then rename it."""
         content = {
             "facts": dict(self.facts),
             "method": self.method.state_dict(),
@@ -114,13 +117,16 @@ class Training:
             torch.save(content, part)
             part.replace(path)
         except (OSError, RuntimeError) as error:
-            raise TeachMattersError(f"cannot write the checkpoint {path}: {error}; free some space") from None
+            raise TeachMattersError(f"cannot write the checkpoint {path}: {error}; free some disk space") from None
 
     def resume(self, path: Path) -> bool:
-        """Carry on from a checkpoint, if there is one.
+        """Load a checkpoint, if there is one.
+
+        Returns:
+            whether there was one.
 
         Raises:
-            TeachMattersError: it is damaged, or of another training.
+            TeachMattersError: the checkpoint is damaged, or belongs to another training.
         """
         if not path.exists():
             return False
@@ -128,13 +134,15 @@ class Training:
             content = torch.load(path, map_location="cpu", weights_only=True)
             found = content["facts"]
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-            raise TeachMattersError(f"{path} is no readable checkpoint of 'tm train'; --force starts again") from None
+            raise TeachMattersError(
+                f"{path} is not a readable checkpoint of 'tm train'; use --force to start over"
+            ) from None
         other = {name: value for name, value in found.items() if value != self.facts.get(name)}
         if other:
             told = listing(f"{name} {value}, not {self.facts.get(name)}" for name, value in other.items())
             raise TeachMattersError(
                 f"{path} is the checkpoint of another training ({told}); repeat that command, give another --out, or "
-                "start again with --force"
+                "use --force to start over"
             )
         self.method.load_state_dict(content["method"])
         self.optimiser.load_state_dict(content["optimiser"])
@@ -143,9 +151,9 @@ class Training:
 
 
 def _plain_attention(method: nn.Module) -> None:
-    """Have timm's attention multiply its matrices itself: torch's fused kernel takes three times as long on a CPU.
+    """Turn off fused attention, which takes three times as long on a CPU.
 
-    That kernel's backward pass is not made for bfloat16 and for heads of 16 channels.
+    The backward pass of the fused kernel is slow for bfloat16 and for heads of 16 channels.
     """
     for module in method.modules():
         if hasattr(module, "fused_attn"):
@@ -154,7 +162,7 @@ def _plain_attention(method: nn.Module) -> None:
 
 @contextmanager
 def _polite() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM are noted in the list, and the step that runs is finished; a second one counts at once."""
+    """Let the current step finish after Ctrl-C or SIGTERM, which are added to the list; a second signal interrupts."""
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

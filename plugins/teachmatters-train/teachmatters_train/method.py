@@ -14,19 +14,19 @@ from torch import Tensor, nn
 
 from teachmatters_train.views import View
 
+# The view of the methods that need only light augmentation: a large crop and a random horizontal flip.
 LIGHT = View()
-"""The one view of the methods that need no other: a light crop, perhaps mirrored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The training set, drawn.
+    """The training set in memory.
 
     Attributes:
-        images: uint8 (N, 3, 64, 64), perhaps a memory map.
+        images: uint8 (N, 3, 64, 64); may be a memory map.
         labels: int64 (N,), or None.
         classes: number of classes.
-        captions: one for each image, empty where nothing is known.
+        captions: one for each image; empty if it has none.
     """
 
     images: NDArray[np.uint8]
@@ -37,11 +37,11 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some images of the corpus.
+    """A batch of images.
 
     Attributes:
         images: uint8 (B, 3, 64, 64), on the device.
-        indices: int64 (B,): which ones they are, on the device.
+        indices: int64 (B,), their positions in the corpus, on the device.
     """
 
     images: Tensor
@@ -50,13 +50,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The optimiser's settings of one method, chosen by the trials that docs/training.md lists.
+    """The optimiser's settings for one method. docs/training.md lists the trials that chose them.
 
     Attributes:
-        rate: the highest learning rate.
-        batch: images a step.
-        warm_up: share of the steps in which the rate rises.
-        decay: weight decay of matrices.
+        rate: the peak learning rate.
+        batch: images per step.
+        warm_up: share of the steps over which the rate rises.
+        decay: the weight decay of matrices.
     """
 
     rate: float
@@ -66,12 +66,12 @@ class Settings:
 
 
 class Method(nn.Module):
-    """A backbone and what its supervision adds to it.
+    """A backbone with the heads and losses of one kind of supervision.
 
     Attributes:
-        backbone: the network that is kept in the end.
-        settings: of the optimiser.
-        needs: ``labels``, ``captions`` or nothing.
+        backbone: the network whose weights are kept.
+        settings: the optimiser's settings.
+        needs: what every image must have: ``labels``, ``captions`` or an empty string.
     """
 
     settings: ClassVar[Settings]
@@ -83,22 +83,22 @@ class Method(nn.Module):
 
     @abstractmethod
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        """The loss of one step.
+        """Compute the loss of one step.
 
         Args:
             batch: the images.
-            progress: how much of the training is over, 0..1.
+            progress: the completed share of the training, 0..1.
         """
 
     def after_step(self, progress: float) -> None:
-        """What follows a step of the optimiser, such as a momentum teacher's. Nothing, by default."""
+        """Run after each step of the optimiser, for example to update a momentum teacher. By default, do nothing."""
 
     def before_step(self, progress: float) -> None:
-        """What comes between the gradients and the optimiser. Nothing, by default."""
+        """Run between the backward pass and the optimiser's step. By default, do nothing."""
 
 
 def mlp(*widths: int, norm: bool = False) -> nn.Sequential:
-    """Linear layers with GELU between them; with ``norm``, batch norm after each, as MoCo-v3 has it."""
+    """Build an MLP with GELU between its layers; with ``norm``, batch norm follows each layer, as in MoCo-v3."""
     layers: list[nn.Module] = []
     for position, (given, made) in enumerate(pairwise(widths), start=2):
         last = position == len(widths)

@@ -1,4 +1,4 @@
-"""A teacher that is the moving average of its student."""
+"""Momentum teachers: moving averages of their students."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def momentum(progress: float, base: float) -> float:
-    """From ``base`` to 1 along a cosine.
+    """Return the momentum, which rises from ``base`` to 1 along a cosine.
 
     >>> momentum(0.0, 0.99), momentum(1.0, 0.99)
     (0.99, 1.0)
@@ -18,13 +18,13 @@ def momentum(progress: float, base: float) -> float:
 
 
 def freeze(teacher: nn.Module, student: nn.Module) -> None:
-    """Begin as the student is; gradients never reach the teacher."""
+    """Copy the student's weights to the teacher and turn off the teacher's gradients."""
     teacher.load_state_dict(student.state_dict())
     teacher.requires_grad_(False)
 
 
 def follow(pairs: Mapping[nn.Module, nn.Module], progress: float, base: float) -> None:
-    """AnnotationTransform each teacher (key) towards its student (value); ``base`` is the momentum at the start."""
+    """Move each teacher (key) towards its student (value); ``base`` is the momentum at the start."""
     from lightly.models.utils import update_momentum
 
     for teacher, student in pairs.items():

@@ -1,4 +1,4 @@
-"""What this package adds to ``tm``."""
+"""The hooks of this plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEACHMATTERS_API = 2
 
 @hookimpl
 def register_commands() -> list[CommandSpec]:
-    """The command ``train``."""
+    """Return the command ``train``."""
     return [
         CommandSpec(
             name="train",

@@ -1,4 +1,4 @@
-"""What all methods share: how many steps, in which order, at which rate. Nothing here knows a method."""
+"""The schedule that all methods share: steps, order of images, learning rates, optimiser and seeds."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 BETAS = (0.9, 0.98)
+# The largest norm of the gradient.
 CLIP = 1.0
-"""The longest gradient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The size of a training.
+    """The size and schedule of a training.
 
     Attributes:
-        images: of the training set.
-        epochs: how often each is seen.
-        batch: images a step.
-        peak: the highest learning rate.
-        warm_up: share of the steps in which the rate rises; then it falls to 0 along half a cosine.
-        decay: weight decay of matrices.
-        seed: of the network, the order and the views.
+        images: the number of training images.
+        epochs: the number of epochs.
+        batch: images per step.
+        peak: the peak learning rate.
+        warm_up: share of the steps over which the rate rises; it then falls to 0 along half a cosine.
+        decay: the weight decay of matrices.
+        seed: the seed of the weights, the order of images and their views.
     """
 
     images: int
@@ -42,21 +42,21 @@ class Recipe:
 
     @property
     def size(self) -> int:
-        """Images of a step: the batch, or the whole set where it is smaller."""
+        """Return the images per step: the batch size, or the number of images if it is smaller."""
         return min(self.batch, self.images)
 
     @property
     def per_epoch(self) -> int:
-        """Steps of an epoch; what does not fill a batch waits for another epoch."""
+        """Return the steps per epoch; an incomplete last batch is dropped."""
         return self.images // self.size
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """Return the total number of steps."""
         return self.per_epoch * self.epochs
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """The images of a step (from 0): the epoch's own permutation, known without the steps before it.
+        """Return the images of a step (from 0). Each epoch has its own permutation, which needs no earlier step.
 
         >>> recipe = Recipe(images=5, epochs=2, batch=2)
         >>> recipe.steps, sorted({*recipe.indices(0), *recipe.indices(1)}) == sorted(recipe.indices(0))
@@ -67,7 +67,7 @@ class Recipe:
         return order[position * self.size : (position + 1) * self.size]
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step (from 0).
+        """Return the learning rate of a step (from 0).
 
         >>> recipe = Recipe(images=100, epochs=1, batch=1, peak=0.001, warm_up=0.1)
         >>> round(recipe.rate(4), 6), recipe.rate(9), round(recipe.rate(54), 6), recipe.rate(99) < 1e-6
@@ -81,7 +81,7 @@ class Recipe:
 
 
 def optimiser_of(method: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; matrices decay, whatever has one axis, tokens and positions do not."""
+    """Build AdamW with weight decay for matrices, but not for vectors, tokens and position embeddings."""
     trained = [(name, each) for name, each in method.named_parameters() if each.requires_grad]
     free = [each for name, each in trained if _free(name, each)]
     groups = [
@@ -98,7 +98,7 @@ def _free(name: str, parameter: nn.Parameter) -> bool:
 
 @contextmanager
 def seeded(seed: int, step: int) -> Iterator[None]:
-    """Randomness of one step, the same whenever it is run; the generators are left as they were found."""
+    """Seed the random generators for one step, and restore their state afterwards."""
     mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
     before = random.getstate()
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""From what was asked for to weights on disk."""
+"""A request for a training, and its execution up to the files on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What ``tm train`` was asked for; the attributes are its options."""
+    """The options of ``tm train``."""
 
     method: str
     data: str
@@ -38,13 +38,13 @@ class Request:
 
     @property
     def checkpoint(self) -> Path:
-        """In the user's cache, one for each file of weights."""
+        """Return the path of the checkpoint, in the user's cache; each output file has its own."""
         place = hashlib.sha256(str(self.out.resolve()).encode()).hexdigest()[:8]
         return cache_folder() / f"{self.out.stem}-{place}.ckpt"
 
     @property
     def command(self) -> str:
-        """What repeats it; where the data lie and the weights go is everyone's own."""
+        """Return the command that repeats it, without the paths of data and weights, which differ between machines."""
         words = ["tm", "train", "--method", self.method, "--data", self.data]
         words += [word for text in self.parameters for word in ("--param", text)]
         words += ["--epochs", str(self.epochs)]
@@ -57,10 +57,10 @@ class Request:
 
 
 def cache_folder() -> Path:
-    """Return the folder of drawn images and checkpoints: TM_TRAIN_CACHE, else one in the user's cache.
+    """Return the folder for prepared images and checkpoints: TM_TRAIN_CACHE, else one in the user's cache.
 
     Raises:
-        TeachMattersError: it cannot be made.
+        TeachMattersError: the folder cannot be created.
     """
     from platformdirs import user_cache_path
 
@@ -70,28 +70,31 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TeachMattersError(
-            f"cannot make {folder} ({error.strerror}) for drawn images and checkpoints; "
-            "name another with TM_TRAIN_CACHE"
+            f"cannot create {folder} ({error.strerror}) for prepared images and checkpoints; "
+            "set TM_TRAIN_CACHE to another folder"
         ) from None
     return folder
 
 
 def carry_out(request: Request, progress: Progress) -> bool:
-    """Draw, train and write; False when the user stopped it.
+    """Prepare the images, train, and write the weights, the card and the loss curve.
+
+    Returns:
+        False if the user stopped the training.
 
     Raises:
-        TeachMattersError: an unknown name, data that do not fit, a target that cannot be written.
+        TeachMattersError: a name is unknown, the data lack what the method needs, or a file cannot be written.
     """
     kind = methods.find(request.method)
     source = _source(request)
     if not os.access(request.out.parent, os.W_OK):
-        raise TeachMattersError(f"--out {request.out}: {request.out.parent} cannot be written; name another folder")
+        raise TeachMattersError(f"--out {request.out}: cannot write to {request.out.parent}; name another folder")
     corpus, name = gather(source, kind.needs, cache_folder(), progress)
     training = _training(request, kind, corpus, name)
     if request.force:
         request.checkpoint.unlink(missing_ok=True)
     if training.resume(request.checkpoint):
-        progress.say(f"{request.checkpoint} carries on after step {training.step:,} of {training.recipe.steps:,}")
+        progress.say(f"resuming {request.checkpoint} after step {training.step:,} of {training.recipe.steps:,}")
     if not training.run(corpus, request.checkpoint, progress):
         return False
     from teachmatters_train import card
@@ -112,7 +115,7 @@ def _source(request: Request) -> Source:
 
 
 def _training(request: Request, kind: type[Method], corpus: Any, name: str) -> Any:
-    """The method, initialised from the seed: the backbone is the same for all of them."""
+    """Build the training, initialised from the seed; all methods start from the same backbone."""
     import torch
 
     from teachmatters.models.mini.sources import mini_network

@@ -1,4 +1,4 @@
-"""The training set, drawn once: a file of pixels that every method reads."""
+"""The training set, prepared once to a file of pixels that every method reads."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from teachmatters_train.method import Corpus
 
 SIDE = INFO.image_size
 CHUNK = 64
+# The number of images from which on a pool of processes prepares them.
 MANY = 1000
-"""From so many images on, a process for each core draws."""
 
+# The exceptions that Dataset.image and Transform.apply may raise for a single image.
 UNREADABLE = (OSError, ValueError, SyntaxError)
-"""What Dataset.image and Transform.apply may raise of a single image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the training images come from.
+    """The source of the training images.
 
     Attributes:
         spec, root, parameters: the data set, as ``open_dataset`` takes them.
-        limit: only the first so many images.
-        seed: for data sets with something random.
+        limit: the number of images to use, from the first on.
+        seed: the seed of data sets that use random numbers.
     """
 
     spec: DatasetSpec
@@ -48,7 +48,7 @@ class Source:
     seed: int = 0
 
     def open(self) -> tuple[OpenDataset, Sequence[Item]]:
-        """The data set and its training items: the gallery of its labelled images, else all images."""
+        """Open the data set and return its training items: the gallery if it has labels, else all images."""
         opened = open_dataset(self.spec, self.root, self.parameters, self.seed)
         kind: Kind = "labels" if "labels" in opened.dataset.kinds else "images"
         role: Role = "gallery" if kind == "labels" else "all"
@@ -56,16 +56,16 @@ class Source:
 
 
 def gather(source: Source, needs: str, folder: Path, progress: Progress) -> tuple[Corpus, str]:
-    """The training set and its fingerprint; drawn at first use, read from ``folder`` afterwards.
+    """Return the training set and its fingerprint. It is prepared at first use and read from ``folder`` afterwards.
 
     Args:
-        source: which data set.
-        needs: ``labels``, ``captions`` or nothing: what every image must have.
-        folder: keeps the drawn images.
-        progress: shows progress.
+        source: the data set.
+        needs: what every image must have: ``labels``, ``captions`` or an empty string.
+        folder: the folder for the prepared images.
+        progress: receives the progress.
 
     Raises:
-        TeachMattersError: the data set is not there, lacks what is needed, or no image can be read.
+        TeachMattersError: the data set is missing, lacks labels or captions, or no image can be read.
     """
     opened, items = source.open()
     _check(opened, items, needs)
@@ -73,13 +73,13 @@ def gather(source: Source, needs: str, folder: Path, progress: Progress) -> tupl
     path = folder / f"images-{name[:12]}.npy"
     if not path.exists():
         with _alone(path, progress):
-            if not path.exists():  # no other process drew them while this one waited
-                progress.say(f"drawing {len(items):,} images once for all methods, to {path}")
+            if not path.exists():  # another process may have prepared them meanwhile
+                progress.say(f"preparing {len(items):,} images once for all methods, to {path}")
                 _draw(source, opened.dataset, items, path, progress)
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     broken: list[int] = json.loads(path.with_suffix(".json").read_text("utf-8"))["broken"]
     if broken:
-        progress.say(f"{len(broken)} of {len(items):,} images could not be read and are left out")
+        progress.say(f"{len(broken)} of {len(items):,} images could not be read and are skipped")
         items = [item for position, item in enumerate(items) if position not in set(broken)]
     labels = None if any(item.label is None for item in items) else np.array([item.label for item in items], np.int64)
     captions = [opened.dataset.caption(item) for item in items]
@@ -88,14 +88,14 @@ def gather(source: Source, needs: str, folder: Path, progress: Progress) -> tupl
 
 @contextmanager
 def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    """One process draws a file; the others wait for it."""
+    """Hold the lock of a file; other processes wait."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        progress.say("another 'tm train' is drawing the images; waiting for it")
+        progress.say("waiting for another 'tm train', which is preparing the images")
         lock.acquire()
     try:
         yield
@@ -108,13 +108,13 @@ def _check(opened: OpenDataset, items: Sequence[Item], needs: str) -> None:
         refuse_kind(opened, "labels")
     if needs == "captions" and not all(opened.dataset.caption(item) for item in items):
         raise TeachMattersError(
-            f"data set {opened.spec.name!r} has no captions here, which the method 'clip' learns from; give a data set "
+            f"data set {opened.spec.name!r} has no captions here, which the method 'clip' needs; give a data set "
             "with labels or captions ('tm datasets'), or another --method"
         )
 
 
 def _name(opened: OpenDataset, items: Sequence[Item]) -> str:
-    """Tells two sets of drawn images apart: sha256 over data set, parameters, side and items."""
+    """Return a sha256 that identifies the prepared images: of data set, parameters, size and items."""
     facts = {"dataset": opened.spec.name, "parameters": dict(opened.parameters), "side": SIDE}
     facts["items"] = fingerprint(opened, (), {"gallery": items})
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -122,7 +122,7 @@ def _name(opened: OpenDataset, items: Sequence[Item]) -> str:
 
 def _draw(source: Source, dataset: Dataset, items: Sequence[Item], path: Path, progress: Progress) -> None:
     """Write the pixels to a temporary file, and rename it when it is complete."""
-    progress.begin("drawing", len(items))
+    progress.begin("preparing", len(items))
     part = path.with_suffix(".part")
     broken: list[int] = []
     drawn = np.lib.format.open_memmap(part, "w+", np.uint8, (len(items), 3, SIDE, SIDE))
@@ -146,7 +146,7 @@ Chunk = tuple[NDArray[np.uint8], list[int]]
 
 
 def _chunks(source: Source, dataset: Dataset, items: Sequence[Item]) -> Iterator[Chunk]:
-    """Pixels of CHUNK items after CHUNK items, in order."""
+    """Yield the pixels of CHUNK items at a time, in order."""
     if len(items) < MANY:
         yield from (_pixels(dataset, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK))
         return
@@ -154,8 +154,8 @@ def _chunks(source: Source, dataset: Dataset, items: Sequence[Item]) -> Iterator
         yield from pool.map(_pixels_here, range(0, len(items), CHUNK))
 
 
+# The data set that a process of the pool has opened.
 _here: list[tuple[Dataset, Sequence[Item]]] = []
-"""What a drawing process has opened."""
 
 
 def _open_here(source: Source) -> None:
@@ -169,7 +169,7 @@ def _pixels_here(start: int) -> Chunk:
 
 
 def _pixels(dataset: Dataset, items: Sequence[Item]) -> Chunk:
-    """uint8 (images that can be read, 3, SIDE, SIDE), and the positions of the others."""
+    """Return the readable images, uint8 (n, 3, SIDE, SIDE), and the positions of the others."""
     pixels, broken = [], []
     for position, item in enumerate(items):
         try:

@@ -1,6 +1,6 @@
-"""Views of images: random crops, mirror images and colours, for a whole batch at once.
+"""Augmented views of images: random crops, flips and colours, computed for a whole batch at once.
 
-All randomness comes from torch's global generator, which the training loop seeds before every step.
+All random numbers come from torch's global generator, which the training loop seeds before every step.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
+# The weights of red, green and blue in the brightness of a colour (ITU-R BT.601).
 GREY = (0.299, 0.587, 0.114)
-"""How bright a colour looks (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A kind of view.
+    """The settings of an augmentation.
 
     Attributes:
-        size: side of the result, in pixels.
-        area: least and greatest share of the image that is cut out.
-        colours: strength of brightness, contrast and saturation, and of hue; None leaves colours alone.
-        grey, blur, solarise: how often each happens.
+        size: the side of the result, in pixels.
+        area: the smallest and largest share of the image that is cropped.
+        colours: the strength of changes of brightness, contrast and saturation, and of hue; None for no change.
+        grey, blur, solarise: the probability of each.
     """
 
     size: int = 64
@@ -36,14 +36,14 @@ class View:
 
 
 def look(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """One view of each image.
+    """Draw one random view of each image.
 
     Args:
         images: uint8 (B, 3, h, w).
-        view: what kind.
+        view: the settings.
 
     Returns:
-        float32 (B, 3, size, size) in -1..1, as the networks take it, and bool (B,): which ones are mirror images.
+        float32 (B, 3, size, size) in -1..1, the networks' input, and bool (B,), whether each view is flipped.
     """
     images = images.float() / 255
     images, mirrored = _crop(images, view)
@@ -59,7 +59,7 @@ def look(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
 
 
 def _crop(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """A rectangle of each, its sides in proportion 3:4 to 4:3, mirrored half of the time."""
+    """Crop a random rectangle of each image, with an aspect ratio of 3:4 to 4:3, and flip half of them."""
     count = len(images)
     area = torch.empty(count).uniform_(*view.area)
     ratio = torch.empty(count).uniform_(math.log(3 / 4), math.log(4 / 3)).exp()
@@ -75,7 +75,7 @@ def _crop(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
 
 
 def _jitter(images: Tensor, strength: float, hue: float) -> Tensor:
-    """Brightness, contrast and saturation multiplied, hue turned about the grey axis."""
+    """Multiply brightness, contrast and saturation, and rotate hue about the grey axis."""
     brightness, contrast, saturation = (1 + strength * (2 * _rand(images) - 1) for _ in range(3))
     images = (images * brightness).clamp(0, 1)
     mean = _grey(images).mean(dim=(2, 3), keepdim=True)
@@ -97,7 +97,7 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor) -> Tensor:
-    """Gaussian blur with a deviation of 0.1 to 1 pixel: at 64 pixels what up to 2 is on large images, and more."""
+    """Blur with a Gaussian of 0.1 to 1 pixel; relative to the image, that is stronger than the usual 0.1 to 2."""
     count, channels = images.shape[:2]
     sigma = (0.1 + 0.9 * _rand(images)).view(-1, 1)
     kernel = torch.exp(-(torch.arange(-3, 4, device=images.device) ** 2) / (2 * sigma**2))
@@ -112,5 +112,5 @@ def _where(share: float, images: Tensor, changed: Tensor) -> Tensor:
 
 
 def _rand(images: Tensor) -> Tensor:
-    """A number for each image, drawn on the CPU so that every device sees the same."""
+    """Draw a number for each image, on the CPU, so that the numbers do not depend on the device."""
     return torch.rand(len(images), 1, 1, 1).to(images.device)

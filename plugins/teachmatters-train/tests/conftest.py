@@ -1,4 +1,4 @@
-"""A tiny training set of colours that tell the class."""
+"""A tiny training set whose colours identify the class."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks lose more to handing work around than they gain
-os.environ["TM_LOAD_PLUGINS"] = ""  # a test names what it needs
+os.environ["OMP_NUM_THREADS"] = "1"  # for tiny networks, threads cost more than they gain
+os.environ["TM_LOAD_PLUGINS"] = ""  # each test names the plugins it needs
 
 from teachmatters.models.mini.sources import mini_network
 from teachmatters_train.method import Corpus, Method
@@ -19,7 +19,7 @@ from teachmatters_train.methods import find
 from teachmatters_train.recipe import seeded
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what lightly's own dependencies say when they are imported
+    warnings.simplefilter("ignore")  # lightly's dependencies warn when imported
     import lightly.loss  # noqa: F401
 
 
@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """Sixteen images of four classes: a bright bar, upright or flat, left or right."""
+    """Make sixteen images of four classes: a bright bar, upright or flat."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 80, (16, 3, 64, 64), dtype=np.uint8)
     labels = np.arange(16) % 4
@@ -49,7 +49,7 @@ Small = Callable[[str], Method]
 
 @pytest.fixture
 def small(corpus: Corpus) -> Small:
-    """Makes a method around a network of two blocks."""
+    """Return a function that builds a method on a network of two blocks."""
 
     def make(name: str) -> Method:
         network = mini_network()

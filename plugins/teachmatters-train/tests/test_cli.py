@@ -79,7 +79,9 @@ def test_checkpoints_lie_in_the_cache_one_for_each_file_of_weights(tmp_path: Pat
 def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TM_TRAIN_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(TeachMattersError, match="for drawn images and checkpoints; name another with TM_TRAIN_CACHE"):
+    with pytest.raises(
+        TeachMattersError, match="for prepared images and checkpoints; set TM_TRAIN_CACHE to another folder"
+    ):
         run("--method", "mae", *FEW)
 
 

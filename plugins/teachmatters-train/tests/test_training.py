@@ -112,7 +112,9 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 torn"])
 def test_a_damaged_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "line.ckpt").write_bytes(content)
-    with pytest.raises(TeachMattersError, match="is no readable checkpoint of 'tm train'; --force starts again"):
+    with pytest.raises(
+        TeachMattersError, match="is not a readable checkpoint of 'tm train'; use --force to start over"
+    ):
         training(Line()).resume(tmp_path / "line.ckpt")
 
 

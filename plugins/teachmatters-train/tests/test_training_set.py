@@ -57,7 +57,7 @@ def test_they_are_drawn_once(images: Path, tmp_path: Path, monkeypatch: pytest.M
     again, same = gather(source("folder", images), "", tmp_path, second)
     assert name == same
     assert np.array_equal(once.images, again.images)
-    assert first.said[-1] == "begin drawing 4"
+    assert first.said[-1] == "begin preparing 4"
     assert second.said == []
     assert not list(tmp_path.glob("*.part*"))
 
@@ -72,7 +72,7 @@ def test_a_image_that_cannot_be_read_is_left_out_everywhere(images: Path, tmp_pa
     (images / "cats" / "2.png").write_bytes(b"no image")
     for display in (Said(), Said()):  # drawn, and read again
         found, _ = gather(source("folder", images), "labels", tmp_path, display)
-        assert display.said[-1] == "1 of 4 images could not be read and are left out"
+        assert display.said[-1] == "1 of 4 images could not be read and are skipped"
         assert found.images[:, :, 0, 0].tolist() == [[0, 0, 7], [0, 100, 7], [80, 100, 7]]
         assert found.labels is not None
         assert found.labels.tolist() == [0, 1, 1]

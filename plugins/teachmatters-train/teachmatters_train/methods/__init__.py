@@ -1,4 +1,4 @@
-"""Six kinds of supervision; each is a network with all that its loss needs around it."""
+"""Six kinds of supervision, each a module that adds its heads and loss to the backbone."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ METHODS = {
 
 
 def check(name: str) -> None:
-    """Refuse a name that no method has; imports none of them.
+    """Check the name of a method, without importing it.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: no method has this name.
 
     >>> check("mae")
     """
@@ -32,10 +32,10 @@ def check(name: str) -> None:
 
 
 def find(name: str) -> type[Method]:
-    """The method of that name.
+    """Return the method with this name.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: no method has this name.
     """
     from teachmatters.registry import load_object
 

@@ -1,4 +1,4 @@
-"""Masked prediction of visual tokens: BEiT (Bao et al., 2022), the tokens being clusters of patches."""
+"""Masked prediction of visual tokens, as in BEiT (Bao et al., 2022). The tokens are k-means clusters of patches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from teachmatters_train.views import look
 
 MASKED = 0.4
 TOKENS = 512
+# The number of training images whose patches are clustered.
 SAMPLE = 1000
-"""The patches of so many training images make the clusters."""
 
 
 class Beit(Method):
-    """Blocks of patches are hidden; what is predicted of each is the cluster that its pixels belong to."""
+    """Prediction of the cluster of each masked patch; patches are masked in blocks."""
 
     settings = Settings(rate=1.5e-3)
 
@@ -43,13 +43,13 @@ class Beit(Method):
         return F.cross_entropy(said.float(), self.tokens(pixels)[masked])
 
     def mask(self, count: int) -> Tensor:
-        """Rectangles that together hide about MASKED of each image: bool (B, patches)."""
+        """Return rectangles that together mask about MASKED of each image: bool (B, patches)."""
         grid = self.backbone.patch_embed.grid_size
         masks: Tensor = random_block_mask((count, *grid), 1.0, MASKED, MASKED)
         return masks.flatten(1)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """int64 (B, patches): the nearest cluster of each patch."""
+        """Return the nearest cluster of each patch, int64 (B, patches)."""
         centres: Tensor = self.centres  # type: ignore[assignment]  # a buffer
         with torch.autocast(pixels.device.type, enabled=False):
             nearest: Tensor = torch.cdist(patchify(pixels, self.patch), centres[None]).argmin(dim=-1)
@@ -61,7 +61,7 @@ class Beit(Method):
 
 
 def visual_tokens(images: NDArray[np.uint8], patch: int) -> NDArray[np.float32]:
-    """Centres of clusters of patches.
+    """Cluster the patches of a sample of the images, and return the centres.
 
     Args:
         images: uint8 (N, 3, side, side).
@@ -78,7 +78,7 @@ def visual_tokens(images: NDArray[np.uint8], patch: int) -> NDArray[np.float32]:
     patches = patchify(torch.from_numpy(images[chosen]).float() / 127.5 - 1, patch).flatten(0, 1)
     clusters = min(TOKENS, max(2, len(patches) // 8))
     means = MiniBatchKMeans(clusters, random_state=0, batch_size=4096, n_init=1, max_iter=10, init_size=4 * clusters)
-    with threadpool_limits(1):  # on shared cores, threads that wait for each other take twenty times as long
+    with threadpool_limits(1):  # with several threads on busy cores, it takes twenty times as long
         found = means.fit(patches.numpy())
     centres: NDArray[np.float32] = found.cluster_centers_.astype(np.float32)
     return centres

@@ -1,4 +1,4 @@
-"""Images and captions that find each other (Radford et al., 2021)."""
+"""Contrastive learning of images and captions, as in CLIP (Radford et al., 2021)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
 WIDTH, LONGEST = 96, 32
+# The share of patches dropped in training, as in FLIP (Li et al., 2023).
 DROPPED = 0.5
-"""Of the patches, in training only, as in FLIP (Li et al., 2023)."""
+# The scale of the cosines is learned, up to 100.
 WARMEST = math.log(100)
-"""The scale of the cosines is learned, up to 100."""
 
 
 class Words:
-    """The words of some captions, numbered from 1; 0 is no word.
+    """The vocabulary of a set of captions, numbered from 1; 0 is padding.
 
     >>> words = Words(["a red bird flying left", "a fish"])
     >>> words.numbers("a bird flying right").tolist()
@@ -46,12 +46,12 @@ class Words:
         return len(self.number) + 1
 
     def numbers(self, caption: str) -> Tensor:
-        """int64 (longest,); a word never seen is no word."""
+        """Return the numbers of a caption's words, int64 (longest,); 0 for an unknown word."""
         found = [self.number.get(word, 0) for word in _split(caption)][: self.longest]
         return torch.tensor(found + [0] * (self.longest - len(found)))
 
     def mirrored(self, numbers: Tensor) -> Tensor:
-        """Return the caption of the mirror image: left and right swapped."""
+        """Return captions of the mirror image, with left and right swapped."""
         return self._swap.to(numbers.device)[numbers]
 
 
@@ -60,7 +60,7 @@ def _split(caption: str) -> list[str]:
 
 
 class TextTower(nn.Module):
-    """A small transformer; the caption's embedding is the mean of its words'."""
+    """A small transformer that embeds a caption as the mean of its words."""
 
     def __init__(self, words: int, longest: int) -> None:
         super().__init__()
@@ -72,9 +72,9 @@ class TextTower(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """(B, longest) -> (B, WIDTH)."""
+        """Embed captions: (B, longest) -> (B, WIDTH)."""
         absent = numbers == 0
-        absent[:, 0] = False  # a caption without a known word still has an embedding
+        absent[:, 0] = False  # so that a caption without a known word still has an embedding
         hidden = torch.zeros(absent.shape, device=absent.device).masked_fill(absent, -torch.inf)[:, None, None]
         tokens = self.words(numbers) + self.positions
         for block in self.blocks:

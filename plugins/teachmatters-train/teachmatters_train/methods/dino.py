@@ -1,4 +1,4 @@
-"""Self-distillation with no labels: DINO (Caron et al., 2021), centred as DINOv2 does (Oquab et al., 2024)."""
+"""Self-distillation without labels, as in DINO (Caron et al., 2021), centred as in DINOv2 (Oquab et al., 2024)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from teachmatters_train.momentum import follow, freeze
 from teachmatters_train.views import View, look
 
 HIDDEN, BOTTLENECK, PROTOTYPES = 384, 64, 256
+# The student's temperature.
 STUDENT = 0.1
-"""The student's temperature."""
+# The teacher's temperature at the start, and after TEACHER_WARM_UP of the training.
 TEACHER = (0.04, 0.07)
-"""The teacher's temperature at the start, and after TEACHER_WARM_UP of the training."""
 TEACHER_WARM_UP = 0.3
+# The teacher's momentum at the start. It is lower than the published 0.996 because training is a hundred times shorter.
 MOMENTUM = 0.99
-"""Of the teacher at the start: it follows faster than the published 0.996, whose runs are a hundred times as long."""
+# The weight of the KoLeo term, which spreads the class tokens of a batch.
 KOLEO = 0.1
-"""Weight of the term that keeps the class tokens of a batch apart."""
+# The share of patches that the student does not see; it stands in for the small crops of the paper.
 DROPPED = 0.5
-"""Of the student's patches: it sees a part, as the published student does in its small crops."""
 
-# 48 pixels, so that what a crop shows is about as large as in a whole image of 64. Hue turns all the way, since its
-# colours tell an individual from all others.
+# Crops are resized to 48 pixels, so that objects keep about the size they have in the whole image of 64. Hue varies
+# over the full circle: otherwise colours alone would identify an image.
 VIEW = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2)
 
 
 class Dino(Method):
-    """The student, shown one view, says what a momentum teacher says of the other."""
+    """Self-distillation: the student predicts, from one view, the momentum teacher's output for the other."""
 
     settings = Settings(rate=2e-3)
 
@@ -65,7 +65,7 @@ class Dino(Method):
 
 
 class Head(nn.Module):
-    """From class tokens to cosines with the prototypes."""
+    """A projection of class tokens to cosines with the prototypes."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -76,12 +76,12 @@ class Head(nn.Module):
         nn.init.trunc_normal_(self.prototypes)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, width) -> (B, PROTOTYPES), -1..1."""
+        """Compute the cosines: (B, width) -> (B, PROTOTYPES), -1..1."""
         return F.normalize(self.layers(tokens), dim=1) @ F.normalize(self.prototypes, dim=1).T
 
 
 def _temperature(progress: float) -> float:
-    """Of the teacher: it rises, so that answers are sharp before there is much to agree on.
+    """Return the teacher's temperature, which rises during the warm-up: its targets are sharpest at the start.
 
     >>> _temperature(0.0), round(_temperature(0.15), 3), _temperature(1.0)
     (0.04, 0.055, 0.07)

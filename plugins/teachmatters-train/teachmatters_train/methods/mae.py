@@ -1,4 +1,4 @@
-"""Masked pixel reconstruction: MAE (He et al., 2022)."""
+"""Masked pixel reconstruction, as in MAE (He et al., 2022)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
 MASKED = 0.75
+# The decoder's width, depth and heads.
 WIDTH, DEPTH, HEADS = 64, 2, 4
-"""Of the decoder."""
 
 
 class Mae(Method):
-    """The encoder sees a quarter of the patches; a small decoder paints the others, each normalised by itself."""
+    """Reconstruction of masked patches: the encoder sees a quarter of them, a small decoder predicts the others.
+
+    The targets are the pixels of each patch, normalised within the patch.
+    """
 
     settings = Settings(rate=1.5e-3)
 
@@ -47,12 +50,12 @@ class Mae(Method):
         return F.mse_loss(get_at_index(painted, masked).float(), (targets - mean) / (deviation**2 + 1e-6).sqrt())
 
     def mask(self, count: int) -> tuple[Tensor, Tensor]:
-        """Which patches are seen, (B, a quarter of them), and which are not, (B, the others)."""
+        """Return the indices of visible patches, (B, a quarter of them), and of masked ones, (B, the others)."""
         kept, masked = random_token_mask((count, self.patches), MASKED, mask_class_token=True)
         return kept, masked
 
     def decode(self, seen: Tensor, kept: Tensor) -> Tensor:
-        """What the decoder paints: (B, patches, 3 * patch²)."""
+        """Run the decoder and return its pixels, (B, patches, 3 * patch²)."""
         tokens = self.enter(seen)
         patches = self.hidden.to(tokens.dtype).expand(len(tokens), self.patches, -1)
         patches = patches.scatter(1, kept[..., None].expand(-1, -1, WIDTH), tokens[:, 1:])

@@ -1,4 +1,4 @@
-"""Momentum contrast without a queue: MoCo-v3 (Chen et al., 2021)."""
+"""Momentum contrast without a queue, as in MoCo-v3 (Chen et al., 2021)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from teachmatters_train.views import View, look
 
 HIDDEN, WIDTH = 512, 128
 SCALE = 1 / 0.2
+# The momentum at the start, as published.
 MOMENTUM = 0.99
-"""Of the momentum encoder at the start, as published."""
 
-# Two small parts, which seldom show the same: what they share is how the thing and its ground are patterned, and that
-# goes with the category. Two large ones share a silhouette, a light and a place, which tell an image from all others
-# and nothing of what it shows. Hue turns all the way, since its colours tell an individual from all others too.
+# Crops are small, so that two of them seldom overlap. They share the patterns of object and background, which depend on
+# the category. Large crops also share outline, lighting and position, which identify the image but not its category.
+# Hue varies over the full circle: otherwise colours alone would identify an image.
 VIEW = View(size=32, area=(0.15, 0.5), colours=(0.4, 0.5), grey=0.2)
 
 
 class Moco(Method):
-    """Each view finds the other among the batch's, as a momentum encoder sees them."""
+    """Contrast of two views: each must find the other among the momentum encoder's embeddings of the batch."""
 
     settings = Settings(rate=2e-3)
 
@@ -48,11 +48,11 @@ class Moco(Method):
         with torch.no_grad():
             tokens = self.teacher_projector[0](class_token(self.teacher, both)).split(half)
             keys = [self._rest(self.teacher_projector, part) for part in tokens]
-        # the paper's 2 * temperature: the size of the loss stays as without one
+        # the paper's factor 2 * temperature keeps the size of the loss independent of the temperature
         return (info_nce(queries[0], keys[1], SCALE) + info_nce(queries[1], keys[0], SCALE)) * 2 / SCALE
 
     def _rest(self, projector: Any, part: Tensor) -> Tensor:
-        """What comes after the first layer, for one view at a time: batch norms must not mix the views."""
+        """Run the layers after the first for one view, because batch norm must not mix the views."""
         rest: Tensor = projector[1:](part)
         return rest
 

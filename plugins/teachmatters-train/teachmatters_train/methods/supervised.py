@@ -1,4 +1,4 @@
-"""Cross-entropy on labels."""
+"""Supervised classification with cross-entropy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from teachmatters_train.backbone import class_token
 from teachmatters_train.method import LIGHT, Batch, Corpus, Method, Settings
 from teachmatters_train.views import look
 
+# The share of patches dropped in training.
 DROPPED = 0.5
-"""Of the patches, in training only."""
 
 
 class Supervised(Method):
