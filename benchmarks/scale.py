@@ -24,6 +24,7 @@ from teachmatters.runner.study.resolve import open_study
 
 STUDY = Path(__file__).parents[1] / "teachmatters/runner/study/packaged/paper.yaml"
 
+# The number of images that one model reads, see docs/paper.md; for ``spair``, at most all of its images.
 INPUTS = {
     "imagenet50": 5_000,
     "coco": 5_000,
@@ -34,15 +35,14 @@ INPUTS = {
     "davis": 16_000,
     "spair": 1_800,
 }
-"""What one model has to look at, see docs/paper.md; of ``spair`` no more than all images that it has."""
 
+# Assumed speed of one GPU, in 1e12 floating-point operations per second.
 RATE = 30.0
-"""Floating-point operations a second of one GPU in units of 1e12: the stated assumption."""
+# Photographs that one core reads and transforms per second, as measured by ``--measure``.
 READING = 138
-"""Photographs that a core reads and prepares in a second: measured, see ``--measure``."""
 GPUS = (1, 8, 64)
+# The sizes of k-NN on ImageNet.
 QUERIES, GALLERY = 50_000, 1_281_167
-"""Of k-NN on ImageNet."""
 
 
 @dataclass(frozen=True, slots=True)

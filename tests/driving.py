@@ -11,8 +11,8 @@ from teachmatters.api import Analysis, AnalysisSpec, Batch, Context, Item, Model
 from teachmatters.registry import load_object
 from tests.toys import ToyData
 
+# The tokens (N, T, D) of every layer, by tap.
 Taps = Mapping[Tap, Sequence[torch.Tensor]]
-"""For each tap the (N, T, D) tokens of every layer."""
 
 
 def info(depth: int, *, width: int, class_token: bool = True, registers: int = 0) -> ModelInfo:

@@ -23,8 +23,8 @@ _FENCE = re.compile(
 )
 
 
+# The start of a line that stands for a named section of a file.
 SNIPPET = "--8<--"
-"""Begins a line in whose place the named piece of a file is shown."""
 
 
 @dataclass(frozen=True, slots=True)

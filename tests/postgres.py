@@ -18,15 +18,15 @@ import pytest
 
 from teachmatters.store.location import Server, StoreLocation
 
+# The user of the server where the tests run as root, because PostgreSQL refuses to run as root.
 NOBODY = 65534
-"""Who the server runs as where we are root: PostgreSQL refuses to run as root."""
 
 RULES = """
 host all locked 127.0.0.1/32 scram-sha-256
 host all all    127.0.0.1/32 trust
 """
+# Protection against power failures is of no use in tests.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=16MB", "max_connections=60")
-"""What a server does for the day that the power fails is of no use to a test."""
 
 
 class Cluster:

@@ -38,11 +38,11 @@ NOT_OURS = {
 }
 if shutil.which("sqlite3") is None:
     NOT_OURS["sqlite3"] = "is not installed here"
+# Offline, these commands must fail exactly because of missing weights.
 NEEDS_A_NETWORK = {
     "tm analyze --model dino-b16 --model mae-b16 --metric attn-distance",
     "tm analyze --model dino-s16 --metric attn-distance",
 }
-"""They must get as far as the weights: offline, exactly these are missing."""
 
 
 # ---------------------------------------------------------------- the folder
@@ -151,9 +151,9 @@ def check(line: str) -> None:
 
 
 # ---------------------------------------------------------------- the pages
+# Pages written by hand. The reference shows the examples of the help texts, which have a test below. The paper's page
+# needs the paper's data: see tests/test_paper_page.py.
 WRITTEN = [page for page in PAGES if page.parent.name != "reference" and page.name != "paper.md"]
-"""By hand: the reference shows the examples of the help texts, which have a test below. The paper's page needs the
-paper's data: tests/test_paper_page.py."""
 
 
 GROUPS = {"scale.md": [pytest.mark.xdist_group("ray")]}  # two Rays at once would wait for each other

@@ -15,10 +15,10 @@ from teachmatters.plugin.new import KINDS
 
 pytestmark = pytest.mark.xdist_group("wheel")
 
+# Packages that are already installed need not be downloaded, nor those for building.
 PIP = """#!/bin/sh
 exec "{python}" -m pip --quiet --disable-pip-version-check "$@" --no-index --no-build-isolation
 """
-"""What is installed here anyway need not be fetched again, for the building of a package neither."""
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from teachmatters.api import ModelSpec
 from teachmatters.errors import TeachMattersError
 from teachmatters.registry import Plugin, load
 
+# Millions of weights above which a model counts as large. A ViT-B has 85 and is checked in seconds; a ViT-L has 302 and
+# takes minutes.
 LARGE = 200
-"""Millions of weights: a ViT-B has 85, and is checked in seconds; a ViT-L has 302, and takes minutes."""
 
 
 def by_owner(plugins: Sequence[Plugin], models: Sequence[ModelSpec]) -> dict[str, list[ModelSpec]]:

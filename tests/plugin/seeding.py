@@ -12,8 +12,8 @@ from tests.installing import installed
 
 NAME, MODULE = "tmt-seed", "tmt_seed"
 
+# A file of the package, a text in it, and the text that replaces it.
 Change = tuple[str, str, str]
-"""A file of the package, what stands in it, and what is put in its place."""
 
 
 def seeded(kind: Kind, *changes: Change) -> dict[str, str]:

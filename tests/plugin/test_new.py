@@ -56,6 +56,7 @@ def test_mypy_has_nothing_to_say(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
+# Runs each package's tests in a forked process, which need not import PyTorch again.
 SIDE_BY_SIDE = """
 import os, sys
 import pytest, timm, torch, typer.testing
@@ -71,7 +72,6 @@ for folder in sys.argv[1:]:
     failed += [folder] if os.waitpid(child, 0)[1] else []
 sys.exit(", ".join(failed) or 0)
 """
-"""Each package's tests in a process of their own, which does not import PyTorch once more."""
 
 
 def test_their_own_tests_pass(tmp_path: Path) -> None:

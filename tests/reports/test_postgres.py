@@ -25,6 +25,7 @@ from tests.postgres import Cluster
 
 SHIPPED = ROOT / "results.db"
 TWO = ("mini-dino", "mini-mae")
+# The options of reports that need some.
 ASKED: dict[str, list[Options]] = {
     "metric": [Options(), Options(metrics=("attn-distance", "pck-0.10"), models=TWO, heads=(1,))],
     "compare": [Options(models=TWO)],
@@ -33,10 +34,9 @@ ASKED: dict[str, list[Options]] = {
     "attention-maps": [Options(models=TWO, layers=(12,), heads=(2,))],
     "heads": [Options(models=TWO)],
 }
-"""What is asked of a report, if anything."""
 REPORTS = sorted(set(registry.load().reports) - {"published"})  # needs ImageNet, which the shipped store lacks
+# Queries that use JSON functions.
 JSON = {"09", "11"}
-"""Queries that take JSON apart."""
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from teachmatters.store import query
 from tests.reports.stores import CKA, DISTANCE, MAP, NEAREST, PCK, PURITY, TOP1, TYPES, heads, model, record, values
 
 SPECS = {spec.name: spec for spec in REPORTS}
+# The reports that the fixture ``store`` has numbers for; the other reports are tested on other stores.
 OF_ANY = ("metric", "attention-distance", "best-layers")
-"""What the fixture ``store`` has numbers for; the other reports are tested on stores of their own."""
 
 
 def run(name: str, path: Path, **options: object) -> Report:

@@ -21,8 +21,8 @@ import pytest
 from tests.killing import die_at, ended, fork, forked
 from tests.store.samples import finish, start
 
+# The number of times each command is killed twice, with a fixed seed, and then run to the end.
 ROUNDS = int(os.environ.get("TM_TEST_KILLS", "3").replace("all", "10"))
-"""How often each command is killed twice, with a fixed seed, and then let end."""
 
 STUDY = """
 models: [toy-a, toy-b]

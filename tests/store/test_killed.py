@@ -18,8 +18,8 @@ from tests.killing import die_at, forked
 from tests.store.merging import join, study
 from tests.store.samples import DISTANCE, beside, finish, model, numbers, run, start, store_at
 
+# The number of writes tried for each command, drawn with a fixed seed; ``all`` takes a minute.
 KILLS = os.environ.get("TM_TEST_KILLS", "8")
-"""How many writes of each command are tried, drawn with a fixed seed; ``all`` takes a minute."""
 
 Work = Callable[[Path], object]
 

@@ -13,8 +13,8 @@ from tests.killing import ended, fork
 from tests.store.samples import DISTANCE, TOP1, beside, model, numbers, rows, run, start
 
 WRITERS, READERS = 6, 3
+# The duration of the writing and reading.
 SECONDS = float(os.environ.get("TM_TEST_SECONDS", "2"))
-"""For which they go on."""
 
 ROWS = (100, 10, 2000)  # a run may make the file much longer, or hardly
 

@@ -31,8 +31,8 @@ TOWERS = {
     "msn": "ViTMSNModel", "deit": "DeiTModel", "data2vec": "Data2VecVisionModel",
 }  # fmt: skip
 PREFIX = {"dinov2-registers": (True, 3), "dinov3": (True, 4), "dinov3-swiglu": (True, 2), "deit": (True, 1)}
+# Class token and registers of the types that differ from (True, 0).
 PREFIX |= dict.fromkeys(("siglip", "siglip-vision", "siglip2", "siglip2-vision", "ijepa", "aimv2"), (False, 0))
-"""Class token and registers, where these are not one and none."""
 
 
 NORMS = (

@@ -22,8 +22,8 @@ from teachmatters_train.recipe import Recipe, seeded
 Small = Callable[[str], Any]
 CPU = torch.device("cpu")
 STEPS = 20
+# The momentum at the start.
 MOMENTUM = {"dino": 0.99, "moco": 0.99}
-"""At the start."""
 
 
 def whole(corpus: Corpus) -> Batch:

@@ -11,6 +11,7 @@ from teachmatters.plugin.checks.docstrings import REFERENCES
 from teachmatters.plugin.findings import CheckFailed, CheckList
 from teachmatters.registry import load_object
 
+# The facts that ``tm models`` and similar commands show, by which users choose.
 TOLD: dict[type, tuple[str, ...]] = {
     ModelSpec: ("family", "summary", "licence", "source"),
     DatasetSpec: ("summary", "layout", "source", "licence"),
@@ -18,7 +19,6 @@ TOLD: dict[type, tuple[str, ...]] = {
     ReportSpec: ("summary",),
     CommandSpec: ("summary",),
 }
-"""What ``tm models`` and its like show, and a user decides by."""
 
 HINTS = {
     "licence": "of the weights or images; 'none needed' where there are none",

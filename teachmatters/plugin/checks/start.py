@@ -11,11 +11,11 @@ from pathlib import Path
 from teachmatters.plugin.findings import CheckFailed, CheckList
 from teachmatters.plugin.source import place
 
+# Packages that take a noticeable part of a second to import and are not needed for listings.
 HEAVY = [
     *("torch", "torchvision", "timm", "transformers", "lightly", "tensorflow", "jax"),
     *("numpy", "scipy", "sklearn", "skimage", "cv2", "pandas", "matplotlib", "plotly", "sqlalchemy"),
 ]
-"""What takes a noticeable part of a second, or several, and is not needed to list what there is."""
 
 CODE = """
 import json, sys, traceback

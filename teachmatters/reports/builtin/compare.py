@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row: TypeAlias = dict[str, Any]
+# A model's label and setting; an empty setting stands for any, where two models are compared.
 Side: TypeAlias = tuple[str, str]
-"""A model's label and a setting; every setting where the model is compared with another one."""
 
 COLOUR = "#0072B2"
 COLUMNS = (

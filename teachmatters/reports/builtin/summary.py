@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEAN, COUNT = "mean rank", "tasks measured"
+# The size of a cell in inches.
 WIDE, HIGH = 0.85, 0.24
-"""Inches of a cell."""
 
 Row = dict[str, Any]
+# The rows of one metric on one data set, by model.
 Task = Mapping[str, Row]
-"""The rows of one metric on one data set, by model."""
 
 
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:

@@ -16,11 +16,11 @@ from teachmatters.reports.figures.panel_sheet import Mark, Pixels, Sheet, enlarg
 Scale: TypeAlias = Literal["own", "shared", "uniform"]
 
 COLOURS = "inferno"
+# The weights of the map's colour and of the grey image in an overlay.
 GLOW, IMAGE = 0.9, 0.5
-"""How much of a colour is added to how much of the image in grey."""
 
+# The upper end of the scale ``uniform``, as a multiple of uniform attention.
 UNIFORM = 5
-"""Times uniform attention: the end of the colours of the scale of that name."""
 
 
 def draw(

@@ -18,23 +18,24 @@ from PIL import Image
 
 from teachmatters.reports.figures import plots
 
+# (height, width, 3) in 0..1.
 Pixels = NDArray[np.float32]
-"""(height, width, 3) in 0..1."""
 
+# The resolution of plots.save, so that a pixel of a panel is a pixel of the figure.
 DPI = 160
-"""That of plots.save: a pixel of the panels is a pixel of the drawing."""
 
+# In pixels: the approximate width of all columns together, and the largest and smallest width of a panel. Two labels
+# must fit below a panel.
 MOST, WIDEST, NARROWEST = 1900, 160, 112
-"""Pixels: about the width of all columns together, and that of a panel, under which its two labels must fit."""
 
+# In pixels: the gap between panels, the height of the line below each, and the width of the row labels.
 GAP, LETTERS, LEFT = 8, 22, 88
-"""Pixels: between panels, for the line beneath each, and for the rows' labels."""
 
+# The number of characters of a row label that fit into LEFT.
 SHORT = 9
-"""Letters of a row's label that fit into LEFT."""
 
+# The colours of the frames around patches.
 QUERY, MATCH = "#00E5FF", "#FFFFFF"
-"""Colours of the frames around patches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ Scale: TypeAlias = Literal["own", "shared"]
 
 COLOURS, OPACITY = "viridis", 0.75
 
+# Pairs of a name and the model's input, uint8 (height, width, 3).
 Images: TypeAlias = Sequence[tuple[str, NDArray[np.uint8]]]
-"""Names, and uint8 (height, width, 3), the inputs of the model."""
 
 
 def draw_components(

@@ -32,8 +32,8 @@ LETTERS = 14  # of small print per inch
 
 MOST_LAYERS = 2000  # in a square of layer pairs
 
+# For artists inside a panel, so that the layout engine need not measure a thousand labels.
 INSIDE: dict[str, Any] = {"in_layout": False}
-"""For what lies within its panel: the layout need not measure each of a thousand labels."""
 
 SOFTWARE = "teachmatters"  # in the metadata of our PNG files
 

@@ -41,8 +41,8 @@ CHAPTERS = {
 }
 MORE = "More"
 FIRST = ("knn", "attention-distance")  # reports whose first curves are next to the findings
+# The reports of all pairs of models, and the largest number of models for which the page shows them.
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
-"""Reports of all pairs of models, and of how many models a page can hold them."""
 
 # Not by way of the view of all results, which would be a walk through millions of them.
 _MODELS = """

@@ -11,8 +11,8 @@ from teachmatters.reports.run import Report
 from teachmatters.reports.tables import captions, frames
 
 Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "image"]
+# The columns whose values get separate panels in a chart of lines.
 PANEL = ("metric", "protocol", "dataset", "split")
-"""What has a panel of its own where lines are drawn."""
 
 
 def kind_of(report: Report) -> Kind | None:

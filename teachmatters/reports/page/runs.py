@@ -25,6 +25,7 @@ WHERE recorded.is_newest = 1
 ORDER BY fact.finished_at, fact.run_id
 """
 
+# The other names of the key's columns in a report's rows. One row may combine two numbers.
 _READINGS: tuple[dict[str, str], ...] = (
     {},
     {"model": "other_model", "other_model": "model"},  # a pair is stored once
@@ -32,7 +33,6 @@ _READINGS: tuple[dict[str, str], ...] = (
     {"model": "first", "setting": "first_setting"},
     {"model": "second", "setting": "second_setting"},
 )
-"""How rows name what was measured: the key's columns that go by another name. A row may stand on two numbers."""
 
 
 class Runs:

@@ -23,8 +23,8 @@ ON_BOTH = dict.fromkeys(
     ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), "#757F89"
 )
 
+# The largest number of lines of a table, so that a page of many models still opens.
 MOST_LINES = 2000
-"""Of a table: a page of many models must still open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BROKEN = (ValueError, EOFError, MemoryError, TypeError, OverflowError, SyntaxError)  # what NumPy has for a bad file
+# The number of bytes that hold the length of the header, by version of the format.
 _LENGTHS = {1: 2, 2: 4}
-"""Bytes that say how long the header is, by version of the format."""
 
 
 def read(data: bytes) -> NDArray[Any]:

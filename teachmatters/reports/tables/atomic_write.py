@@ -11,8 +11,8 @@ from pathlib import Path
 
 from teachmatters.errors import TeachMattersError
 
+# The largest number of bytes in a file name on common file systems.
 LONGEST = 255
-"""Bytes of a file's name, on the usual file systems."""
 
 
 def fitting(stem: str, ending: str) -> str:

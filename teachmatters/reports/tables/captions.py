@@ -11,8 +11,8 @@ from teachmatters.reports.catalog import Catalog
 from teachmatters.reports.options import MetricInfo, Options
 from teachmatters.store.reader import Rows
 
+# With more than MANY metrics, the caption counts them, and names at most NAMED of those in percent.
 MANY, NAMED = 4, 6
-"""More metrics are counted, not explained one by one; of those in percent so many are named."""
 
 
 def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
@@ -169,8 +169,8 @@ def _beneath_each_other(data: Rows) -> Rows:
     return Rows(["setting", "model", "metric", "dataset"], rows, data.truncated)
 
 
+# The columns that a setting may depend on; the first that suffice are used.
 _CELLS = (("model", "dataset"), ("model", "metric", "dataset"), ("model", "other_model", "metric", "dataset"))
-"""What a setting may be that of, the fewest columns that tell first."""
 
 
 def _settings(data: Rows, asked: str) -> list[str]:

@@ -15,8 +15,8 @@ from teachmatters.store.values import NUMBERS, check_store
 
 SUFFIXES = (".csv", ".json", ".parquet")
 RESULTS = "SELECT * FROM results"
+# The number of rows between two calls of ``alive``.
 STEP = 10_000
-"""Rows between two signs of life."""
 
 
 def export(path: StoreLocation, sql: str, target: Path, timeout: float, alive: Callable[[str, int], None]) -> int:

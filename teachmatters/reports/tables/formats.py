@@ -11,17 +11,17 @@ from typing import Literal, TypeAlias
 from rich.cells import cell_len
 
 Format: TypeAlias = Literal["table", "markdown", "latex", "csv", "json"]
+# Positions (row, column), from 0, of the cells to print in bold.
 Bold: TypeAlias = Collection[tuple[int, int]]
-"""Positions (row, column), from 0, of cells to stress."""
 
+# The smallest widths in characters to which a column of text, and a column of row names in a split table, is wrapped.
 PROSE, NAME = 24, 12
-"""Letters: a column of text that is wider may be folded, down to that; names of rows of a table in parts further."""
 
+# The largest number of characters of a cell in tables for people.
 LONGEST = 2000
-"""Letters of a cell of a table that people read."""
 
+# The largest share of the width that row names take in each part of a split table.
 NAMES = 0.4
-"""Of the width: what the names of rows may take of every part."""
 
 
 _LATEX = {

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 50_000
+# A row group ends when either limit is reached; the array of one map may have millions of bytes.
 BYTES = 16_000_000
-"""A group of rows ends at whichever is reached first: a map's array alone may have millions of bytes."""
 
 
 def check_installed() -> None:

@@ -73,8 +73,8 @@ class OpenModel:
             self.adapter.stream(inputs.float().div(255).sub(mean).div(std).to(self.dtype), taps, sink)
 
 
+# A function that visualises the readable images in one model, and advances the progress by one for each.
 Work = Callable[[OpenModel, Sequence[Path]], Iterator[T | FailedImage]]
-"""Visualises the readable images in one model, and advances the progress by one for each."""
 
 
 def in_every_model(request: VisualizeRequest, work: Work[T], progress: Progress) -> Iterator[T | FailedImage]:

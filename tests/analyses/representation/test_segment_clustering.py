@@ -26,8 +26,8 @@ from tests import cluster_oracles as oracles
 from tests.toys import ToyData
 
 CPU = torch.device("cpu")
+# The vectors (layers, D) of a segment, and its category.
 Vector = tuple[NDArray[np.float64], str]
-"""(layers, D) of a segment, and its category."""
 
 
 def gathered(task: Task, batch_size: int) -> Analysis:

@@ -10,8 +10,8 @@ from teachmatters.measures.attention import attention as measures
 from teachmatters.measures.attention.attention import distance_table, inverse_mass, key_moments, spatial_sums
 from tests import oracles
 
+# Grids, some of them rectangular, and numbers of prefix tokens.
 SHAPES = [((3, 3), 1), ((2, 5), 1), ((5, 2), 0), ((3, 4), 5), ((1, 4), 1)]
-"""Grids, also rectangular ones, and numbers of prefix tokens."""
 
 
 def random_attention(tokens: int, heads: int = 2, batch: int = 2, sharpness: float = 3.0) -> torch.Tensor:

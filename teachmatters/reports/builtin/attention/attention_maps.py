@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from teachmatters.reports.figures.map_strips import HeadMap
 
 ALIGNED = "attn-map-aligned"
+# The largest number of prefix tokens for which a square grid is inferred: a class token and four registers.
 MOST_PREFIX = 5
-"""Tokens before the patches in a square grid: a class token and four registers. With more the grid must be known."""
 
 OFFSET = "offset-local"
 ZOOM = 5  # patches around the query that a figure of aligned maps shows

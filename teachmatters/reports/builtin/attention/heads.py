@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OFFSET = "offset-local"
+# Colour and marker of each type, in the order of the columns.
 LOOKS = {
     "self": ("#F0E442", "D"),
     "strict-local": ("#0072B2", "o"),
@@ -23,7 +24,6 @@ LOOKS = {
     "axial-vertical": ("#CC79A7", "|"),
     "global": ("#8C8C8C", "."),
 }
-"""Colour and marker of each type, in the order of the columns."""
 
 OTHER = ("#000000", "x")
 DIRECTIONS = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
