@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from teachmatters.analyses.attention.attention_reduction import Reduction
 from teachmatters.analyses.attention.attention_results import class_deviations, result
+from teachmatters.analyses.attention.class_maps import PREFIX, ClassMaps, merge_class_maps
 from teachmatters.api import Analysis, Batch, Context, Crop, InputSpec, Parameters, Result, State, Tap
 from teachmatters.measures.moments import Moments, accumulator
 
@@ -24,8 +26,8 @@ class AttentionAnalysis(Analysis):
     """An analysis with totals over images: moments of the numbers per image, sums of the arrays per image.
 
     The state holds ``<metric>/mean`` and ``<metric>/m2`` (depth, columns), with the layer's own number in the last
-    column, and for metrics that leave images out ``<metric>/count``; ``sum:<name>`` (depth, ...); ``count``, the images
-    of even and of odd index; ``labelled``, the images of each class; and ``empty``, the rows without mass.
+    column, and for metrics that leave images out ``<metric>/count``; ``sum:<name>`` (depth, ...); ``classes/...``, the
+    mean maps of classes; ``count``, the images of even and of odd index; and ``empty``, the rows without mass.
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
@@ -42,32 +44,30 @@ class AttentionAnalysis(Analysis):
             for name, none in columns.items()
         }
         self.sums = {name: zeros(depth, *shape) for name, shape in self.reduction.shapes().items()}
-        classes = number_of_classes(context) if self.reduction.of_classes else 0
-        if classes:
-            self.sums["classes"] = zeros(depth, classes, context.model.heads, self.reduction.patches)
-        self.count, self.labelled = np.zeros(2, dtype=np.int64), np.zeros(classes, dtype=np.int64)
+        sizes = Counter(item.label for item in context.items["all"] if item.label is not None)
+        shape = depth, context.model.heads, self.reduction.patches
+        self.classes = ClassMaps(sizes, shape, context.device) if sizes and self.reduction.of_classes else None
+        self.count = np.zeros(2, dtype=np.int64)
         self.empty = torch.zeros((), dtype=torch.int64, device=context.device)
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         halves = [row.index % 2 for row in batch.rows]
-        labels = [self.context.items["all"][row.index].label or 0 for row in batch.rows]
         reduced = self.reduction.of(batch.values, halves)
         for name, values in reduced.numbers.items():
             moments = Moments.of_present(values) if name in WITH_GAPS else Moments.of(values)
             self.moments[name][layer - 1] += moments
         for name, total in reduced.sums.items():
             self.sums[name][layer - 1] += total
-        if "classes" in self.sums and reduced.pure is not None:
-            classes = torch.tensor(labels, device=reduced.pure.device)
-            self.sums["classes"][layer - 1].index_add_(0, classes, reduced.pure)
+        if self.classes is not None and reduced.pure is not None:
+            labels = [self.context.items["all"][row.index].label for row in batch.rows]
+            self.classes.add(layer, labels, reduced.pure)
         self.empty += reduced.empty
         if layer == self.context.model.depth:
             self.count += np.bincount(halves, minlength=2)
-            if len(self.labelled):
-                self.labelled += np.bincount(labels, minlength=len(self.labelled))
 
     def state(self) -> State:
-        state: State = {"count": self.count.copy(), "labelled": self.labelled.copy(), "empty": int(self.empty)}
+        state: State = {"count": self.count.copy(), "empty": int(self.empty)}
+        state |= self.classes.state() if self.classes is not None else {}
         for name, layers in self.moments.items():
             if name in WITH_GAPS:
                 counts = [torch.as_tensor(moments.count) for moments in layers]
@@ -81,12 +81,13 @@ class AttentionAnalysis(Analysis):
         if not parts:
             return states[0]
         joined: State = {"empty": sum(int(state["empty"]) for state in parts)}
-        for name in parts[0]:
+        joined |= merge_class_maps(parts) if f"{PREFIX}mean" in parts[0] else {}
+        for name in (name for name in parts[0] if not name.startswith(PREFIX)):
             if name.endswith(MEAN):
                 metric = name.removesuffix(MEAN)
                 moments = functools.reduce(operator.add, [moments_of(state, metric) for state in parts])
                 joined |= {metric + MEAN: moments.mean.numpy(), metric + M2: moments.m2.numpy()}
-            elif name in ("count", "labelled") or name.endswith(COUNT) or name.startswith("sum:"):
+            elif name == "count" or name.endswith(COUNT) or name.startswith("sum:"):
                 joined[name] = np.sum([np.asarray(state[name]) for state in parts], axis=0)
         return joined
 
@@ -95,8 +96,8 @@ class AttentionAnalysis(Analysis):
         sums = {name: torch.as_tensor(np.asarray(state[f"sum:{name}"])) for name in self.sums}
         count = int(np.asarray(state["count"])[0]), int(np.asarray(state["count"])[1])
         found = result(self.context, moments, sums, count)
-        if "classes" in sums:
-            class_deviations(found, sums["classes"], torch.as_tensor(np.asarray(state["labelled"])))
+        if f"{PREFIX}mean" in state:
+            class_deviations(found, state)
         elif "attn-map-class-std" in self.context.metrics:
             found.notes["attn-map-class-std"] = "takes images with classes"
         if state["empty"]:
@@ -110,8 +111,3 @@ def moments_of(state: State, metric: str) -> Moments:
     if metric + COUNT in state:
         return Moments(torch.as_tensor(np.asarray(state[metric + COUNT])), mean, m2)
     return Moments(int(np.sum(state["count"])), mean, m2)
-
-
-def number_of_classes(context: Context) -> int:
-    """Return the number of classes up to the largest label; 0 where images have none."""
-    return 1 + max((item.label for item in context.items["all"] if item.label is not None), default=-1)

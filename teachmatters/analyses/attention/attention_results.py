@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from teachmatters.api import Context, Record, Result, StoredMap
+from teachmatters.analyses.attention.class_maps import class_deviation
+from teachmatters.api import Context, Record, Result, State, StoredMap
 from teachmatters.measures.attention.aligned import offset
 from teachmatters.measures.attention.heads import agreement, classify
-from teachmatters.measures.attention.information import class_deviation
 from teachmatters.measures.moments import Moments
 
 PURE, ALIGNED = "attn-map-spatial-pure", "attn-map-aligned"
@@ -38,7 +38,7 @@ def result(
             found.notes[f"{metric}: images left out of a head, having a row without mass"] = left_out
     grid = context.model.grid
     for name, total in sums.items():
-        if name not in ("aligned", "classes"):
+        if name != "aligned":
             found.maps += _maps(name, total / images, grid)
     if "aligned" in sums:
         total = sums["aligned"].sum(dim=1) / (images * grid[0] * grid[1])
@@ -79,15 +79,14 @@ def _rows(
             yield Record(metric=metric, layer=layer, head=head, value=value, std=deviation, n=units)
 
 
-def class_deviations(found: Result, sums: Tensor, counts: Tensor) -> None:
-    """Add the deviation of mean maps over classes, from sums (depth, classes, H, h w) over the images of each class."""
-    classes = int((counts > 0).sum())
-    if classes < 2:
+def class_deviations(found: Result, state: State) -> None:
+    """Add the deviation of mean maps over classes, from the state of the class maps."""
+    deviations, classes = class_deviation(state)
+    if deviations is None:
         found.notes["attn-map-class-std"] = "a deviation over classes takes at least two with images"
         return
-    for layer, of_layer in enumerate(sums, start=1):
-        deviations = class_deviation(of_layer, counts)
-        values = [*deviations.tolist(), float(deviations.mean())]
+    for layer, of_layer in enumerate(deviations, start=1):
+        values = [*of_layer.tolist(), float(of_layer.mean())]
         found.records += _rows("attn-map-class-std", layer, values, None, classes)
 
 

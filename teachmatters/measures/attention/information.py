@@ -1,4 +1,4 @@
-"""The information that queries and keys of an attention map share, and the deviation of mean maps over classes."""
+"""The information that queries and keys of an attention map share."""
 
 from __future__ import annotations
 
@@ -61,21 +61,3 @@ def normalised_information(information: Tensor, received: Tensor) -> Tensor:
     scale = (of_keys * torch.tensor(float(patches), dtype=wide, device=keys.device).log()).sqrt()
     found = torch.where(scale > ROUNDING, shared / scale.clamp_min(ROUNDING), 0.0).clamp(0, 1)
     return found.masked_fill(keys.sum(dim=-1) < 1 - 0.5 / patches, torch.nan)
-
-
-def class_deviation(sums: Tensor, counts: Tensor) -> Tensor:
-    """Compute how much the mean maps of classes differ.
-
-    Args:
-        sums: (classes, H, N), summed over the images of each class.
-        counts: (classes,), the numbers of images; at least two classes have some.
-
-    Returns:
-        (H,), the deviation over classes (n - 1) of the mean map, averaged over the N patches.
-
-    >>> class_deviation(torch.tensor([[[2.0, 0.0]], [[0.0, 1.0]]]), torch.tensor([2, 1])).tolist()
-    [0.7071067690849304]
-    """
-    there = counts > 0
-    means = sums[there] / counts[there, None, None]
-    return means.std(dim=0).mean(dim=-1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from teachmatters.analyses.attention.attention import AttentionAnalysis
 from teachmatters.analyses.attention.attention_specs import ATTENTION
+from teachmatters.analyses.attention.class_maps import ClassMaps, class_deviation, merge_class_maps
 from teachmatters.api import Batch, Context, Item, ModelInfo, Result, Role, Row
 from tests import oracles
 from tests.toys import ToyData
@@ -130,6 +133,27 @@ def test_deviation_over_classes_equals_the_loop() -> None:
         for head, value in enumerate([expected.mean(), *expected]):
             assert found[layer, head].value == pytest.approx(value, rel=1e-5)
             assert (found[layer, head].std, found[layer, head].n) == (None, 3)
+
+
+@pytest.mark.parametrize("cuts", [(), (3,), (2, 5)])
+def test_the_maps_of_a_class_go_once_it_is_complete(cuts: tuple[int, ...]) -> None:
+    labels, maps = [0, 0, 2, 2, 3, 2, 5], torch.rand(2, 7, 3, 6, dtype=torch.float64)
+    states = []
+    for start, end in pairwise((0, *cuts, 7)):
+        running = ClassMaps(Counter(labels) + Counter([5]), (2, 3, 6), torch.device("cpu"))  # an image cannot be read
+        for place in range(start, end, 2):
+            for layer, of_layer in enumerate(maps, start=1):
+                running.add(layer, labels[place : min(place + 2, end)], of_layer[place : min(place + 2, end)])
+        states.append(running.state())
+    if not cuts:
+        assert (states[0]["classes/complete"], np.asarray(states[0]["classes/labels"]).tolist()) == (3, [5])
+    found, classes = class_deviation(merge_class_maps(states))
+    means = np.array(
+        [maps[:, [i for i, each in enumerate(labels) if each == c]].mean(dim=1).numpy() for c in (0, 2, 3, 5)]
+    )
+    assert classes == 4
+    assert found is not None
+    np.testing.assert_allclose(found, np.std(means, axis=0, ddof=1).mean(axis=-1), rtol=1e-12)
 
 
 def test_images_of_one_class_have_no_deviation_over_classes() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from teachmatters.measures.attention.attention import row_entropy
-from teachmatters.measures.attention.information import class_deviation, normalised_information, row_information
+from teachmatters.measures.attention.information import normalised_information, row_information
 from tests import oracles
 from tests.measures.attention.test_attention import SHAPES, random_attention
 
@@ -56,10 +56,3 @@ def test_nearly_even_attention_is_exact_on_a_large_grid() -> None:
     expected = oracles.normalised_information(rows.double().numpy(), 400)
     assert 0 < expected < 1e-4
     assert information(rows[None, None], 400, 100).item() == pytest.approx(expected, rel=2e-3)
-
-
-def test_deviation_over_classes_leaves_out_a_class_without_images() -> None:
-    sums, counts = torch.rand(4, 2, 6, dtype=torch.float64), torch.tensor([2, 0, 1, 3])
-    means = [(sums[c] / counts[c]).tolist() for c in (0, 2, 3)]
-    expected = [np.mean([np.std([m[head][cell] for m in means], ddof=1) for cell in range(6)]) for head in range(2)]
-    assert class_deviation(sums, counts).tolist() == pytest.approx(expected)
