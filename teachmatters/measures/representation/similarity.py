@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from teachmatters.measures.moments import accumulator, varies
+from teachmatters.measures.moments import ROUNDING, accumulator, varies
 
 
 def centred_unit(features: Tensor) -> Tensor | None:
@@ -61,7 +61,7 @@ def similarity_ranks(features: Tensor) -> Tensor | None:
 
     Returns:
         (n (n - 1) / 2,), float64 where the device has it: ranks of the upper triangle, ties by mean rank, centred and
-        of length 1. None when nothing varies.
+        of length 1. None when the features do not vary, or all similarities are equal.
 
     >>> similarity_ranks(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])).round(decimals=3).tolist()
     [0.707, -0.707, 0.0]
@@ -71,7 +71,11 @@ def similarity_ranks(features: Tensor) -> Tensor | None:
         return None
     unit = normalize(wide, dim=1)
     rows, columns = torch.triu_indices(len(unit), len(unit), offset=1, device=unit.device)
-    ranks = mean_ranks((unit @ unit.T)[rows, columns])
+    similarities = (unit @ unit.T)[rows, columns]
+    # The cosine of vectors that differ by a share of their norm differs from 1 by its square.
+    if similarities.max() - similarities.min() <= ROUNDING**2:
+        return None
+    ranks = mean_ranks(similarities)
     return normalize(ranks - ranks.mean(), dim=0)
 
 

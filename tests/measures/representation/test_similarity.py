@@ -64,3 +64,10 @@ def test_features_that_do_not_vary_have_no_similarity() -> None:
     x = torch.randn(1, 6).expand(5, 6)
     assert centred_unit(x) is None
     assert similarity_ranks(x) is None
+
+
+def test_equal_similarities_have_no_order() -> None:
+    scales = torch.tensor([[1.0], [2.0], [0.3], [7.0]])
+    assert similarity_ranks(scales * torch.randn(1, 6, generator=torch.Generator().manual_seed(0))) is None
+    assert similarity_ranks(torch.eye(5)) is None
+    assert similarity_ranks(torch.eye(5) + 1e-4 * torch.arange(5)) is not None
