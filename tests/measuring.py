@@ -65,10 +65,10 @@ def measure(wanted: Task, batch_size: int = 4, seed: int = 0) -> Result:
             device=cpu, dtype=torch.float32, batch_size=batch_size, seed=seed,
             cache=Path(cache),
         )  # fmt: skip
-        (gathered,) = run_passes(
-            PassPlan(settings, measured("toy-a"), [PendingTask(wanted, wanted.metrics)], print),
-            LocalExecutor(adapter(), settings, NoProgress()),
-        )
+        planned = PassPlan(settings, measured("toy-a"), [PendingTask(wanted, wanted.metrics)], print)
+        for _, error in planned.refused:
+            raise error
+        (gathered,) = run_passes(planned, LocalExecutor(adapter(), settings, NoProgress()))
         if gathered.error is not None:
             raise gathered.error
         return gathered.analysis.compute(gathered.state())

@@ -73,6 +73,11 @@ def unit_map(metric: str, layer: int, scores: NDArray[np.generic], units: tuple[
     return StoredMap(name=f"unit:{metric}", layer=layer, axes=("unit",), array=array, units=units)
 
 
+def pseudo_map(metric: str, layer: int, values: NDArray[np.float64], units: tuple[str, ...]) -> StoredMap:
+    """Return the map of the pseudo-values of all units, whose mean is a value that pools what units consist of."""
+    return StoredMap(name=f"pseudo:{metric}", layer=layer, axes=("unit",), array=values.astype(np.float32), units=units)
+
+
 def record_headline(
     result: Result, metric: str, layer: int, scores: NDArray[np.generic], units: tuple[str, ...]
 ) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OF_UNITS = ("unit:", "pseudo:")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -42,11 +44,12 @@ class StoredMap:
     """One array of one layer.
 
     Attributes:
-        name: a metric of level ``map``, or ``unit:<metric>`` for the per-unit scores of a metric.
+        name: a metric of level ``map``; ``unit:<metric>`` for the per-unit scores of a metric; or ``pseudo:<metric>``
+            for per-unit pseudo-values, whose mean is the value of a metric that is no mean over units.
         layer: the layer, from 1.
         axes: the name of each axis of the array, such as ``("head", "y", "x")``.
         array: the values.
-        units: for ``unit:<metric>``, the names along axis ``unit``, in the same order for all layers and models.
+        units: for ``unit:`` and ``pseudo:``, the names along axis ``unit``, the same order for all layers and models.
     """
 
     name: str
@@ -54,6 +57,16 @@ class StoredMap:
     axes: tuple[str, ...]
     array: NDArray[np.generic]
     units: tuple[str, ...] | None = None
+
+    @property
+    def metric(self) -> str:
+        """The metric that the array belongs to."""
+        return self.name.partition(":")[2] if self.of_units else self.name
+
+    @property
+    def of_units(self) -> bool:
+        """Whether the array holds one number per unit."""
+        return self.name.startswith(OF_UNITS)
 
 
 @dataclass(slots=True)

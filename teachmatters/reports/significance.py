@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # resamples in which the model's best layer, chosen again in each, is the best of all models; the number of units.
 COLUMNS = ("low", "high", "tied_layers", "wins", "units")
 
+KINDS = ("unit", "pseudo")
 ROUNDING = 1e-5  # relative to the largest score: unit scores are stored in single precision
 
 Task: TypeAlias = tuple[str, ...]
@@ -37,7 +38,7 @@ WHERE run.run_id IN ({runs}) AND map.name IN ({names})
 
 
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
-    """Return the rows of best layers with the columns COLUMNS, empty for a metric without unit scores."""
+    """Return the rows of best layers with the columns COLUMNS, empty for a metric without numbers of units."""
     rows: list[Row] = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
     scores = unit_scores(rows, options, ask)
     tasks: dict[Task, list[int]] = {}
@@ -75,22 +76,24 @@ class Scores:
 
 
 def unit_scores(rows: Sequence[Row], options: Options, ask: Callable[[str], Rows]) -> Mapping[int, Scores]:
-    """Return the unit scores of each row whose value is their mean, by the position of the row."""
+    """Return the numbers of units of each row whose value is their mean, by the position of the row.
+
+    They are the units' scores, or their pseudo-values where the metric pools what units consist of.
+    """
     if not rows:
         return {}
     runs = tuple(sorted({row["run_id"] for row in rows}))
-    names = tuple(sorted({f"unit:{row['metric']}" for row in rows}))
+    names = tuple(sorted(f"{kind}:{metric}" for kind in KINDS for metric in {row["metric"] for row in rows}))
     kept: dict[tuple[str, str], list[tuple[int, int | None, bytes]]] = {}
     for run, name, layer, units, array in ask(_UNITS.format(runs=literal(runs), names=literal(names))).rows:
         if not options.layers or layer in options.layers:
             kept.setdefault((run, name), []).append((layer, units, array))
     found = {}
     for place, row in enumerate(rows):
-        arrays = kept.get((row["run_id"], f"unit:{row['metric']}"))
-        if arrays:
-            scores = _stacked(sorted(arrays, key=lambda each: each[0]))
-            if _is_mean(row, scores):
-                found[place] = scores
+        stored = (kept.get((row["run_id"], f"{kind}:{row['metric']}")) for kind in KINDS)
+        every = (_stacked(sorted(arrays, key=lambda each: each[0])) for arrays in stored if arrays)
+        if scores := next((scores for scores in every if _is_mean(row, scores)), None):
+            found[place] = scores
     return found
 
 

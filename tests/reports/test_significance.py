@@ -20,13 +20,17 @@ UNITS = tuple(f"val/{number}" for number in range(40))
 Scores = np.ndarray
 
 
-def put(path: Path, label: str, scores: Scores, metric=TOP1, units=UNITS, headline=None) -> None:  # type: ignore[no-untyped-def]
+def put(path: Path, label: str, scores: Scores, metric=TOP1, units=UNITS, headline=None, pseudo=None) -> None:  # type: ignore[no-untyped-def]
     """One run with the scores (units, layers) of its units; the headline is their mean unless given."""
     means = np.nanmean(scores, axis=0) if headline is None else headline
     rows = [Record(metric=metric.name, layer=layer, value=float(mean)) for layer, mean in enumerate(means, start=1)]
     maps = [
-        StoredMap(name=f"unit:{metric.name}", layer=layer, axes=("unit",), array=column.astype(np.float32), units=units)
-        for layer, column in enumerate(scores.T, start=1)
+        StoredMap(
+            name=f"{kind}:{metric.name}", layer=layer, axes=("unit",), array=column.astype(np.float32), units=units
+        )
+        for kind, numbers in (("unit", scores), ("pseudo", pseudo))
+        if numbers is not None
+        for layer, column in enumerate(numbers.T, start=1)
     ]
     record(path, model(label, depth=scores.shape[1]), metric, rows, data="digits", maps=maps)
 
@@ -104,6 +108,15 @@ def test_a_headline_that_is_no_mean_of_units_has_no_interval(path: Path, tmp_pat
     assert rows["beit-s16"]["low"] is None or np.isnan(rows["beit-s16"]["low"])  # type: ignore[call-overload]
     assert {np.isnan(float(row["wins"] or "nan")) for row in rows.values()} == {True}, "one of the models is not known"  # type: ignore[arg-type]
     assert rows["dino-s16"]["units"] == 40
+
+
+def test_pseudo_values_stand_in_for_units_whose_mean_is_not_the_headline(tmp_path: Path) -> None:
+    pooled, path = hits(1, 0.2, 0.6, 0.65, 0.1), tmp_path / "r.db"
+    put(path, "dino-s16", hits(3, 0.9, 0.9, 0.9, 0.9), headline=pooled.mean(axis=0), pseudo=pooled)
+    put(tmp_path / "units.db", "dino-s16", pooled)
+    row, alike = (found(run_report(SPEC, each, Options()))["dino-s16"] for each in (path, tmp_path / "units.db"))
+    assert row == {**row, **{name: alike[name] for name in ("low", "high", "tied_layers", "units")}}
+    assert row["units"] == 40
 
 
 def test_models_with_other_units_are_not_set_against_each_other(path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from teachmatters.analyses.scores import Scores, merge_scores, unit_map
+from teachmatters.analyses.scores import Scores, merge_scores, pseudo_map, unit_map
 from teachmatters.analyses.tasks.dense_gallery import PatchGallery
 from teachmatters.api import (
     VOID,
@@ -29,7 +29,7 @@ from teachmatters.api import (
     Tap,
 )
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.tasks.dense import class_iou, overlap_counts, segment
+from teachmatters.measures.tasks.dense import class_iou, miou_pseudo_values, overlap_counts, segment
 
 METRICS = ("dense-knn-miou", "dense-ridge-miou")
 
@@ -50,10 +50,9 @@ class DenseAnalysis(Analysis):
         self.classes = len(context.dataset.categories("semantic"))
         self.metrics = [metric for metric in METRICS if metric in context.metrics]
         self.gallery = PatchGallery(context, self.classes)
-        shape = len(self.metrics), depth, 3, self.classes
-        self.counts = torch.zeros(shape, dtype=torch.int64, device=context.device)
         self.occurs = torch.zeros(self.classes, dtype=torch.int64, device=context.device)
         self.scores = {metric: Scores(depth) for metric in self.metrics}
+        self.pixels = {metric: Scores(depth, (2, self.classes)) for metric in self.metrics}
         self.without: dict[Role, int] = {"gallery": 0, "queries": 0}
         self.kept: dict[Role, list[int]] = {}
 
@@ -78,27 +77,27 @@ class DenseAnalysis(Analysis):
             present = overlap_counts(self.truth, self.truth, self.classes)[:, 2] > 0
             self.occurs += present.sum(dim=0)
         size = self.truth.shape[1], self.truth.shape[2]
-        for number, metric in enumerate(self.metrics):
+        index = [row.index for row in rows]
+        for metric in self.metrics:
             labels = self.gallery.predict(metric, layer, tokens)
             predicted = segment(labels.reshape(len(rows), *rows[0].grid, self.classes), size)
             counts = overlap_counts(predicted, self.truth, self.classes)
-            self.counts[number, layer - 1] += counts.sum(dim=0)
-            self.scores[metric].add(layer, 100 * class_iou(counts).nanmean(dim=1), [row.index for row in rows])
+            both, guessed, there = counts.unbind(dim=1)
+            self.pixels[metric].add(layer, torch.stack([both, guessed + there - both], dim=1), index)
+            self.scores[metric].add(layer, 100 * class_iou(counts).nanmean(dim=1), index)
 
     def end_group(self) -> None:
         self.gallery = PatchGallery(self.context, self.classes)
 
     def state(self) -> State:
-        state: State = {"counts": self.counts.cpu().numpy(), "occurs": self.occurs.cpu().numpy()}
+        state: State = {"occurs": self.occurs.cpu().numpy()}
         state |= {f"{role} without": count for role, count in self.without.items()}
-        for metric, scores in self.scores.items():
-            state |= scores.state(metric)
+        for metric in self.metrics:
+            state |= self.scores[metric].state(metric) | self.pixels[metric].state(f"{metric} pixels")
         return state
 
     def merge(self, states: Sequence[State]) -> State:
-        merged: State = {
-            name: np.sum([np.asarray(state[name]) for state in states], axis=0) for name in ("counts", "occurs")
-        }
+        merged: State = {"occurs": np.sum([np.asarray(state["occurs"]) for state in states], axis=0)}
         merged |= {name: sum(int(state[name]) for state in states) for name in states[0] if name.endswith(" without")}
         for name in states[0]:
             if name.endswith("/index"):
@@ -113,18 +112,21 @@ class DenseAnalysis(Analysis):
         without = {role: int(state[f"{role} without"]) for role in ("gallery", "queries")}
         if any(without.values()):
             result.notes["images without a mask, or with nothing but void, left out"] = without
-        for number, metric in enumerate(self.metrics):
+        present = np.flatnonzero(occurs)
+        for metric in self.metrics:
             index, values = np.asarray(state[f"{metric}/index"]), np.asarray(state[f"{metric}/values"])
+            pixels = np.asarray(state[f"{metric} pixels/values"])
             units = tuple(self.context.items["queries"][i].key for i in index)
             for layer, scores in enumerate(values.T, start=1):
-                counts = torch.from_numpy(np.asarray(state["counts"])[number, layer - 1])
-                iou = 100 * class_iou(counts).numpy()
+                both, union = np.moveaxis(pixels[:, layer - 1][..., present].astype(np.float64), 1, 0)
+                iou = 100 * both.sum(axis=0) / union.sum(axis=0)
                 result.records.append(_mean_over_classes(metric, layer, iou, scores))
                 result.records += [
-                    Record(metric=metric, layer=layer, category=names[c], value=float(iou[c]), n=int(occurs[c]))
-                    for c in np.flatnonzero(occurs).tolist()
+                    Record(metric=metric, layer=layer, category=names[c], value=value, n=int(occurs[c]))
+                    for c, value in zip(present.tolist(), iou.tolist(), strict=True)
                 ]
                 result.maps.append(unit_map(metric, layer, scores, units))
+                result.maps.append(pseudo_map(metric, layer, 100 * miou_pseudo_values(both, union), units))
         return result
 
 
@@ -137,4 +139,4 @@ def _has_class(row: Row) -> bool:
 def _mean_over_classes(metric: str, layer: int, iou: NDArray[np.float64], scores: NDArray[np.float32]) -> Record:
     """Return the mean over classes; the deviation is over images, each with the mean over its own classes."""
     std = float(scores.std(ddof=1, dtype=np.float64)) if len(scores) > 1 else None
-    return Record(metric=metric, layer=layer, value=float(np.nanmean(iou)), std=std, n=len(scores))
+    return Record(metric=metric, layer=layer, value=float(iou.mean()), std=std, n=len(scores))

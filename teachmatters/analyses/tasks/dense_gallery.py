@@ -25,33 +25,32 @@ class PatchGallery:
     Args:
         context: the context of the analysis.
         classes: the number of classes.
+
+    Raises:
+        TeachMattersError: the bank is smaller than the gallery.
     """
 
     def __init__(self, context: Context, classes: int) -> None:
         self.context, self.classes = context, classes
         self.patches = 0  # with a label
         self.each = context.parameters["bank"] // len(context.items["gallery"])
+        if "dense-knn-miou" in context.metrics and not self.each:
+            images = len(context.items["gallery"])
+            raise TeachMattersError(
+                f"a bank of {context.parameters['bank']} patches is smaller than the gallery of {images} images; give "
+                f"--param bank={images} or more"
+            )
         self.bank: dict[int, list[Tensor]] = defaultdict(list)
         self.bank_labels: list[Tensor] = []
         self.sums: dict[int, RidgeSums] = {}
         self.fits: dict[int, RidgeFit] = {}
 
     def add(self, layer: int, tokens: Tensor, rows: Sequence[Row], masks: Sequence[NDArray[np.uint8]]) -> None:
-        """Add tokens (B, N, D) of unit length of one layer, with the semantic masks of their images.
-
-        Raises:
-            TeachMattersError: the bank is smaller than the gallery.
-        """
+        """Add tokens (B, N, D) of unit length of one layer, with the semantic masks of their images."""
         if layer == 1:
             self._label(rows, masks, tokens.device)
         flat = tokens.flatten(0, 1)
         if "dense-knn-miou" in self.context.metrics:
-            if not self.each:
-                images = len(self.context.items["gallery"])
-                raise TeachMattersError(
-                    f"a bank of {self.context.parameters['bank']} patches is smaller than the gallery of {images} "
-                    f"images; give --param bank={images} or more"
-                )
             self.bank[layer].append(flat[self.chosen])
         if "dense-ridge-miou" in self.context.metrics and len(self.labelled):
             sums = RidgeSums.of(flat[self.labelled], self.labels[self.labelled])

@@ -60,6 +60,8 @@ class PassEstimator:
             measured = MeasuredModel(model, source.weights, info)
             applicable = [pending for pending in pending_tasks if self._suits(pending, model, info)]
             plan = PassPlan(self.settings, measured, applicable, self.progress.say)
+            for _, error in plan.refused:
+                self.estimate.add_obstacle("model", model.label, 1, error)
             self._discount(plan.features)
             plan.features.create_jobs()
             for shared in plan.groups:

@@ -12,7 +12,6 @@ from teachmatters.api import AnalysisSpec, MetricSpec, ModelInfo, Record, Result
 from teachmatters.errors import TeachMattersError
 
 SLACK = 1e-6  # rounding may carry a value this far over a bound
-UNIT = "unit:"
 
 
 def check_result(
@@ -82,14 +81,18 @@ def _check_unique(spec: AnalysisSpec, records: list[Record], specs: dict[str, Me
 
 
 def _check_map(spec: AnalysisSpec, stored: StoredMap, specs: dict[str, MetricSpec], model: ModelInfo) -> None:
-    metric, shape = specs.get(stored.name.removeprefix(UNIT)), stored.array.shape
-    if metric is None or (metric.level == "map") == stored.name.startswith(UNIT):
-        _refuse(spec, stored, "was not requested: it is neither a metric of level 'map' nor unit:<metric>")
+    metric, shape = specs.get(stored.metric), stored.array.shape
+    if metric is None or (metric.level == "map") == stored.of_units:
+        _refuse(
+            spec,
+            stored,
+            "was not requested: it is neither a metric of level 'map' nor unit:<metric> or pseudo:<metric>",
+        )
     if not 1 <= stored.layer <= model.depth or len(stored.axes) != stored.array.ndim:
         _refuse(spec, stored, f"has axes {stored.axes} for shape {shape} in a model of {model.depth} layers")
     if not np.isfinite(stored.array).all():
         _refuse(spec, stored, "is not finite")
-    if stored.name.startswith(UNIT) and len(stored.units or ()) != shape[0]:
+    if stored.of_units and len(stored.units or ()) != shape[0]:
         _refuse(spec, stored, f"names {len(stored.units or ())} units for {shape[0]} scores")
 
 

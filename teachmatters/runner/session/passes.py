@@ -48,6 +48,7 @@ class PassPlan:
     Attributes:
         groups: members with the same images and the same transform.
         features: the features that analyses need of all images together.
+        refused: tasks whose analysis could not start, with its error.
     """
 
     def __init__(
@@ -59,9 +60,14 @@ class PassPlan:
     ) -> None:
         self.label = model.asked.label
         self.features = FeaturePlan(settings, model, say)
+        self.refused: list[tuple[PendingTask, Exception]] = []
         groups: dict[object, SharedPass] = {}
         for pending in pending_tasks:
-            member, context = start_member(pending, model.info, settings, self.label)
+            try:
+                member, context = start_member(pending, model.info, settings, self.label)
+            except Exception as error:  # noqa: BLE001  plugin code may raise anything; the others go on
+                self.refused.append((pending, error))
+                continue
             shared = groups.setdefault((pending.task.pool, member.input_spec.transform), {})
             shared[member] = pending, context
             if member.input_spec.collect:

@@ -24,7 +24,6 @@ from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, new_analysis
 from teachmatters.runner.record.run import MeasuredModel, RunConditions, describe_run
-from teachmatters.runner.record.validate import UNIT
 from teachmatters.runner.requests import Outcome
 from teachmatters.runner.session.pair_states import PairState, PairStateCache
 from teachmatters.runner.session.passes import AnalysisResult, PassPlan, run_passes
@@ -192,6 +191,9 @@ class AnalysisSession:
                     self._record(pending, (measured, None), self._no_passes(), Result())
         opening = (time.perf_counter() - start) / max(len(applicable), 1)
         plan = PassPlan(self.settings, measured, applicable, self.progress.say)
+        for pending, error in plan.refused:
+            with self._guarded(model.label, [pending.task]):
+                raise error
         # The generator is closed here and not by the garbage collector, since a stored exception may keep it alive.
         with closing(run_passes(plan, executor)) as results:
             for result in results:
@@ -231,7 +233,7 @@ class AnalysisSession:
         analysis.start(replace(state.context, metrics=applicable))
         result = analysis.compare(state.state(), other.state())
         result.records = [record for record in result.records if record.metric in pending.metrics]
-        result.maps = [stored for stored in result.maps if stored.name.removeprefix(UNIT) in pending.metrics]
+        result.maps = [stored for stored in result.maps if stored.metric in pending.metrics]
         passes = sum(
             self.pair_states[pending.task, label].conditions.seconds / self.pair_users[pending.task, label]
             for label in {first, second}

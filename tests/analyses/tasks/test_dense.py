@@ -84,6 +84,10 @@ def test_both_predictors_equal_the_loops() -> None:
             (unit,) = [each for each in result.maps if (each.name, each.layer) == (f"unit:{metric}", layer + 1)]
             assert unit.array.tolist() == pytest.approx(alone, abs=0.3)
             assert unit.units == tuple(item.key for item in wanted.items["queries"])
+            (pseudo,) = [each for each in result.maps if (each.name, each.layer) == (f"pseudo:{metric}", layer + 1)]
+            assert pseudo.array.mean() == pytest.approx(values(result, metric)[layer])
+            assert pseudo.array.tolist() != pytest.approx(alone, abs=1)
+            assert pseudo.units == unit.units
 
 
 def test_a_row_for_each_class_that_occurs() -> None:
@@ -118,7 +122,9 @@ def test_void_is_no_class_and_masks_may_be_missing(monkeypatch: pytest.MonkeyPat
     assert {len(each.array) for each in result.maps} == {3}
 
 
-def test_a_bank_smaller_than_the_gallery_is_an_error() -> None:
+def test_a_bank_smaller_than_the_gallery_is_an_error_before_an_image_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.measuring.run_passes", lambda *_: pytest.fail("a pass was made"))
     with pytest.raises(TeachMattersError, match="a bank of 6 patches is smaller than the gallery of 7 images"):
         measure(task("dense", "scenes", *WORLD, "bank=6"))
+    monkeypatch.undo()
     measure(task("dense-ridge-miou", "scenes", *WORLD, "bank=6"))  # which has no bank

@@ -9,9 +9,11 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import NearestNeighbors
 
+from teachmatters.measures.bootstrap import interval, resampled_means
 from teachmatters.measures.tasks.dense import (
     bank_patches,
     class_iou,
+    miou_pseudo_values,
     neighbour_labels,
     overlap_counts,
     patch_labels,
@@ -116,3 +118,24 @@ def test_overlaps_equal_a_confusion_matrix() -> None:
     for c in (0, 1, 3):
         union = ((truth == c) | ((predicted == c) & known)).sum()
         assert float(iou[c]) == pytest.approx(((truth == c) & (predicted == c)).sum() / union)
+
+
+def test_the_bootstrap_of_pseudo_values_is_that_of_the_pooled_miou() -> None:
+    generator = np.random.default_rng(0)
+    union = generator.integers(1, 900, (200, 5)) * (generator.random((200, 5)) < [0.9, 0.7, 0.5, 0.4, 0.3])
+    skill = generator.beta(2, 2, (200, 1)) * [0.9, 0.6, 0.8, 0.3, 0.5]
+    both, union = np.floor(union * skill), union.astype(float)
+
+    def pooled(weights: np.ndarray) -> float:
+        return float(((weights @ both) / (weights @ union)).mean())
+
+    values = miou_pseudo_values(both, union)
+    assert values.mean() == pytest.approx(pooled(np.ones(200)))
+    drawn = [pooled(np.bincount(generator.integers(0, 200, 200), minlength=200)) for _ in range(1000)]
+    low, high = interval(resampled_means(values[:, None]))
+    width = np.diff(np.percentile(drawn, [2.5, 97.5]))[0]
+    assert [low[0], high[0]] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist(), abs=0.1 * width)
+    # The values are the derivative by an image's weight.
+    step = np.eye(200)[7] * 1e-6
+    slope = (pooled(np.ones(200) + step) - pooled(np.ones(200))) / 1e-6
+    assert values[7] - values.mean() == pytest.approx(200 * slope, rel=1e-3)
