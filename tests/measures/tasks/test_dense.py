@@ -124,12 +124,12 @@ def test_the_bootstrap_of_pseudo_values_is_that_of_the_pooled_miou() -> None:
     generator = np.random.default_rng(0)
     union = generator.integers(1, 900, (200, 5)) * (generator.random((200, 5)) < [0.9, 0.7, 0.5, 0.4, 0.3])
     skill = generator.beta(2, 2, (200, 1)) * [0.9, 0.6, 0.8, 0.3, 0.5]
-    both, union = np.floor(union * skill), union.astype(float)
+    both, whole = np.floor(union * skill), union.astype(np.float64)
 
     def pooled(weights: np.ndarray) -> float:
-        return float(((weights @ both) / (weights @ union)).mean())
+        return float(((weights @ both) / (weights @ whole)).mean())
 
-    values = miou_pseudo_values(both, union)
+    values = miou_pseudo_values(both, whole)
     assert values.mean() == pytest.approx(pooled(np.ones(200)))
     drawn = [pooled(np.bincount(generator.integers(0, 200, 200), minlength=200)) for _ in range(1000)]
     low, high = interval(resampled_means(values[:, None]))
