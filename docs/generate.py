@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from teachmatters.analyses.specs import register_analyses
 from teachmatters.api import AnalysisSpec, MetricSpec, Parameter
 from teachmatters.cli.app import LazyCommand, app
+from teachmatters.cli.catalog.listing import number_range
 from teachmatters.cli.specs import register_commands
 from teachmatters.models.timm.families import FAMILIES, TimmFamily
 from teachmatters.models.timm.named import NAMED
@@ -168,7 +169,7 @@ def _parameter(parameter: Parameter) -> Iterator[str]:
     default = parameter.default
     yield f"`{parameter.name}`"
     yield "" if default is None else f"`{','.join(map(str, default)) if isinstance(default, tuple) else default}`"
-    yield ", ".join(f"`{choice}`" for choice in parameter.choices) or _range(parameter.minimum, parameter.maximum)
+    yield ", ".join(f"`{choice}`" for choice in parameter.choices) or number_range(parameter.minimum, parameter.maximum)
     yield _safe(parameter.summary, table=True) + ("" if parameter.in_setting else "; changes no number")
 
 
@@ -177,21 +178,12 @@ def _metric(metric: MetricSpec) -> Iterator[str]:
     yield f"`{metric.name}`"
     yield _safe(metric.summary, table=True)
     yield metric.unit
-    yield _range(*metric.bounds)
+    yield number_range(*metric.bounds)
     yield DIRECTIONS[metric.higher_is_better]
     yield ROWS[metric.level] + (f", for each protocol ({protocols})" if protocols else "")
     tokens = ["class token"] * metric.needs_class_token + ["registers"] * metric.needs_registers
     yield ", ".join(tokens + [f"`{metric.kind}`"] * bool(metric.kind))
     yield metric.source
-
-
-def _range(low: float | None, high: float | None) -> str:
-    """Return ``0 to 1.414`` or ``1 or more``, empty when both ends are open."""
-    if low is not None and high is not None:
-        return f"{low:.4g} to {high:.4g}"
-    if low is not None:
-        return f"{low:.4g} or more"
-    return "" if high is None else f"{high:.4g} or less"
 
 
 # ---------------------------------------------------------------- models

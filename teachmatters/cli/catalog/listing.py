@@ -16,10 +16,34 @@ if TYPE_CHECKING:
 
 
 def parameters(declared: Sequence[Parameter]) -> list[str]:
-    """Return one line for each parameter that ``--param`` may set."""
+    """Return one line for each parameter that ``--param`` may set: its default, what is allowed, what it means."""
     from teachmatters.runner.plan.parameters import text_of
 
-    return [f"{each.name}={text_of(each.default) or 'auto'}: {each.summary}" for each in declared]
+    return [f"{each.name}={text_of(each.default) or 'auto'} ({_allowed(each)}): {each.summary}" for each in declared]
+
+
+def _allowed(parameter: Parameter) -> str:
+    """Return the choices or the range of a parameter, else the type of its values."""
+    from teachmatters.runner.plan.parameters import text_of
+
+    kinds = {"bool": "true, false", "str": "text", "int": "whole numbers", "float": "numbers"}
+    kinds |= {"ints": "lists of whole numbers", "floats": "lists of numbers"}
+    limits = number_range(parameter.minimum, parameter.maximum)
+    allowed = ", ".join(map(text_of, parameter.choices)) or limits or kinds[parameter.kind]
+    return f"{allowed}; a list is one run for each" if parameter.several else allowed
+
+
+def number_range(low: float | None, high: float | None) -> str:
+    """Return a range in words, empty when both ends are open.
+
+    >>> number_range(0, 2**0.5), number_range(1, None), number_range(None, 1)
+    ('0 to 1.414', '1 or more', '1 or less')
+    """
+    if low is not None and high is not None:
+        return f"{low:.4g} to {high:.4g}"
+    if low is not None:
+        return f"{low:.4g} or more"
+    return "" if high is None else f"{high:.4g} or less"
 
 
 def name_argument(complete: Callable[[str], list[str]], text: str) -> Any:

@@ -13,7 +13,7 @@ from teachmatters.errors import UnknownNameError
 if TYPE_CHECKING:
     from teachmatters.api import AnalysisSpec, MetricSpec
 
-HELP = """List the metrics, or show one metric or all metrics of an analysis.
+HELP = """List the metrics, or show one metric, or all metrics of an analysis and its parameters.
 
 Examples:
 
@@ -59,6 +59,9 @@ def metrics(
     chosen = rows if name is None else _members(name, analyses, rows)
     columns = COLUMNS if len({row["analysis"] for row in chosen}) > 1 else COLUMNS[:1] + COLUMNS[2:]
     listing.emit_list(chosen, style, columns, wide=wide)
+    declared = next((spec.parameters for spec in analyses if spec.name == name), ())
+    if declared and style == "table":
+        output.emit("\n" + output.paragraphs(["set with --param NAME=VALUE:", *listing.parameters(declared)]))
 
 
 def _members(

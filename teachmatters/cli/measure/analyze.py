@@ -96,7 +96,13 @@ def analyze(
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of an analysis or a data set."),
+        typer.Option(
+            "--param",
+            "-p",
+            metavar="NAME=VALUE",
+            help="A parameter of an analysis or a data set. feature, tap, norm and short_side choose the vectors that "
+            "are read; 'tm metrics ANALYSIS' lists all with their values.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Measure again even if the store has the numbers.")] = False,
