@@ -41,7 +41,9 @@ def save_state(path: Path, state: State, key: str = "") -> None:
         save_file(arrays, draft, metadata={"teachmatters": json.dumps(facts)})
         os.replace(draft, path)  # noqa: PTH105 (one call, atomic, whatever Path.replace becomes)
     except (OSError, SafetensorError) as error:
-        raise TeachMattersError(f"{path} could not be written: {error}. Make room, or check the folder") from error
+        raise TeachMattersError(
+            f"{path} could not be written: {error}. Free some disk space, or check the folder"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 

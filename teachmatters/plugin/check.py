@@ -1,4 +1,4 @@
-"""``tm plugin check``: checks installed plugins against the whole contract, part by part."""
+"""``tm plugin check``: check installed plugins against the contract."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def check(
     """Check some plugins of the registry against the contract; nothing is downloaded.
 
     Args:
-        plugins: of ``registry.load()``, whose specs are looked up there.
-        data_root: where data sets lie, or one of them; None: TM_DATA.
-        models: of these plugins, to check in any case: a name with a plugin's prefix, or a large one.
-        progress: reports how far the checks are.
+        plugins: plugins of ``registry.load()``.
+        data_root: the folder of a data set, or of several; None for TM_DATA.
+        models: models of these plugins to check in any case, such as one behind a prefix, or a large one.
+        progress: receives the progress.
 
     Returns:
-        what each check found, in their order.
+        the findings, in the order of the checks.
 
     Raises:
-        TeachMattersError: a model is of another plugin.
+        TeachMattersError: a model belongs to another plugin.
     """
     named = by_owner(plugins, models)
     progress = progress or NoProgress()
@@ -57,7 +57,7 @@ def check(
         progress.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
-            gc.collect()  # frees a network that is part of a cycle, for example of tracebacks, before the next is built
+            gc.collect()  # free a network that a cycle holds, for example of tracebacks, before the next one is built
             progress.advance(1)
         findings += sheet.findings
     progress.finish()
@@ -65,7 +65,7 @@ def check(
 
 
 def _parts(sheet: CheckList, data_root: Path | None, named: Sequence[ModelSpec]) -> Iterator[Callable[[], None]]:
-    """The plugin itself, then each of its specs, then what its prefixes made of names."""
+    """Yield the checks of the plugin itself, of each of its specs, and of the named models behind its prefixes."""
     yield lambda: _check_plugin(sheet)
     if sheet.plugin.specs and not sheet.plugin.built_in:
         yield lambda: check_docstrings(sheet)
@@ -102,7 +102,7 @@ def _begin(sheet: CheckList, hook: str, spec: Any) -> None:
 
 
 def _check_of(hook: str, sheet: CheckList, spec: Any, data_root: Path | None) -> None:
-    """What needs torch or Pillow is imported when something of its kind is checked."""
+    """Run the checks of a kind of spec; modules that need torch or Pillow are imported here."""
     match hook:
         case "register_models":
             from teachmatters.plugin.checks.model import check_model
@@ -127,7 +127,7 @@ def _check_of(hook: str, sheet: CheckList, spec: Any, data_root: Path | None) ->
 
 
 def _stands_in(sheet: CheckList, spec: ModelSpec, smaller: ModelSpec) -> Callable[[], None]:
-    """Of a large network what its spec says is checked; its code is that of a smaller one."""
+    """Return a check of only the spec of a large model; a smaller model with the same code is checked in full."""
 
     def run() -> None:
         _begin(sheet, "register_models", spec)
@@ -143,13 +143,13 @@ def _stands_in(sheet: CheckList, spec: ModelSpec, smaller: ModelSpec) -> Callabl
 
 
 def faults(name: str, data_root: Path | None = None) -> list[str]:
-    """What is wrong with an installed plugin, a line each: for the tests of a plugin.
+    """Return the problems of an installed plugin, one line each, for the tests of a plugin.
 
     >>> faults("cli")
     []
     """
     chosen = [plugin for plugin in load().plugins if name in (plugin.name, plugin.distribution)]
     if not chosen:
-        return [f"no plugin is called {name!r}: is it installed (pip install -e), and is TM_LOAD_PLUGINS right?"]
+        return [f"no plugin is called {name!r}: check that it is installed (pip install -e), and check TM_LOAD_PLUGINS"]
     found = wrong(check(chosen, data_root=data_root))
     return [f"{each.about}, {each.check}: {each.message} [{each.where}]" for each in found]

@@ -1,4 +1,4 @@
-"""Checks the name of a new plugin, which nothing else may have."""
+"""Check that the name of a new plugin is valid and unused."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def module_of(name: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a package, or what something has already.
+    """Check that a name can be that of a package and is not taken.
 
     Raises:
-        TeachMattersError: says which of the two, and what to do.
+        TeachMattersError: the name is invalid or taken; the message says what to do.
     """
     if not _NAME.fullmatch(name):
         near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         advice = f"; {near!r} would do" if _NAME.fullmatch(near) and len(near) <= LONGEST else ""
         raise TeachMattersError(
-            f"{name!r} cannot be a plugin's name: small letters, digits and single '-' between them, a letter first, "
-            f"such as 'my-vit'{advice}"
+            f"{name!r} is not a valid plugin name: use lower-case letters, digits and single '-' between them, "
+            f"beginning with a letter, such as 'my-vit'{advice}"
         )
     if len(name) > LONGEST:
         raise TeachMattersError(
-            f"{name!r} is {len(name)} letters long; at most {LONGEST} are allowed: choose a shorter one"
+            f"{name!r} has {len(name)} characters; at most {LONGEST} are allowed: choose a shorter one"
         )
     if (whose := _taken_by(name)) is not None:
         raise TeachMattersError(f"the name {name!r} is taken: {whose}; choose another, such as {'my-' + name[:36]!r}")
@@ -49,9 +49,9 @@ def check_name(name: str) -> None:
 def _taken_by(name: str) -> str | None:
     module = module_of(name)
     if keyword.iskeyword(module):
-        return "it is a word of Python's own"
+        return "it is a Python keyword"
     if module in sys.stdlib_module_names or module in _TAKEN or name in SUITES:
-        return "it means something else to Python, to pytest or to tm"
+        return "it has another meaning in Python, pytest or tm"
     return _offered(name) or _installed(name, module)
 
 
@@ -68,13 +68,13 @@ def _offered(name: str) -> str | None:
         "plugin": {label for plugin in registry.plugins for label in (plugin.name, plugin.distribution)},
     }.items():
         if name in names:
-            return f"there is a {kind} that is called so".replace("a analysis", "an analysis")
+            return f"there is a {kind} with this name".replace("a analysis", "an analysis")
     return None
 
 
 def _installed(name: str, module: str) -> str | None:
     try:
-        return f"{importlib.metadata.distribution(name).name} is installed here (pip uninstall {name})"
+        return f"{importlib.metadata.distribution(name).name} is installed (pip uninstall {name})"
     except importlib.metadata.PackageNotFoundError:
         pass
     found = importlib.util.find_spec(module)

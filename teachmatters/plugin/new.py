@@ -1,4 +1,4 @@
-"""``tm plugin new``: writes a package that installs, is found, and passes its own tests."""
+"""``tm plugin new``: write a package that can be installed, is found, and passes its own tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIX = ".template"
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """The purpose of a kind of package, and what it imports besides teachmatters."""
+    """The purpose of a kind of package, and its dependencies besides teachmatters."""
 
     description: str
     needs: tuple[str, ...] = ()
@@ -41,16 +41,15 @@ def write_package(name: str, kind: Kind, out: Path | None = None) -> Path:
     """Write a package completely or not at all.
 
     Args:
-        name: of the distribution, its entry point, and what it offers; with ``_`` for ``-`` of the Python package.
-        kind: what it offers.
+        name: the name of the distribution, the entry point and the offered spec; with ``_`` for ``-``, of the package.
+        kind: the kind of spec that it offers.
         out: the folder to write; ``./NAME`` by default. It may exist if it is empty.
 
     Returns:
         the folder.
 
     Raises:
-        TeachMattersError: a name that cannot be, or that something has already; a folder that holds something or cannot
-            be written.
+        TeachMattersError: the name is invalid or taken, or the folder is not empty or cannot be written.
     """
     check_name(name)
     folder = out or Path(name)
@@ -72,7 +71,7 @@ def write_package(name: str, kind: Kind, out: Path | None = None) -> Path:
 
 
 def package_files(name: str, kind: Kind) -> dict[str, str]:
-    """What each file of a package holds, by its path.
+    """Return the content of each file of a package, by path.
 
     >>> sorted(package_files("my-vit", "model"))[:4]
     ['.gitignore', 'README.md', 'my_vit/__init__.py', 'my_vit/adapter.py']
@@ -111,9 +110,7 @@ def _check_free(folder: Path) -> None:
     try:
         taken = (folder.exists() or folder.is_symlink()) and not (folder.is_dir() and not any(folder.iterdir()))
     except OSError as error:
-        raise TeachMattersError(
-            f"cannot look into {str(folder)!r}: {error.strerror or error}; give --out DIR"
-        ) from error
+        raise TeachMattersError(f"cannot read {str(folder)!r}: {error.strerror or error}; give --out DIR") from error
     if taken:
-        what = "holds something already" if folder.is_dir() else "is there already, and is no folder"
-        raise TeachMattersError(f"{str(folder)!r} {what}; nothing is written over: choose another name, or --out DIR")
+        what = "holds something already" if folder.is_dir() else "exists and is not a folder"
+        raise TeachMattersError(f"{str(folder)!r} {what}; nothing is overwritten: choose another name, or --out DIR")

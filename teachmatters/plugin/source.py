@@ -1,4 +1,4 @@
-"""Locates code in the files of a plugin."""
+"""Locate code in the files of a plugin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Package:
     """The files of the package that a plugin's entry point names.
 
     Args:
-        module: of the entry point; its top package is meant, of teachmatters itself the room.
+        module: the module of the entry point, whose top package is searched; for teachmatters, the subpackage.
     """
 
     def __init__(self, module: str) -> None:
@@ -27,17 +27,17 @@ class Package:
 
     @functools.cached_property
     def files(self) -> list[Path]:
-        """The Python files of the package."""
+        """Return the Python files of the package."""
         return [file for root in self.roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
 
     @functools.cached_property
     def trees(self) -> dict[Path, ast.Module]:
-        """The syntax trees of the files that can be parsed."""
+        """Return the syntax trees of the files that can be parsed."""
         return {file: tree for file in self.files if (tree := _parsed(file)) is not None}
 
     @functools.cached_property
     def nodes(self) -> list[tuple[Path, ast.AST]]:
-        """Every node of the trees with its file, those of the entry point's module first."""
+        """Return every node of the trees with its file, those of the entry point's module first."""
         first = self.file_of(self.module)
         files = sorted(self.trees, key=lambda file: file != first)
         return [(file, node) for file in files for node in ast.walk(self.trees[file])]
@@ -47,7 +47,7 @@ class Package:
         return file is not None and any(Path(file).resolve().is_relative_to(root) for root in self.roots)
 
     def file_of(self, module: str) -> Path | None:
-        """The file of one of its modules, which is not imported for that if it is this package's."""
+        """Return the file of one of its modules, without importing it."""
         for root in self.roots:
             below = module.removeprefix(self.top).strip(".").replace(".", "/")
             for path in (root / below / "__init__.py", root / f"{below}.py", root):
@@ -56,7 +56,7 @@ class Package:
         return None
 
     def place_of_error(self, error: BaseException) -> str:
-        """The last of its lines that an error went through; of a syntax error the line itself."""
+        """Return the last line of the package in an error's traceback, or the line of a syntax error."""
         if isinstance(error, SyntaxError) and self.has(error.filename):
             return place(Path(str(error.filename)), error.lineno)
         chain: BaseException | None = error
@@ -69,7 +69,7 @@ class Package:
         return own
 
     def place_of(self, thing: Any) -> str:
-        """Where a class, a function or a method is defined; empty where that is not in this package."""
+        """Return where a class, a function or a method is defined; empty if it is not in this package."""
         try:
             file, line = inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1]
         except (TypeError, OSError):
@@ -77,16 +77,16 @@ class Package:
         return place(Path(file), line) if file and self.has(file) else ""
 
     def place_of_function(self, name: str) -> str:
-        """Where a function of that name is defined, the entry point's module first."""
+        """Return where a function with this name is defined, preferring the entry point's module."""
         return next((place(file, node.lineno) for file, node in self._nodes(ast.FunctionDef) if node.name == name), "")
 
     def place_of_spec(self, kind: str, name: str) -> str:
-        """Where ``Kind(name="name", ...)`` is called."""
+        """Return where ``Kind(name="name", ...)`` is called."""
         found = (place(file, call.lineno) for file, call in self.calls(kind) if _keyword(call, "name") == name)
         return next(found, "")
 
     def place_of_assignment(self, name: str) -> str:
-        """Where a name is given its value, the entry point's module first."""
+        """Return where a name is assigned, preferring the entry point's module."""
         found = (
             place(file, node.lineno)
             for file, node in self._nodes((ast.Assign, ast.AnnAssign))
@@ -96,7 +96,7 @@ class Package:
         return next(found, "")
 
     def calls(self, kind: str) -> Iterator[tuple[Path, ast.Call]]:
-        """Every call of a name, such as ``MetricSpec(...)`` or ``api.MetricSpec(...)``."""
+        """Yield every call of a name, such as ``MetricSpec(...)`` or ``api.MetricSpec(...)``."""
         for file, call in self._nodes(ast.Call):
             function = call.func
             if kind in (getattr(function, "id", None), getattr(function, "attr", None)):
@@ -107,7 +107,7 @@ class Package:
 
 
 def place(file: Path, line: int | None) -> str:
-    """``file:line``, the file as seen from the current folder where it lies below."""
+    """Return ``file:line``, with a path relative to the current folder if the file is below it."""
     path = file.resolve()
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return f"{shown}:{line}" if line else str(shown)

@@ -1,4 +1,4 @@
-"""Selects the models to check: a large model only if it is named, and a named model only with its own plugin."""
+"""Select the models to check: a large model only if it is named, and a named model only with its own plugin."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LARGE = 200
 
 
 def by_owner(plugins: Sequence[Plugin], models: Sequence[ModelSpec]) -> dict[str, list[ModelSpec]]:
-    """Models that were named, by the name of the plugin that offers them or the prefix that made them.
+    """Group the named models by the plugin that offers them or their prefix.
 
     Raises:
-        TeachMattersError: a model is of a plugin that is not among these.
+        TeachMattersError: a model belongs to a plugin that is not among these.
     """
     named: dict[str, list[ModelSpec]] = {plugin.name: [] for plugin in plugins}
     for spec in models:
         owner = _owner(spec)
         if owner not in named:
             raise TeachMattersError(
-                f"the model {spec.name!r} is of the plugin {owner!r}, which is not among those to check; "
+                f"the model {spec.name!r} belongs to the plugin {owner!r}, which is not among those to check; "
                 f"'tm plugin check {owner} --model {spec.name}' checks it"
             )
         named[owner].append(spec)
@@ -32,7 +32,7 @@ def by_owner(plugins: Sequence[Plugin], models: Sequence[ModelSpec]) -> dict[str
 
 
 def _owner(spec: ModelSpec) -> str:
-    """The plugin that offers a model, or the longest prefix that its name begins with."""
+    """Return the plugin that offers a model, or the longest prefix of its name."""
     offers = {one.name: plugin.name for plugin in load().plugins for one in plugin.specs["register_models"]}
     if spec.name in offers:
         return offers[spec.name]
@@ -40,7 +40,7 @@ def _owner(spec: ModelSpec) -> str:
 
 
 def weights(spec: ModelSpec) -> int:
-    """Millions of weights of a plain ViT of that depth, 64 channels for each head; 0 where the spec does not tell.
+    """Estimate the weights of a plain ViT in millions, with 64 channels per head; 0 if the spec lacks the shape.
 
     >>> weights(ModelSpec(name="l", family="l", supervision="", summary="", depth=24, heads=16))
     302
@@ -49,7 +49,7 @@ def weights(spec: ModelSpec) -> int:
 
 
 def smaller(spec: ModelSpec, plugin: Plugin) -> ModelSpec | None:
-    """The smallest model of a large one's family, by the same code; None for a model that is not large, or alone."""
+    """Return the smallest model with the family and code of a large one; None if it is not large or the only one."""
     kin = [one for one in plugin.specs["register_models"] if (one.family, one.factory) == (spec.family, spec.factory)]
     least = min((one for one in kin if weights(one)), key=weights, default=spec)
     return least if weights(least) <= LARGE < weights(spec) else None

@@ -1,1 +1,1 @@
-"""From the store to tables and drawings: a report is a query, a table for people and a drawing."""
+"""Reports: each is a query on the store, a table and a figure."""

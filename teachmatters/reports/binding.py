@@ -11,7 +11,7 @@ from teachmatters.reports.options import BINDS, Options
 # A query may also bind the metrics as rows, each with its position, from 0.
 PLACES = "metric_places"
 
-# Skip texts, quoted names and comments; match a name after one colon.
+# Skip strings, quoted names and comments; match a name after one colon.
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|(?<!:):([A-Za-z_]\w*)""", re.DOTALL)
 
 
@@ -61,5 +61,5 @@ def bind(sql: str, options: Options, who: str) -> str:
             f"the SQL of report {who!r} binds :{unknown[0]}; a report may bind {listing(f':{n}' for n in BINDS)}."
         )
     text = _TOKEN.sub(lambda match: values[match[1]] if match[1] else match[0], sql.strip())
-    # On a command line, a text that begins with a comment's dashes would be an option.
+    # On a command line, SQL that begins with the dashes of a comment would be taken for an option.
     return "\n" + text if text.startswith("-") else text

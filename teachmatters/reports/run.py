@@ -65,7 +65,7 @@ class Report:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Return the table for people, as rounded texts.
+        """Return the table for people, with rounded numbers as text.
 
         ``attrs["bold"]`` has the positions (row, column) of bold cells, ``attrs["labels"]`` the number of leading
         columns that name the rows, ``attrs["foot"]`` the number of summary rows, ``attrs["notes"]`` lines for below.
@@ -106,11 +106,11 @@ class Report:
 
     @cached_property
     def _drawn(self) -> tuple[pd.DataFrame, str]:
-        """Return the rows of the figure, and its caption: a figure is shared without its text, so it names its data."""
+        """Return the rows of the figure, and its caption, which names the data in case the figure is shared alone."""
         about = "   ".join(line for line in self.caption if line.startswith(("Data: ", "Setting")))
         if not self.spec.single_data_set or self.options.data:
             return self.rows, about
-        # That of the most models; of these that of the most items.
+        # The data set with the most models; of several, the one with the most items.
         sizes = self.rows.groupby(["dataset", "split"]).agg(models=("model", "nunique"), items=("n", "max"))
         if len(sizes) == 1:
             return self.rows, about
@@ -228,7 +228,7 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
                 [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in metrics], 8
             )
             raise TeachMattersError(
-                f"report {spec.name!r} takes at least {spec.least} metrics, and here is {listing(metrics)} alone; give "
+                f"report {spec.name!r} needs at least {spec.least} metrics, and only {listing(metrics)} is given; give "
                 f"--metric as often. {catalog.path.name} also holds {held or 'no other'}."
             )
     return replace(

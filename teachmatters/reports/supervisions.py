@@ -29,7 +29,7 @@ METHODS = {
 def training(family: str | None, supervision: str | None) -> str:
     """Return the colour key of a model: the standard term for its supervision; empty if it is unknown.
 
-    The family is not enough: a checkpoint of DINO's architecture may have any training.
+    The family is not enough: a checkpoint with DINO's architecture may be trained in any way.
 
     >>> training("dino", "self-distillation"), training("vit", "DINOv2"), training("hf", "by my own method")
     ('self-distillation', 'self-distillation', 'by my own method')

@@ -9,7 +9,7 @@ from typing import Any
 from teachmatters.reports.supervisions import training
 from teachmatters.reports.tables import frames
 
-# Of families whose name is not that of their label.
+# The names of families that differ from their labels.
 FAMILIES = {
     "aimv2": "AIMv2",
     "beit": "BEiT",
@@ -42,7 +42,7 @@ _SIZE = re.compile(r"(\d?[a-z]+(?:\d+[a-z]+)?)(\d+)(.*)")
 
 
 def display_name(model: str, family: str | None) -> str:
-    """Return a model's name as papers print it; a label that is not of its family's form stays as it is.
+    """Return a model's name as papers print it; a label that does not follow its family's pattern is unchanged.
 
     >>> display_name("dino-b16", "dino"), display_name("mini-mae", "mini-mae"), display_name("my run", "dino")
     ('DINO B/16', 'mini MAE', 'my run')
@@ -76,7 +76,7 @@ def with_supervision(row: Mapping[str, Any]) -> str:
 
 
 def panel_titles(every: Sequence[dict[str, Any]]) -> dict[str, str]:
-    r"""Return the panel title of each column label: display name, supervision beneath, and what else tells rows apart.
+    r"""Return the panel title of each column label: display name, supervision, and whatever else distinguishes rows.
 
     >>> rows = [{"model": "a", "family": "x", "supervision": "labels", "metric": "m", "dataset": "d", "split": "all"}]
     >>> panel_titles(rows)

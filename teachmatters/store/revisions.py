@@ -22,7 +22,7 @@ def known_revision(path: StoreLocation, row: Sequence[Any] | None) -> str:
         TeachMattersError: the store records no revision, or one that this code does not know.
     """
     if row is None:
-        raise TeachMattersError(f"{path} is damaged: it does not say its revision. Restore a copy")
+        raise TeachMattersError(f"{path} is damaged: it has no revision. Restore a backup")
     revision = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
     if revision not in public.REVISIONS:
         raise TeachMattersError(

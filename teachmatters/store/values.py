@@ -62,7 +62,7 @@ def check_tables(
 
 def _damaged(path: StoreLocation, problem: str) -> DamagedError:
     return DamagedError(
-        f"{path} is damaged, or was changed by another program: {problem}. Restore a copy, or name another file with "
+        f"{path} is damaged, or was changed by another program: {problem}. Restore a backup, or name another file with "
         "--db"
     )
 

@@ -34,7 +34,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "no direction": (
         ("__init__.py", "    higher_is_better=None,\n", ""),
         "metrics",
-        "tmt-seed: nothing says its direction: True, False, or None where there is no better (higher_is_better=)",
+        "tmt-seed: nothing sets its direction: True, False, or None for no direction (higher_is_better=)",
         METRIC,
     ),
     "no unit": (("__init__.py", '    unit="",\n', ""), "metrics", "tmt-seed: nothing says its unit", METRIC),
@@ -42,7 +42,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "bounds without room": (
         ("__init__.py", "bounds=(0.0, None)", "bounds=(1.0, 0.0)"),
         "metrics",
-        "its bounds (1.0, 0.0) leave no room",
+        "its bounds (1.0, 0.0) are empty",
         METRIC,
     ),
     "a state that depends on the batches": (
@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "parts that are not joined": (
         ("analysis.py", 'sum(int(state["count"]) for state in states)', 'int(states[-1]["count"])'),
         "parts",
-        "its numbers change where states of parts are merged: tmt-seed of layer 1 is ",
+        "its numbers change when the states of parts are merged: tmt-seed of layer 1 is ",
         CLASS,
     ),
     "what the state does not tell": (
@@ -78,19 +78,19 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "tensors that are kept": (
         ("analysis.py", APPEND, "        self.pending.append(batch.values[:, 0, 0])\n"),
         "tensors",
-        "it keeps a tensor that it was handed, or a view of it",
+        "it keeps a tensor that it received, or a view of it",
         CLASS,
     ),
     "tensors that are changed": (
         ("analysis.py", APPEND, APPEND + "        batch.values.mul_(2)\n"),
         "tensors",
-        "update changes the tensor that it is handed (block of layer 1)",
+        "update changes the tensor that it receives (block of layer 1)",
         CLASS,
     ),
     "an undeclared parameter": (
         ("analysis.py", 'context.parameters["order"]', 'context.parameters.get("power", 2.0)'),
         "measures",
-        "it reads the parameter 'power', which it does not declare: --param power=... would be refused",
+        "it reads the parameter 'power', which it does not declare: --param power=... would be rejected",
         CLASS,
     ),
     "an undeclared metric": (

@@ -46,15 +46,15 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
     "another order each time": (
         ("dataset.py", "for file in sorted(labels)]", "for file in __import__('random').sample(list(labels), 8)]"),
         "images",
-        "its items come in another order, or are others, the second time",
+        "its items or their order change the second time",
     ),
     "nothing": (("dataset.py", "self._items if role", "[] if role"), "images", "items('images', 'all') is empty"),
     "a gallery without queries": (
         ("dataset.py", 'if role == "all" else None', 'if role in ("all", "gallery") else None'),
         "images",
-        "gives one and None for the other",
+        "returns one and None for the other",
     ),
-    "one key": (("dataset.py", "return Item(key,", 'return Item("key",'), "images", "the key 'key' is given to 8"),
+    "one key": (("dataset.py", "return Item(key,", 'return Item("key",'), "images", "8 items have the key 'key'"),
     "labels from 1": (
         ("dataset.py", "self.classes.index(label))", "self.classes.index(label) + 1)"),
         "labels",
@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
     "another image each time": (
         ("dataset.py", READ, READ + ".point(lambda v, s=__import__('os').urandom(1)[0]: v ^ s)"),
         "images",
-        "is another when it is read again",
+        "changes when it is read again",
     ),
     "a caption that is none": (
         ("dataset.py", "    def image(self", "    def caption(self, item: Item) -> str:\n        return None\n\n"
@@ -87,7 +87,7 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
         ("dataset.py", "    def image(self", "    def annotation_files(self, kind):\n"
          "        return [self.root / 'x']\n\n    def image(self"),
         "images",
-        "which is not there: its bytes belong to the fingerprint",
+        "which does not exist: its bytes are part of the fingerprint",
     ),
 }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_data_that_are_not_here_are_said_not_to_be_checked(tmp_path: Path, data:
     assert wrong(findings) == []
     (unchecked,) = [f for f in findings if f.status == "not checked"]
     assert unchecked.check == "opens"
-    assert unchecked.message.startswith("it is not on this disk: data set 'tmt-seed' is not bundled")
+    assert unchecked.message.startswith("it is not on this machine: data set 'tmt-seed' is not bundled")
     (data / NAME / "labels.csv").write_text("nothing")
     (unchecked,) = [f for f in checked(tmp_path / "again", seeded("dataset"), data) if f.status == "not checked"]
     assert "labels.csv" in unchecked.message

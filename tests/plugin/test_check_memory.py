@@ -128,6 +128,6 @@ def test_a_model_is_checked_with_its_own_plugin(tmp_path: Path) -> None:
         with pytest.raises(TeachMattersError) as told:
             check([plugin], models=[registry.load().model("mini-dino")])
     assert str(told.value) == (
-        "the model 'mini-dino' is of the plugin 'models', which is not among those to check; "
+        "the model 'mini-dino' belongs to the plugin 'models', which is not among those to check; "
         "'tm plugin check models --model mini-dino' checks it"
     )

@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "wrong token count": (
         ("adapter.py", "class_token=True", "class_token=False"),
         "shape",
-        "forward gives (2, 65, 48) where its info says (2, 64, 48): 64 tokens (no class token, 0 registers, 8 x 8",
+        "forward returns (2, 65, 48), but its info says (2, 64, 48): 64 tokens (no class token, 0 registers, 8 x 8",
         ADAPTER,
     ),
     "attention that is no softmax": (
@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "taps that nobody asked for": (
         ("adapter.py", 'hand("norm2", normed)', 'sink(layer, "norm2", normed)'),
         "taps",
-        "stream hands over norm2 where attention alone was asked for",
+        "stream hands over norm2 where attention alone was requested",
         STREAM,
     ),
     "what is shown is not what is done": (
@@ -91,7 +91,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "images that mix": (
         ("network.py", "patches = self.patches(pixels)", "patches = self.patches(pixels - pixels.mean(0))"),
         "batches",
-        "an image alone gives another output than in a batch",
+        "an image alone has another output than in a batch",
         ADAPTER,
     ),
     "a hook left behind": (
@@ -127,13 +127,13 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "weights with another identity each time": (
         ("source.py", "hashlib.sha256(identity.encode())", "hashlib.sha256(__import__('os').urandom(9))"),
         "weights",
-        "ModelSource.weights is another text each time",
+        "ModelSource.weights changes each time",
         SPEC,
     ),
     "a source of something else": (
         ("source.py", "lambda: Adapter(untrained(request.seed))", "lambda: untrained(request.seed)"),
         "weights",
-        "ModelSource.build must make a ModelAdapter, not a VisionTransformer",
+        "ModelSource.build must return a ModelAdapter, not a VisionTransformer",
         SPEC,
     ),
     "an error while it is built": (
@@ -224,7 +224,7 @@ def resolve(name: str) -> object:
     ("body", "words"),
     [
         ('raise TeachMattersError("a number is needed")', None),
-        ("return name", "must make a ModelSpec, or refuse"),
+        ("return name", "must return a ModelSpec, or raise a TeachMattersError"),
         ("return int(name)", "ValueError: invalid literal"),
         ("return ModelSpec(name=name, family='', supervision='', summary='')", "factory must look like"),
     ],

@@ -11,7 +11,7 @@ from teachmatters.plugin.source import Package
 from tests.plugin.seeding import NAME, checked, line_of, seeded, wrong
 
 IMPORTS = "from teachmatters import hookimpl\n"
-HEAVY = "is imported at start, so every tm command, --help too, waits for it"
+HEAVY = "is imported at start, which slows down every tm command"
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_is_imported_when_it_is_used_is_fine(tmp_path: Path) -> None:
 def test_what_is_printed_at_start_is_told(tmp_path: Path) -> None:
     (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}print('hello')\n"))))
     assert found.check == "start"
-    assert "it prints when it is imported ('hello')" in found.message
+    assert "it prints when imported ('hello')" in found.message
 
 
 @pytest.mark.usefixtures("here_only")
@@ -118,7 +118,7 @@ def test_a_missing_docstring_is_told_with_its_line(
     files = seeded("analysis", (name, old, new))
     files[f"tmt_seed/{name}"] = files[f"tmt_seed/{name}"].replace("from __future__ import annotations\n", "")
     (found,) = wrong(checked(tmp_path, files))
-    assert found.message == f"{what} has no docstring: say in a line what it is"
+    assert found.message == f"{what} has no docstring: describe it in one line"
     assert found.where == line_of(tmp_path, name, line)
 
 

@@ -125,7 +125,7 @@ def test_it_says_what_is_computed_beside_the_query(tmp_path: Path) -> None:
     found = sections(page(tmp_path / "r.db"))
     assert "The numbers" not in found["best-layers"], "the table is not folded away"
     for name in ("best-layers", "compare"):
-        assert "computed beside the query" in found[name].lower()
+        assert "from the scores of single units" in found[name].lower()
 
 
 def test_the_tables_are_the_reports(two: Path, shown: str) -> None:
@@ -244,7 +244,7 @@ def test_findings_are_sentences_from_the_numbers(tmp_path: Path) -> None:
         value for (value,) in query(path, "SELECT value FROM results WHERE model = 'dino-s16' AND unit <> ''").rows
     )
     assert f"DINO S/16 (self-distillation) is best on 1 of 1 tasks: k-NN top-1 ({best:.1f} %, layer 2)." in text
-    assert "Beyond noise (the best in 95 % of resamples or more): k-NN top-1." in text
+    assert "Beyond noise (best in 95 % of resamples or more): k-NN top-1." in text
     assert "Below the untrained network: MAE S/16 on k-NN top-1." in text
     assert "Heads look nearest in MAE S/16 (layer 1, 0.2000) and farthest in DINO S/16 (layer 2, 0.9000)" in text
     assert text.index('class="findings"') < text.index("<section")

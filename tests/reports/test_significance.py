@@ -82,7 +82,7 @@ def test_the_table_says_it_beneath_the_scores(path: Path) -> None:
     table = run_report(SPEC, path, Options()).table
     lines = table["knn-top1"].tolist()
     assert table["model"].tolist() == ["dino-s16", SURE, TIED, "mae-s16", SURE, TIED, STAYS]
-    assert "Computed beside the query" in table.attrs["notes"][0]
+    assert "Computed from the scores of single units" in table.attrs["notes"][0]
     rows = found(run_report(SPEC, path, Options()))
     dino, mae = rows["dino-s16"], rows["mae-s16"]
     assert lines[0] == f"{dino['value']:.1f} ({dino['layer']})"

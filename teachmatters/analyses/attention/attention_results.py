@@ -52,10 +52,10 @@ def result(
 def _not_measured(context: Context) -> dict[str, object]:
     notes: dict[str, object] = {}
     if "attn-head-std" in context.metrics and context.model.heads < 2:
-        notes["attn-head-std"] = "a deviation over heads takes at least two"
+        notes["attn-head-std"] = "a deviation over heads needs at least two heads"
     if context.model.grid == (1, 1):
         for metric in sorted(context.metrics & {"attn-position-std", "attn-nmi"}):
-            notes[metric] = "takes at least two patches"
+            notes[metric] = "needs at least two patches"
     return notes
 
 
@@ -83,7 +83,7 @@ def class_deviations(found: Result, state: State) -> None:
     """Add the deviation of mean maps over classes, from the state of the class maps."""
     deviations, classes = class_deviation(state)
     if deviations is None:
-        found.notes["attn-map-class-std"] = "a deviation over classes takes at least two with images"
+        found.notes["attn-map-class-std"] = "a deviation over classes needs at least two classes with images"
         return
     for layer, of_layer in enumerate(deviations, start=1):
         values = [*of_layer.tolist(), float(of_layer.mean())]

@@ -53,16 +53,16 @@ def _compare(sheet: CheckList, trial: Trial, whole: Result) -> None:
     with sheet.check("parts"):
         for parts in (2, 3):
             merged = trial.result(batch_size=3, parts=parts)
-            _same(whole, merged, f"merged from {parts} parts", "its numbers change where states of parts are merged")
-        _same(*trial.with_nothing(), "merged with empty states", "a state that has seen nothing changes the numbers")
+            _same(whole, merged, f"merged from {parts} parts", "its numbers change when the states of parts are merged")
+        _same(*trial.with_nothing(), "merged with empty states", "an empty state changes the numbers")
     with sheet.check("order of arrival"):
         if trial.grouped:
             raise CheckSkipped("its items come in groups, and so in their own order")
         backwards = trial.result(batch_size=4, backwards=True)
         _same(whole, backwards, "last to first", "its numbers depend on the order in which images arrive")
     with sheet.check("tensors"):
-        told = "it keeps a tensor that it was handed, or a view of it, which is gone when its layer is over: copy it"
-        _same(whole, trial.result(guarded=True), "where what was handed over is gone", told)
+        told = "it keeps a tensor that it received, or a view of it, which is invalid after its layer: copy it"
+        _same(whole, trial.result(guarded=True), "when the tensors are gone", told)
     with sheet.check("other models"):
         trial.of_other_shape()
 
@@ -75,14 +75,14 @@ def _class(spec: AnalysisSpec) -> Any:
 
 
 def _task(spec: AnalysisSpec) -> Task:
-    """The analysis on its default data if these are bundled, else on the bundled scenes: a gallery stays whole.
+    """Build a task of the analysis on its default data if they are bundled, else on the bundled scenes.
 
     Raises:
-        CheckSkipped: no bundled data can be measured by it.
+        CheckSkipped: it can use no bundled data set.
     """
     registry = load()
     if registry.analyses.get(spec.name) is not spec:
-        raise CheckSkipped("its name is taken, so that nothing can ask for it ('tm plugins' says by whom)")
+        raise CheckSkipped("its name is taken, so nothing can select it ('tm plugins' shows by whom)")
     for name in dict.fromkeys((spec.default_data, SCENES)):
         data = registry.datasets.get(name)
         if data is not None and data.bundled and spec.metrics_on(data.kinds):
@@ -114,7 +114,7 @@ def _same(one: Result, other: Result, how: str, told: str) -> None:
     arrays, other_arrays = _arrays(one), _arrays(other)
     for name, array in arrays.items():
         if name not in other_arrays or array.shape != other_arrays[name].shape:
-            raise CheckFailed(f"{told}: the map {name[0]} of layer {name[1]} is another {how}")
+            raise CheckFailed(f"{told}: the map {name[0]} of layer {name[1]} has another shape {how}")
         if not np.allclose(array, other_arrays[name], equal_nan=True, **LOOSE):
             raise CheckFailed(f"{told}: the map {name[0]} of layer {name[1]} holds other numbers {how}")
 

@@ -1,4 +1,4 @@
-"""Checks the annotations of a data set, kind by kind."""
+"""Check the annotations of a data set."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from teachmatters.plugin.findings import CheckFailed
 
 
 def check_annotations(dataset: Dataset, kind: Kind, items: Sequence[Item]) -> None:
-    """Some items' annotations, and what holds of all items of the kind.
+    """Check the annotations of some items, and the requirements on all items of the kind.
 
     Raises:
-        CheckFailed: the first thing that is wrong.
+        CheckFailed: with the first problem.
     """
     for item in items:
         told = dataset.annotations(item, kind)
@@ -49,7 +49,7 @@ def _of_masks(dataset: Dataset, item: Item, told: Told, kind: Kind, name: str) -
     for mask in masks:
         yield from _of_pixels(dataset, item, mask.pixels)
         if set(np.unique(mask.pixels).tolist()) - {0, 255}:
-            yield "a mask holds other values than 0 and 255"
+            yield "a mask has values other than 0 and 255"
         if not 0 <= mask.label < len(dataset.categories(kind)):
             yield f"a mask has the label {mask.label}, of {len(dataset.categories(kind))} categories"
 
@@ -69,7 +69,7 @@ def _semantic(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
     yield from _of_pixels(dataset, item, mask.pixels)
     classes = len(dataset.categories("semantic"))
     if odd := sorted(set(np.unique(mask.pixels).tolist()) - {*range(classes), VOID}):
-        yield f"the mask holds {odd[0]}, of {classes} categories from 0, and {VOID} for void"
+        yield f"the mask has the value {odd[0]}; allowed are {classes} categories from 0, and {VOID} for void"
 
 
 def _videos(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _retrieval(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
         if not all(isinstance(each, tuple) for each in lists):
             yield "'easy', 'hard' and 'junk' must be tuples of positions in the gallery"
         elif any(not 0 <= place < len(gallery) for each in lists for place in each or ()):
-            yield f"it names a position outside of the gallery's {len(gallery)}"
+            yield f"it names a position outside the gallery's {len(gallery)}"
 
 
 def _whole_videos(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _whole_videos(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
     if "" in names or len(names) < 2:
         yield "a frame's group must name its video, of which there must be several"
     if len(set(names)) < len(names):
-        yield "the frames of a video do not stand together in its items"
+        yield "the frames of a video are not consecutive in its items"
     yield from _of_units(items)
 
 
@@ -116,15 +116,15 @@ def _whole_pairs(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
     if not pairs:
         yield "pairs() is empty"
     if any(not 0 <= place < len(items) for pair in pairs for place in (pair.source, pair.target)):
-        yield f"pairs() names a position outside of its {len(items)} items"
+        yield f"pairs() names a position outside its {len(items)} items"
     if any(len(pair.source_points) != len(pair.target_points) for pair in pairs):
-        yield "a pair has another number of source points than of target points"
+        yield "a pair has different numbers of source and target points"
     yield from _of_units(items)
 
 
 def _of_units(items: Sequence[Item]) -> Iterator[str]:
     if odd := next((item for item in items if not item.units), None):
-        yield f"{odd.key!r} has no units: the numbers of what --limit counts that need it"
+        yield f"{odd.key!r} has no units: the numbers of the units of --limit that need it"
 
 
 _LOOKS: Mapping[Kind, Callable[[Dataset, Item, Told], Iterator[str]]] = {

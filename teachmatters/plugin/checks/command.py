@@ -1,4 +1,4 @@
-"""Checks a command: a Typer app with a summary, help for each option, and examples."""
+"""Check a command: a Typer app with a summary, help for each option, and examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_command(sheet: CheckList, spec: CommandSpec) -> None:
     with sheet.check("help") as tell:
         for name, leaf in leaves(command, f"tm {spec.name}"):
             if not (leaf.help or "").strip():
-                tell(f"'{name} --help' says nothing about what it does: a docstring, or help=", _place(sheet, leaf))
+                tell(f"'{name} --help' has no summary: add a docstring, or help=", _place(sheet, leaf))
             for parameter in leaf.params:
                 if not getattr(parameter, "hidden", False) and not (getattr(parameter, "help", None) or "").strip():
                     told = f"{parameter.opts[0] if parameter.opts else parameter.name} of '{name}' has no help"

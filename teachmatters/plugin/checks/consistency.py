@@ -1,4 +1,4 @@
-"""Checks that the taps of a model are consistent with its plain forward pass."""
+"""Check that the taps of a model are consistent with its plain forward pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_consistency(sheet: CheckList, adapter: ModelAdapter, where: str, befor
         sheet: for what is found.
         adapter: the model.
         where: the line of its ``stream``.
-        before: what its network was like before anything was streamed.
+        before: a snapshot of its network before anything was streamed.
     """
     pixels = noise(adapter.info, 2)
     with torch.inference_mode(), full_precision():
@@ -82,14 +82,14 @@ def _of_taps(adapter: ModelAdapter, pixels: Tensor) -> list[str]:
     wanted = [(layer, tap) for layer in range(1, adapter.info.depth + 1) for tap in own]
     twice = [f"{tap} of layer {layer}" for (layer, tap), n in Counter(order).items() if n > 1]
     if twice:
-        return [f"stream hands {twice[0]} over twice: one map for each block is needed"]
+        return [f"stream hands {twice[0]} over twice: it must hand over one map per block"]
     if order != wanted:
         (layer, tap), (_, due) = next((is_, was) for is_, was in zip(order, wanted, strict=True) if is_ != was)
         return [f"stream hands {tap} of layer {layer} over before {due}: within a layer the order is {', '.join(own)}"]
     for tap in ("attention", "block"):
         others = {other for _, other in streamed(adapter, pixels, frozenset({tap}))[1]} - {tap}
         if others:
-            return [f"stream hands over {', '.join(sorted(others))} where {tap} alone was asked for"]
+            return [f"stream hands over {', '.join(sorted(others))} where {tap} alone was requested"]
     return []
 
 
@@ -101,12 +101,12 @@ def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
         if (far := apart(block, plain)) > TOLERANCE:
             what = "all taps" if len(taps) > 1 else "block alone"
             raise CheckFailed(
-                f"with {what} asked for, the output of block {depth} that stream hands over differs from what forward "
-                f"gives by {far:.1%} of its largest value: what is measured would not be what the network does",
+                f"with {what} requested, the output of block {depth} that stream hands over differs from what forward "
+                f"gives by {far:.1%} of its largest value: measurements would not describe the network",
                 where,
             )
     if (far := apart(adapter.forward(pixels), plain)) > TOLERANCE:
-        raise CheckFailed(f"forward gives another answer the second time, by {far:.1%}: is the network in eval mode?")
+        raise CheckFailed(f"forward returns another output the second time, by {far:.1%}: is the network in eval mode?")
 
 
 def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
@@ -116,7 +116,7 @@ def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
         adapter.forward(pixels)
     if len(witness.maps) != info.depth:
         raise CheckSkipped(
-            f"the plain forward pass shows {len(witness.maps)} softmax maps in {info.depth} blocks, so that the maps "
+            f"the plain forward pass has {len(witness.maps)} softmax maps in {info.depth} blocks, so that the maps "
             "that stream hands over cannot be compared with them; their rows sum to 1"
         )
     taken, _ = streamed(adapter, pixels, frozenset({"attention"}), "attention")
@@ -130,7 +130,7 @@ def _check_batches(adapter: ModelAdapter, pixels: Tensor) -> None:
     together = adapter.forward(pixels)
     alone = torch.cat([adapter.forward(each[None]) for each in pixels])
     if (far := apart(alone, together)) > TOLERANCE:
-        raise CheckFailed(f"an image alone gives another output than in a batch, by {far:.1%}: images must not mix")
+        raise CheckFailed(f"an image alone has another output than in a batch, by {far:.1%}: images must not mix")
 
 
 def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> list[str]:
@@ -141,7 +141,7 @@ def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> li
         adapter.stream(pixels, adapter.info.taps, sink)
     except _Stop:
         return [f"after an error, stream {message}" for message in before.differences(Traces(adapter))]
-    return ["stream swallows an error of its sink: a measurement that broke off would look whole"]
+    return ["stream swallows an error of its sink: an incomplete measurement would look complete"]
 
 
 def apart(some: Tensor, other: Tensor) -> float:

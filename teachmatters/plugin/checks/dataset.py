@@ -1,4 +1,4 @@
-"""Checks a data set: opens it, lists its items twice, reads some images, and checks every kind of data."""
+"""Check a data set: open it, list its items twice, read some images, and check every kind of data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _root(spec: DatasetSpec, data_root: Path | None) -> Path:
     try:
         return find_root(spec, data_root)
     except TeachMattersError as error:
-        raise CheckSkipped(f"it is not on this disk: {error}") from error
+        raise CheckSkipped(f"it is not on this machine: {error}") from error
 
 
 def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset:
@@ -59,38 +59,38 @@ def _opened(spec: DatasetSpec, root: Path | None, attempts: Attempts) -> Dataset
         dataset: Dataset = made(spec.factory, Dataset, request)
     except Exception as error:
         if attempts.explain(error):
-            raise CheckSkipped("it would be fetched") from error
-        if isinstance(error, TeachMattersError) and root is not None:  # its own words about what lies there
+            raise CheckSkipped("it would be downloaded") from error
+        if isinstance(error, TeachMattersError) and root is not None:  # the data set's own message
             raise CheckSkipped(str(error)) from error
         raise
     return dataset
 
 
 def _check_kinds(spec: DatasetSpec, dataset: Dataset) -> None:
-    """What it offers is what it declares; a folder may turn out to lack something, a bundled data set may not."""
+    """Check that the offered kinds are the declared ones; unlike a bundled data set, a folder may lack some."""
     if extra := sorted(dataset.kinds - spec.kinds):
         raise CheckFailed(
-            f"it offers {', '.join(extra)}, which its spec does not declare in kinds: no analysis will ask for it"
+            f"it offers {', '.join(extra)}, which its spec does not declare in kinds: no analysis will use it"
         )
     if missing := sorted(spec.kinds - dataset.kinds):
         told = f"its spec declares {', '.join(missing)}, which it does not offer"
         if spec.bundled:
             raise CheckFailed(told)
-        raise CheckSkipped(f"{told} as it lies there")
+        raise CheckSkipped(f"{told} in this folder")
 
 
 def _of_items(dataset: Dataset, again: Dataset, kind: Kind) -> list[str]:
-    """Listed in one order, each named once; roles both or neither; what the kind needs of them is there."""
+    """Check the items: a stable order, unique keys, both roles or neither, and whatever the kind needs."""
     items = dataset.items(kind, "all")
     if not items:
-        return [f"items({kind!r}, 'all') is {'empty' if items is not None else 'None'}: there must be some"]
+        return [f"items({kind!r}, 'all') is {'empty' if items is not None else 'None'}: it must have some"]
     told = []
     if list(items) != list(dataset.items(kind, "all") or ()) or list(items) != list(again.items(kind, "all") or ()):
-        told.append("its items come in another order, or are others, the second time: --limit takes the first ones")
+        told.append("its items or their order change the second time: --limit takes the first ones")
     roles = [dataset.items(kind, role) for role in ("queries", "gallery")]
     if (roles[0] is None) != (roles[1] is None):
         told.append(
-            f"of queries and gallery, items({kind!r}, ...) gives one and None for the other: give both or neither"
+            f"of queries and gallery, items({kind!r}, ...) returns one and None for the other: return both or neither"
         )
     for name, members in (("all", items), ("queries", roles[0]), ("gallery", roles[1])):
         told += [f"{name}: {message}" for message in _of_members(dataset, kind, members or ())]
@@ -104,9 +104,9 @@ def _of_members(dataset: Dataset, kind: Kind, items: Sequence[Any]) -> list[str]
     told = []
     key, count = Counter(item.key for item in items).most_common(1)[0] if items else ("", 0)
     if count > 1:
-        told.append(f"the key {key!r} is given to {count} items: a key names one image")
+        told.append(f"{count} items have the key {key!r}: a key must identify one image")
     if odd := next((item for item in items if item.size < 0), None):
-        told.append(f"{odd.key!r} has the size {odd.size}: its bytes on disk, or 0 where it is drawn")
+        told.append(f"{odd.key!r} has the size {odd.size}: give its bytes on disk, or 0 for a drawn image")
     if kind == "labels" and (odd := next((item for item in items if not _labelled(item, dataset)), None)):
         told.append(
             f"{odd.key!r} has the label {odd.label!r}: labels count from 0 in its {len(dataset.classes)} classes"
@@ -119,7 +119,7 @@ def _labelled(item: Item, dataset: Dataset) -> bool:
 
 
 def _some(dataset: Dataset, kind: Kind) -> list[Item]:
-    """A few items that are there, first and last among them, of every role."""
+    """Return a few available items of every role, including the first and the last."""
     roles = [dataset.items(kind, role) or () for role in ("all", "queries", "gallery")]
     there = [[item for item in items if item.size or _drawn(items)] for items in roles]
     return list({item.key: item for items in there for item in spread(items, FEW)}.values())
@@ -130,7 +130,7 @@ def _drawn(items: Sequence[Item]) -> bool:
 
 
 def _check_images(dataset: Dataset, kind: Kind) -> None:
-    """Some are read, one after the other and in threads: RGB, and the same each time."""
+    """Check that images are RGB, and the same when read again in threads."""
     items = _some(dataset, kind)
     first: list[Any] = [dataset.image(item) for item in items]
     with ThreadPoolExecutor(4) as pool:
@@ -140,12 +140,12 @@ def _check_images(dataset: Dataset, kind: Kind) -> None:
             what = f"of mode {image.mode}" if isinstance(image, Image.Image) else f"a {type(image).__name__}"
             raise CheckFailed(f"the image {item.key!r} is {what}: a PIL image of mode RGB is needed")
         if image.size != again.size or not np.array_equal(np.asarray(image), np.asarray(again)):
-            raise CheckFailed(f"the image {item.key!r} is another when it is read again by a thread")
+            raise CheckFailed(f"the image {item.key!r} changes when it is read again in a thread")
     texts: dict[str, Any] = {
         "split": dataset.split(kind),
         **{f"caption of {item.key!r}": dataset.caption(item) for item in items},
     }
     if odd := next((name for name, text in texts.items() if not isinstance(text, str)), None):
-        raise CheckFailed(f"the {odd} is no text")
+        raise CheckFailed(f"the {odd} is not a string")
     if gone := next((path for path in dataset.annotation_files(kind) if not Path(path).is_file()), None):
-        raise CheckFailed(f"annotation_files names {gone}, which is not there: its bytes belong to the fingerprint")
+        raise CheckFailed(f"annotation_files names {gone}, which does not exist: its bytes are part of the fingerprint")

@@ -1,4 +1,4 @@
-"""Checks that the modules, public classes and public functions of a plugin have docstrings."""
+"""Check that the modules, public classes and public functions of a plugin have docstrings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ REFERENCES = ("factory", "resolve", "app", "draw", "table", "enrich")  # fields 
 
 
 def check_docstrings(sheet: CheckList) -> None:
-    """The module of the entry point, those that its specs name, and every public class and function in them."""
+    """Check the entry point's module, the modules that specs name, and their public classes and functions."""
     with sheet.check("docstrings") as tell:
         for file in sorted(_files(sheet)):
             tree = sheet.package.trees.get(file)
             for line, what in _without(tree) if tree else ():
-                tell(f"{what} has no docstring: say in a line what it is", place(file, line))
+                tell(f"{what} has no docstring: describe it in one line", place(file, line))
 
 
 def _files(sheet: CheckList) -> set[Path]:

@@ -1,4 +1,4 @@
-"""Checks that a plugin is found and loaded, and locates the line of each problem."""
+"""Check that a plugin is found and loaded, and locate the line of each problem."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def check_found(sheet: CheckList) -> None:
         with sheet.check("plugin API") as tell:
             if not any(UNLOADED in problem for problem in plugin.problems):
                 line = f"{ATTRIBUTE} = {API_VERSION}"
-                tell(f"it does not say for which plugin API it is made: put {line} into {plugin.module}")
+                tell(f"it does not declare its plugin API: put {line} into {plugin.module}")
 
 
 def _place(sheet: CheckList, problem: str) -> str:
-    """The line that fails, else the hook, else the spec or the version that a problem names; empty if none is found."""
+    """Return the line that fails, else that of the hook, spec or version that a problem names; empty if unknown."""
     package = sheet.package
     if problem.startswith(UNLOADED) and (where := _where_it_fails(sheet)):
         return where
@@ -41,7 +41,7 @@ def _place(sheet: CheckList, problem: str) -> str:
 
 
 def _where_it_fails(sheet: CheckList) -> str:
-    """The registry keeps what an import says, not where it failed: it is tried once more."""
+    """Import the module again to find the failing line, which the registry does not keep."""
     try:
         importlib.import_module(sheet.plugin.module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's import may raise anything

@@ -1,4 +1,4 @@
-"""Checks the descriptions of metrics, in which nothing may be left to a default."""
+"""Check the descriptions of metrics, which must set every fact explicitly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from teachmatters.plugin.findings import CheckList
 from teachmatters.plugin.source import place
 from teachmatters.registry import load
 
-# Fields whose defaults would answer in the author's place; only the source shows whether they were set.
+# Fields that the author must set in spite of their defaults; only the source shows whether they were set.
 EXPLICIT = {
-    "higher_is_better": "its direction: True, False, or None where there is no better",
+    "higher_is_better": "its direction: True, False, or None for no direction",
     "unit": "its unit, such as 'percent'; '' for a pure number",
 }
 
@@ -40,7 +40,7 @@ def _of_metric(metric: MetricSpec) -> Iterator[str]:
             yield f"its {field} is empty"
     low, high = metric.bounds
     if low is not None and high is not None and low >= high:
-        yield f"its bounds {metric.bounds} leave no room"
+        yield f"its bounds {metric.bounds} are empty"
     if len(set(metric.protocols)) < len(metric.protocols):
         yield f"its protocols {metric.protocols} are not all different"
     if metric.level == "map" and metric.headline:
@@ -48,14 +48,14 @@ def _of_metric(metric: MetricSpec) -> Iterator[str]:
 
 
 def _unsaid(sheet: CheckList, metric: MetricSpec) -> Iterator[tuple[str, str]]:
-    """What no call that may have made the metric says."""
+    """Yield the fields that no call which may have made the metric sets."""
     calls = list(sheet.package.calls("MetricSpec"))
     own = [(file, call) for file, call in calls if _name(call) == metric.name]
     own = own or [(file, call) for file, call in calls if _name(call) is None]
     for field, what in EXPLICIT.items():
         if own and not any(_says(call, field) for _, call in own):
             file, call = own[0]
-            yield f"nothing says {what} ({field}=)", place(file, call.lineno)
+            yield f"nothing sets {what} ({field}=)", place(file, call.lineno)
 
 
 def _name(call: ast.Call) -> str | None:
@@ -65,4 +65,4 @@ def _name(call: ast.Call) -> str | None:
 
 
 def _says(call: ast.Call, field: str) -> bool:
-    return any(word.arg in (field, None) for word in call.keywords)  # None: **more, which may
+    return any(word.arg in (field, None) for word in call.keywords)  # None stands for **more, which may set it

@@ -1,4 +1,4 @@
-"""Checks a model: builds it, runs the preflight check, and compares its taps with its plain forward pass."""
+"""Check a model: build it, run the preflight check, and compare its taps with its plain forward pass."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def check_model(sheet: CheckList, spec: ModelSpec) -> None:
     before = Traces(adapter)
     stream = sheet.package.place_of(type(adapter).stream)
     with sheet.check("preflight"), full_precision():
-        _gate(adapter, torch.float32, stream)
+        _preflight(adapter, torch.float32, stream)
     if not sheet.not_ok("preflight"):
         check_consistency(sheet, adapter, stream, before)
         with sheet.check("half precision"):
             adapter.to(CPU, torch.bfloat16)
-            _gate(adapter, torch.bfloat16, stream)
+            _preflight(adapter, torch.bfloat16, stream)
 
 
 def _check_prefix(sheet: CheckList, spec: ModelSpec) -> None:
@@ -63,24 +63,27 @@ def _check_prefix(sheet: CheckList, spec: ModelSpec) -> None:
         try:
             answer = load_object(spec.resolve)(name)
         except TeachMattersError:
-            answer = None  # a sentence for the user
+            answer = None  # the message is for the user
         if answer is not None and not isinstance(answer, ModelSpec):
-            tell(f"{spec.resolve!r} makes a {type(answer).__name__} of {name!r}: it must make a ModelSpec, or refuse")
+            tell(
+                f"{spec.resolve!r} returns a {type(answer).__name__} for {name!r}: it must return a ModelSpec, or "
+                "raise a TeachMattersError"
+            )
         elif answer is not None and (wrong := problem(answer)):
-            tell(f"{spec.resolve!r} makes a faulty spec of {name!r}: {wrong}")
+            tell(f"{spec.resolve!r} returns an invalid spec for {name!r}: {wrong}")
     with sheet.check("its models"):
         raise CheckSkipped(
-            f"the names behind a prefix are known to its users only; 'tm plugin check {sheet.plugin.name} --model "
+            f"only users know the names behind a prefix; 'tm plugin check {sheet.plugin.name} --model "
             f"{spec.name}...' checks one"
         )
 
 
 def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
-    """What the factory makes, twice the same.
+    """Call the factory twice and check that the sources are equal.
 
     Raises:
-        CheckSkipped: the weights are not here.
-        CheckFailed: it is no source, or not the same twice.
+        CheckSkipped: the weights are not on this machine.
+        CheckFailed: the factory returns something else, or another hash the second time.
     """
     request = ModelRequest(spec=spec)
     try:
@@ -89,7 +92,7 @@ def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
     except Exception as error:
         if attempts.explain(error):
             raise CheckSkipped("its weights are not on this machine; 'tm fetch' gets them") from error
-        if isinstance(error, TeachMattersError):  # its own words, such as: give --weights
+        if isinstance(error, TeachMattersError):  # the model's own message, such as: give --weights
             raise CheckSkipped(str(error)) from error
         raise
     if not re.fullmatch(r"[0-9a-f]{64}", str(source.weights)):
@@ -97,9 +100,7 @@ def _source(spec: ModelSpec, attempts: Attempts) -> ModelSource:
             f"ModelSource.weights is {source.weights!r}: it must be a sha256 in hex, 64 digits of 0-9 and a-f"
         )
     if source.weights != again.weights:
-        raise CheckFailed(
-            "ModelSource.weights is another text each time: what the store holds would never be found again"
-        )
+        raise CheckFailed("ModelSource.weights changes each time: stored results would never be found again")
     return source
 
 
@@ -107,7 +108,7 @@ def _built(source: ModelSource) -> ModelAdapter:
     with full_precision():
         adapter = source.build()
     if not isinstance(adapter, ModelAdapter):
-        raise CheckFailed(f"ModelSource.build must make a ModelAdapter, not a {type(adapter).__name__}")
+        raise CheckFailed(f"ModelSource.build must return a ModelAdapter, not a {type(adapter).__name__}")
     if not isinstance(getattr(adapter, "info", None), ModelInfo):
         raise CheckFailed("the adapter has no info: a ModelInfo with the shape of the network")
     adapter.to(CPU, torch.float32)
@@ -124,18 +125,18 @@ def _differences(spec: ModelSpec, info: ModelInfo) -> list[str]:
 
 
 def _check_tokens(adapter: ModelAdapter) -> None:
-    """The plain forward pass gives as many tokens, of such a width, as the info says."""
+    """Check that the plain forward pass returns the tokens and the width of the info."""
     info, pixels = adapter.info, noise(adapter.info, 2)
     found, expected = tuple(adapter.forward(pixels).shape), (2, info.tokens, info.width)
     if found != expected:
         first = "a class token" if info.class_token else "no class token"
         raise CheckFailed(
-            f"forward gives {found} where its info says {expected}: {info.tokens} tokens ({first}, {info.registers} "
+            f"forward returns {found}, but its info says {expected}: {info.tokens} tokens ({first}, {info.registers} "
             f"registers, {info.grid[0]} x {info.grid[1]} patches) of {info.width} channels"
         )
 
 
-def _gate(adapter: ModelAdapter, dtype: torch.dtype, where: str) -> None:
+def _preflight(adapter: ModelAdapter, dtype: torch.dtype, where: str) -> None:
     try:
         preflight_check(adapter, CPU, dtype)
     except TeachMattersError as error:

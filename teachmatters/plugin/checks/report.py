@@ -1,4 +1,4 @@
-"""Checks a report: runs it without options on a store that holds its metrics, and draws its table and figure."""
+"""Check a report: run it without options on a store that holds its metrics, and draw its table and figure."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def check_report(sheet: CheckList, spec: ReportSpec) -> None:
 
 
 def _store(spec: ReportSpec, folder: Path) -> Path:
-    """One that holds what the report shows: that of the package, or one that is measured for it.
+    """Return a store with the report's metrics: the bundled one, or one measured for this check.
 
     Raises:
-        CheckSkipped: nothing here can measure what it shows.
+        CheckSkipped: its metrics cannot be measured here.
     """
     if PACKAGED.exists():
         try:
@@ -62,12 +62,10 @@ def _store(spec: ReportSpec, folder: Path) -> Path:
     known = {metric.name for analysis in load().analyses.values() for metric in analysis.metrics}
     wanted = [name for name in spec.metrics if name in known]
     if not wanted:
-        raise CheckSkipped(
-            "no store here holds what it shows, and it names no metric (metrics=) that could be measured"
-        )
+        raise CheckSkipped("no store here holds its metrics, and it names no metric (metrics=) to measure")
     trial = folder / "trial.db"
     request = AnalyzeRequest(models=[MODEL], metrics=wanted, db=trial, limit=LIMIT, device="cpu")
     failed = [outcome for outcome in analyze(request) if outcome.status == "failed"]
     if failed:
-        raise CheckSkipped(f"what it shows could not be measured: {failed[0].reason}")
+        raise CheckSkipped(f"its metrics could not be measured: {failed[0].reason}")
     return trial

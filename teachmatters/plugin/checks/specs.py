@@ -1,4 +1,4 @@
-"""Checks that a spec has the facts that users look for, and that the code it names exists."""
+"""Check that a spec has the facts that users look for, and that the code it names exists."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TOLD: dict[type, tuple[str, ...]] = {
 }
 
 HINTS = {
-    "licence": "of the weights or images; 'none needed' where there are none",
-    "source": "where to get it from; what it is made of where it is not fetched",
-    "layout": "what its folder must hold, in words",
-    "family": "what reports group by",
+    "licence": "of the weights or images; 'none needed' if there are none",
+    "source": "where to get it, or how it is generated",
+    "layout": "a description of its folder",
+    "family": "the group in reports",
 }
 
 
@@ -78,10 +78,10 @@ def _within(one: Parameter, number: float) -> bool:
 
 
 def made(reference: str, contract: type, *arguments: Any) -> Any:
-    """What the code that a spec names makes, with its errors as they are.
+    """Call the code that a spec names and return its result; its errors propagate.
 
     Raises:
-        CheckFailed: it makes something else.
+        CheckFailed: the result has another type.
     """
     answer = load_object(reference)(*arguments)
     if not isinstance(answer, contract):

@@ -1,4 +1,4 @@
-"""Checks what a plugin imports at ``tm --help``, in a separate process where nothing is imported yet."""
+"""Check what a plugin imports at ``tm --help``, in a new process."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ print(json.dumps({name: frames for name, frames in met.items() if name in sys.mo
 """
 
 HEAVY_AT_START = (
-    "is imported at start, so every tm command, --help too, waits for it: import it in the module that a spec names, "
-    "or in the function that needs it"
+    "is imported at start, which slows down every tm command: import it in the module that a spec names, or in the "
+    "function that needs it"
 )
 TIMEOUT = 120
 
@@ -46,18 +46,18 @@ def check_start(sheet: CheckList) -> None:
     with sheet.check("start") as tell:
         printed, met = _started(sheet)
         told: set[str] = set()
-        for name, lines in met.items():  # in the order of meeting: what the first brings along is not told
+        for name, lines in met.items():  # in the order of import, without packages that the first one imports
             own = [place(Path(file), line) for file, line in lines if sheet.package.has(file)]
             if own and own[-1] not in told:
                 told.add(own[-1])
                 tell(f"{name} {HEAVY_AT_START}", own[-1])
         if printed.strip():
             line = printed.strip().splitlines()[0][:60]
-            tell(f"it prints when it is imported ({line!r}), which every command's output begins with then")
+            tell(f"it prints when imported ({line!r}), at the start of every command's output")
 
 
 def _started(sheet: CheckList) -> tuple[str, dict[str, list[tuple[str, int]]]]:
-    """What is printed, and by name the lines that lead to the import of each heavy package."""
+    """Return the printed text, and by name the lines that lead to the import of each heavy package."""
     alone = "" if sheet.plugin.built_in else sheet.plugin.distribution
     surroundings = {**os.environ, "TM_LOAD_PLUGINS": alone, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-c", CODE, *HEAVY]
@@ -66,7 +66,7 @@ def _started(sheet: CheckList) -> tuple[str, dict[str, list[tuple[str, int]]]]:
             command, env=surroundings, capture_output=True, text=True, check=False, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise CheckFailed(f"it does not come to an end of being imported within {TIMEOUT} s") from None
+        raise CheckFailed(f"importing it takes more than {TIMEOUT} s") from None
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or ["no word"])[-1]
         raise CheckFailed(f"a process that imports it ends with exit code {answer.returncode} ({last})")

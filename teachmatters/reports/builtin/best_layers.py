@@ -18,8 +18,8 @@ COLUMNS = 4
 LABELS = 2
 SURE, TIED, STAYS = "  95 %", "  tied layers", "P(best)"
 NOTE = (
-    "Beneath a score (layer): its 95 % interval, and the layers tied with it; P(best): how often the best model stays "
-    "it, of equal ones each by itself. Computed beside the query, from the scores of single units"
+    "Below a score (layer): its 95 % interval and the layers tied with it. P(best): how often the best model stays the "
+    "best under resampling, for each of several equal ones. Computed from the scores of single units, not by the query"
 )
 _TASK = ("metric", "protocol", "dataset", "split", "setting")
 
@@ -28,7 +28,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Return models by tasks: cells ``score (layer)``, below them the 95 % interval and the tied layers.
 
     The last line says how often the best of a column stays the best; ``attrs["bold"]`` holds the positions of each
-    column's best, ``attrs["notes"]`` what the lines beneath mean.
+    column's best, ``attrs["notes"]`` explains the lines below the scores.
     """
     import pandas as pd
 
@@ -123,7 +123,7 @@ def _key(figure: Figure) -> None:
         Line2D([], [], color="#555555", marker=marker, linestyle="none", markersize=size)
         for marker, size in (("o", 6), ("|", 7))
     ]
-    words = ("best layer; its score and its number beside", "layer that cannot be told from the best")
+    words = ("best layer, with its score and number", "layer tied with the best")
     figure.legend(marks, words, loc="outside lower center", ncols=2)
 
 

@@ -43,7 +43,7 @@ def draw(every: list[Row], options: Options) -> Figure:
 
 
 def _share(line: Sequence[Axes]) -> None:
-    """Give all panels of a row one scale, labelled once; panels without a line do not count."""
+    """Set one scale for all panels of a row, labelled once; panels without a line do not count."""
     limits = [ax.dataLim.intervaly for ax in line if ax.has_data()]
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
     room = ROOM * (high - low) or 1.0

@@ -127,7 +127,7 @@ def _limits(every: Rows) -> tuple[float, float]:
 
 
 def _places(row: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(layer, norm) of the first and of the second; the norm is 0 where outputs of blocks are compared."""
+    """Return (layer, norm) of both sides; the norm is 0 for outputs of blocks."""
     norms = [int(norm) for norm in (row["category"] or "0-0").split("-")]
     return (row["layer"], norms[0]), (row["other_layer"], norms[1])
 

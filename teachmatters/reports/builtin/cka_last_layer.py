@@ -64,7 +64,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         ax.set_xticks(range(len(models)), names, rotation=90 if len(models) > 2 else 0)
         ax.set_yticks(range(len(models)), names if place % 3 == 0 else [""] * len(models))
     if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.7, label="Likeness of last layers")
+        figure.colorbar(image, ax=axes, shrink=0.7, label="Similarity of last layers")
     return figure
 
 
@@ -80,7 +80,7 @@ def _matrix(ax: Axes, values: Values, models: list[str], low: float) -> AxesImag
     ax.tick_params(length=0)
     for (row, column), value in np.ndenumerate(grid):
         if not np.isnan(value):
-            # Dark letters on viridis' yellow and green, light ones on its blue.
+            # Dark text on viridis' yellow and green, light text on its blue.
             colour = "black" if (value - low) / (1 - low) > 0.6 else "white"
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7.5, **INSIDE)
     return image

@@ -27,8 +27,8 @@ COLUMNS = (
 )  # fmt: skip
 _TASK = ("analysis", "metric", "dataset", "split", "protocol")
 NOTE = (
-    "Score (layer). Bold: 0 is not in the 95 % interval, which is computed beside the query, from the scores of single "
-    "units; blank where both have none of the same units"
+    "Score (layer). Bold: the 95 % interval does not contain 0. Intervals are computed from the scores of single "
+    "units, not by the query; blank where the two sides have no scores of the same units"
 )
 
 
@@ -36,14 +36,14 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     """Return one row per task of both sides: first minus second, and its 95 % interval if units have scores.
 
     Raises:
-        TeachMattersError: there are no two sides, more than two, or none that share a task.
+        TeachMattersError: there is only one side, more than two, or no common task.
     """
     every = [dict(zip(data.columns, values, strict=True)) for values in data.rows]
     pairs = _pairs(every, options)
     if not pairs:
         raise TeachMattersError(
-            f"the models {listing(dict.fromkeys(row['model'] for row in every))} share no metric that has a better on "
-            "one data set; measure both on the same, or name two others with --model"
+            f"the models {listing(dict.fromkeys(row['model'] for row in every))} share no metric with a direction on "
+            "the same data set; measure both on the same data, or name two others with --model"
         )
     rows = [row for pair in pairs for row in pair]
     scores = significance.unit_scores(rows, options, ask)
@@ -72,7 +72,7 @@ def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:
 def _alike(ones: list[Row], others: list[Row]) -> list[tuple[Row, Row]]:
     """Return each task's rows of two models: under a common setting if there is one, else the newest of each.
 
-    Of settings the one asked for comes first, then the newest.
+    The setting of the options is preferred, then the newest.
     """
     found = []
     for task in dict.fromkeys(map(_task, ones)):
@@ -109,8 +109,8 @@ def _settings(every: list[Row]) -> list[tuple[Row, Row]]:
     if not found:
         name = every[0]["model"]
         raise TeachMattersError(
-            f"{name!r} alone, under one setting, has nothing to be compared with; name two models with --model, or a "
-            "setting that it was measured under with --setting"
+            f"{name!r} was measured under one setting only, so there is nothing to compare; name two models with "
+            "--model"
         )
     return found
 
@@ -214,7 +214,7 @@ def _is_clear(row: Row) -> bool:
 
 
 def _marked(every: list[Row]) -> list[Row]:
-    """Return the rows with a ``setting`` that tells both sides', so that tasks of unlike settings are told apart."""
+    """Return the rows with a ``setting`` that names both sides' settings, to distinguish tasks."""
     for row in every:
         both = dict.fromkeys((row["first_setting"] or "", row["second_setting"] or ""))
         row["setting"] = next(iter(both)) if len(both) == 1 else " against ".join(each or "defaults" for each in both)
@@ -222,7 +222,7 @@ def _marked(every: list[Row]) -> list[Row]:
 
 
 def _name(every: Sequence[Row], side: str) -> str:
-    """Return the model, with its setting where that tells the sides apart and is the same in all tasks."""
+    """Return the model, with its setting if the sides differ in it and all tasks have the same."""
     first = every[0]
     mine, others = ({row[f"{each}_setting"] or "" for row in every} for each in (side, _other(side)))
     if len(mine) > 1 or len(others) > 1 or mine == others:

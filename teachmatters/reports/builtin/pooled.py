@@ -61,7 +61,7 @@ def _title(every: Line, key: str, found: dict[str, str]) -> str:
 
 
 def mean_line(models: Sequence[Line]) -> tuple[Floats, Floats]:
-    """Return the mean of some models' curves at every layer's relative depth that all of them reach: (places,) each.
+    """Return relative depths that all models reach, (n,), and the mean of the models' curves there, (n,).
 
     >>> shallow = [{"layer": 1, "depth": 2, "value": 1.0}, {"layer": 2, "depth": 2, "value": 3.0}]
     >>> deep = [{"layer": n, "depth": 4, "value": float(n)} for n in (1, 2, 3, 4)]

@@ -1,4 +1,4 @@
-"""Skip connections and branches, in three columns: likeness, and the ratio of norms of class and spatial tokens."""
+"""Skip connections and branches, in three columns: CKA, and the ratio of norms of class and spatial tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = "residual-norm-{}-all"
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Draw one row of panels for the attention blocks and one for the MLPs; another selection of metrics as it is.
+    """Draw one row of panels for the attention blocks and one for the MLPs; other selections as for any metric.
 
     Ratios have a logarithmic axis with a line at 1, where skip and branch are equally long.
     """

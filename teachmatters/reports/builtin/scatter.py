@@ -41,7 +41,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """Draw one panel per pair of metrics; a line joins a model's layers, the first and last are numbered.
 
-    With ``--by head`` a point is a head, and larger in deeper layers.
+    With ``--by head``, a point is a head; points of deeper layers are larger.
     """
     from teachmatters.reports.figures import plots
 

@@ -27,8 +27,8 @@ Task = Mapping[str, Row]
 def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     """Return tasks by models, cells ``score (layer)``, the best bold; at the end mean ranks, and counts of tasks.
 
-    The mean rank is over the tasks that all models have: a model that was measured on a few tasks, among few others,
-    would come out first for it.
+    The mean rank is over the tasks that all models have. Otherwise a model measured on a few tasks, among few others,
+    would rank first.
     """
     import pandas as pd
 
@@ -138,7 +138,7 @@ def _number(place: float | None) -> str:
 
 
 def _share(row: Row | None) -> float:
-    """1 for the first place, 0 for the last; a lone model is first."""
+    """Return 1 for the first place, 0 for the last; a single model is first."""
     if row is None:
         return float("nan")
     return 1.0 if row["models"] == 1 else 1 - (row["place"] - 1) / (row["models"] - 1)

@@ -19,7 +19,7 @@ COLUMNS = 3
 
 
 def panels(shapes: Mapping[str, tuple[int, int]]) -> tuple[Figure, list[Axes]]:
-    """Make a figure with one panel per title, of so many heads and layers.
+    """Make a figure with one panel per title, each with its numbers of heads and layers.
 
     Args:
         shapes: heads and layers by title.

@@ -28,7 +28,7 @@ def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number
 
 
 def draw_line(ax: Axes, line: Line, look: style.Look, by_number: bool, shade: float = 0.15) -> None:
-    """Draw a line over the layers; a shade is the 95 % interval of each mean. Noise is a dotted line without marks."""
+    """Draw a line over the layers, shaded by the 95 % interval of each mean. Noise is a dotted line without marks."""
     from teachmatters.reports.figures.plots import position
 
     line = sorted(line, key=lambda row: row["layer"])
@@ -65,7 +65,7 @@ def band_key(every: Iterable[Mapping[str, Any]]) -> dict[str, Artist]:
 
 
 def reference(ax: Axes, value: float) -> None:
-    """Draw a line across the panel at a value to compare with, such as that of chance."""
+    """Draw a line across the panel at a reference value, such as chance."""
     ax.axhline(value, color="#555555", linestyle=(0, (4, 2)), linewidth=0.9, zorder=1.2)
 
 

@@ -1,4 +1,4 @@
-"""Averaged maps of heads, a strip per model: layers to the right, heads downwards, each with its type beneath."""
+"""Averaged maps of heads, a strip per model: layers to the right, heads downwards, each with its type below."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILE = 0.5  # width of a map, in inches
-GAP, LABEL = 0.1, 0.42  # room between and beneath maps, as shares of their width
+GAP, LABEL = 0.1, 0.42  # space between and below maps, as shares of their width
 MARGIN = 0.35  # of a strip, for its title and the numbers of the layers, in inches
 LETTER = 0.08  # about the width of a letter of a title, in inches
 MOST_PIXELS = 100_000_000
@@ -33,7 +33,7 @@ class HeadMap:
         layer, head: from 1.
         values: (h, w).
         kind: its type; empty if it is unknown.
-        offset: patches to the right and downwards from the centre to where its attention is; None without an arrow.
+        offset: patches to the right and down from the centre to the centre of attention; None for no arrow.
         centred: True if the query is in the centre.
     """
 
@@ -46,7 +46,7 @@ class HeadMap:
 
     @property
     def text(self) -> str:
-        """Return [layer, head], and the type beneath; for an offset head its distance in patches."""
+        """Return [layer, head], and the type below; for an offset head also its distance in patches."""
         kind = SHORT.get(self.kind, self.kind)
         if self.offset is not None:
             kind += f" {math.hypot(*self.offset):.1f}"

@@ -40,7 +40,7 @@ QUERY, MATCH = "#00E5FF", "#FFFFFF"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A frame around a patch of a panel: where the panel is, the patch in fractions of it, and the colour."""
+    """A frame around a patch: the position of the panel, the patch in fractions of the panel, and the colour."""
 
     row: int
     column: int
@@ -57,8 +57,8 @@ class Sheet:
     Attributes:
         rows, columns: their labels.
         panels: float32 (rows, columns, height, width, 3), 0 to 1.
-        titles: up to four lines at the top; the first two in larger letters.
-        left, right: for each row, one text below each panel, at its left and at its right; or empty.
+        titles: up to four lines at the top, the first two in larger type.
+        left, right: for each row, the texts below each panel, on the left and on the right; or empty.
         marks: frames around patches.
         bar: name and meaning of the colours, or None.
         picture: an image for the top left corner, or None.
@@ -76,18 +76,18 @@ class Sheet:
 
     @property
     def head(self) -> int:
-        """The pixels above the first row of panels."""
+        """Return the height above the first row of panels in pixels."""
         titles = 112 if self.bar else 80
         return max(titles, 0 if self.picture is None else int(self.panels.shape[2])) + 50
 
     @property
     def margin(self) -> int:
-        """The pixels to the left of the first column: enough for the rows' labels."""
+        """Return the width left of the first column in pixels, which holds the row labels."""
         return LEFT if max(map(len, self.rows)) <= SHORT else 2 * LEFT
 
     @property
     def titles_left(self) -> int:
-        """The pixels to the left of the titles."""
+        """Return the width left of the titles in pixels."""
         return self.margin + (0 if self.picture is None else self.panels.shape[3] + 2 * GAP)
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
@@ -97,7 +97,7 @@ class Sheet:
 
 
 class _Canvas(Artist):
-    """A pixel background without resampling, which takes most of the time in matplotlib's own images."""
+    """A background of pixels without resampling, which takes most of the time in matplotlib's own images."""
 
     zorder = -1
 
@@ -129,7 +129,7 @@ def draw(sheet: Sheet) -> Figure:
 
 
 def reduced(pixels: NDArray[np.uint8], columns: int) -> Pixels:
-    """Return an image at the size of a panel, where there are that many columns."""
+    """Return an image at the size of a panel, given the number of columns."""
     height, width = pixels.shape[:2]
     wide = min(WIDEST, max(NARROWEST, MOST // columns - GAP))
     small = Image.fromarray(pixels).resize((wide, max(1, round(wide * height / width))), Image.Resampling.LANCZOS)

@@ -28,8 +28,8 @@ def draw_components(
 
     Args:
         model: its label.
-        images: one row each.
-        layers: one column each, after the image itself.
+        images: one per row.
+        layers: one per column, after the image.
         colours: (images, layers, h, w, 3), 0 to 1.
         about: what the colours mean.
     """
@@ -57,8 +57,8 @@ def draw_similarity(
 
     Args:
         model: its label.
-        images: one row each.
-        layers: one column each, after the image itself.
+        images: one per row.
+        layers: one per column, after the image.
         maps: (images, layers, h, w), cosines.
         patch: row and column of the patch, from 0.
         scale: whether the colours span each map, or all maps together.

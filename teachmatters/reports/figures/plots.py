@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 PANEL = (3.0, 2.5)
 LONGEST = 30
-LETTERS = 14  # of small print per inch
+LETTERS = 14  # characters of small print per inch
 
 MOST_LAYERS = 2000  # in a square of layer pairs
 
@@ -64,10 +64,10 @@ def look(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 @contextmanager
 def letters_told(name: str) -> Iterator[None]:
-    """Say in one line which letters the font lacks, where matplotlib warns of each; they are drawn as boxes.
+    """Log one line with the characters that the font lacks, in place of matplotlib's warning for each.
 
     Args:
-        name: of what is drawn.
+        name: the name of the figure, for the message.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -79,7 +79,7 @@ def letters_told(name: str) -> Iterator[None]:
         else:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if missing:
-        LOG.warning("%s: the font lacks %s; boxes are drawn instead", name, listing(missing))
+        LOG.warning("%s: the font lacks %s, which are drawn as boxes", name, listing(missing))
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -182,7 +182,7 @@ def blank(up: int, right: int) -> NDArray[np.float64]:
     """Return an array of NaN with one element per pair of layers.
 
     Raises:
-        TeachMattersError: it would be too large to see anything.
+        TeachMattersError: it would be too large for a figure.
     """
     if max(up, right) > MOST_LAYERS:
         raise TeachMattersError(f"a figure of {up:,} by {right:,} layers is too large; --layers chooses some of them.")

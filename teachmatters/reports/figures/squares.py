@@ -20,7 +20,7 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
     """Draw one square per metric and model or pair of models; layers of the first to the right, of the second upwards.
 
     Raises:
-        TeachMattersError: more than MOST would have to be drawn.
+        TeachMattersError: there are more than MOST squares.
     """
     pairs = frames.in_order((row for row in every if row["other_layer"] is not None), options)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -49,7 +49,7 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
 
 
 def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return the title of a square: the models, and below them what else distinguishes it."""
+    """Return the title of a square: the models, and below them whatever else distinguishes it."""
     several = frames.differing(pairs)
     return [
         (

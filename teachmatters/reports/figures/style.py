@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 from teachmatters.reports.supervisions import model_order, training
 from teachmatters.reports.titles import with_supervision
 
-# Okabe and Ito's colours, and three that keep their distance from them for people with any kind of colour vision; what
-# learnt nothing is grey. In the order of SUPERVISIONS.
+# Okabe and Ito's colours, and three more that remain distinct with any kind of colour vision; untrained models are
+# grey. In the order of SUPERVISIONS.
 COLOURS = {
     "labels": "#0072B2",
     "image-text contrast": "#D55E00",
@@ -42,7 +42,7 @@ class Look:
         colour: a hex colour.
         line, marker: a line style and a marker of matplotlib.
         title: the model's display name and its supervision, for legends.
-        is_noise: True for random numbers in place of a model, the paper's chance line.
+        is_noise: True for random numbers instead of a model, the paper's chance line.
     """
 
     colour: str
@@ -76,7 +76,7 @@ def looks(rows: Iterable[Mapping[str, Any]]) -> dict[str, Look]:
 
 
 def _base(key: str, strange: list[str]) -> tuple[str, str]:
-    """Return the colour and the marker of a supervision, or of an unknown one by its place among these."""
+    """Return the colour and the marker of a supervision; for an unlisted one, by its position among the unlisted."""
     if key in COLOURS:
         return COLOURS[key], MARKERS[list(COLOURS).index(key)]
     nth = strange.index(key)

@@ -1,4 +1,4 @@
-"""The whole page: which reports, in which order, and what stands around them."""
+"""The whole page: the reports in order, with findings, contents and notes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FIRST = ("knn", "attention-distance")  # reports whose first curves are next to 
 # The reports of all pairs of models, and the largest number of models for which the page shows them.
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
 
-# Not by way of the view of all results, which would be a walk through millions of them.
+# The view of all results would scan millions of rows.
 _MODELS = """
 SELECT run.model, models.family, models.supervision
 FROM run_facts AS run
@@ -59,10 +59,10 @@ WHERE run.other_model <> ''
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageText:
-    """The reader's own words, and how much of the page to write.
+    """The title and the note of a page, and its length.
 
     Attributes:
-        title: of the page; empty for the name of the store.
+        title: the title of the page; empty for the name of the store.
         note: HTML to show below the title.
         short: True for findings and figures without most tables, queries and runs.
     """
@@ -79,17 +79,17 @@ def build(
     advance: Callable[[], None],
     text: PageText | None = None,
 ) -> str:
-    """The page's HTML.
+    """Return the page as HTML.
 
     Args:
         path: the store.
-        specs: reports to show; those that are about any metric are left out, as they are about none in particular.
-        options: models, data sets and setting to show, for every report.
-        advance: is called after each report.
-        text: title, note and length.
+        specs: the reports to show; those for any metric are left out, because no metric is selected.
+        options: the models, data sets and setting of every report.
+        advance: called after each report.
+        text: the title, the note and the length.
 
     Raises:
-        TeachMattersError: no report has anything to show; the message is the first one's.
+        TeachMattersError: no report has anything to show; the message is that of the first report.
     """
     runs, catalog, text = Runs(path), read_catalog(path), text or PageText()
     reports: dict[str, Report] = {}
@@ -126,7 +126,7 @@ def build(
 
 
 def _first_screen(reports: Mapping[str, Report]) -> str:
-    """Return the findings, and the first curves that they speak of."""
+    """Return the findings, and the curves that they are about."""
     items = "".join(
         f'<li>{html.escape(one.text)} <a href="#{anchor(one.report)}">{html.escape(one.report)}</a></li>'
         for one in findings(reports)
@@ -138,12 +138,12 @@ def _first_screen(reports: Mapping[str, Report]) -> str:
 
 
 def count(specs: Iterable[ReportSpec]) -> int:
-    """How many reports the page will ask for."""
+    """Return the number of reports that the page tries."""
     return len(_in_order(specs))
 
 
 def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> None:
-    """Pairs grow with the square of the models."""
+    """Raise an error if there are too many models for a report of all pairs."""
     if spec.name not in PAIRED:
         return
     models = len(catalog.find_models(options.models) or catalog.models)
@@ -161,12 +161,12 @@ def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:
 
 
 def _facts(path: StoreLocation) -> str:
-    """What the store holds and when this was written."""
+    """Return a line about the content of the store, with the current time."""
     sql = "SELECT count(*), count(DISTINCT model), count(DISTINCT dataset), max(finished_at) FROM runs"
     ((runs, models, data, newest),) = query(path, sql, timeout=TIMEOUT).rows
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     held = ", ".join(_counted(*each) for each in ((models, "model"), (data, "data set"), (runs, "run")))
-    said = f"{held}, the newest of {str(newest)[:10]}. Written {now}."
+    said = f"{held}, the newest from {str(newest)[:10]}. Written {now}."
     return html.escape(said)
 
 
@@ -175,7 +175,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _looks(path: StoreLocation) -> dict[str, dict[str, str]]:
-    """Each model's colour and line, the same as in the drawings."""
+    """Return each model's colour and line, the same as in the figures."""
     rows = [
         dict(zip(("model", "family", "supervision"), row, strict=True))
         for row in query(path, _MODELS, timeout=TIMEOUT).rows
@@ -198,7 +198,7 @@ def _chapter(name: str, sections: Sequence[Section]) -> str:
 
 
 def _silent(silent: dict[str, TeachMattersError], path: StoreLocation) -> str:
-    """What the store has nothing for; the page goes to others, whom the folders of this machine do not concern."""
+    """List the reports without data and the reasons, without paths, because the page is made for sharing."""
     if not silent:
         return ""
     said = {name: str(why).replace(str(path), path.name) for name, why in silent.items()}

@@ -1,4 +1,4 @@
-"""What a chart of the page draws: its kind, and the rows of the report as JSON."""
+"""The data of a chart of the page: its kind, and the rows of the report as JSON."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def content(report: Report, kind: Kind) -> dict[str, Any]:
 
 
 def _panels(report: Report) -> dict[str, Any]:
-    """Return the order of the panels, and what besides the metric distinguishes them."""
+    """Return the order of the panels, and the columns besides the metric that distinguish them."""
     held = [name for name in PANEL if name in report.data.columns]
     each = [
         dict.fromkeys(PANEL) | dict(zip(held, values, strict=True)) for values in report.data.distinct(held)
@@ -87,7 +87,7 @@ def _panels(report: Report) -> dict[str, Any]:
 
 
 def _levels(report: Report) -> list[dict[str, Any]]:
-    """Return the lines to compare with: the distance of uniform attention, where all models have one grid."""
+    """Return the reference lines: the distance of uniform attention, if all models have the same grid."""
     from teachmatters.reports.builtin.attention.attention_distance import UNIFORM, uniform_distance
 
     grids = set(_each(report, "grid"))

@@ -1,4 +1,4 @@
-"""The first screen of the page: what the numbers show, in sentences made from them."""
+"""The first screen of the page: findings as sentences, generated from the numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from teachmatters.reports.run import Report
 from teachmatters.reports.tables import captions, frames
 
 Row = dict[str, Any]
-SURE = 0.95  # share of resamples in which a best model has to stay the best
+SURE = 0.95  # share of resamples in which the best model must stay the best
 BASELINES = ("none", "noise")
 
 
@@ -25,7 +25,7 @@ class Finding:
 
 
 def findings(reports: Mapping[str, Report]) -> list[Finding]:
-    """Return what the reports of a page show; nothing of those that are missing.
+    """Return the findings of the reports of a page; missing reports give none.
 
     Args:
         reports: by name, of which ``best-layers``, ``attention-distance`` and ``heads`` are read.
@@ -65,7 +65,7 @@ def _tasks(report: Report) -> Tasks:
 
 
 def _leaders(tasks: Tasks) -> Iterable[str]:
-    """Yield which model is best on which tasks, with score and layer."""
+    """Yield the tasks on which each model is best, with score and layer."""
     firsts: dict[str, list[str]] = {}
     for name, rows in tasks.items():
         best = rows[0]
@@ -83,16 +83,16 @@ def _noise(tasks: Tasks) -> Iterable[str]:
             unknown.append(name)
         elif wins < SURE:
             unsure.append(
-                f"{name}, {_short(rows[0])} before {_short(rows[1])} (the best in {100 * wins:.1f} % of resamples)"
+                f"{name}, {_short(rows[0])} before {_short(rows[1])} (best in {100 * wins:.1f} % of resamples)"
             )
         else:
             sure.append(name)
     if sure:
-        yield f"Beyond noise (the best in {100 * SURE:.0f} % of resamples or more): {'; '.join(sure)}."
+        yield f"Beyond noise (best in {100 * SURE:.0f} % of resamples or more): {'; '.join(sure)}."
     if unsure:
-        yield f"Within noise, as to which model is best: {'; '.join(unsure)}."
+        yield f"Within noise, so the best model is uncertain: {'; '.join(unsure)}."
     if unknown:
-        yield f"Unknown, since their images, pairs or objects have no scores of their own: {'; '.join(unknown)}."
+        yield f"Unknown, because the store has no scores of single images, pairs or objects: {'; '.join(unknown)}."
 
 
 def _depth(tasks: Tasks) -> Iterable[str]:

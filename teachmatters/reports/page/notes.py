@@ -1,4 +1,4 @@
-"""The reader's own words on a page: a small part of Markdown as HTML, with everything else as text."""
+"""The note on a page: a subset of Markdown as HTML, with everything else as text."""
 
 from __future__ import annotations
 

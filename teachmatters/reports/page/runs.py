@@ -14,7 +14,7 @@ COLUMNS = (
 )  # fmt: skip
 _KEY = ("model", "other_model", "dataset", "split", "setting", "metric")
 
-# A run that measured one metric again takes nothing from the others of its analysis: what counts is each metric's own.
+# A run that measured one metric again does not replace the other metrics of its analysis, so look up each metric.
 _NEWEST = """
 SELECT DISTINCT fact.model, fact.other_model, fact.dataset, fact.split, fact.setting, metrics.name, fact.run_id,
     fact.finished_at
@@ -36,7 +36,7 @@ _READINGS: tuple[dict[str, str], ...] = (
 
 
 class Runs:
-    """Every run of a store, by the metrics of which it is the newest.
+    """The runs of a store, by the metrics for which each is the newest.
 
     Args:
         path: the store.
@@ -50,7 +50,7 @@ class Runs:
             self._newest.setdefault(tuple(map(str, key)), []).append(run)
 
     def behind(self, data: Rows) -> list[tuple[Any, ...]]:
-        """The runs of some rows, as far as the rows' columns tell: a value of COLUMNS each."""
+        """Return the runs behind some rows, as values of COLUMNS, as far as the columns of the rows identify them."""
         keys: dict[tuple[str, ...], None] = {}
         for other_names in _READINGS:
             keys.update(_keys(data, other_names))
@@ -59,7 +59,7 @@ class Runs:
 
 
 def _keys(data: Rows, other_names: dict[str, str]) -> dict[tuple[str, ...], None]:
-    """The values of _KEY of some rows, each once; a pair's other model is the only one that rows need not have."""
+    """Return the distinct values of _KEY in some rows; ``other_model`` is the only column that may be missing."""
     names = [other_names.get(name, name) for name in _KEY]
     if not set(names) - {"other_model"} <= set(data.columns) or not set(other_names.values()) <= set(data.columns):
         return {}

@@ -14,11 +14,11 @@ from teachmatters.reports.page.chart_data import Kind, content, embedded, kind_o
 from teachmatters.reports.page.runs import COLUMNS, Runs
 from teachmatters.reports.run import Report
 
-SHOWN = ("best-layers", "compare")  # reports whose table is as much to read as the figure; others fold theirs away
+SHOWN = ("best-layers", "compare")  # reports whose table is unfolded, since it says as much as the figure
 
 DPI = 140
 MOST_MODELS = 40  # in an image; with more it takes minutes and cannot be read
-# Letters and lines in a grey that can be read on white and on a dark ground.
+# Text and lines in a grey that is legible on white and on dark backgrounds.
 ON_BOTH = dict.fromkeys(
     ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), "#757F89"
 )
@@ -33,7 +33,7 @@ class Section:
 
     Attributes:
         name: the report's.
-        html: all of it.
+        html: the section as HTML.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Section:
 
     @classmethod
     def of(cls, report: Report, runs: Runs, *, short: bool = False) -> Section:
-        """Make the section of a report; a short one has its figure, and of tables only those that are the figure."""
+        """Make the section of a report; a short one has the figure, and the table only if it is unfolded."""
         kind, name = kind_of(report), report.spec.name
         is_table = "tints" in report.table.attrs
         parts = [
@@ -106,7 +106,7 @@ def _image(report: Report, most: int) -> str:
 
 
 def _table(report: Report, *, folded: bool) -> str:
-    """A table whose columns can be sorted; lines that begin blank belong to the line above and go with it."""
+    """Return a table with sortable columns; a line whose first cell is blank stays with the line above."""
     table = report.table
     marks, foot = _Marks(table.attrs.get("bold", ()), table.attrs.get("tints", {})), table.attrs.get("foot", 0)
     lines = table.to_numpy().tolist()

@@ -1,1 +1,1 @@
-"""The report of published figures, and the figures."""
+"""The report of published numbers, and the numbers."""

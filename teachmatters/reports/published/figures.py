@@ -1,4 +1,4 @@
-"""Figures that the authors of models publish for ImageNet, each read in its source."""
+"""Accuracies on ImageNet that the authors of models publish, each with its source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PublishedFigure:
         model: the name of the model here.
         metric: ``knn-top1`` or ``linear-top1``, in percent on ImageNet's validation set.
         value: in percent.
-        source: where the number was read.
+        source: where the number is published.
     """
 
     model: str

@@ -25,10 +25,10 @@ LINEAR = "one layer by L-BFGS; the authors sweep heads with SGD and join several
 
 
 def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
-    """Return the rows of models with a published figure, with the columns COLUMNS.
+    """Return the rows of models with a published number, with the columns COLUMNS.
 
-    ``low`` and ``high`` end the 95 % interval of our number; ``protocol_differs`` says how it was measured differently,
-    and is empty where it was measured as published.
+    ``low`` and ``high`` are the ends of the 95 % interval of our number. ``protocol_differs`` describes how it was
+    measured differently; it is empty where it was measured as published.
 
     Raises:
         NothingToShowError: there is no number on ImageNet, or no model has a published figure.

@@ -1,4 +1,4 @@
-"""The arrays of a store, read by the thousand."""
+"""Read the arrays of a store, fast enough for thousands of them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BROKEN = (ValueError, EOFError, MemoryError, TypeError, OverflowError, SyntaxError)  # what NumPy has for a bad file
+_BROKEN = (ValueError, EOFError, MemoryError, TypeError, OverflowError, SyntaxError)  # what NumPy raises for a bad file
 # The number of bytes that hold the length of the header, by version of the format.
 _LENGTHS = {1: 2, 2: 4}
 
 
 def read(data: bytes) -> NDArray[Any]:
-    """What ``np.load`` reads from the bytes of an ``.npy``, without pickles; read-only.
+    """Read a read-only array from the bytes of an ``.npy`` as ``np.load`` does, without pickles.
 
-    NumPy parses each header as Python. A store holds thousands of arrays with few different headers: each is parsed
-    once.
+    NumPy parses each header as Python. A store holds thousands of arrays with few different headers, so each header is
+    parsed only once.
 
     Raises:
-        ValueError: it is no ``.npy``, holds Python objects, or is cut off.
+        ValueError: the bytes are not an ``.npy``, hold Python objects, or are truncated.
 
     >>> import numpy as np
     >>> file = io.BytesIO()
@@ -42,37 +42,37 @@ def read(data: bytes) -> NDArray[Any]:
     dtype, shape, order = _layout(data[:start])
     count = math.prod(shape)
     if len(data) - start < count * dtype.itemsize:
-        raise ValueError(f"an array of shape {shape} and dtype {dtype} is cut off after {len(data) - start} bytes")
+        raise ValueError(f"an array of shape {shape} and dtype {dtype} is truncated after {len(data) - start} bytes")
     return np.frombuffer(data, dtype, count, start).reshape(shape, order=order)
 
 
 def stored(data: bytes, *dimensions: int) -> NDArray[Any]:
-    """Read an array of a store as ``read`` does, and refuse what no store of ours holds.
+    """Read an array of a store as ``read`` does, and reject implausible ones.
 
     Args:
         data: the bytes of an ``.npy``.
-        dimensions: how many it may have, if they are numbers to be drawn or counted.
+        dimensions: the allowed numbers of dimensions; if given, the array must also be numeric.
 
     Raises:
-        DamagedError: it cannot be read, has more places than bytes, other dimensions, or no numbers.
+        DamagedError: the array cannot be read, has more elements than bytes, other dimensions, or no numbers.
     """
     try:
         array = read(data)
     except _BROKEN as error:
         raise _refused(str(error)) from error
     if math.prod(max(1, length) for length in array.shape) > len(data):
-        raise _refused(f"its shape is {array.shape}, of {len(data)} bytes")
+        raise _refused(f"its shape is {array.shape}, but it has only {len(data)} bytes")
     if dimensions and (array.ndim not in dimensions or array.dtype.kind not in "biuf"):
-        raise _refused(f"it has the shape {array.shape} and holds {array.dtype}")
+        raise _refused(f"its shape is {array.shape} and its dtype {array.dtype}")
     return array
 
 
 def _refused(told: str) -> DamagedError:
-    return DamagedError(f"an array of the store cannot be shown: {told}. Restore a copy, or name another store")
+    return DamagedError(f"an array of the store cannot be shown: {told}. Restore a backup, or name another store")
 
 
 def _start(data: bytes) -> int:
-    """Where the numbers begin; 0 for what NumPy should judge: newer versions, and what is no ``.npy``."""
+    """Return where the numbers begin; 0 for other versions of the format and other files, which NumPy then reads."""
     if not data.startswith(b"\x93NUMPY") or len(data) < 12 or data[6] not in _LENGTHS:
         return 0
     length = _LENGTHS[data[6]]

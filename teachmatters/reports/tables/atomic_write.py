@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Write files atomically: complete, or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = 255
 
 
 def fitting(stem: str, ending: str) -> str:
-    """Return a file name of these two parts; a stem that would make it too long ends in a digest of the whole.
+    """Join a stem and an ending into a file name; shorten a stem that is too long and append its digest.
 
     >>> fitting("cat.mini-dino", ".png"), len(fitting("x" * 300, ".png"))
     ('cat.mini-dino.png', 255)
@@ -31,14 +31,14 @@ def fitting(stem: str, ending: str) -> str:
 
 @contextlib.contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Yield a temporary file next to the target, which replaces it in one step, or leaves it as it was.
+    """Yield a temporary file next to the target. It replaces the target at the end; after an error, it is removed.
 
     Raises:
-        TeachMattersError: it cannot be written.
+        TeachMattersError: the file cannot be written.
     """
-    real = target.resolve()  # a link stays one
-    # A pipe or a device is written to; nothing can take its place.
-    # The name does not contain the target's, which may already be as long as a name can be.
+    real = target.resolve()  # keep a symbolic link
+    # A pipe or a device cannot be replaced, so write to it directly.
+    # The temporary name does not contain the target's, which may have the maximum length.
     part = real.with_name(f".{uuid.uuid4().hex}.part") if real.is_file() or not real.exists() else real
     try:
         yield part
@@ -47,7 +47,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or error
         raise TeachMattersError(
-            f"cannot write {str(target)!r}: {reason}. Make room, or name a file elsewhere"
+            f"cannot write {str(target)!r}: {reason}. Free some disk space, or name a file elsewhere"
         ) from error
     finally:
         if part != real:

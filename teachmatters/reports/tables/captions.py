@@ -16,10 +16,10 @@ MANY, NAMED = 4, 6
 
 
 def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
-    """Metrics, data sets, settings and left-out models, as far as the query's columns tell."""
+    """Return lines with the metrics, data sets, settings and missing models, as far as the query has their columns."""
     lines = [*_sides(data, options, catalog), *([_metrics(data, options)] if "metric" in data.columns else [])]
     lines += _sets(data)
-    lines += _settings(_beneath_each_other(data), options.setting)
+    lines += _settings(_one_model_per_row(data), options.setting)
     shown = {model for (model,) in _distinct(data, ("model",))}
     wanted = options.models or tuple(catalog.models)
     missing = [model for model in wanted if shown and model not in shown]
@@ -32,19 +32,17 @@ def _sides(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Return the two sides that a comparison chose by itself, and the rule."""
     for first, second in _distinct(data, ("first", "second"))[:1]:
         if first == second:
-            return [
-                f"{first} under two settings: what --setting names, else the defaults, and the newest of the others"
-            ]
+            return [f"{first} under two settings: that of --setting or the defaults, and the newest of the others"]
         if len(options.models) != 2 and len(catalog.models) > 2:
             return [
-                f"Of {len(catalog.models)} models the two measured last that share a metric: {first} and {second}; "
-                "--model twice names others"
+                f"Of {len(catalog.models)} models, the two measured last that share a metric: {first} and {second}; "
+                "give --model twice for others"
             ]
     return []
 
 
 def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -> list[str]:
-    """For a report of any metric that was asked for none: which one this is, and what else there is."""
+    """Return a line with the other metrics, if a report of any metric chose one by itself."""
     rest = [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in found.metrics]
     if asked.metrics or spec.metrics or spec.directed or not rest:
         return []
@@ -54,10 +52,10 @@ def others(spec: ReportSpec, asked: Options, found: Options, catalog: Catalog) -
 def nothing(
     spec: ReportSpec, options: Options, catalog: Catalog, elsewhere: Rows | None = None, *, fits: bool = True
 ) -> str:
-    """Why there is nothing to show, and the command that would change it.
+    """Return why there is nothing to show, and a command that helps.
 
-    ``elsewhere`` is what there is of other layers and heads; ``fits`` tells whether the report can show anything of
-    these metrics, of whatever models and data.
+    ``elsewhere`` holds the layers and heads that exist; ``fits`` is whether the report can show these metrics for any
+    models and data.
     """
     metrics = options.metrics or spec.metrics
     if why := _not_for_it(spec, options, catalog, fits):
@@ -80,7 +78,7 @@ def nothing(
 
 
 def _not_for_it(spec: ReportSpec, options: Options, catalog: Catalog, fits: bool) -> str:
-    """Why a report cannot show these metrics; nothing if it could."""
+    """Return why a report cannot show these metrics; empty if it can."""
     metrics = options.metrics or spec.metrics
     facts = [options.of(name) for name in metrics]
     numbers = bool(facts) and all(name in options.facts and options.of(name).has_numbers for name in metrics)
@@ -90,24 +88,24 @@ def _not_for_it(spec: ReportSpec, options: Options, catalog: Catalog, fits: bool
         return _without_numbers(arrays or facts)
     if of_arrays and facts and all(fact.has_numbers for fact in facts):
         shown = catalog.spelled(metrics[0])
-        return f"{listing(metrics)} consists of numbers, not of maps; 'tm report metric --metric {shown}' shows it."
+        return f"{listing(metrics)} consists of numbers, not maps; 'tm report metric --metric {shown}' shows it."
     if spec.directed and metrics and all(fact.higher_is_better is None for fact in facts):
         some = [fact.name for fact in catalog.facts.values() if fact.higher_is_better is not None and fact.has_numbers]
         return (
-            f"{listing(metrics)} has no better or worse, so no best layer; of the metrics in {catalog.path.name} these "
-            f"have: {listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it as it is."
+            f"{listing(metrics)} has no direction, so no best layer; metrics with a direction in {catalog.path.name}: "
+            f"{listing(some)}. 'tm report metric --metric {catalog.spelled(metrics[0])}' shows it over the layers."
         )
     if spec.least > 1 and not (options.models or options.data or options.layers):
         command = catalog.command(*metrics)
         return f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{command}' gives one."
     if not fits and numbers:
         shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
-        return f"{listing(metrics)} is nothing that report {spec.name!r} can show; 'tm report metric {shown}' can."
+        return f"report {spec.name!r} cannot show {listing(metrics)}; 'tm report metric {shown}' can."
     return ""
 
 
 def _extent(data: Rows) -> list[str]:
-    """The first and the last of layers and heads."""
+    """Return the range of the layers, and of the heads, as texts."""
     found = []
     for name in ("layer", "head"):
         numbers = [number for (number,) in _distinct(data, (name,)) if number is not None]
@@ -116,16 +114,16 @@ def _extent(data: Rows) -> list[str]:
 
 
 def _without_numbers(facts: list[MetricInfo]) -> str:
-    """Why metrics that were recorded have no row in ``results``."""
+    """Return why recorded metrics have no row in ``results``."""
     what = listing(fact.name for fact in facts)
     if all(fact.level == "map" for fact in facts):
         return f"{what} consists of arrays; 'tm query \"SELECT model, name, layer, axes, shape FROM maps\"' lists them."
     notes = 'tm query "SELECT model, analysis, notes FROM runs"'
-    return f"{what} gave no number for any model that was measured; '{notes}' may tell why."
+    return f"{what} has no number for any measured model; '{notes}' may show why."
 
 
 def named(fact: MetricInfo) -> str:
-    """How people call a metric, and in what it is measured.
+    """Return the title of a metric and its unit.
 
     >>> named(MetricInfo(name="knn-top1", title="k-NN top-1", unit="percent")), named(MetricInfo(name="toy"))
     ('k-NN top-1, percent', 'toy')
@@ -134,7 +132,7 @@ def named(fact: MetricInfo) -> str:
 
 
 def _metrics(data: Rows, options: Options) -> str:
-    """The metrics' names in the store, how they are called and in what they are measured."""
+    """Return a line with the names of the metrics, their titles and units."""
     held = {name for column in ("metric", "other_metric") for (name,) in _distinct(data, (column,))}
     names = sorted(held, key=lambda name: (options.metrics.index(name) if name in options.metrics else -1, name))
     if len(names) > MANY:
@@ -149,7 +147,7 @@ def _metrics(data: Rows, options: Options) -> str:
 
 
 def _sets(data: Rows) -> list[str]:
-    """Each data set once, with its splits unless it has none."""
+    """Return a line with each data set, and its splits if it has any."""
     splits: dict[str, list[str]] = {}
     for name, split in sorted(_distinct(data, ("dataset", "split"))):
         splits.setdefault(name, []).append(split)
@@ -159,8 +157,8 @@ def _sets(data: Rows) -> list[str]:
     return [f"Data: {', '.join(texts)}"] if texts else []
 
 
-def _beneath_each_other(data: Rows) -> Rows:
-    """Rows that hold two models, as one row for each; one model against itself names its settings in the headings."""
+def _one_model_per_row(data: Rows) -> Rows:
+    """Split rows of two models into one row per model, except for one model under two settings."""
     sides = [("first_setting", "first", "metric", "dataset"), ("second_setting", "second", "metric", "dataset")]
     models = _distinct(data, ("first", "second"))
     if not models or any(first == second for first, second in models):
@@ -174,7 +172,7 @@ _CELLS = (("model", "dataset"), ("model", "metric", "dataset"), ("model", "other
 
 
 def _settings(data: Rows, asked: str) -> list[str]:
-    """Return every setting shown that was not asked for, and of what."""
+    """Return a line for each setting other than the selected one, with the rows that have it."""
     if "setting" not in data.columns:
         return []
     ways = [tuple(name for name in cell if name in data.columns) for cell in _CELLS]
@@ -195,7 +193,7 @@ def _settings(data: Rows, asked: str) -> list[str]:
 
 
 def _distinct(data: Rows, columns: Iterable[str]) -> list[tuple[Any, ...]]:
-    """Distinct values of some columns in order of appearance; nothing when one of them is not there."""
+    """Return the distinct values of some columns in order of appearance; empty if a column is missing."""
     if not set(columns) <= set(data.columns):
         return []
     return data.distinct(columns)

@@ -1,4 +1,4 @@
-"""What a query's columns hold: SQLite has types for values only, tables elsewhere for columns."""
+"""The type of each column of a query: SQLite types only values, but file formats need types of columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS: dict[frozenset[type], Kind] = {
 
 
 def kinds(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[Kind]:
-    """The kind of each column, by all of its values; one with nothing but NULL is what the views say of its name.
+    """Return the kind of each column from all of its values; for a column of NULLs, from its name in the views.
 
     >>> kinds(["a", "b", "layer", "c"], [(1, None, None, None), (2.5, "x", None, None)])
     ['real', 'text', 'integer', 'nothing']

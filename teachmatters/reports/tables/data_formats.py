@@ -1,4 +1,4 @@
-"""Rows as text for programs: CSV and JSON, every number as it is. Nothing heavy is imported here."""
+"""Rows as CSV and JSON for programs, with unrounded numbers. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from teachmatters.reports.tables.formats import visible
 
-# What Excel and its like calculate: not a number, nor a sign before digits alone, such as the category @10.
+# Text that spreadsheets take for a formula: not a number, nor a sign before digits alone, such as the category @10.
 _FORMULA = re.compile(r"(?![=+@-]\d[\d.]*(?:[eE][+-]?\d+)?$)[=+@\t\r-]")
 
 
@@ -21,16 +21,16 @@ _END = "\r\n"
 
 
 class Output(Protocol):
-    """What rows are written to."""
+    """A text file or anything else with ``write``."""
 
     def write(self, text: str, /) -> object:
-        """Write."""
+        """Write a text."""
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], *, terminal: bool = False) -> str:
-    r"""Comma-separated, numbers unrounded, nothing for NULL, bytes in base64.
+    r"""Return rows as CSV: unrounded numbers, an empty cell for NULL, bytes in base64.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
 
     >>> to_csv(["a", "b", "c"], [[-0.1, None, "=1+1"]])
     "a,b,c\n-0.1,,'=1+1\n"
@@ -43,14 +43,14 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], *, terminal
 def write_csv(
     file: Output, columns: Sequence[str], rows: Iterable[Sequence[object]], *, terminal: bool = False
 ) -> None:
-    """What ``to_csv`` gives, row by row; for a terminal without letters that could steer it."""
+    """Write CSV as ``to_csv``, row by row; for a terminal, with control characters escaped."""
     writer = csv.writer(_Lines(file), lineterminator=_END)
     writer.writerow([_csv_cell(name, terminal) for name in columns])
     writer.writerows([_csv_cell(value, terminal) for value in row] for row in rows)
 
 
 class _Lines:
-    """Lines that end in a line feed, written by a writer that quotes whatever could end one."""
+    """A file for ``csv.writer`` that ends lines in a line feed, while the writer still quotes carriage returns."""
 
     def __init__(self, file: Output) -> None:
         self._file = file
@@ -68,7 +68,7 @@ def _csv_cell(value: object, terminal: bool) -> object:
 
 
 def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""A list of objects keyed by column; a column that comes twice gets a number; what is not finite is null.
+    r"""Return rows as a JSON list of objects: repeated columns are numbered, and values that are not finite are null.
 
     >>> to_json(["a", "a"], [[1, None]])
     '[\n  {"a": 1, "a_2": null}\n]\n'
@@ -79,7 +79,7 @@ def to_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def write_json(file: Output, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """What ``to_json`` gives, row by row."""
+    """Write JSON as ``to_json``, row by row."""
     names = unique(columns)
     before, after = "[\n  ", "[]\n"
     for row in rows:
@@ -89,7 +89,7 @@ def write_json(file: Output, columns: Sequence[str], rows: Iterable[Sequence[obj
 
 
 def unique(columns: Sequence[str]) -> list[str]:
-    """Names as they are, repeated ones numbered.
+    """Return the names, with repeated ones numbered.
 
     >>> unique(["a", "a", "a_2"])
     ['a', 'a_2', 'a_2_2']
@@ -104,12 +104,12 @@ def unique(columns: Sequence[str]) -> list[str]:
 
 
 def exact(value: object) -> object:
-    """A value as text formats hold it: bytes in base64, all else as it is."""
+    """Return a value for text formats: bytes in base64, anything else unchanged."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def plain(value: object) -> object:
-    """A value as JSON holds it: bytes in base64, nothing for what is not finite."""
+    """Return a value for JSON: bytes in base64, None for a number that is not finite."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return exact(value)

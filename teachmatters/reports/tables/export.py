@@ -1,4 +1,4 @@
-"""The rows of a query as a file: whole or not there, however many they are."""
+"""Write any number of rows of a query to a file, atomically."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ STEP = 10_000
 
 
 def export(path: StoreLocation, sql: str, target: Path, timeout: float, alive: Callable[[str, int], None]) -> int:
-    """Write a query's rows to a file whose suffix names the format. Returns how many.
+    """Write a query's rows to a file whose suffix names the format, and return their number.
 
     Args:
         path: the store.
         sql: one SELECT.
-        target: the file; it appears, or changes, when all is written.
-        timeout: seconds.
-        alive: called now and then with what is going on and the number of rows so far.
+        target: the file; it appears or changes only when it is complete.
+        timeout: the limit of the query in seconds.
+        alive: called now and then with the current activity and the number of rows so far.
 
     Raises:
-        TeachMattersError: as ``store.reader.query``; pyarrow is missing; the file cannot be written.
+        TeachMattersError: the query fails, pyarrow is missing, or the file cannot be written.
     """
     suffix = target.suffix.lower()
     if suffix == ".parquet":
@@ -50,7 +50,7 @@ def export(path: StoreLocation, sql: str, target: Path, timeout: float, alive: C
 
 
 class _Counted:
-    """The rows, counted as they go by."""
+    """An iterator of rows that counts them."""
 
     def __init__(self, found: Stream, label: str, alive: Callable[[str, int], None]) -> None:
         self._found, self._label, self._alive = found, label, alive

@@ -1,4 +1,4 @@
-"""A table as text for people: for terminals, Markdown and LaTeX. Nothing heavy is imported here."""
+"""Tables as text for people: plain, Markdown and LaTeX. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LATEX = {
 
 
 def visible(value: object) -> str:
-    r"""A cell as one line of printable text, so that no name can steer the terminal.
+    r"""Return a cell as one line of printable text, with control characters escaped.
 
     >>> visible(None), visible("a\n\x1b[1mb"), visible(b"1234")
     ('', 'a\\n\\x1b[1mb', '<4 bytes>')
@@ -53,18 +53,18 @@ def visible(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A cell of a table that people read: as ``visible``, and of a very long text its beginning and its length.
+    """Return a cell for people: as ``visible``, but a very long text as its beginning and its length.
 
-    >>> shown("a" * 2001)[-23:]
-    'aaaa... (2,001 letters)'
+    >>> shown("a" * 2001)[-26:]
+    'aaaa... (2,001 characters)'
     """
     if isinstance(value, str) and len(value) > LONGEST:
-        return f"{visible(value[:LONGEST])}... ({len(value):,} letters)"
+        return f"{visible(value[:LONGEST])}... ({len(value):,} characters)"
     return visible(value)
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = ()) -> str:
-    r"""A GitHub table.
+    r"""Return a Markdown table in GitHub's style.
 
     >>> print(markdown(["model", "best"], [["a|b", "0.5 (2)"]], bold={(0, 1)}), end="")
     | model | best |
@@ -78,7 +78,7 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bol
 
 
 def latex(columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = ()) -> str:
-    r"""A ``tabular`` in the manner of the package booktabs.
+    r"""Return a LaTeX ``tabular`` in the style of booktabs.
 
     >>> print(latex(["model"], [["dino_s16"]], bold={(0, 0)}), end="")
     \begin{tabular}{l}
@@ -116,10 +116,10 @@ def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], bold: Bold = (), *, width: int | None = None,
     labels: int = 1, strong: tuple[str, str] = ("", ""),
 ) -> str:  # fmt: skip
-    """A plain table; one wider than ``width`` comes in parts that each begin with the first ``labels`` columns.
+    """Return a plain table. One wider than ``width`` is split into parts that each begin with the ``labels`` columns.
 
-    ``strong`` is what goes around a stressed cell (a terminal's codes), and around the heading. A line that begins
-    blank goes with the one above it; a part in which it says nothing does without it.
+    ``strong`` surrounds bold cells and the heading, for example with a terminal's codes. A line whose first cell is
+    blank belongs to the line above, and is left out of parts where it is empty.
 
     >>> print(table(["layer", "a"], [[1, 0.5], [12, 0.25]]), end="")
     layer     a
@@ -155,9 +155,9 @@ def _longest_word(text: str) -> int:
 
 
 def _narrowed(sizes: Sequence[int], least: Sequence[int], width: int, labels: int) -> list[int]:
-    """Columns of prose give way if the table then fits; else it comes in parts, and names of rows give way.
+    """Return narrower columns: those of prose if the table then fits, else those of row names, for a split table.
 
-    Numbers and short names never do; ``least`` is what each column cannot do without.
+    Numbers and short names keep their width; ``least`` is the smallest width of each column.
     """
     narrow = _shrunk(sizes, [max(PROSE, size) for size in least], width)
     if _total(narrow) <= width:
@@ -168,7 +168,7 @@ def _narrowed(sizes: Sequence[int], least: Sequence[int], width: int, labels: in
 
 
 def _shrunk(sizes: Sequence[int], least: Sequence[int], width: int) -> list[int]:
-    """The widest first gives way, down to what it needs at least, until all fit."""
+    """Shrink columns, the widest first, each down to its smallest width, until the table fits."""
     narrow = list(sizes)
     for j in sorted(range(len(sizes)), key=lambda j: -sizes[j]):
         excess = _total(narrow) - width
@@ -178,7 +178,7 @@ def _shrunk(sizes: Sequence[int], least: Sequence[int], width: int) -> list[int]
 
 
 def _folded(row: Sequence[str], part: Iterable[int], sizes: Sequence[int]) -> list[list[str]]:
-    """A row as the lines that it takes."""
+    """Wrap a row into lines."""
     columns = {j: textwrap.wrap(row[j], sizes[j]) if cell_len(row[j]) > sizes[j] else [row[j]] for j in part}
     count = max(map(len, columns.values()))
     return [[columns[j][k] if j in columns and k < len(columns[j]) else "" for j in range(len(row))]
@@ -186,7 +186,7 @@ def _folded(row: Sequence[str], part: Iterable[int], sizes: Sequence[int]) -> li
 
 
 def _parts(sizes: Sequence[int], width: int | None, labels: int) -> list[list[int]]:
-    """Return groups of columns, as many in each as fit, and at least one besides the labels."""
+    """Return groups of columns, each with as many as fit, and at least one besides the labels."""
     if not sizes:
         return []
     first = list(range(min(labels, len(sizes))))
@@ -214,7 +214,7 @@ def _line(
 
 
 def _right(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
-    """Columns of numbers stand flush right."""
+    """Return for each column whether to align it right, as columns of numbers are."""
     return [all(_numeric(row[j]) for row in rows) for j in range(len(columns))]
 
 
@@ -230,7 +230,7 @@ def _numeric(text: str) -> bool:
 def _markdown_cell(value: object, bold: bool) -> str:
     text = shown(value)
     for letter in "\\`*_[]|":
-        # An underscore inside a word is no emphasis, and names are full of them.
+        # An underscore inside a word does not mark emphasis, and many names have one.
         if letter != "_" or text[:1] == "_":
             text = text.replace(letter, "\\" + letter)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -243,6 +243,6 @@ def _latex_cell(text: str, bold: bool) -> str:
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    r"""Cells of a row; what \\ or \midrule before it would take for its own argument is kept from them."""
+    r"""Join the cells of a row; a leading [ or * is shielded from the \\ or \midrule before it."""
     row = " & ".join(cells)
     return "{}" + row if row.startswith(("[", "*")) else row

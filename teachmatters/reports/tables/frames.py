@@ -1,4 +1,4 @@
-"""From the rows of a query to the wide tables that people read."""
+"""Turn the rows of a query into wide tables for people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHOLE = ("layer", "other_layer", "head", "depth", "n")
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """A number as people read it: a percentage to one decimal, everything else to four significant digits.
+    """Format a number for people: percentages with one decimal, anything else with four significant digits.
 
     >>> number(71.2345, "percent"), number(0.43219), number(12345.6), number(1.5e-7), number(0.0), number(None)
     ('71.2', '0.4322', '12346', '1.500e-07', '0', '')
@@ -35,7 +35,7 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts: None where there is nothing, and whole numbers whole again."""
+    """Return rows as dicts, with None for missing values and int for whole numbers."""
     names = [str(name) for name in rows.columns]
     columns = [_plain(rows[name], whole=name in _WHOLE) for name in rows.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
@@ -47,13 +47,13 @@ def _plain(column: pd.Series[Any], *, whole: bool) -> list[Any]:
 
 
 def wide(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
-    """One row for each value of ``index``, one column for each model (and metric, data set, ... where several)."""
+    """Pivot to one row per value of ``index`` and one column per model (and metric, data set, ... if several)."""
     every = records(rows)
     return _pivot(every, column_labels(every), options, index)
 
 
 def stacked(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:
-    """As ``wide``, but several data sets, metrics or protocols stand beneath each other: columns are models alone."""
+    """Pivot like ``wide``, but put data sets, metrics and protocols in rows, so that columns are only models."""
     every = records(rows)
     above = [name for name in _STACKED if name in differing(every)]
     return _pivot(every, column_labels(every, named=above), options, (*above, *index))
@@ -80,7 +80,7 @@ def _pivot(every: list[dict[str, Any]], labels: list[str], options: Options, ind
 
 
 def _ranks(options: Options, every: Sequence[Mapping[str, Any]]) -> Callable[[str, Any], int]:
-    """Metrics in the order asked for, of their protocols the one that counts first; all else by itself."""
+    """Return a sort key: metrics in the selected order, each with its main protocol first."""
     metrics = {name: place for place, name in enumerate(options.metrics)}
     main = {None, "", *(options.of(row["metric"]).main_protocol for row in every)}
 
@@ -91,7 +91,7 @@ def _ranks(options: Options, every: Sequence[Mapping[str, Any]]) -> Callable[[st
 
 
 def in_order(every: Iterable[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
-    """Rows as panels follow each other: the protocol that counts first, metrics in the order asked for, then data."""
+    """Sort rows in the order of panels: main protocols first, metrics in the selected order, then data sets."""
     rows = list(every)
     rank = _ranks(options, rows)
 
@@ -103,9 +103,9 @@ def in_order(every: Iterable[dict[str, Any]], options: Options) -> list[dict[str
 
 
 def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What of metric, protocol, data set and split has to be said for rows to be told apart.
+    """Return which of metric, protocol, data set and split are needed to distinguish the rows.
 
-    A protocol or split that goes with its metric and data set need not be named.
+    A protocol or split that follows from metric and data set is not needed.
 
     >>> both = [{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "m", "dataset": "b", "split": "val"}]
     >>> differing(both), differing(both[:1])
@@ -121,7 +121,7 @@ def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> list[str]:
-    """Return each row's model, and of the rest whatever differs between the rows and is not ``named`` elsewhere."""
+    """Return each row's model, followed by whatever differs between rows and is not ``named`` elsewhere."""
     differ = [part for part in differing(every) if part not in named]
     versus = [f" vs {row['other_model']}" if row.get("other_model") else "" for row in every]
     return [
@@ -131,7 +131,7 @@ def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> l
 
 
 def tasks(every: list[dict[str, Any]]) -> list[str]:
-    """Return what each row was measured on: its metric, and of data set, protocol and split what tells rows apart.
+    """Return each row's task: its metric, and data set, protocol and split where they distinguish rows.
 
     >>> tasks([{"metric": "m", "dataset": "a", "split": "all"}, {"metric": "n", "dataset": "a", "split": "all"}])
     ['m', 'n']
@@ -142,7 +142,7 @@ def tasks(every: list[dict[str, Any]]) -> list[str]:
 
 
 def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each row's heading says of its setting: nothing where all rows have the same, or it is the default.
+    """Return the setting in each row's heading; empty if all rows have the same setting, or for the default.
 
     >>> setting_marks([{"setting": ""}, {"setting": "limit=2"}]), setting_marks([{"setting": "limit=2"}])
     (['', ' [limit=2]'], [''])
@@ -152,12 +152,12 @@ def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """What a heading says of some columns: nothing of an empty one, nor of the only split there is."""
+    """Return the values of some columns for a heading, without empty ones and the split ``all``."""
     return [str(row[name]) for name in names if row[name] and (name, row[name]) != ("split", "all")]
 
 
 def rounded(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows as texts: the table of a report without a table function."""
+    """Return the rows with rounded numbers as texts, for a report without a table function."""
     import pandas as pd
 
     texts = [
@@ -173,7 +173,7 @@ def _text(value: object) -> str:
 
 
 def _ranked(every: list[dict[str, Any]], labels: list[str], options: Options) -> list[tuple[Any, str]]:
-    """Sort keys of the columns: how the model was trained, then the metrics in the order asked for."""
+    """Return sort keys of the columns: the metrics in the selected order, then the models by supervision."""
     metrics = {name: place for place, name in enumerate(options.metrics)}
     return [
         ((metrics.get(row["metric"], 0), supervisions.model_order(row), str(row["other_model"] or "")), label)

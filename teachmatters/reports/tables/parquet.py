@@ -18,7 +18,7 @@ BYTES = 16_000_000
 
 
 def check_installed() -> None:
-    """See before anything is read that Parquet can be written.
+    """Check that Parquet can be written, before anything is read.
 
     Raises:
         TeachMattersError: pyarrow is not installed.
@@ -34,13 +34,13 @@ def check_installed() -> None:
 def write(
     file: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[object]], again: Iterable[Sequence[object]]
 ) -> None:
-    """Write a file whose columns have one type each, whatever the first rows hold.
+    """Write a file in which each column has the type that fits all rows.
 
     Args:
-        file: where to.
+        file: the file to write.
         columns: names; a repeated one is numbered, as in JSON.
         rows: the rows, read to learn their types.
-        again: the same rows, to be written.
+        again: the same rows again, to write them.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

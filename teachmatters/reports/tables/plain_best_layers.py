@@ -44,7 +44,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def _headings(every: list[Row], options: Options) -> list[str]:
-    """Return what each row was measured on: title and unit of the metric, and what else tells the columns apart."""
+    """Return the heading of each row's column: title and unit of the metric, and whatever distinguishes the columns."""
     parts = [part for part in ("dataset", "protocol", "split") if part in frames.differing(every)]
     marks = frames.setting_marks(every)
     return [

@@ -97,4 +97,4 @@ def _runs(path: StoreLocation, connection: sqlite3.Connection) -> tuple[tuple[st
         if isinstance(path, Path) and (reason := files.plain_error(path, error)):
             raise reason from error
         fits = error
-    raise TeachMattersError(f"{path} is damaged ({fits}). Restore a copy, or leave it out")
+    raise TeachMattersError(f"{path} is damaged ({fits}). Restore a backup, or leave it out")

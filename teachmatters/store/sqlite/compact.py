@@ -40,5 +40,5 @@ def _explained(path: Path, error: sqlite3.Error) -> Exception:
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return TeachMattersError(f"{path} is in use by another program. Close what has it open, and try again")
     if primary == sqlite3.SQLITE_FULL:
-        return TeachMattersError(f"{path} was left as it was: the disk is full. Make room for a second copy of it")
+        return TeachMattersError(f"{path} is unchanged: the disk is full. Free enough disk space for a second copy")
     return plain_error(path, error) or error

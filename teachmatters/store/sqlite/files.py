@@ -31,7 +31,7 @@ _REASONS = {
     sqlite3.SQLITE_READONLY: "cannot be written by you. Change its permissions, or name another file with --db",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check the permissions of the file and its folder",
     sqlite3.SQLITE_PERM: "cannot be opened. Check the permissions of the file and its folder",
-    sqlite3.SQLITE_CORRUPT: "is damaged. Restore a copy, or name another file with --db",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Restore a backup, or name another file with --db",
     sqlite3.SQLITE_NOTADB: "is not a SQLite file. Name a results store, or a new file, with --db",
 }
 

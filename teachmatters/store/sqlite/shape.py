@@ -89,7 +89,7 @@ def check(path: Path, connection: sqlite3.Connection, revision: str) -> None:
         problem = str(error)
     if problem:
         raise TeachMattersError(
-            f"{path} is damaged, or was changed by another program: {problem}. Restore a copy, or name another file "
+            f"{path} is damaged, or was changed by another program: {problem}. Restore a backup, or name another file "
             "with --db"
         )
 

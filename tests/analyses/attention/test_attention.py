@@ -158,7 +158,7 @@ def test_the_maps_of_a_class_go_once_it_is_complete(cuts: tuple[int, ...]) -> No
 
 def test_images_of_one_class_have_no_deviation_over_classes() -> None:
     result = measured(info(), attention_of(info(), images=1), frozenset({"attn-map-class-std"}))
-    assert result.notes["attn-map-class-std"] == "a deviation over classes takes at least two with images"
+    assert result.notes["attn-map-class-std"] == "a deviation over classes needs at least two classes with images"
 
 
 def test_the_deviation_over_heads_is_one_number_a_layer() -> None:

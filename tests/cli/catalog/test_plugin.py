@@ -46,7 +46,7 @@ def test_what_is_not_checked_is_told_and_is_no_fault(tmp_path: Path) -> None:
     with installed(tmp_path, "tmt-seed", seeded("dataset")):
         answer = check("tmt-seed")
     assert answer.exit_code == 0
-    assert "\nnot checked: tmt-seed, data set tmt-seed, opens: it is not on this disk: " in answer.stdout
+    assert "\nnot checked: tmt-seed, data set tmt-seed, opens: it is not on this machine: " in answer.stdout
 
 
 def test_a_model_of_a_prefix_can_be_named(tmp_path: Path) -> None:

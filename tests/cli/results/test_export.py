@@ -142,7 +142,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(store: Path, tmp_path: Path,
     code, error = finish(process)
     assert code == 1
     assert len(error.splitlines()) == 1
-    assert "File too large. Make room" in error
+    assert "File too large. Free some disk space" in error
     assert list(tmp_path.iterdir()) == []
 
 

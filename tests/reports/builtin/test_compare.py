@@ -64,7 +64,7 @@ def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> N
     record(path, model("beit-s16", depth=3), PURITY, values(PURITY, [0.9, 0.1, 0.1]))
     (row,) = rows(path)
     assert (row["metric"], row["first"], row["second"]) == ("purity-cls", "beit-s16", "mae-s16"), "not clip-s16"
-    said = "Of 4 models the two measured last that share a metric: beit-s16 and mae-s16; --model twice names others"
+    said = "Of 4 models, the two measured last that share a metric: beit-s16 and mae-s16; give --model twice for others"
     assert run_report(SPEC, path, Options()).caption[0] == said
     assert said not in run_report(SPEC, path, Options(models=("beit-s16", "mae-s16"))).caption
 
@@ -121,7 +121,7 @@ def test_the_table_stresses_what_is_clear(path: Path) -> None:
     assert table["task"].tolist() == ["knn-top1"]
     assert table["difference"][0].startswith("+")
     assert table.attrs["bold"] == {(0, 3)}
-    assert "0 is not in the 95 % interval" in table.attrs["notes"][0]
+    assert "the 95 % interval does not contain 0" in table.attrs["notes"][0]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_the_drawing_has_percentages_apart(path: Path) -> None:
     ("models", "said"),
     [
         (("dino-s16", "mae-s16", "clip-s16"), "takes two models, not dino-s16, mae-s16, clip-s16"),
-        (("dino-s16",), "'dino-s16' alone, under one setting"),
+        (("dino-s16",), "'dino-s16' was measured under one setting"),
         (("dino-s16", "moco-s16"), "'moco-s16' has no number that 'dino-s16' could be compared by"),
-        (("clip-s16", "beit-s16"), "share no metric that has a better on one data set"),
+        (("clip-s16", "beit-s16"), "share no metric with a direction on the same data set"),
     ],
 )
 def test_what_cannot_be_compared(path: Path, models: tuple[str, ...], said: str) -> None:

@@ -76,7 +76,7 @@ def test_metrics_of_different_models_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_one_metric_is_too_few(store: Path) -> None:
-    with pytest.raises(TeachMattersError, match=r"at least 2 metrics, and here is knn-top1 alone.* attn-distance"):
+    with pytest.raises(TeachMattersError, match=r"at least 2 metrics, and only knn-top1 is given.* attn-distance"):
         run_report(SCATTER, store, Options(metrics=("knn-top1",)))
 
 

@@ -158,5 +158,5 @@ def test_letters_that_the_font_lacks_are_told_in_one_line(tmp_path: Path, caplog
     figure, (ax,) = plots.panels(1)
     ax.set_title("模型 and 模型")
     plots.save(figure, tmp_path / "a.png")
-    assert caplog.messages == ["a.png: the font lacks 模, 型; boxes are drawn instead"]
+    assert caplog.messages == ["a.png: the font lacks 模, 型, which are drawn as boxes"]
     assert (tmp_path / "a.png").exists()

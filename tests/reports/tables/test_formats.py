@@ -156,5 +156,5 @@ def test_a_very_long_text_is_shown_by_its_beginning() -> None:
     for style in (formats.table, formats.markdown, formats.latex):
         text = style(["a", "b"], rows)
         assert len(text) < 5_000_000
-        assert "... (5,000,000 letters)" in text
+        assert "... (5,000,000 characters)" in text
     assert "x" * 5_000_000 in data_formats.to_csv(["a", "b"], rows)

@@ -64,7 +64,7 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (_newer, r"written by a newer teachmatters \(revision 9999"),
     (_damaged, "is not a SQLite file|is damaged|cannot be opened"),
     (_cut, "is not a SQLite file|is damaged"),
-    (_unsaid, "does not say its revision"),
+    (_unsaid, "has no revision"),
 ]
 
 USES: dict[str, Callable[[Path], object]] = {

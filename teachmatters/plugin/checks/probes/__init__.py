@@ -1,1 +1,1 @@
-"""Instruments that the checks share."""
+"""Probes that the checks share."""

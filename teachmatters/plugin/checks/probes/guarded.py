@@ -1,4 +1,4 @@
-"""Guards around an analysis: it must not change or keep its inputs, or read undeclared parameters."""
+"""Guards that detect an analysis which changes or keeps its inputs, or reads undeclared parameters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from teachmatters.plugin.findings import CheckFailed
 
 
 class Guarded(Analysis):
-    """Hands an analysis copies, which are spoilt when ``update`` returns: what it has kept of them becomes NaN.
+    """Pass copies to an analysis and fill them with NaN when ``update`` returns, so that kept tensors show up.
 
     Args:
-        inner: the analysis, started.
+        inner: the started analysis.
     """
 
     def __init__(self, inner: Analysis) -> None:
@@ -33,7 +33,7 @@ class Guarded(Analysis):
         self.inner.update(layer, tap, dataclasses.replace(batch, values=values))
         if not torch.equal(values, batch.values):
             raise CheckFailed(
-                f"update changes the tensor that it is handed ({tap} of layer {layer}): others read it too"
+                f"update changes the tensor that it receives ({tap} of layer {layer}): others read it too"
             )
         values.fill_(torch.nan)
 
@@ -51,13 +51,13 @@ class Guarded(Analysis):
 
 
 class DeclaredParameters(dict[str, Any]):
-    """Parameters by name, of which only declared ones may be asked for."""
+    """Parameters by name; reading an undeclared one is an error."""
 
     def __missing__(self, name: str) -> Any:
         raise CheckFailed(
-            f"it reads the parameter {name!r}, which it does not declare: --param {name}=... would be refused"
+            f"it reads the parameter {name!r}, which it does not declare: --param {name}=... would be rejected"
         )
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Also with a default: what is not declared can never be set."""
+        """Return a parameter; a default does not help, because an undeclared parameter can never be set."""
         return self[name]

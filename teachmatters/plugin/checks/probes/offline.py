@@ -1,4 +1,4 @@
-"""Blocks the network while a plugin is checked, and records whether it was needed."""
+"""Block network connections while a plugin is checked, and record whether it tried any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-# Errors of Hugging Face's client for a file that is not cached while it is offline.
+# Errors of Hugging Face's client for an uncached file in offline mode.
 OFFLINE = {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}
 
 
@@ -22,7 +22,7 @@ class Attempts:
     def refuse(self, *_: Any, **__: Any) -> Any:
         """Record an attempt and raise an error, in place of a function that opens a connection."""
         self.made = True
-        raise OSError("tm plugin check asks no network")
+        raise OSError("tm plugin check uses no network")
 
     def explain(self, error: BaseException) -> bool:
         """Return whether an error is caused by the blocked network."""
@@ -40,7 +40,7 @@ def offline() -> Iterator[Attempts]:
     attempts = Attempts()
     with ExitStack() as stack:
         stack.callback(logging.disable, logging.root.manager.disable)
-        logging.disable(logging.WARNING)  # that one address after the other cannot be reached is no news
+        logging.disable(logging.WARNING)  # the client warns of each address that it cannot reach
         for place, name in ((socket, "getaddrinfo"), (socket, "create_connection"), (socket.socket, "connect")):
             stack.enter_context(mock.patch.object(place, name, attempts.refuse))
         yield attempts

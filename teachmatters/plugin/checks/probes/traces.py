@@ -1,4 +1,4 @@
-"""Detects changes that a pass leaves in a network or in PyTorch itself."""
+"""Detect changes that a forward pass leaves in a network or in PyTorch itself."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 class Traces:
-    """An image of the modules that an adapter holds, taken before and after.
+    """A snapshot of the modules that an adapter holds.
 
-    Of weights it keeps checksums: copies would make three networks of one, which a large one leaves no memory for.
+    It keeps checksums of weights, because copies of a large network would not fit into memory.
 
     Args:
-        adapter: its attributes are looked through, lists and dicts too.
+        adapter: the adapter; its attributes are searched, including lists and dicts.
     """
 
     def __init__(self, adapter: ModelAdapter) -> None:
@@ -41,7 +41,7 @@ class Traces:
         }
 
     def differences(self, after: Traces) -> Iterator[str]:
-        """What was changed between this image and a later one: verbs and objects."""
+        """Return the changes between this snapshot and a later one, as verbs with objects."""
         left = {name: after.hooks.get(name, 0) - count for name, count in self.hooks.items()}
         behind = {name: count for name, count in left.items() if count}
         if behind:
@@ -55,7 +55,7 @@ class Traces:
 
 
 def checksum(values: Tensor) -> tuple[torch.dtype, tuple[int, ...], int]:
-    """What tells whether a tensor was changed: type, shape, and a checksum of its bits.
+    """Return the type, the shape and a checksum of the bits of a tensor.
 
     >>> checksum(torch.zeros(2)) == checksum(torch.zeros(2)), checksum(torch.zeros(2)) == checksum(torch.ones(2))
     (True, False)
@@ -75,7 +75,7 @@ def _modules(adapter: ModelAdapter) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _of_torch() -> Iterator[tuple[str, Any]]:
-    """What concerns every network in the process."""
+    """Return PyTorch's settings that affect every network in the process."""
     yield "torch.nn.functional.scaled_dot_product_attention", F.scaled_dot_product_attention
     yield "torch.nn.functional.softmax", F.softmax
     yield "torch.softmax", torch.softmax

@@ -1,4 +1,4 @@
-"""Runs an analysis on a few images of a small network, repeatedly and in several ways."""
+"""Run an analysis on a few images of a small network, repeatedly and in several ways."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TrialSettings:
-    """The way of a pass, as Trial.result takes it."""
+    """The options of ``Trial.result``."""
 
     batch_size: int = 8
     parts: int = 1
@@ -52,8 +52,8 @@ class Trial:
     """An analysis that can be run repeatedly.
 
     Args:
-        task: the analysis on its data, the items few.
-        folder: for its states and features.
+        task: the analysis on its data, with few items.
+        folder: the folder for states and features.
     """
 
     def __init__(self, task: Task, folder: Path) -> None:
@@ -63,17 +63,17 @@ class Trial:
 
     @property
     def grouped(self) -> bool:
-        """Whether the order of the items is fixed."""
+        """Return whether the order of the items is fixed."""
         return self._start("with a class token", self._settings(4))[0].input_spec.group is not None
 
     def result(self, *, batch_size: int = 8, parts: int = 1, backwards: bool = False, guarded: bool = False) -> Result:
-        """Return the result of a pass.
+        """Return the result of one pass over the images.
 
         Args:
-            batch_size: images at a time.
-            parts: into so many parts the images are cut, whose states are saved, loaded and merged last to first.
-            backwards: the images arrive last to first.
-            guarded: what the analysis is handed is spoilt as soon as its layer is over.
+            batch_size: the number of images per batch.
+            parts: the number of parts of the images, whose states are saved, loaded and merged in reverse order.
+            backwards: whether the images arrive in reverse order.
+            guarded: whether tensors are filled with NaN when their layer is over.
         """
         how = TrialSettings(batch_size, parts, backwards, guarded)
         analysis, state = self._gathered("with a class token", how)
@@ -118,7 +118,7 @@ class Trial:
             entries = divided[number] if number < len(divided) else []
             self._pass(model, members, entries[::-1] if how.backwards else entries, how.batch_size)
             states.append(self._saved(members[0].analysis.state()))
-        # An instance that saw no image joins them: all that counts must be in the states.
+        # A new instance merges them, because everything must be in the states.
         analysis = self._start(model, settings)[0].analysis
         return analysis, analysis.merge(states[::-1]) if how.parts > 1 else states[0]
 
@@ -135,7 +135,7 @@ class Trial:
             raise error
 
     def _start(self, model: str, settings: PassSettings, *, guarded: bool = False) -> list[PassMember]:
-        """The analysis, and behind it what brings the features that it collects."""
+        """Start the analysis, together with the reader of the features that it collects."""
         info = self._adapter(model).info
         asked = LabelledModel(model, ModelSpec(name=model, family="trial", supervision="", summary=""))
         features = FeaturePlan(settings, MeasuredModel(asked, "0" * 64, info), print)
@@ -162,7 +162,7 @@ class Trial:
         if model not in self.adapters:
             network = create("vit_tiny_patch16_224", SMALL | MODELS[model], seed=len(model))
             draws = torch.Generator().manual_seed(len(model))
-            with torch.no_grad():  # attention that is not nearly uniform, as that of a fresh network is
+            with torch.no_grad():  # a new network's attention is nearly uniform, which would hide errors
                 for name, parameter in network.named_parameters():
                     if name.endswith("attn.qkv.weight") or name == "pos_embed":
                         parameter.normal_(std=0.4, generator=draws)

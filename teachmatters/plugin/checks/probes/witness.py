@@ -1,4 +1,4 @@
-"""Records the attention of a plain forward pass by watching PyTorch's functions."""
+"""Record the attention of a plain forward pass by watching PyTorch's functions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SOFTMAX = {F.softmax, torch.softmax, Tensor.softmax, torch.nn.functional.softmax
 
 
 class Witness(TorchFunctionMode):
-    """Notes every map (B, H, T, T) that a softmax or the fused attention makes; changes nothing.
+    """Records every map (B, H, T, T) that a softmax or fused attention computes, without changing anything.
 
     Args:
-        tokens: T.
+        tokens: the number of tokens, T.
     """
 
     def __init__(self, tokens: int) -> None:
@@ -48,7 +48,7 @@ class Witness(TorchFunctionMode):
 
 
 def _of_fused(query: Tensor, key: Tensor, value: Tensor, *rest: Any, **words: Any) -> Tensor:
-    """The map behind a call of ``scaled_dot_product_attention``."""
+    """Compute the map of a call of ``scaled_dot_product_attention``."""
     named = dict(zip(("attn_mask", "dropout_p", "is_causal"), rest, strict=False)) | words
     if named.get("enable_gqa"):
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)

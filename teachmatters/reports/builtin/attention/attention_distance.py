@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
-BESIDE = 0.25  # offset of the heads from the mean, in layers; on the mean they could not be seen
+BESIDE = 0.25  # offset of the heads from the mean, in layers, so that they do not hide the mean
 UNIFORM = "uniform attention"
 
 

@@ -50,11 +50,11 @@ class Tile:
 
     Attributes:
         model: the panel that it belongs to.
-        metric, layer, head: which map.
+        metric, layer, head: the map's metric, layer and head.
         values: (h, w), or (2h-1, 2w-1) of an aligned map.
-        prefix: attention on the tokens before the patches, None where these were dropped before.
+        prefix: attention on the tokens before the patches, None if the map has none.
         kind, evidence: the type of the head and the evidence for it; empty if it was not measured.
-        offset: patches to the right and downwards from the query to where its attention is, if that was measured.
+        offset: patches right and down from the query to the centre of its attention; None if it was not measured.
     """
 
     model: str
@@ -109,7 +109,7 @@ def tiles(rows: pd.DataFrame, options: Options) -> list[Tile]:
     """Return the maps of the selected heads, models in legend order.
 
     Raises:
-        TeachMattersError: a map lies on a grid that the store does not tell.
+        TeachMattersError: the store does not hold the grid of a map.
     """
     every = frames.records(rows)
     named = sorted(
@@ -143,7 +143,7 @@ def _on_grid(values: NDArray[np.float64], row: Mapping[str, Any]) -> tuple[NDArr
     prefix = len(values) - math.prod(grid)
     if prefix < 0 or (prefix > MOST_PREFIX and not row["grid"]):
         raise TeachMattersError(
-            f"the store does not tell on which grid of patches the {len(values)} tokens of {row['model']} lie; 'tm "
+            f"the store does not hold the grid of patches for the {len(values)} tokens of {row['model']}; 'tm "
             f"analyze --model {row['model']} --metric attn-map-spatial-pure' records it."
         )
     return values[prefix:].reshape(grid), float(values[:prefix].sum())
@@ -162,7 +162,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 
 
 def _strip(panel: Sequence[Tile], options: Options, models: int) -> list[HeadMap]:
-    """Return the maps of a model that a figure of so many models has room for."""
+    """Return the maps of a model that fit into a figure of this many models."""
     layers = sorted({tile.layer for tile in panel})
     if not options.layers and not options.heads:
         layers = spread(layers, MOST_LAYERS if models <= FEW else MOST_LAYERS // 2)

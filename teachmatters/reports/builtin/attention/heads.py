@@ -27,7 +27,7 @@ LOOKS = {
 
 OTHER = ("#000000", "x")
 DIRECTIONS = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
-NEAR = 0.05  # a margin below which a little other data may give another type
+NEAR = 0.05  # below this margin, slightly different data may change the type
 
 Rows = list[dict[str, Any]]
 
@@ -53,7 +53,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     if any(row["x"] is not None for row in every):
         notes.append("Offsets are in patches")
     if "near a threshold" in found:
-        notes.append(f"Near a threshold: attn-head-margin below {NEAR}, so that other data may give another type")
+        notes.append(f"Near a threshold: attn-head-margin below {NEAR}, where the type may change with the data")
     found.attrs.update(labels=2, notes=notes)
     return found
 

@@ -70,7 +70,7 @@ def _layer(panel: Rows, layer: int, options: Options) -> list[float]:
 
 
 def _panels(every: Rows) -> dict[str, Rows]:
-    """Return the rows of each model, and of what else tells them apart, in legend order."""
+    """Return the rows of each model, further divided where needed, in legend order."""
     named = sorted(
         zip(every, frames.column_labels(every), strict=True),
         key=lambda pair: (pair[0]["metric"], supervisions.model_order(pair[0])),

@@ -52,9 +52,7 @@ def test_a_rectangular_grid_is_read_off_another_map_of_the_model(tmp_path: Path)
 
 def test_a_grid_that_the_store_does_not_tell(tmp_path: Path) -> None:
     found = run_report(MAPS, fill(tmp_path / "r.db", "attn-map-cls", (1 + 4 * 15,)), Options())
-    with pytest.raises(
-        TeachMattersError, match="61 tokens of dino-s16 lie; 'tm analyze --model dino-s16 --metric attn"
-    ):
+    with pytest.raises(TeachMattersError, match="61 tokens of dino-s16; 'tm analyze --model dino-s16 --metric attn"):
         _ = found.table
 
 

@@ -42,7 +42,7 @@ def test_cells_are_heads_or_values_in_order_on_one_scale(tmp_path: Path, sort: b
 
 def test_a_metric_without_heads_and_an_option_of_others(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db")
-    with pytest.raises(TeachMattersError, match=r"purity-cls is nothing that report 'layers-heads' can show"):
+    with pytest.raises(TeachMattersError, match=r"report 'layers-heads' cannot show purity-cls"):
         run_report(SPEC, path, Options(metrics=("purity-cls",)))
     with pytest.raises(TeachMattersError, match=r"takes no --zoom; of the drawing options it takes --sort"):
         run_report(SPEC, path, Options(zoom=3))

@@ -248,7 +248,7 @@ def test_a_model_that_breaks_is_told_as_by_one_process() -> None:
 
 def test_a_full_disk_on_a_worker_is_told_and_the_rest_recorded() -> None:
     outcomes = reasons(troubled("ray.db", "attn-distance knn", "disk full"))
-    assert "could not be written: [Errno 28] No space left on device. Make room" in outcomes["knn"]
+    assert "could not be written: [Errno 28] No space left on device. Free some disk space" in outcomes["knn"]
     assert outcomes["attention"] == ""
     assert {row[3] for row in rows("ray.db", RUNS)} == {"attention"}
     assert reasons(troubled("ray.db", "knn", ""))["knn"] == ""
