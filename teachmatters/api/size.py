@@ -40,7 +40,7 @@ def split_size(name: str) -> tuple[str, Size | None]:
 def no_size(name: str) -> TeachMattersError:
     """Return the error for a name without a valid size after its '@'."""
     given = name.rpartition("@")[2]
-    return TeachMattersError(f"{name}: {given!r} is no size; write @384 for a square, @448x224 for rows x columns")
+    return TeachMattersError(f"{name}: {given!r} is not a size; write @384 for a square, @448x224 for rows x columns")
 
 
 def check_size(name: str, size: Size, patch: int) -> None:

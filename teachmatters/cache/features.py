@@ -201,7 +201,7 @@ def _layer(path: Path, layer: int, rows: NDArray[np.int64]) -> Vectors:
             stored = values[layer - 1 : layer, first:last][0]
             vectors = from_half(stored, centre[layer - 1 : layer][0], scale[layer - 1 : layer, first:last][0])
     except (OSError, SafetensorError) as error:
-        raise TeachMattersError(f"{path} cannot be read: {error}. The cache changed meanwhile; run again") from error
+        raise TeachMattersError(f"{path} cannot be read: {error}. The cache has changed; run again") from error
     return vectors[_as_slice(rows - first)]
 
 

@@ -44,7 +44,7 @@ def parse_size(text: str, name: str) -> int:
     size = _SIZE.fullmatch(text.strip())
     if size is None:
         raise TeachMattersError(
-            f"{name}={text!r} is no size; give bytes, or a number with kB, MB, GB or TB, such as 20GB"
+            f"{name}={text!r} is not a size; give bytes, or a number with kB, MB, GB or TB, such as 20GB"
         )
     return int(float(size[1]) * _UNITS[size[2].lower()])
 

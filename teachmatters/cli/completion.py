@@ -1,6 +1,6 @@
-"""What the shell offers for names: of models, metrics, data sets, reports, and of what a store holds.
+"""Shell completion of names: of models, metrics, data sets, reports, and the content of a store.
 
-A shell shows no errors: where names cannot be read, it is offered none.
+A shell shows no errors, so there are no completions if names cannot be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def complete_models(incomplete: str) -> list[str]:
-    """Return the models and families that begin so; after ``LABEL=``, with the label."""
+    """Return the models and families that start with this text; after ``LABEL=``, with the label."""
     from teachmatters.registry import load
 
     label, equals, name = incomplete.rpartition("=")
@@ -26,7 +26,7 @@ def complete_models(incomplete: str) -> list[str]:
 
 
 def complete_metrics(incomplete: str) -> list[str]:
-    """Return the analyses, metrics and suites that begin so."""
+    """Return the analyses, metrics and suites that start with this text."""
     from teachmatters.registry import load
 
     specs = load().analyses.values()
@@ -36,61 +36,61 @@ def complete_metrics(incomplete: str) -> list[str]:
 
 
 def complete_datasets(incomplete: str) -> list[str]:
-    """Return the data sets that begin so."""
+    """Return the data sets that start with this text."""
     from teachmatters.registry import load
 
     return _matching(incomplete, load().datasets)
 
 
 def complete_reports(incomplete: str) -> list[str]:
-    """Return the reports that begin so."""
+    """Return the reports that start with this text."""
     from teachmatters.registry import load
 
     return _matching(incomplete, [*load().reports, "page"])
 
 
 def complete_plugins(incomplete: str) -> list[str]:
-    """Return the plugins that begin so."""
+    """Return the plugins that start with this text."""
     from teachmatters.registry import load
 
     return _matching(incomplete, (plugin.name for plugin in load().plugins))
 
 
 def complete_commands(incomplete: str) -> list[str]:
-    """Return the commands that begin so."""
+    """Return the commands that start with this text."""
     from teachmatters.registry import load
 
     return _matching(incomplete, load().commands)
 
 
 def complete_config_keys(incomplete: str) -> list[str]:
-    """Return the keys of the configuration that begin so."""
+    """Return the keys of the configuration that start with this text."""
     from teachmatters.config import KEYS
 
     return _matching(incomplete, KEYS)
 
 
 def complete_studies(incomplete: str) -> list[str]:
-    """Return the packaged studies that begin so, and ``new``."""
+    """Return the packaged studies that start with this text, and ``new``."""
     from teachmatters.runner.study.files import packaged
 
     return _matching(incomplete, [*packaged(), "new"])
 
 
 def complete_labels(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the models in the store that begin so, and their families."""
+    """Return the models in the store that start with this text, and their families."""
     held = _catalog(context)
     return _matching(incomplete, [*held.models, *held.models.values()]) if held else []
 
 
 def complete_measured(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the metrics in the store that begin so, and their analyses."""
+    """Return the metrics in the store that start with this text, and their analyses."""
     held = _catalog(context)
     return _matching(incomplete, [*held.facts, *held.analyses]) if held else []
 
 
 def complete_measured_data(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the data sets in the store that begin so."""
+    """Return the data sets in the store that start with this text."""
     held = _catalog(context)
     return _matching(incomplete, held.data) if held else []
 

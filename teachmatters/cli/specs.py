@@ -20,7 +20,7 @@ SUMMARIES = {
     "catalog.plugins": "List the plugins, their contents and their problems.",
     "catalog.plugin": "Create a plugin, or check installed ones.",
     "catalog.fetch": "Download the weights of models in advance, for offline machines or runs that must not wait.",
-    "measure.demo": "Run the paper in miniature: seven models that differ in supervision alone.",
+    "measure.demo": "Run the paper in miniature: seven models that differ only in supervision.",
     "results.cache": "List or remove the features and states that forward passes cached for later commands.",
     "results.db": "Locate, inspect, migrate, compact or merge results stores.",
     "general.config": "Show your defaults, or set one in the configuration file. Environment variables win over it.",

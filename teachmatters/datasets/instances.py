@@ -170,7 +170,7 @@ def _of(entry: Mapping[str, Any], key: str, what: str) -> Any:
 def _photo(number: int, entry: Mapping[str, Any]) -> Photo:
     name, width, height = (_of(entry, key, f"image {number}") for key in ("file_name", "width", "height"))
     if not isinstance(name, str):
-        raise ValueError(f"the file_name of image {number} is no text: {name!r}")
+        raise ValueError(f"the file_name of image {number} is not a string: {name!r}")
     width, height = int(width), int(height)
     if not 0 < width * height <= MOST_PIXELS or min(width, height) <= 0:
         raise ValueError(f"image {number} has {width} x {height} pixels")

@@ -93,7 +93,7 @@ def _box(given: Sequence[float]) -> Box:
 def _name(name: object) -> str:
     """Check an image's name: it becomes part of a path and must not leave the folder."""
     if not isinstance(name, str) or not name or ".." in name.split("/") or name.startswith("/") or "\\" in name:
-        raise ValueError(f"{name!r} is no image's name")
+        raise ValueError(f"{name!r} is not the name of an image")
     return name
 
 

@@ -161,7 +161,7 @@ def _read(path: Path, known: dict[tuple[str, str, Box], _Image]) -> tuple[Pair, 
         raise TeachMattersError(f"cannot read {path} ({error.strerror}); check its permissions") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise TeachMattersError(f"{path} is no pair of SPair-71k ({why}); unpack the data set again") from None
+        raise TeachMattersError(f"{path} is not a pair of SPair-71k ({why}); unpack the data set again") from None
     pair = Pair(
         source=-1, target=-1, source_points=points[0], target_points=points[1], category=category,
         difficulty=difficulty,
@@ -180,7 +180,7 @@ def _size(given: Any) -> tuple[int, int] | None:
 def _name(given: object) -> str:
     """Check a name: it becomes part of a path and must not leave the folder."""
     if not isinstance(given, str) or not given or given.startswith(".") or set(given) & set("/\\"):
-        raise ValueError(f"{given!r} is no name")
+        raise ValueError(f"{given!r} is not a name")
     return given
 
 

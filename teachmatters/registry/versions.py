@@ -52,5 +52,5 @@ def mismatch(declared: object, distribution: str) -> str | None:
     if version == API_VERSION:
         return None
     remedy = "upgrade teachmatters" if version > API_VERSION else f"upgrade {distribution}"
-    made = "it is made" if declared is not None else "it says no version and is taken to be made"
+    made = "it is made" if declared is not None else "it declares no version, so it is assumed to be made"
     return f"{made} for plugin API {version}, and this teachmatters has {API_VERSION}, so none of it is used: {remedy}"

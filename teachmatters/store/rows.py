@@ -29,7 +29,7 @@ def check(run: Run, result: Result) -> None:
     for record in result.records:
         if record.protocol not in declared.get(record.metric, ()):
             what = f"{record.metric!r}, protocol {record.protocol!r}"
-            raise TeachMattersError(f"{run.cell.analysis} recorded {what}; it was to record {listing(declared)}")
+            raise TeachMattersError(f"{run.cell.analysis} recorded {what}; it may record {listing(declared)}")
         for name, number in (("value", record.value), ("std", record.std)):
             if number is not None and not abs(float(number)) <= LARGEST:
                 raise TeachMattersError(f"{name} of {_shown(record)} is {number}. Nothing of this run was stored")

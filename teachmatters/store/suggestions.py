@@ -1,4 +1,4 @@
-"""What a query may have meant by a name that the store does not have."""
+"""Suggest the column or view that a query may have meant by an unknown name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from teachmatters.errors import did_you_mean, listing
 from teachmatters.store import public
 
-# As SQLite and as PostgreSQL word it.
+# The messages of SQLite and of PostgreSQL.
 _COLUMN = re.compile(r'no such column: (?P<sqlite>\S+)|column "?(?P<postgres>[^"\s]+)"? does not exist')
 _VIEW = re.compile(r'no such table: (?P<sqlite>\S+)|relation "(?P<postgres>[^"]+)" does not exist')
 

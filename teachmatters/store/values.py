@@ -88,7 +88,7 @@ def _in_words(kind: str, value: object, letter: str) -> str:
     if value is not None:
         return f"{value:g}" if isinstance(value, float) else str(value)
     if kind == "text" and letter[0] in _TEXTS:
-        return {"t": f"a text of more than {LONGEST:,} letters", "j": "no JSON", "d": "no time"}[letter[0]]
+        return {"t": f"a text of more than {LONGEST:,} characters", "j": "no JSON", "d": "no time"}[letter[0]]
     return {"text": "a text", "blob": "bytes", "null": "nothing"}[kind]
 
 
@@ -101,7 +101,7 @@ def _wrong_text(connection: sqlite3.Connection, table: str, columns: dict[str, s
                 try:
                     (value or b"").decode()
                 except UnicodeDecodeError:
-                    return f"{name} holds a text that is no UTF-8"
+                    return f"{name} holds text that is not UTF-8"
     return ""
 
 

@@ -56,7 +56,7 @@ def test_sizes_as_people_write_them(monkeypatch: pytest.MonkeyPatch, given: str,
 def test_what_is_no_size_is_one_line(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", given)
     with pytest.raises(
-        TeachMattersError, match=f"TM_CACHE_LIMIT='{given}' is no size; give bytes, or a number with kB"
+        TeachMattersError, match=f"TM_CACHE_LIMIT='{given}' is not a size; give bytes, or a number with kB"
     ):
         limit_of(Path("nowhere"))
 

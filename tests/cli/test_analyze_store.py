@@ -73,7 +73,7 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     refused(
-        analyze("toy-a", "--device", name), f"device {name!r} is not there: this machine has cpu; try --device auto"
+        analyze("toy-a", "--device", name), f"device {name!r} is not available: this machine has cpu; try --device auto"
     )
     assert files() == {}
 

@@ -113,7 +113,7 @@ def test_the_configuration_is_shown_set_and_removed(config: Path, monkeypatch: p
     [
         ("config bd x", "unknown key 'bd'. Did you mean 'db'?"),
         ("config device gpu", "unknown device 'gpu'; allowed: auto, cpu, cuda, mps"),
-        ("config cache_limit much", "cache_limit='much' is no size"),
+        ("config cache_limit much", "cache_limit='much' is not a size"),
         ("config db https://x/y", "is not supported"),
         ("config --unset", "--unset takes the key to remove"),
         ("analyze -m mini-mae --metric rank --db bundled", "the bundled results are only read"),

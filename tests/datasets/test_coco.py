@@ -154,7 +154,7 @@ def test_a_missing_annotation_file_is_named(broken: Path) -> None:
         (lambda content: content.pop("images"), "it has no list of images"),
         (lambda content: content["images"][0].pop("file_name"), "image 1 has no file_name"),
         (lambda content: content["images"][0].update(width=10**9), "1000000000 x"),
-        (lambda content: content["images"][0].update(file_name=3), "file_name of image 1 is no text"),
+        (lambda content: content["images"][0].update(file_name=3), "file_name of image 1 is not a string"),
         (lambda content: content["images"][0].update(height=None), "image 1 has no height"),
         (lambda content: content["images"][0].update(id=2), "several of its images have the id 2"),
         (lambda content: content["categories"][0].update(id=3), "several of its categories have the id 3"),

@@ -74,8 +74,8 @@ def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> N
     ("changes", "words"),
     [
         ({"imlist": None}, "TypeError"),
-        ({"imlist": ["../../secret"]}, r"'\.\./\.\./secret' is no image's name"),
-        ({"qimlist": ["/etc/passwd"]}, "'/etc/passwd' is no image's name"),
+        ({"imlist": ["../../secret"]}, r"'\.\./\.\./secret' is not the name of an image"),
+        ({"qimlist": ["/etc/passwd"]}, "'/etc/passwd' is not the name of an image"),
         ({"qimlist": ["q", "r"]}, "2 queries, but gnd for 1"),
         ({"imlist": ["a", "b", "a"]}, "twice"),
         ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [3], "hard": [], "junk": []}]}, "outside of imlist, which holds 3"),

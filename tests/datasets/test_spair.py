@@ -96,8 +96,8 @@ def test_a_image_with_two_boxes_is_two_items_of_one_image(root: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"src_imname": "../../secret.jpg"}, r"'\.\./\.\./secret.jpg' is no name"),
-        ({"category": None}, "None is no name"),
+        ({"src_imname": "../../secret.jpg"}, r"'\.\./\.\./secret.jpg' is not a name"),
+        ({"category": None}, "None is not a name"),
         ({"src_kps": [[1, 2]]}, "5 kps_ids, but 1 points in src_kps"),
         ({"src_imsize": [1]}, "not enough values"),
         ({"trg_bndbox": [1, 2]}, "TypeError: Box"),
@@ -105,7 +105,7 @@ def test_a_image_with_two_boxes_is_two_items_of_one_image(root: Path, tmp_path: 
     ],
 )
 def test_what_is_no_pair_is_one_line(changes: dict[str, Any], words: str, root: Path, tmp_path: Path) -> None:
-    with pytest.raises(TeachMattersError, match=rf"no pair of SPair-71k .*{words}"):
+    with pytest.raises(TeachMattersError, match=rf"not a pair of SPair-71k .*{words}"):
         opened(changed(root, tmp_path / "a", **changes))
 
 

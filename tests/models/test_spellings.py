@@ -145,4 +145,4 @@ def test_what_nothing_is_near_to_is_said_to_be_unknown() -> None:
 
 @pytest.mark.parametrize("name", ["dino-s16@big", "dinov2@", "dino-s16@12x", "dino-s16@99999"])
 def test_what_is_no_size_is_said_to_be_none(name: str) -> None:
-    assert "is no size; write @384" in answer(name)
+    assert "is not a size; write @384" in answer(name)

@@ -49,7 +49,7 @@ def test_a_file_is_loaded_with_the_colours_of_the_id(dino_s16: Path) -> None:
 
 
 def test_windows_are_not_the_whole_image() -> None:
-    with pytest.raises(TeachMattersError, match="timm/samvit_base_patch16 is no plain vision transformer"):
+    with pytest.raises(TeachMattersError, match="timm/samvit_base_patch16 is not a plain vision transformer"):
         resolve("timm/samvit_base_patch16")
 
 
@@ -145,5 +145,5 @@ def test_another_size_resamples_the_positions(
 
 @pytest.mark.parametrize("size", ["@", "@0", "@12x", "@big", "@-3", "@99999", "@32x0"])
 def test_what_is_no_size_is_refused(size: str) -> None:
-    with pytest.raises(TeachMattersError, match="is no size; write @384"):
+    with pytest.raises(TeachMattersError, match="is not a size; write @384"):
         resolve(f"timm/vit_base_patch16_224.dino{size}")

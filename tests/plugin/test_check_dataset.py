@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
         ("dataset.py", "    def image(self", "    def caption(self, item: Item) -> str:\n        return None\n\n"
          "    def image(self"),
         "images",
-        "is no text",
+        "is not a string",
     ),
     "annotations that are none": (
         ("dataset.py", "    def image(self", "    def annotations(self, item, kind):\n        return []\n\n"

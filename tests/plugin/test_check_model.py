@@ -39,7 +39,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
         "forward returns (2, 65, 48), but its info says (2, 64, 48): 64 tokens (no class token, 0 registers, 8 x 8",
         ADAPTER,
     ),
-    "attention that is no softmax": (
+    "attention that is not a softmax": (
         ("network.py", "return scores.softmax(dim=-1)", "return scores.sigmoid()"),
         "preflight",
         "the attention rows of layer 1 do not sum to 1: it is not a softmax",

@@ -114,7 +114,7 @@ def test_what_is_next_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     [
         (
             "My ViT",
-            "is not a valid plugin name: use lower-case letters, digits and single '-' between them, beginning with a letter",
+            "is not a valid plugin name: use lower-case letters, digits and single",
         ),
         ("My ViT", "'my-vit' would do"),
         ("my_vit", "'my-vit' would do"),

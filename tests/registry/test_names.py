@@ -39,7 +39,7 @@ def test_a_size_that_does_not_fit_is_refused() -> None:
     for name, near in (("dinov2-s14@500", "490 and 504"), ("timm/vit_base_patch16_224@224x7", "16 and 32")):
         with pytest.raises(TeachMattersError, match=f"not a multiple of 1[46], .* the nearest are {near}"):
             load.model(name)
-    with pytest.raises(TeachMattersError, match="'0' is no size; write @384"):
+    with pytest.raises(TeachMattersError, match="'0' is not a size; write @384"):
         load.model("dino-s16@0")
     spec = replace(load.model("dino-s16"), resizable=False)
     load.models["rigid"] = spec

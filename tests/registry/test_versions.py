@@ -80,6 +80,6 @@ def test_where_the_version_is_not_to_blame_it_is_not_blamed(tmp_path: Path, text
 def test_saying_nothing_means_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "API_VERSION", 3)
     assert versions.mismatch(None, "tm-old") == (
-        "it says no version and is taken to be made for plugin API 2, and this teachmatters has 3, so none of it is "
-        "used: upgrade tm-old"
+        "it declares no version, so it is assumed to be made for plugin API 2, and this teachmatters has 3, so none of "
+        "it is used: upgrade tm-old"
     )

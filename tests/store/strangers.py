@@ -97,12 +97,12 @@ SHAPES: dict[str, tuple[Callable[[Path], None], str]] = {
 FACTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a label that is no UTF-8": (
         run_sql("UPDATE run_facts SET model = CAST(x'ff61' AS TEXT)"),
-        DAMAGED + "run_facts.model holds a text that is no UTF-8",
+        DAMAGED + "run_facts.model holds text that is not UTF-8",
     ),
     "a label of bytes": (run_sql("UPDATE run_facts SET model = x'61'"), DAMAGED + "run_facts.model holds bytes"),
     "a label of a megabyte": (
         run_sql("UPDATE run_facts SET model = hex(zeroblob(1000000))"),
-        DAMAGED + "run_facts.model holds a text of more than 10,000 letters",
+        DAMAGED + "run_facts.model holds a text of more than 10,000 characters",
     ),
     "a time that is none": (
         run_sql("UPDATE run_facts SET finished_at = 'yesterday'"),
@@ -144,7 +144,7 @@ NUMBERS: dict[str, tuple[Callable[[Path], None], str]] = {
 REST: dict[str, tuple[Callable[[Path], None], str]] = {
     "a category that is no UTF-8": (
         run_sql("UPDATE records SET category = CAST(x'c3' AS TEXT)"),
-        DAMAGED + "records.category holds a text that is no UTF-8",
+        DAMAGED + "records.category holds text that is not UTF-8",
     ),
     "a newest that is none": (run_sql("UPDATE recorded SET is_newest = 2"), DAMAGED + "recorded.is_newest holds 2"),
 }

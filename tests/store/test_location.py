@@ -87,7 +87,7 @@ def test_a_server_is_shown_without_its_password(given: str, shown: str, name: st
     ],
 )
 def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
-    with pytest.raises(TeachMattersError, match=r"no whole address.*//user:password@host/database") as caught:
+    with pytest.raises(TeachMattersError, match=r"not a complete address.*//user:password@host/database") as caught:
         writing_path(given)
     assert "sec" not in str(caught.value)
     assert "ret@" not in str(caught.value)
@@ -102,7 +102,7 @@ def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
     ],
 )
 def test_a_mistyped_address_is_no_file(given: str) -> None:
-    with pytest.raises(TeachMattersError, match=r"is no address of .*. Give --db postgresql:") as caught:
+    with pytest.raises(TeachMattersError, match=r"is not an address of .*. Give --db postgresql:") as caught:
         writing_path(given)
     assert "secret" not in str(caught.value)
 
@@ -125,7 +125,7 @@ def test_an_address_between_spaces_and_in_capitals_is_one() -> None:
     ],
 )
 def test_what_an_address_lacks_is_said(given: str, words: str) -> None:
-    with pytest.raises(TeachMattersError, match=f"no whole address of a PostgreSQL database: {words}") as caught:
+    with pytest.raises(TeachMattersError, match=f"not a complete address of a PostgreSQL database: {words}") as caught:
         writing_path(given)
     assert "secret" not in str(caught.value)
 

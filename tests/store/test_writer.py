@@ -54,7 +54,7 @@ NAN: list[tuple[Result, str]] = [
     (numbers("attn-distance", 1, std=math.nan), "std of attn-distance, layer 1 is nan"),
     (
         numbers("attn-distance", 1, protocol="paper"),
-        "'attn-distance', protocol 'paper'; it was to record attn-distance",
+        "'attn-distance', protocol 'paper'; it may record attn-distance",
     ),
     (numbers("knn-top1", 1), "recorded 'knn-top1'"),
     (Result(records=numbers("attn-distance", 1).records * 2), "the same number twice"),

@@ -21,14 +21,14 @@ class Family:
     """One kind of vision transformer in transformers.
 
     Attributes:
-        name: for groups in reports.
+        name: the group in reports.
         tower: transformers' class of the network.
         options: arguments of that class that leave out modules after the last block.
         settings: replacements for values of the config.
         norms: the two norms of a block.
         attention: its attention.
         branches: the modules whose outputs are added to the skip; a module called twice is named twice.
-        mean_std: of images, without an image processor's config.
+        mean_std: mean and std of images if there is no image processor's config.
         trained: the supervision by the class in the config; classes that do not determine it are absent.
         asks: True if interpolation of positions must be requested for images of another size.
         shuffles: True if it shuffles its patches unless their order is given.
@@ -190,9 +190,9 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
     kind = config.get("model_type")
     if isinstance(kind, str) and kind in FAMILIES:
         return FAMILIES[kind]
-    what = f"is a {kind!r}" if kind else "does not say its model_type in config.json"
+    what = f"is a {kind!r}" if kind else "has no model_type in config.json"
     raise TeachMattersError(
-        f"{name} {what}; of transformers' models these can be read: {', '.join(FAMILIES)}. 'tm models' lists others, "
+        f"{name} {what}; supported models of transformers are {', '.join(FAMILIES)}. 'tm models' lists others, "
         "and timm/<id> may have it"
     )
 

@@ -36,8 +36,8 @@ def read_images(folder: Path, family: Family, asked: tuple[int, int] | None = No
     """Read the image processor's config in a folder; without one, return the family's usual mean and std.
 
     Args:
-        folder: of the model.
-        family: of the network.
+        folder: the model's folder.
+        family: the network's family.
         asked: rows and columns of pixels, if the model's name requests them.
 
     Raises:

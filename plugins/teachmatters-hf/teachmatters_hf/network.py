@@ -46,14 +46,14 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
         family: of the network.
         config: the content of config.json.
         state: the weights, in any naming that transformers knows for this class.
-        told: for messages: the model's name and the path of the weights.
+        told: the model's name and the path of the weights, for messages.
 
     Raises:
         TeachMattersError: the config is invalid, or the weights are not exactly those of the network.
     """
     name, origin = told
     if "quantization_config" in config:
-        raise TeachMattersError(f"{name} is quantised, and its weights are no plain numbers; choose its original")
+        raise TeachMattersError(f"{name} is quantised, so its weights are not plain numbers; choose the original")
     settings = {key: value for key, value in tower_config(config).items() if key not in NOT_OURS} | {**family.settings}
     options = dict(family.options)
     if family.pools_norm:  # keep the last norm where the weights have it

@@ -33,7 +33,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Return the model's name."""
         return PREFIX + self.given
 
 

@@ -86,7 +86,7 @@ def describe(network: Any, images: Images, name: str, *, fixed: bool = False) ->
     # transformers interpolates all positions as a square, so those of a rectangle keep their size
     size = images.size if images.size is not None and native[0] == native[1] and not fixed else native
     if images.asked and size != images.size:
-        raise TeachMattersError(f"{name}: this network takes one size only; leave what follows the '@' out")
+        raise TeachMattersError(f"{name}: this network takes one size only; leave out the '@' and the size")
     if images.asked:
         check_size(name, size, patch)
     registers = getattr(embeddings, "register_tokens", None)

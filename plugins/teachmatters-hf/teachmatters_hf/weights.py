@@ -58,7 +58,7 @@ def find(files: Sequence[Path]) -> Weights:
     match, remark = choose(path, name, [_match(place) for place in towers])
     # transformers uses different names for the same parameters in memory and on disk.
     told = identity(from_transformers(match.state))
-    return Weights(_with_what_is_beside(match.place), told, (remark,) if remark else ())
+    return Weights(_without_prefix(match.place), told, (remark,) if remark else ())
 
 
 def _other_layout(path: Path, place: Place) -> TeachMattersError:
@@ -77,7 +77,7 @@ def _match(place: Place, layout: Layout = "transformers") -> Match:
     return Match(place, layout, tensors, tensors, [], [], [])
 
 
-def _with_what_is_beside(place: Place) -> dict[str, Tensor]:
+def _without_prefix(place: Place) -> dict[str, Tensor]:
     """Remove the prefix of a training script, but not that of transformers."""
     words = place.prefix.split(".")[:-1]
     while words and words[-1] in OWN:

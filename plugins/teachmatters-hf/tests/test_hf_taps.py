@@ -212,7 +212,7 @@ def test_images_of_the_image_processors_size_get_interpolated_positions(name: st
 
 @pytest.mark.parametrize("name", ONE_SIZE)
 def test_another_size_than_the_only_one_is_refused(name: str, saved: dict[str, Path]) -> None:
-    with pytest.raises(TeachMattersError, match="takes one size only; leave what follows the '@' out"):
+    with pytest.raises(TeachMattersError, match="takes one size only; leave out the '@' and the size"):
         named(f"hf/{saved[name]}@64").build()
 
 

@@ -1,4 +1,4 @@
-"""``tm fetch``: weights, beforehand."""
+"""``tm fetch``: download weights in advance."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def emit_list(
         style: the format.
         columns: of the table.
         wide: False to cut the rows of a terminal to its width.
-        narrow: of the table that is cut; by default ``columns``.
+        narrow: the columns of the table that is cut; by default ``columns``.
     """
     if style == "json":
         keys = list(rows[0]) if rows else list(columns)

@@ -16,7 +16,7 @@ from teachmatters.errors import TeachMattersError
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = """Run the paper in miniature: seven models that differ in supervision alone.
+HELP = """Run the paper in miniature: seven models that differ only in supervision.
 
 Measures how they attend, what they represent and what their features are useful for, on bundled images and offline. It
 writes a figure, a page with all results (report.html) and an explorer of attention (explorer.html). Numbers that are

@@ -23,14 +23,14 @@ ScaleChoice: TypeAlias = Literal["own", "shared", "uniform"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureChoices:
-    """Which figures to draw, and how.
+    """The figures to draw, and their options.
 
     Attributes:
         view: what they show.
         grid: for attention: the grids.
         at: for similarity: the patch of the first image.
         foreground: for pca: whether to leave out the background.
-        scale: where colours end; None: ``uniform`` for attention, else ``shared``.
+        scale: the upper end of the colours; None for ``uniform`` for attention, else ``shared``.
     """
 
     view: ViewChoice = "attention"

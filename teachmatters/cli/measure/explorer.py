@@ -27,9 +27,9 @@ def explorer_page(
 
     Args:
         request: images, models, layers and heads.
-        progress: is kept informed.
+        progress: receives the progress.
         only_foreground: whether the principal components are those of the foreground.
-        title: of the document.
+        title: the title of the document.
 
     Raises:
         TeachMattersError: the request is invalid, or nothing can be shown.

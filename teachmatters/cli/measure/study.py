@@ -62,13 +62,13 @@ NewModelOption = Annotated[
         "--model",
         "-m",
         metavar="[LABEL=]NAME",
-        help="Of a new study; repeat for more.",
+        help="A model of the new study; repeat for more.",
         autocompletion=completion.complete_models,
     ),
 ]
 NewWeightsOption = Annotated[
     list[str] | None,
-    typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="Of a new study: a checkpoint of a model."),
+    typer.Option("--weights", "-w", metavar="[LABEL=]FILE", help="A checkpoint for a model of the new study."),
 ]
 NewDataOption = Annotated[
     str | None,
@@ -76,15 +76,13 @@ NewDataOption = Annotated[
         "--data",
         "-d",
         metavar="NAME",
-        help="Of a new study: the data set. Default: scenes.",
+        help="The data set of the new study. Default: scenes.",
         autocompletion=completion.complete_datasets,
     ),
 ]
-NewRootOption = Annotated[
-    Path | None, typer.Option("--data-root", metavar="DIR", help="Of a new study: the folder of the data set.")
-]
+NewRootOption = Annotated[Path | None, typer.Option("--data-root", metavar="DIR", help="The folder of that data set.")]
 NewOutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Of a new study: the file. Default: study.yaml.")
+    Path | None, typer.Option("--out", metavar="FILE", help="The file for the new study. Default: study.yaml.")
 ]
 DbOption = Annotated[
     str | None,
@@ -147,7 +145,7 @@ def _new(out: Path, models: list[str], weights: list[str], data: str, data_root:
     from teachmatters.runner.study.files import new_study
 
     new_study(out, load(), models or ["mini-*"], weights, data, data_root)
-    output.say(f"Wrote {out}; 'tm study {out} --plan' estimates what it takes")
+    output.say(f"Wrote {out}; 'tm study {out} --plan' estimates its cost")
 
 
 def _plan(opened: Study, path: StoreLocation, style: options.ListFormat) -> None:

@@ -57,12 +57,12 @@ def report(
         Literal["supervision", "step", "head"] | None,
         typer.Option(
             "--by",
-            help="supervision: a panel each, on one scale. step: steps on the x-axis (models RUN@STEP). head: a "
+            help="supervision: one panel each, on one scale. step: steps on the x-axis (models RUN@STEP). head: a "
             "point per head.",
         ),
     ] = None,
     pool: Annotated[
-        bool, typer.Option("--pool", help="With --by supervision: a line each, the mean of its models.")
+        bool, typer.Option("--pool", help="With --by supervision: one line each, the mean of its models.")
     ] = False,
     sort: Annotated[bool, typer.Option("--sort", help="Sort the heads of each layer by value.")] = False,
     scale: Annotated[

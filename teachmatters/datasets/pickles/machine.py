@@ -188,7 +188,7 @@ def _stack_global(machine: Machine) -> None:
 def _reduce(machine: Machine) -> None:
     name, arguments = _last(machine, 2)
     if not isinstance(name, Name) or not isinstance(arguments, tuple):
-        refuse("a call of what is no function")
+        refuse("a call of something that is not a function")
     machine.stack.append(name.call(machine.budget, *arguments))
 
 

@@ -22,7 +22,7 @@ def vit_config(given: str) -> Any:
     module = timm.model_entrypoint(given).__module__.rpartition(".")[2]
     if module == "vision_transformer_sam":
         raise TeachMattersError(
-            f"timm/{given} is no plain vision transformer: most of its blocks attend within windows only"
+            f"timm/{given} is not a plain vision transformer: most of its blocks attend within windows only"
         )
     if not (module in MODULES or "vit" in module or "vision_transformer" in module):
         raise TeachMattersError(

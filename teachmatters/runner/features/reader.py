@@ -66,4 +66,6 @@ class CollectedFeatures(Features):
             absent[self.index(role)] = False
             lost = [items[i].key for i in np.flatnonzero(absent).tolist() if items[i].key not in skipped]
             if lost:
-                raise TeachMattersError(f"features of {len(lost)} images left the cache meanwhile; run again")
+                raise TeachMattersError(
+                    f"features of {len(lost)} images were removed from the cache meanwhile; run again"
+                )

@@ -33,7 +33,7 @@ def find_device(name: str) -> torch.device:
         raise TeachMattersError(f"unknown device {name!r}; allowed: auto, cpu, cuda, mps")
     if name not in available:
         raise TeachMattersError(
-            f"device {name!r} is not there: this machine has {', '.join(available)}; try --device auto"
+            f"device {name!r} is not available: this machine has {', '.join(available)}; try --device auto"
         )
     return torch.device(name)
 

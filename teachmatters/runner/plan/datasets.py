@@ -78,7 +78,7 @@ def _has(root: Path, needed: str) -> bool:
 
 
 def _expected(spec: DatasetSpec) -> str:
-    return f"expected layout: {spec.layout}" if spec.layout else f"'tm datasets {spec.name}' tells the layout"
+    return f"expected layout: {spec.layout}" if spec.layout else f"'tm datasets {spec.name}' shows the layout"
 
 
 def items_of(opened: OpenDataset, kind: Kind, roles: Sequence[Role], limit: int | None) -> dict[Role, Sequence[Item]]:

@@ -133,7 +133,7 @@ def _read(registry: Registry, text: str) -> list[_ModelOption]:
         raise TeachMattersError(f"--model {text!r}: the label is empty; write LABEL=NAME or NAME")
     specs = registry.match_models(name)
     if label and len(specs) > 1:
-        raise TeachMattersError(f"--model {text!r}: one label cannot name {len(specs)} models; leave the label out")
+        raise TeachMattersError(f"--model {text!r}: one label cannot name {len(specs)} models; leave out the label")
     return [_ModelOption(label.strip(), spec) for spec in specs]
 
 
@@ -163,7 +163,7 @@ def _owner(
             raise TeachMattersError(f"{option} {text}: no model is labelled {label!r}; labels: {_labels(models)}")
     if len(models) != 1:
         raise TeachMattersError(
-            f"{option} {text} with {len(models)} models: say LABEL={what}; labels: {_labels(models)}"
+            f"{option} {text} with {len(models)} models: write LABEL={what}; labels: {_labels(models)}"
         )
     return models[0], text
 

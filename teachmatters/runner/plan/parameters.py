@@ -147,7 +147,7 @@ def _check(parameter: Parameter, text: str, value: Value) -> None:
     high = parameter.maximum if parameter.maximum is not None else float("inf")
     for number in value if isinstance(value, tuple) else (value,):
         if not isinstance(number, str) and not low <= number <= high:
-            range_ = f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:g}"
+            range_ = f"be at least {low:g}" if high == float("inf") else f"be between {low:g} and {high:g}"
             raise TeachMattersError(f"--param {parameter.name}={text}: it must {range_} ({parameter.summary})")
 
 

@@ -44,5 +44,5 @@ class PendingTask:
             input_spec.transform.check(model)
             if not model.last_norm and any(readout.norm == "final" for readout in input_spec.readouts):
                 raise TeachMattersError(
-                    f"norm=final: this network ({model.arch}) has no last norm that could be read; leave norm=final out"
+                    f"norm=final: this network ({model.arch}) has no last norm; leave out norm=final"
                 )

@@ -39,7 +39,7 @@ def analyze(
     _check_numbers(request)
     check_engine(request.engine)
     dtype = find_dtype(request.dtype)
-    backend_of(request.db).check_writable()  # before hours of work, not after
+    backend_of(request.db).check_writable()  # fail now rather than after hours of work
     registry = load()
     models = labelled_models(registry, request.models, request.weights, request.supervision, request.label_seed)
     for remark in uncommon_supervisions(models):

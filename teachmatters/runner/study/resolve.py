@@ -143,7 +143,7 @@ def _fitting(registry: Registry, entry: StudyEntry, remarks: list[str]) -> list[
         fitting, own_remarks = paired(registry, metrics, data)
     if not data:
         used = {data.name: None for _, data in fitting}
-        own_remarks.append(f"no data are named: {listing(used)} is used")
+        own_remarks.append(f"no data set is named: using {listing(used)}")
     remarks += [str(entry.place.error(remark)) for remark in own_remarks]
     return fitting
 

@@ -51,7 +51,7 @@ def run_study(
     Raises:
         TeachMattersError: the store is not writable, or the device or engine is absent; nothing was measured.
     """
-    backend_of(db).check_writable()  # before hours of work, not after
+    backend_of(db).check_writable()  # fail now rather than after hours of work
     engine = engine or EngineRequest()
     check_engine(engine)
     here = replace(study, device=driver_device(engine, study.device))

@@ -26,7 +26,7 @@ class Fields:
         self, place: SourceLine, allowed: Sequence[str], what: str, above: Mapping[str, SourceLine] | None = None
     ) -> None:
         self.place, self.allowed, self.what = place, allowed, what
-        may = f"it may say {listing(allowed, most=20)}"
+        may = f"allowed keys: {listing(allowed, most=20)}"
         if not isinstance(place.value, dict):
             raise place.error(f"{what} is a mapping (key: value), not {shown(place)}; {may}")
         for key, value in place.value.items():
@@ -38,7 +38,7 @@ class Fields:
     def need(self, key: str) -> SourceLine:
         """Return the value of a required key."""
         if key not in self.values:
-            raise self.place.error(f"{self.what} needs {key!r}; it may say {listing(self.allowed, most=20)}")
+            raise self.place.error(f"{self.what} needs {key!r}; allowed keys: {listing(self.allowed, most=20)}")
         return self.values[key]
 
     def items(self, key: str) -> list[SourceLine]:

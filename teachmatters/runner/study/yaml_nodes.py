@@ -58,7 +58,7 @@ def read_yaml(path: Path) -> SourceLine:
     except OSError as error:
         raise TeachMattersError(f"cannot read {str(path)!r}: {error.strerror or error}; name a YAML file") from error
     except UnicodeDecodeError as error:
-        raise TeachMattersError(f"{path} is no text in UTF-8: {error.reason}; name a YAML file") from error
+        raise TeachMattersError(f"{path} is not UTF-8 text: {error.reason}; name a YAML file") from error
     except yaml.YAMLError as error:
         raise _problem(path, error) from error
     except RecursionError as error:
@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> SourceLine:
 def _problem(path: Path, error: yaml.YAMLError) -> TeachMattersError:
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}" if mark else ""
-    return TeachMattersError(f"{path}{where}: this is no YAML: {getattr(error, 'problem', None) or error}")
+    return TeachMattersError(f"{path}{where}: this is not YAML: {getattr(error, 'problem', None) or error}")
 
 
 class _Reader:
@@ -88,7 +88,7 @@ class _Reader:
         if self.count > MOST or depth > DEEPEST:
             raise found.error(f"more than {MOST:,} values, or nested deeper than {DEEPEST}: aliases (*) multiply both")
         if node.tag not in PLAIN:
-            raise found.error(f"{node.tag!r} is no plain value; leave the tag (!) out")
+            raise found.error(f"{node.tag!r} is not a plain value; leave out the tag (!)")
         if isinstance(node, yaml.MappingNode):
             return SourceLine(dict(self._pairs(node, depth)), found.line, self.path)
         if isinstance(node, yaml.SequenceNode):

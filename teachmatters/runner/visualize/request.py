@@ -1,4 +1,4 @@
-"""What is to be visualised, and what could not be."""
+"""The request to visualise images, and failed images."""
 
 from __future__ import annotations
 

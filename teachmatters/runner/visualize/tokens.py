@@ -1,4 +1,4 @@
-"""The patch tokens, and on request the whole attention, of single images, for pictures of several images together."""
+"""The patch tokens, and on request the whole attention, of single images, for figures of several images together."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def visualize_tokens(
 
     Args:
         request: its positions are not read.
-        progress: is kept informed.
+        progress: receives the progress.
         attention: whether to keep the attention too.
 
     Raises:

@@ -42,13 +42,13 @@ def whole(text: str) -> str | None:
         rest = text[scheme.end() :]
         if (problem := _problem(rest)) is not None:
             raise TeachMattersError(
-                f"'postgresql://...' is no whole address of a PostgreSQL database{problem}. Give --db {SHAPE}, and "
-                "write what is special in a password as %40 for @, %3A for :, %2F for /, %23 for #, %3F for ?, "
-                "%25 for %"
+                f"'postgresql://...' is not a complete address of a PostgreSQL database{problem}. Give --db {SHAPE}, "
+                "with special characters of a password written as %40 for @, %3A for :, %2F for /, %23 for #, %3F "
+                "for ?, %25 for %"
             )
         return f"postgresql://{rest}"
     if not _URL.match(text) and (beginning := _mistyped_beginning(text)):
-        raise TeachMattersError(f"'{beginning}...' is no address of a PostgreSQL database. Give --db {SHAPE}")
+        raise TeachMattersError(f"'{beginning}...' is not an address of a PostgreSQL database. Give --db {SHAPE}")
     return None
 
 

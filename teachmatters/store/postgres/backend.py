@@ -87,7 +87,7 @@ class PostgresBackend:
     def compact(self) -> tuple[int, int]:
         """Raise an error, because a server compacts its databases itself."""
         raise TeachMattersError(
-            f"{self.server} is no file, and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge "
+            f"{self.server} is not a file and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge "
             f"{self.server} --into FILE.db' makes a file of it"
         )
 

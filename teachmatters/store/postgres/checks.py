@@ -97,8 +97,8 @@ def check_writable(server: Server) -> None:
         )
     if encoding != "UTF8":
         raise TeachMattersError(
-            f"{server} is encoded in {encoding}, which lacks letters that names may have. Name a database in UTF8 "
-            "('createdb --encoding=UTF8 --template=template0')"
+            f"{server} is encoded in {encoding}, which lacks characters that names may contain. Name a database in "
+            "UTF8 ('createdb --encoding=UTF8 --template=template0')"
         )
 
 

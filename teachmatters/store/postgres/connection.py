@@ -41,11 +41,11 @@ _NO_DATABASE = "there is no such database on the server. Make it with 'createdb'
 # Errors before a connection exists have no code, only text.
 _REASONS = [
     (r"no password supplied", f"the server asks for a password. {_PASSWORD}"),
-    (r"password authentication failed", f"the server does not take this user with this password. {_PASSWORD}"),
+    (r"password authentication failed", f"the server rejects this user or password. {_PASSWORD}"),
     (r"database .* does not exist", _NO_DATABASE),
     (r"translate host name|resolve host|[Nn]ame or service not known", "there is no host of that name. Check --db"),
     (r"[Cc]onnection refused|timeout expired|[Tt]imed out|No route to host|unreachable|No such file", _ABSENT),
-    (r"too many clients|connection slots", "the server takes no more connections. Try again later"),
+    (r"too many clients|connection slots", "the server accepts no more connections. Try again later"),
     (r"starting up|shutting down|recovery mode", _STARTING),
 ]
 STATES = {
@@ -53,7 +53,7 @@ STATES = {
     "57P": _LOST,
     "55P03": "is locked by another program. Wait for it to finish, or name another store with --db",
     "3D000": _NO_DATABASE,
-    "53100": "could not be written: the server's disk is full. Nothing of this run was stored; make room, run again",
+    "53100": "could not be written: the server's disk is full. Nothing of this run was stored; free space and retry",
     "53": "the server is short of memory or connections. Nothing of this run was stored; try again later",
     "25P": _LOST,
     "57014": "the server stopped it: its statement_timeout is too short, or somebody cancelled it. Nothing was stored",

@@ -26,7 +26,7 @@ _REASONS = {
     ),
     sqlite3.SQLITE_BUSY: "is locked by another program. Wait for it to finish, or name another file with --db",
     sqlite3.SQLITE_LOCKED: "is locked by another program. Wait for it to finish, or name another file with --db",
-    sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; make room, run again",
+    sqlite3.SQLITE_FULL: "could not be written: the disk is full. Nothing of this run was stored; free space and retry",
     sqlite3.SQLITE_IOERR: "could not be written or read: the disk is full or failing. Nothing of this run was stored",
     sqlite3.SQLITE_READONLY: "cannot be written by you. Change its permissions, or name another file with --db",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check the permissions of the file and its folder",

@@ -107,5 +107,5 @@ def _explained(path: Path, error: Exception, denied: list[str]) -> TeachMattersE
     if "too big" in text:
         return SqlError(f"{text}: a value, or a row that is sorted, may have {guard.LENGTH // 1_000_000} MB")
     if "Could not decode" in text:
-        return SqlError(f"a text that is no UTF-8 cannot be decoded. CAST(... AS BLOB) reads its bytes ({text})")
+        return SqlError(f"text that is not UTF-8 cannot be decoded. CAST(... AS BLOB) reads its bytes ({text})")
     return plain_error(path, error) or SqlError(f"{text}. {suggestion(text)}")

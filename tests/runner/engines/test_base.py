@@ -53,7 +53,7 @@ def test_an_error_that_is_kept_does_not_keep_passes(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000, total=10**9))
     outcomes = Runs(tmp_path / "store.db")("mini-mae", "attn-distance knn", data=["scenes"], limit=8)
     assert sorted(statuses(outcomes)) == ["done", "failed"]
-    assert "make room" in next(outcome.reason for outcome in outcomes if outcome.error)
+    assert "free some" in next(outcome.reason for outcome in outcomes if outcome.error)
     assert happened == ["begun", "called off", "left"]
 
 

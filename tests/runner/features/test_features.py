@@ -218,7 +218,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_pass(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "plenty")
-    with pytest.raises(TeachMattersError, match="TM_CACHE_LIMIT='plenty' is no size"):
+    with pytest.raises(TeachMattersError, match="TM_CACHE_LIMIT='plenty' is not a size"):
         run("toy-a", "knn")
     assert not forwards
 

@@ -58,7 +58,7 @@ def test_a_supervision_goes_to_a_label_or_to_the_only_model() -> None:
 @pytest.mark.parametrize(
     ("models", "words", "message"),
     [
-        ("a=dino-s16 b=dino-s16", ["labels"], "with 2 models: say LABEL=TEXT; labels: a, b"),
+        ("a=dino-s16 b=dino-s16", ["labels"], "with 2 models: write LABEL=TEXT; labels: a, b"),
         ("a=dino-s16", ["b=labels"], "no model is labelled 'b'; labels: a"),
         ("a=dino-s16", ["labels", "contrast"], "'a' already has 'labels'"),
         ("a=dino-s16", ["a="], "a line of 1 to 100 characters is needed, best one of labels, image-text contrast"),

@@ -31,10 +31,10 @@ def opened(file: Path, text: str) -> Study:
     ("text", "message"),
     [
         ("", "study.yaml is empty"),
-        ("- a\n", "line 1: a study is a mapping (key: value), not a list; it may say models, measure, db, device"),
+        ("- a\n", "line 1: a study is a mapping (key: value), not a list; allowed keys: models, measure, db, device"),
         ("models: toy-a\n", "line 1: a study needs 'measure'"),
-        ("models: [toy-a\nmeasure: x\n", "line 2: this is no YAML: expected ',' or ']'"),
-        ("models: a\n\tmeasure: x\n", "line 2: this is no YAML: found character '\\t'"),
+        ("models: [toy-a\nmeasure: x\n", "line 2: this is not YAML: expected ',' or ']'"),
+        ("models: a\n\tmeasure: x\n", "line 2: this is not YAML: found character '\\t'"),
         ("model: toy-a\nmeasure: knn\n", "line 1: unknown key 'model' of a study. Did you mean 'models'?"),
         (HEAD + "measure: knn\nmodels: toy-b\n", "line 3: 'models' is there twice, first in line 1; keep one"),
         (HEAD + "measure:\n", "line 2: 'measure' is empty; name at least one"),
@@ -43,7 +43,7 @@ def opened(file: Path, text: str) -> Study:
         ("models: [toy-a, [toy-b]]\nmeasure: knn\n", "line 1: 'models' must be a text, not a list"),
         ("models:\n- toy-a\n- toy-bb\nmeasure: knn\n", "line 3: unknown model 'toy-bb'. Did you mean 'toy-b'?"),
         ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a different"),
-        ("models:\n- {label: x}\nmeasure: knn\n", "line 2: a model needs 'name'; it may say name, label, weights"),
+        ("models:\n- {label: x}\nmeasure: knn\n", "line 2: a model needs 'name'; allowed keys: name, label, weights"),
         ("models:\n- {name: 'toy-*', label: x}\nmeasure: knn\n", "line 2: 'x=toy-*': one label cannot name"),
         ("models:\n- {name: 'toy-*', weights: w.pth}\nmeasure: knn\n", "line 2: one file of weights cannot be that of"),
         (HEAD + "measure:\n- metrics: kn\n", "line 3: unknown metric 'kn'. Did you mean 'knn'?"),
@@ -70,7 +70,7 @@ def opened(file: Path, text: str) -> Study:
         (HEAD + "measure: 2024-13-45\n", "line 2: '2024-13-45' cannot be read: month must be in 1..12"),
         (HEAD + "measure: !!python/name:os.getcwd knn\n", "line 2: 'tag:yaml.org,2002:python/name:os"),
         (HEAD + "measure: knn\n? [a]\n: b\n", "line 3: a list or a mapping cannot be a key"),
-        (HEAD + "measure: knn\n---\nmore: 1\n", "line 3: this is no YAML: but found another document"),
+        (HEAD + "measure: knn\n---\nmore: 1\n", "line 3: this is not YAML: but found another document"),
         ("[" * 600, "nested too deeply"),
     ],
     ids=lambda value: value[-24:] if isinstance(value, str) else value,
@@ -88,7 +88,7 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         with pytest.raises(TeachMattersError, match=f"cannot read .*{words}.*; name a YAML file"):
             open_study(registry.load(), path)
     (tmp_path / "odd.yaml").write_bytes(b"\xff\xfe\xfd")
-    with pytest.raises(TeachMattersError, match="no text in UTF-8"):
+    with pytest.raises(TeachMattersError, match="not UTF-8 text"):
         open_study(registry.load(), tmp_path / "odd.yaml")
 
 
@@ -201,5 +201,5 @@ def test_pairs_are_those_within_an_entry(file: Path) -> None:
 
 def test_what_is_chosen_for_the_user_is_said(file: Path) -> None:
     study = opened(file, HEAD + "measure:\n- knn\n- {metrics: how, data: [toys, photos]}\n")
-    assert study.remarks[0] == "study.yaml, line 3: no data are named: scenes is used"
+    assert study.remarks[0] == "study.yaml, line 3: no data set is named: using scenes"
     assert "study.yaml, line 4: attention-iou cannot use 'photos': left out" in study.remarks

@@ -33,7 +33,7 @@ def port(cluster: Cluster) -> str:
 
 
 WRONG: list[tuple[Callable[[Cluster], str], str]] = [
-    (lambda c: f"locked:wrong@{port(c)}/lab", "the server does not take this user with this password. Give it as"),
+    (lambda c: f"locked:wrong@{port(c)}/lab", "the server rejects this user or password. Give it as"),
     (lambda c: f"locked@{port(c)}/lab", "the server asks for a password. Give it as"),
     (lambda c: f"owner:secret@{port(c)}/nosuch", "there is no such database on the server. Make it with 'createdb'"),
     (lambda c: f"nobody:secret@{port(c)}/lab", 'rejects the login (role "nobody" does not exist)'),
@@ -90,7 +90,7 @@ def test_every_command_says_it_alike(
     result = tm(*command)
     assert (result.exit_code, result.stdout) == (1, "")
     assert len(result.stderr.splitlines()) == 1
-    assert "does not take this user with this password" in result.stderr
+    assert "rejects this user or password" in result.stderr
     assert "secret" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 

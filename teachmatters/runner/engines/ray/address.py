@@ -37,7 +37,7 @@ def found(address: str) -> str:
     except (OSError, OverflowError) as error:
         raise TeachMattersError(f"--address {address}: no Ray answers at {where} ({_why(error)}); {START}") from error
     if not answers:
-        raise TeachMattersError(f"--address {address}: what answers at {where} is no Ray; {START}")
+        raise TeachMattersError(f"--address {address}: the server at {where} is not Ray; {START}")
     return where
 
 
@@ -85,8 +85,8 @@ def admitted(address: str, where: str) -> Iterator[None]:
                 return
     advice = "this machine has none or another; copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN"
     if mode not in (None, "token"):
-        advice = f"{MODE}={mode} shows none; leave that unset"
-    raise TeachMattersError(f"--address {address}: the Ray at {where} asks for a token, and {advice}")
+        advice = f"{MODE}={mode} sends none; unset it"
+    raise TeachMattersError(f"--address {address}: the Ray at {where} requires a token, and {advice}")
 
 
 def _lets_in(address: str, where: str) -> bool:
@@ -99,7 +99,7 @@ def _lets_in(address: str, where: str) -> bool:
         return False
     except RayError as error:
         raise TeachMattersError(
-            f"--address {address}: what answers at {where} is not the head of a Ray; its port is 6379 unless "
+            f"--address {address}: the server at {where} is not the head of a Ray cluster; its port is 6379 unless "
             "'ray start --head' was given another"
         ) from error
     return True
@@ -123,7 +123,7 @@ def _raylet() -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Discard what Ray's C++ code writes to stderr; the error that follows says it in one line."""
+    """Discard what Ray's C++ code writes to stderr; a one-line error follows."""
     sys.stderr.flush()
     stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

@@ -33,7 +33,7 @@ def ray_engine(request: EngineRequest, device: str, cache: Path) -> Iterator[Ray
         worker_device, needs = _needs(nodes, device)
         able = [node for node in nodes if needs.fit(node)]
         if not able:
-            raise TeachMattersError("the cluster has no CPU for a task; 'ray status' says what it has")
+            raise TeachMattersError("the cluster has no CPU for a task; see 'ray status'")
         check_nodes(able, cache)
         tasks = TaskPool(needs, request.shards or sum(map(needs.fit, able)))
         try:
@@ -49,7 +49,7 @@ def _needs(nodes: Sequence[Node], device: str) -> tuple[str, ShardResources]:
     gpus = [node for node in nodes if node.gpus >= 1]
     if device == "cuda" and not gpus:
         names = listing(node.name for node in nodes)
-        raise TeachMattersError(f"device 'cuda' is not there: no GPU in the cluster ({names}); try --device auto")
+        raise TeachMattersError(f"device 'cuda' is not available: no GPU in the cluster ({names}); try --device auto")
     if device == "cpu" or not gpus:
         return "cpu", ShardResources(1, 0)
     return "cuda", ShardResources(min(MOST_CPUS, *(int(node.cpus // node.gpus) for node in gpus)), 1)

@@ -71,7 +71,7 @@ def judge(node: str, answer: Mapping[str, Any], wanted: Mapping[str, str], cache
         lines = " ".join(f"{name}=={version}" for name, version in absent.items())
         raise TeachMattersError(f"worker {node} lacks {listing(absent)}: install there {lines}")
     for name, version in wanted.items():
-        # A local version such as '+cpu' only says how the package was built.
+        # A local version such as '+cpu' only describes how the package was built.
         if there[name].partition("+")[0] != version.partition("+")[0]:
             exact = f"install there {name}=={version}"
             raise TeachMattersError(f"worker {node} has {name} {there[name]}, and here it is {version}: {exact}")

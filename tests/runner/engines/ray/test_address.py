@@ -53,7 +53,7 @@ def test_a_dead_address() -> None:
 
 
 def test_an_address_of_something_else(web_server: str) -> None:
-    with pytest.raises(TeachMattersError, match=f"what answers at {web_server} is no Ray"):
+    with pytest.raises(TeachMattersError, match=f"the server at {web_server} is not Ray"):
         found(web_server)
 
 
@@ -101,7 +101,9 @@ def test_another_server_of_ray_is_not_its_head(monkeypatch: pytest.MonkeyPatch) 
         raise RpcError("RPC error: ")  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(Guarded, "GcsClient", refused)
-    with pytest.raises(TeachMattersError, match=r"at 10.0.0.5:6379 is not the head of a Ray; its port is 6379 unless"):
+    with pytest.raises(
+        TeachMattersError, match=r"at 10.0.0.5:6379 is not the head of a Ray cluster; its port is 6379 unless"
+    ):
         enter(monkeypatch, "", "")
 
 
@@ -136,7 +138,7 @@ def test_it_is_not_shown_where_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> N
         ("", None, "this machine has none or another; copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN"),
         ("", "token", "this machine has none or another; copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN"),
         ("other", None, "this machine has none or another; copy ~/.ray/auth_token from there, or set RAY_AUTH_TOKEN"),
-        ("secret", "disabled", "RAY_AUTH_MODE=disabled shows none; leave that unset"),
+        ("secret", "disabled", "RAY_AUTH_MODE=disabled sends none; unset it"),
     ],
 )
 def test_without_the_token_it_is_one_line(
@@ -144,5 +146,5 @@ def test_without_the_token_it_is_one_line(
 ) -> None:
     with pytest.raises(TeachMattersError) as caught:
         enter(monkeypatch, token, "secret", mode)
-    assert str(caught.value) == f"--address auto: the Ray at 10.0.0.5:6379 asks for a token, and {advice}"
+    assert str(caught.value) == f"--address auto: the Ray at 10.0.0.5:6379 requires a token, and {advice}"
     assert capfd.readouterr().err == ""

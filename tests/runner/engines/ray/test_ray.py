@@ -292,6 +292,6 @@ def test_an_address_where_a_ray_is_joined_already() -> None:
 
 
 def test_a_device_that_no_worker_has() -> None:
-    with pytest.raises(TeachMattersError, match="device 'cuda' is not there: no GPU in the cluster"):
+    with pytest.raises(TeachMattersError, match="device 'cuda' is not available: no GPU in the cluster"):
         measured("x.db", "knn", 2, device="cuda")
     assert not list(Path().iterdir()), "nothing is left behind"
