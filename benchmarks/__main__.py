@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, each in a process of its own."""
+"""Run every benchmark, each in its own process."""
 
 import subprocess
 import sys

@@ -1,13 +1,13 @@
-"""What the attention analysis costs relative to the plain forward pass. ``python -m benchmarks.attention``.
+"""Measure the cost of the attention analysis relative to the plain forward pass. ``python -m benchmarks.attention``.
 
-A few photographs, repeated, go through the model's plain fused forward pass and through the analysis, in turn, several
-rounds in one process; a ratio is the median of the rounds' own ratios, with the smallest and the largest. On a CPU, the
-time is CPU time, which other processes disturb less than wall time. The plain pass has its images decoded and prepared
-beforehand. The analysis first gets the same: attention that is only read, then attn-distance alone, then all metrics
-and maps; at last it decodes and prepares the images itself, as ``tm analyze`` does.
+A few photographs, repeated, run through the model's plain fused forward pass and through the analysis, in interleaved
+rounds in one process. A ratio is the median of the rounds' ratios, printed with the smallest and the largest. On a CPU,
+the time is CPU time, which other processes disturb less than wall time. The plain pass gets decoded and transformed
+images. So does the analysis at first: attention that is only read, then attn-distance alone, then all metrics and maps.
+At last it decodes and transforms the images itself, as ``tm analyze`` does.
 
-Then the peak memory of the whole analysis beyond the model, for several depths, and for 1,370 tokens in relation to the
-attention of one layer.
+Then measure the peak memory of the whole analysis in addition to the model, for several depths, and for 1,370 tokens
+relative to the attention of one layer.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ MEMORY = (
     ("vit_base_patch8_224", 12, 224, 4),
     *(("vit_small_patch14_dinov2", 12, 518, batch) for batch in (1, 4)),
 )
-# glibc then returns freed tensors to the system, so that the peak is what lives and not how the heap is cut up.
+# glibc then returns freed tensors to the system, so that the peak shows live memory instead of fragmentation.
 RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
 
 class Repeated(Dataset):
-    """The first images of a data set over and over, kept as they are or already cropped for a model."""
+    """The first images of a data set, repeated, either original or already cropped for a model."""
 
     kinds = frozenset[Kind]({"images"})
 
@@ -84,7 +84,7 @@ def _cropped(dataset: Dataset, item: Item, adapter: ModelAdapter) -> Image.Image
 
 
 class Contest:
-    """One model and the ways of passing over the same images."""
+    """One model, and the passes to compare over the same images."""
 
     def __init__(
         self,
@@ -113,13 +113,13 @@ class Contest:
         return [part.to(self.device) for part in torch.split(whole, self.size)]
 
     def plain(self) -> None:
-        """The forward pass alone."""
+        """Run the plain forward pass."""
         with torch.inference_mode():
             for batch in self.batches:
                 self.adapter.forward(batch)
 
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
-        """The pass that ``tm analyze`` makes; all metrics by default."""
+        """Run the pass of ``tm analyze``; all metrics by default."""
         settings = PassSettings(device=self.device, dtype=self.dtype, batch_size=None, seed=0)
         started, _ = start_member(
             PendingTask(self.task, frozenset(metrics) or self.task.metrics), self.adapter.info, settings
@@ -136,7 +136,7 @@ class Contest:
             self.adapter.stream(batch, frozenset({"attention"}), lambda *_: None)
 
     def seconds(self, work: Callable[[], None]) -> float:
-        """CPU time of one call; on a GPU the wall time, with the device's queue."""
+        """Return the CPU time of one call; on a GPU, the wall time until the device is done."""
         clock = time.process_time if self.device.type == "cpu" else time.perf_counter
         start = clock()
         work()
@@ -179,7 +179,7 @@ def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device,
 def memory(name: str, depth: int, pixels: int, size: int) -> None:
     """Print what the analysis needs beyond the weights, in this process."""
     contest = Contest(untrained(name, pixels, depth), torch.device("cpu"), 2 * size, size)
-    contest.analysed(contest.ready)  # libraries' own buffers are there once and for all
+    contest.analysed(contest.ready)  # allocate the buffers of libraries first
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
@@ -192,7 +192,7 @@ def memory(name: str, depth: int, pixels: int, size: int) -> None:
 
 
 def _status(name: str) -> int:
-    """A line of this process's memory, in KiB."""
+    """Return a line of this process's memory status, in KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(name)).split()[1])
 

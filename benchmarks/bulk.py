@@ -1,4 +1,4 @@
-"""Runs straight into the tables, in one transaction, as no user does: a large store in a minute instead of many."""
+"""Insert runs directly into the tables in one transaction, to fill a large store in a minute."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Tables:
         self._shared: dict[tuple[Any, ...], int] = {}
 
     def shared(self, table: str, values: dict[str, Any]) -> int:
-        """The key of a row, inserted if need be."""
+        """Return the key of a row; insert it if needed."""
         content = (table, *values.values())
         if content not in self._shared:
             self._shared[content] = self.insert(table, [values])
         return self._shared[content]
 
     def insert(self, table: str, rows: list[dict[str, Any]]) -> int:
-        """Insert rows, and give the key of the last one."""
+        """Insert rows and return the key of the last one."""
         for row in rows[:1]:
             sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
             self._connection.executemany(sql, [tuple(each.values()) for each in rows])
@@ -45,7 +45,7 @@ class Tables:
         return int(key)
 
     def add(self, run: Run, result: Result) -> None:
-        """A run that replaces no other."""
+        """Add a run that replaces no other."""
         model = self.shared("models", model_values(run.model))
         other = self.shared("models", model_values(run.other)) if run.other else None
         key = self.insert("run_facts", [run_values(run, model, other)])
@@ -57,7 +57,7 @@ class Tables:
 
 
 def fill(path: Path, runs: Iterable[tuple[Run, Result]], rows: int) -> int:
-    """Put runs into a new store until it has that many numbers. Returns how many it has."""
+    """Put runs into a new store until it has this many numbers, and return their exact number."""
     Store.open(path).close()
     done = 0
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:

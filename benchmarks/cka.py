@@ -1,9 +1,9 @@
-"""What CKA costs. ``python -m benchmarks.cka [--model random-b16] [--images 64]``.
+"""Measure the cost of CKA. ``python -m benchmarks.cka [--model random-b16] [--images 64]``.
 
-1. The pass of ``cka-norm`` over two models, both norm outputs of every block, and their comparison, against two plain
-   forward passes over the same images, in turn, several rounds in one process; the ratio is that of the medians.
-2. The analysis part alone, from features that are there: Gram matrices once a layer and one matrix product for all
-   pairs, against the loop that compares every layer of one model with every layer of the other.
+1. The pass of ``cka-norm`` over two models (both norm outputs of every block) and their comparison, relative to two
+   plain forward passes over the same images, in interleaved rounds in one process; the ratio is that of the medians.
+2. The computation after the pass: Gram matrices once per layer and one matrix product for all pairs, relative to a loop
+   that compares every layer of one model with every layer of the other.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BATCH = 64
 
 
 class Both:
-    """Two models of one shape, their weights drawn from two seeds, and the same images for both."""
+    """Two models of one shape with weights from two seeds, and the same images for both."""
 
     def __init__(self, name: str, device: torch.device, images: int) -> None:
         spec = registry.load().model(name)
@@ -49,12 +49,12 @@ class Both:
         self.device = device
 
     def plain(self) -> None:
-        """Two forward passes."""
+        """Run two plain forward passes."""
         for contest in self.contests:
             contest.plain()
 
     def compared(self) -> None:
-        """Two passes of the analysis, and every pair of layers."""
+        """Run two passes of the analysis, and compare every pair of layers."""
         states = []
         settings = PassSettings(device=self.device, dtype=torch.float32, batch_size=None, seed=0)
         for contest in self.contests:
@@ -70,7 +70,7 @@ class Both:
 
 
 def naive(first: list[Tensor], second: list[Tensor]) -> Tensor:
-    """Every pair by itself: both Gram matrices, three times HSIC by its formula."""
+    """Compute each pair separately: both Gram matrices, and HSIC three times by its formula."""
     return torch.stack([torch.stack([_one(x, y) for y in second]) for x in first])
 
 
@@ -87,12 +87,12 @@ def _hsic(k: Tensor, other: Tensor) -> Tensor:
 
 
 def fast(first: list[Tensor], second: list[Tensor]) -> Tensor:
-    """As the analysis does it."""
+    """Compute all pairs as the analysis does."""
     return cka(*(triangle(centred(torch.stack([gram(x) for x in each])))[None] for each in (first, second)))
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Wall time of one call, the device's queue included."""
+    """Return the wall time of one call, until the device is done."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -117,7 +117,7 @@ def passes(name: str, rounds: int, device: torch.device, images: int) -> None:
 
 
 def parts(layers: int, width: int, device: torch.device) -> None:
-    """Print how much faster all pairs of layers are than one by one, on features drawn at random."""
+    """Print how much faster all pairs together are than one by one, on random features."""
     first, second = ([torch.randn(BATCH, 197, width, device=device) for _ in range(layers)] for _ in range(2))
     found: dict[str, Tensor] = {}
 
@@ -132,7 +132,7 @@ def parts(layers: int, width: int, device: torch.device) -> None:
 
 
 def main() -> None:
-    """Both comparisons."""
+    """Print both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-b16")
     parser.add_argument("--images", type=int, default=BATCH)

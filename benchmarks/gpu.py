@@ -1,8 +1,8 @@
-"""What the attention analysis costs on a GPU. ``make bench-gpu``, or ``python -m benchmarks.gpu``; under five minutes.
+"""Measure the cost of the attention analysis on a GPU, in under five minutes. ``python -m benchmarks.gpu``.
 
-For each model and dtype: images a second of the plain fused forward pass and of the analysis, with their ratio (medians
-of interleaved rounds; images are decoded and prepared beforehand), the peak memory, and how far the metrics of two
-images are from those of the CPU in float32.
+``make bench-gpu`` runs it, too. For each model and dtype: images per second of the plain fused forward pass and of the
+analysis, with their ratio (medians of interleaved rounds; images are decoded and transformed beforehand), the peak
+memory, and the difference of the metrics of two images from those of the CPU in float32.
 """
 
 from __future__ import annotations

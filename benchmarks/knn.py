@@ -1,12 +1,12 @@
-"""What k-NN costs. ``python -m benchmarks.knn [--model random-s16] [--images 64] [--cpu-time]``.
+"""Measure the cost of k-NN. ``python -m benchmarks.knn [--model random-s16] [--images 64] [--cpu-time]``.
 
-1. The similarity search, normalising and the k = 200 nearest included, with the gallery in blocks, against one matrix
+1. The similarity search (normalising, and the k = 200 nearest, with the gallery in blocks) relative to one matrix
    product of the same size.
-2. k-NN of all layers, from prepared images to numbers (pass, features written to the cache and read back, search,
-   votes), against the plain forward pass over the same images; and once more with the features in the cache.
+2. k-NN of all layers, from transformed images to numbers (pass, features written to the cache and read back, search,
+   votes), relative to the plain forward pass over the same images; and again with the features in the cache.
 
-In turn, several rounds in one process; ratios are of medians. ``--cpu-time`` counts the processor's time instead of the
-wall's: for a machine that others use too, with one thread.
+Rounds are interleaved in one process; ratios are of medians. ``--cpu-time`` measures CPU time with one thread instead
+of wall time, for a machine that is shared with others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BLOCK, WIDTH, K, CLASSES = 32768, 768, 200, 10
 
 
 def search(device: torch.device, queries: int, gallery: int) -> Mapping[str, Callable[[], None]]:
-    """The product alone, and the search."""
+    """Compare the search with the matrix product."""
     generator = torch.Generator().manual_seed(0)
     asking, asked = (torch.randn(n, WIDTH, generator=generator).to(device) for n in (queries, gallery))
     units = normalize(asking, dim=1), normalize(asked, dim=1)
@@ -57,7 +57,7 @@ def search(device: torch.device, queries: int, gallery: int) -> Mapping[str, Cal
 
 
 def layers(name: str, device: torch.device, images: int, folder: Path) -> Mapping[str, Callable[[], None]]:
-    """The plain pass, k-NN with an empty cache, k-NN with a full one."""
+    """Compare k-NN with an empty and with a full cache to the plain pass."""
     spec = registry.load().model(name)
     source = registry.load_object(spec.factory)(ModelRequest(spec=spec))
     contest = Contest(source.build(), device, images)
@@ -109,7 +109,7 @@ def compare(
 ) -> None:
     """Print times and ratios to the first way, with the largest allowed ratio."""
     taken: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(rounds + 1):  # the first round is for warming up
+    for turn in range(rounds + 1):  # the first round warms up
         for way, work in ways.items():
             start = clock()
             work()

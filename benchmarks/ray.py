@@ -1,8 +1,7 @@
-"""What Ray gives and takes. ``python -m benchmarks.ray [--model random-s16] [--images 192]``.
+"""Measure the speed-up and the overhead of Ray. ``python -m benchmarks.ray [--model random-s16] [--images 192]``.
 
-1. One pass by two workers of one thread each against the same by one, as a ratio; workers are warm. It needs two cores
-   that nobody else uses.
-2. One small cell as a command of its own, with a Ray of its own and without: what starting and stopping it takes.
+1. One pass on two single-threaded workers relative to the same pass on one; workers are warm. It needs two idle cores.
+2. One small cell as a command that starts and stops Ray, and as a command without Ray.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SMALL = ("--model", "mini-mae", "--metric", "attn-distance", "--limit", "16")
 
 
 def seconds(workers: int, model: str, images: int, rounds: int) -> float:
-    """The median of some passes by so many workers, each in a part for each worker."""
+    """Return the median time of a pass on this many workers, with one shard per worker."""
     import ray
 
     ray.init(
@@ -47,7 +46,7 @@ def seconds(workers: int, model: str, images: int, rounds: int) -> float:
 
 
 def command(*engine: str) -> float:
-    """Wall time of one small cell."""
+    """Return the wall time of one small cell."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         line = [sys.executable, "-m", "teachmatters", "analyze", *SMALL, "--db", f"{folder}/results.db", *engine]
@@ -56,7 +55,7 @@ def command(*engine: str) -> float:
 
 
 def main() -> None:
-    """Both."""
+    """Print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="random-s16")
     parser.add_argument("--images", type=int, default=192)
@@ -66,7 +65,7 @@ def main() -> None:
     print(f"{options.model}, {options.images} images of scenes: one worker {one:.1f} s, two {two:.1f} s")
     print(f"  {one / two:.2f} times as fast (at least {LEAST})")
     alone, ray = (statistics.median(command(*engine) for _ in range(3)) for engine in ((), ("--engine", "ray")))
-    print(f"tm analyze {' '.join(SMALL)}: {alone:.1f} s, with a Ray of its own {ray:.1f} s, {ray - alone:.1f} s more")
+    print(f"tm analyze {' '.join(SMALL)}: {alone:.1f} s, with Ray started for it {ray:.1f} s, {ray - alone:.1f} s more")
 
 
 if __name__ == "__main__":

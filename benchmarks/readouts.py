@@ -1,8 +1,8 @@
-"""What solvers of linear, dense and similarity cost. ``python -m benchmarks.readouts [--images 1500] [--cpu-time]``.
+"""Measure the solvers of linear, dense and similarity. ``python -m benchmarks.readouts [--images 1500] [--cpu-time]``.
 
-Each solver next to scikit-learn's (SciPy's for similarity) on equal data, and the bank search of dense next to one
-matrix product of the same size. Features are drawn: unit vectors with a large common part and a spectrum that falls
-off, as those of deep layers. In turn, several rounds in one process; ratios are of medians, below 1 is faster.
+Each solver is compared with scikit-learn's (SciPy's for similarity) on the same data, and the bank search of dense with
+one matrix product of the same size. Features are random unit vectors with a large common part and a decaying spectrum,
+like those of deep layers. Rounds are interleaved in one process; ratios are of medians, and below 1 is faster.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CS, PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0), (1e-6, 1e-4, 1e-2, 1.0)
 
 
 def drawn(images: int, width: int, classes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Unit vectors (n, D) and their labels."""
+    """Draw unit vectors (n, D) and their labels."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, classes, images)
     spectrum = np.geomspace(1, 0.02, width)
@@ -43,7 +43,7 @@ def drawn(images: int, width: int, classes: int) -> tuple[NDArray[np.float64], N
 
 
 def logistic(x: NDArray[np.float64], labels: NDArray[np.int64], classes: int, device: torch.device) -> Ways:
-    """Six values of C."""
+    """Return solvers of logistic regression for six values of C."""
     ours, truth = torch.from_numpy(x).to(device), torch.from_numpy(labels).to(device)
 
     def theirs() -> None:
@@ -54,7 +54,7 @@ def logistic(x: NDArray[np.float64], labels: NDArray[np.int64], classes: int, de
 
 
 def ridges(x: NDArray[np.float64], labels: NDArray[np.int64], classes: int, device: torch.device) -> Ways:
-    """Four penalties."""
+    """Return solvers of ridge regression for four penalties."""
     ours, truth = torch.from_numpy(x).to(device), torch.from_numpy(labels).to(device)
     targets = np.eye(classes)[labels]
 
@@ -72,7 +72,7 @@ def ridges(x: NDArray[np.float64], labels: NDArray[np.int64], classes: int, devi
 
 
 def bank(width: int, patches: int, device: torch.device) -> Ways:
-    """The 30 nearest of a bank, and the mean of their labels."""
+    """Return the search of the 30 nearest in a bank with the mean of their labels, and a matrix product."""
     generator = torch.Generator().manual_seed(0)
     held, asking = (torch.randn(n, width, generator=generator).to(device) for n in (patches, 1568))
     labels = torch.rand(patches, 21, generator=generator).to(device)
@@ -84,7 +84,7 @@ def bank(width: int, patches: int, device: torch.device) -> Ways:
 
 
 def similarities(x: NDArray[np.float64], y: NDArray[np.float64], device: torch.device) -> Mapping[str, Ways]:
-    """Both measures of one pair of layers."""
+    """Return both measures of one pair of layers."""
     first, second = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     upper = np.triu_indices(len(x), 1)
 

@@ -1,8 +1,8 @@
-"""What the paper's study costs, by arithmetic. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
+"""Compute the cost of the paper's study. ``python -m benchmarks.scale [--rate TFLOPS] [--measure]``.
 
-Prints the tables of docs/scale.md: for each model of the packaged study ``paper`` what an image costs, how long all of
-them take at a stated rate of a GPU, and what their features take on disk; then the whole study on one GPU and on many.
-``--measure`` also measures how many photographs a core of this machine reads and prepares in a second.
+Prints the tables of docs/scale.md: for each model of the packaged study ``paper`` the cost of an image, the time for
+all images at a given speed of a GPU, and the size of the features on disk; then the whole study on one and more GPUs.
+``--measure`` also measures how many photographs one core of this machine reads and transforms per second.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ QUERIES, GALLERY = 50_000, 1_281_167
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A vision transformer as far as its cost goes.
+    """The shape of a vision transformer, as far as it determines the cost.
 
     Attributes:
         depth, width: blocks, and channels of a token.
@@ -60,7 +60,7 @@ class Network:
     pixels: int = 224
 
     def operations(self) -> int:
-        """Floating-point operations of a forward pass: two for each multiplication and addition of its products.
+        """Return the floating-point operations of the matrix products of a forward pass, two per multiply-add.
 
         >>> round(Network(12, 768, 16).operations() / 1e9, 1)
         35.1
@@ -73,12 +73,12 @@ class Network:
         return embedding + self.depth * (weights + attention)
 
     def feature_bytes(self) -> int:
-        """That the class tokens of an image take in the cache."""
+        """Return the bytes of an image's class tokens in the cache."""
         return 2 * self.depth * self.width
 
 
 def networks() -> dict[str, Network]:
-    """The models of the study."""
+    """Return the models of the study."""
     found = {}
     for model in open_study(load(), STUDY).models:
         recipe = RECIPES[model.spec.name]
@@ -88,7 +88,7 @@ def networks() -> dict[str, Network]:
 
 
 def by_model(rate: float) -> Iterator[tuple[str, float, float, float, float]]:
-    """Of each model: GFLOP an image, images a second, hours of all images, GB of ImageNet's class tokens."""
+    """Return for each model: GFLOP per image, images per second, hours in total, GB of ImageNet's class tokens."""
     for name, network in networks().items():
         operations = network.operations()
         seconds = sum(INPUTS.values()) * operations / (rate * 1e12)
@@ -97,7 +97,7 @@ def by_model(rate: float) -> Iterator[tuple[str, float, float, float, float]]:
 
 
 def whole(rate: float) -> Iterator[tuple[int, float, float]]:
-    """For each number of GPUs: hours, and the cores that must read images meanwhile."""
+    """Return for each number of GPUs the hours, and the cores needed to read images."""
     hours = sum(row[3] for row in by_model(rate))
     images = len(networks()) * sum(INPUTS.values())
     for gpus in GPUS:
@@ -105,12 +105,12 @@ def whole(rate: float) -> Iterator[tuple[int, float, float]]:
 
 
 def neighbours() -> float:
-    """Floating-point operations of k-NN on ImageNet, all layers of all models."""
+    """Return the floating-point operations of k-NN on ImageNet, for all layers of all models."""
     return sum(2.0 * QUERIES * GALLERY * n.width * n.depth for n in networks().values())
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Markdown.
+    """Return a Markdown table.
 
     >>> print(table(["a", "b"], [("x", 1.5)]))
     | a | b |
@@ -122,7 +122,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def tables(rate: float = RATE) -> tuple[str, str]:
-    """The two tables of docs/scale.md."""
+    """Return the two tables of docs/scale.md."""
     models = list(by_model(rate))
     rows = [(f"`{n}`", f"{g:.1f}", f"{p:,.0f}", f"{h:.2f}", f"{f:.0f}") for n, g, p, h, f in models]
     hours, features = sum(row[3] for row in models), sum(row[4] for row in models)
@@ -136,7 +136,7 @@ def tables(rate: float = RATE) -> tuple[str, str]:
 
 
 def reading_rate(seconds: float = 5.0) -> float:
-    """Photographs of ImageNet's usual size that one core reads and prepares in a second."""
+    """Return how many photographs of ImageNet's typical size one core reads and transforms per second."""
     noise = np.random.default_rng(0).normal(size=(12, 16, 3)).clip(-2, 2)
     smooth = Image.fromarray(np.uint8(128 + 60 * noise)).resize((500, 375), Image.Resampling.BICUBIC)
     file = io.BytesIO()
@@ -164,7 +164,7 @@ def reading_rate(seconds: float = 5.0) -> float:
 
 
 def main() -> None:
-    """Print it."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=RATE, help="TFLOP/s of one GPU")
     parser.add_argument("--measure", action="store_true", help="measure how fast images are read here")

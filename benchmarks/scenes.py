@@ -1,8 +1,8 @@
-"""How fast the scenes are drawn, and how far raw pixels go on them. ``python -m benchmarks.scenes``.
+"""Measure the speed of generating scenes, and the accuracy of raw pixels on them. ``python -m benchmarks.scenes``.
 
-The world is only of use where colours at places do not tell its categories: 3,000 images of train at 64 pixels,
+The data set is only useful if colours at positions do not determine the categories: 3,000 images of train at 64 pixels,
 600 of val, chance 8.3 percent, for ridge and logistic regression on RGB (the best of several strengths, chosen on val,
-which flatters them) and for cosine nearest neighbours.
+which is optimistic) and for cosine nearest neighbours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 def milliseconds(size: int, images: int = 48, rounds: int = 3) -> float:
-    """Of processor time for one image, the best of several rounds."""
+    """Return the CPU time for one image in milliseconds, the best of several rounds."""
     taken = []
     for _ in range(rounds):
         start = time.process_time()
@@ -37,14 +37,14 @@ def milliseconds(size: int, images: int = 48, rounds: int = 3) -> float:
 
 
 def pixels(scenes: Scenes, items: Sequence[Item] | None) -> tuple[Floats, NDArray[np.intp]]:
-    """RGB from 0 to 1, one row an image, and the labels."""
+    """Return RGB from 0 to 1, one row per image, and the labels."""
     assert items is not None
     rows = np.stack([np.asarray(scenes.image(item), dtype=np.float32).ravel() for item in items])
     return rows / np.float32(255), np.array([item.label for item in items])
 
 
 def main() -> None:
-    """Print all of it."""
+    """Print all numbers."""
     for size in (64, 224):
         print(f"{size} pixels: {milliseconds(size):.1f} ms an image")
     scenes = Scenes(train=TRAIN, val=VAL)

@@ -1,8 +1,7 @@
-"""How fast is a store of five million numbers? ``python -m benchmarks.store [--rows N] [--keep FILE]``.
+"""Measure a store of five million numbers. ``python -m benchmarks.store [--rows N] [--keep FILE]``.
 
-Prints the size, the time to fill it (straight into the tables, as no user does, and one run as users do), and the time
-of typical queries through the views, with the plan of each that is slower than it should be, of merging it into another
-store, and of reports.
+Prints the size and the time to fill the store (directly into the tables, and one run as users record it), the time of
+typical queries through the views (with the plan of each slow one), of merging it into another store, and of reports.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ QUERIES = {
 
 
 def model(number: int) -> ModelRow:
-    """One of many models."""
+    """Return one of many models."""
     return ModelRow(
         label=f"model-{number:03d}",
         name=f"model-{number:03d}",
@@ -73,7 +72,7 @@ def model(number: int) -> ModelRow:
 
 
 def run_of(number: int, dataset: str, analysis: str, names: tuple[str, ...], other: int | None = None) -> Run:
-    """A run as ``tm analyze`` would hand it over."""
+    """Return a run as ``tm analyze`` would record it."""
     first, second = model(number), None if other is None else model(other)
     cell = Cell(
         model=first.label,
@@ -112,7 +111,7 @@ def run_of(number: int, dataset: str, analysis: str, names: tuple[str, ...], oth
 
 
 def unit_scores(number: int) -> list[StoredMap]:
-    """Of every layer, such that their mean is its number."""
+    """Return unit scores for every layer whose mean is the layer's number."""
     scores = np.random.default_rng(number).normal(0, 20, (LAYERS, len(UNITS)))
     scores += 3.3 * np.arange(1, LAYERS + 1)[:, None] - scores.mean(axis=1, keepdims=True)
     return [
@@ -122,7 +121,7 @@ def unit_scores(number: int) -> list[StoredMap]:
 
 
 def runs() -> Iterator[tuple[Run, Result]]:
-    """Runs without end: per model and data set attention and k-NN, and CKA with the five models before."""
+    """Yield runs endlessly: for each model and data set attention, k-NN, and CKA with the five previous models."""
     number = 0
     layers = range(1, LAYERS + 1)
     while True:
@@ -141,10 +140,10 @@ def runs() -> Iterator[tuple[Run, Result]]:
 
 
 def fill(path: Path, rows: int) -> None:
-    """Fill a store: most of it straight into the tables, its last runs one by one, as users do."""
+    """Fill a store: most of it directly into the tables, the last runs one by one as users do."""
     started, endless = time.perf_counter(), runs()
     done = bulk.fill(path, endless, rows)
-    print(f"{done:,} rows straight into the tables: {time.perf_counter() - started:.0f} s")
+    print(f"{done:,} rows directly into the tables: {time.perf_counter() - started:.0f} s")
     times = []
     with Store.open(path) as store:
         for run, result in islice(endless, 50):
@@ -155,7 +154,7 @@ def fill(path: Path, rows: int) -> None:
 
 
 def measure(path: Path) -> None:
-    """Every query three times, the slowest counts."""
+    """Run every query three times and print the slowest time."""
     print(f"{'seconds':>8} {'rows':>9}  query (read time {ENOUGH:g} s at most)")
     for name, sql in QUERIES.items():
         times = []
@@ -171,7 +170,7 @@ def measure(path: Path) -> None:
 
 
 def measure_reports(path: Path) -> None:
-    """Reports, each with its limit in seconds: rows and table, as ``tm report`` makes them, and the whole page."""
+    """Measure reports (rows and table) and the page, each with its limit in seconds."""
     known = registry.load().reports
 
     def table(name: str, **options: tuple[str, ...]) -> int:
@@ -189,7 +188,7 @@ def measure_reports(path: Path) -> None:
 
 
 def measure_merge(path: Path, folder: Path) -> None:
-    """The store into a new one, and once more."""
+    """Merge the store into a new one, and again."""
     ((rows,),) = query(path, "SELECT count(*) FROM records").rows
     for what in ("new runs", "equal runs"):
         begun = time.perf_counter()
@@ -199,7 +198,7 @@ def measure_merge(path: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Fill, measure, print."""
+    """Fill, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--keep", type=Path, help="a store to make, or to measure when it exists")

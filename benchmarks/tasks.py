@@ -1,12 +1,12 @@
-"""What retrieval, keypoints and video cost beside a plain forward pass. ``python -m benchmarks.tasks [--cpu-time]``.
+"""Measure the cost of retrieval, keypoints and video. ``python -m benchmarks.tasks [--cpu-time]``.
 
-All layers, from prepared inputs to numbers, against one plain forward pass over the same inputs. Images are in memory
-at the size that the model reads (dense video: in windows, which the plain pass reads too); annotations are drawn, as
-many as the real data sets have: 7 pairs of 8 points an image, 2 objects a video of 480 x 854 pixels. For dense video
-propagation alone has a limit; what the scores add is told beside it. k-NN is in benchmarks/knn.py.
+All layers, from transformed inputs to numbers, relative to one plain forward pass over the same inputs. Images are in
+memory at the model's size (for dense video in windows, which the plain pass reads too). Annotations are random, as many
+as in the real data sets: 7 pairs of 8 points per image, 2 objects per video of 480 x 854 pixels. For dense video, the
+limit holds for propagation without the scores, whose time is printed, too. k-NN is in benchmarks/knn.py.
 
-In turn, several rounds in one process; ratios are of medians. ``--cpu-time`` counts the processor's time instead of the
-wall's: for a machine that others use too, with one thread.
+Rounds are interleaved in one process; ratios are of medians. ``--cpu-time`` measures CPU time with one thread instead
+of wall time, for a machine that is shared with others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PAIRS, POINTS, OBJECTS, FRAME = 7, 8, 2, (480, 854)
 
 
 class Drawn(Dataset):
-    """Noise with drawn annotations: a tenth are queries, all stand in pairs, all are frames of one video."""
+    """Noise with random annotations: a tenth are queries, all belong to pairs, all are frames of one video."""
 
     kinds = frozenset[Kind]({"images", "retrieval", "pairs", "videos"})
 
@@ -82,7 +82,7 @@ class Drawn(Dataset):
 
 
 def _discs(moment: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Two discs that cross the frame."""
+    """Draw two discs that cross the frame."""
     y, x = np.mgrid[: FRAME[0], : FRAME[1]]
     mask = np.zeros(FRAME, np.uint8)
     for number in range(1, OBJECTS + 1):
@@ -93,7 +93,7 @@ def _discs(moment: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """One model, one task, and its two ways over the same inputs."""
+    """One model and one task, with two passes over the same inputs."""
 
     model: MeasuredModel
     adapter: ModelAdapter
@@ -101,7 +101,7 @@ class Contest:
     device: torch.device
 
     def inputs(self) -> list[torch.Tensor]:
-        """What the plain pass reads, prepared as the task wants it."""
+        """Return the inputs of the plain pass, transformed as the task requires."""
         info, dataset = self.adapter.info, self.task.opened.dataset
         input_spec = new_analysis(self.task.spec).input_spec(self.task.parameters, self.task.metrics)
         every = {item.key: item for items in self.task.items.values() for item in items}
@@ -111,7 +111,7 @@ class Contest:
         return [part.to(self.device) for part in torch.split(whole, default_batch_size(info, self.device))]
 
     def analysed(self, *, scored: bool = True) -> None:
-        """The pass that ``tm analyze`` makes, its cache of features empty."""
+        """Run the pass of ``tm analyze`` with an empty cache of features."""
         with tempfile.TemporaryDirectory() as cache:
             settings = PassSettings(
                 device=self.device, dtype=torch.float32, batch_size=None, seed=0,
@@ -127,13 +127,13 @@ class Contest:
                 gathered.analysis.compute(gathered.state())
 
     def propagated(self) -> None:
-        """Labels carried from frame to frame, never made into masks."""
+        """Propagate labels from frame to frame, without turning them into masks."""
         with patch.object(VideoTracker, "score", lambda film: film.pending.clear()):
             self.analysed(scored=False)
 
 
 def task_of(metric: str, dataset: Drawn, **parameters: str) -> Task:
-    """An analysis over drawn data."""
+    """Return the task of an analysis on generated data."""
     request = AnalyzeRequest(models=["any"], metrics=[metric], db=Path("unused"), data=["scenes"])
     (task,), _ = plan(registry.load(), request)
     items = {role: dataset.items(task.kinds[0], role) or () for role in task.items}

@@ -24,19 +24,19 @@ from teachmatters.models.timm.families import FAMILIES, TimmFamily
 from teachmatters.models.timm.named import NAMED
 from teachmatters.store.columns import COLUMNS
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are no part of the package
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not part of the package
 from tests.models.wrappings import WRAPPINGS, Wrapping
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Written by docs/generate.py: change the code that it reads instead. -->\n"
-# What the help calls a value of any kind.
+# The help's names for a value of any kind.
 PLAIN = ("str", "list[str]", "list[Path]")
 
 COMMANDS = f"""{MADE}
 # Every command
 
-What `--help` says, command by command, without those of plugins. [Commands](../commands.md) is the guide: what the
-options mean in use, and which exit code says what.
+The output of `--help`, command by command, without the commands of plugins. [Commands](../commands.md) is the guide: it
+explains the options in use, and the exit codes.
 """
 TABLE_BEGINS = "<!-- Written by docs/generate.py from here -->"
 TABLE_ENDS = "<!-- to here -->"
@@ -49,23 +49,23 @@ The four views of [the results store](../store.md), column by column, and twelve
 """
 ABOUT = {
     "results": "One row for each number: for each (model, data set, split, analysis, setting, protocol, metric, other "
-    "model) the rows of the newest run that recorded the metric.",
+    "model), the rows of the newest run that recorded the metric.",
     "all_results": "The columns of `results`, and one more. Rows that a newer run of the same key replaced (after "
     "`--force`, or because weights, data or the analysis's version changed) stay here.",
-    "runs": "One row for each run: where its numbers come from.",
+    "runs": "One row for each run: the origin of its numbers.",
     "maps": "Arrays, one row for each (run, name, layer): averaged attention maps, and under `unit:<metric>` the "
     "scores of single units. `tm metrics` lists the maps, too.",
 }
 QUERIES = """## Twelve queries
 
-They are in `docs/queries/`, and each returns rows on a store that has its metrics; on the one that comes with
-the package that is all but the last. `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one in a checkout. They
-run on SQLite and on PostgreSQL, but for two that take JSON apart, which each database does in its own way.
+They are in `docs/queries/`. Each returns rows on a store that has its metrics; all but the last do so on the bundled
+store. In a checkout, `tm query "$(cat docs/queries/04-best-layer.sql)"` runs one. All but two run on SQLite and on
+PostgreSQL; the two use JSON functions, which differ between databases.
 """
 
 
 def pages() -> dict[str, str]:
-    """The text of each page by its path below ``docs/``."""
+    """Return the text of each page by its path below ``docs/``."""
     return {
         "reference/commands.md": commands_page(),
         "reference/views.md": views_page(),
@@ -76,7 +76,7 @@ def pages() -> dict[str, str]:
 
 # ---------------------------------------------------------------- commands
 def commands_page() -> str:
-    """Every built-in command: help, arguments, options, examples."""
+    """Return the page of built-in commands: help, arguments, options, examples."""
     parts = [COMMANDS, *_command("tm", typer.main.get_command(app))]
     for spec in register_commands():
         for name, command in _leaves(f"tm {spec.name}", LazyCommand(spec).real()):
@@ -109,7 +109,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
 
 
 def _option(names: str, told: str) -> tuple[str, str, str]:
-    """Cells of ``-m, --model NAME`` and ``Which one.  [default: all]``, as the help has them."""
+    """Return the table cells of an option, from ``-m, --model NAME`` and ``Which one.  [default: all]`` in the help."""
     names, _, kind = names.removesuffix(">").partition(" <")
     if kind in PLAIN:
         names = f"{names} TEXT" if names.startswith("-") else names.upper()
@@ -122,7 +122,7 @@ def _option(names: str, told: str) -> tuple[str, str, str]:
 
 # ---------------------------------------------------------------- views
 def views_page() -> str:
-    """Every view with its columns, and the queries."""
+    """Return the page of views with their columns, and the queries."""
     parts = [VIEWS]
     for view, columns in COLUMNS.items():
         shown = columns if view != "all_results" else {"is_newest": columns["is_newest"]}
@@ -188,7 +188,7 @@ def _metric(metric: MetricSpec) -> Iterator[str]:
 
 # ---------------------------------------------------------------- models
 def models_page(page: str) -> str:
-    """The page with its two tables between their marks: the families that timm publishes, and the layouts of files."""
+    """Return the page with its two generated tables: the families that timm publishes, and the layouts of files."""
     head = ("family", "members", "timm ids", "trained by", "size", "licence")
     page = _between(page, TABLE_BEGINS, _table(head, [_family(family) for family in FAMILIES]))
     return _between(page, FILES_BEGIN, _table(("layout", "wrapper", "prefix", "#NAME", "outcome"), _files()))
@@ -203,7 +203,7 @@ def _between(page: str, begins: str, table: str) -> str:
 
 
 def _files() -> list[tuple[str, ...]]:
-    """One line for each kind of file; wrappers and prefixes that differ in nothing else share one."""
+    """Return one line for each kind of file; wrappers and prefixes with the same outcome share a line."""
     lines: dict[tuple[str, ...], list[Wrapping]] = {}
     for row in WRAPPINGS:
         alike = (row.layout, bool(row.wrapper), bool(row.prefix), row.name, bool(row.refused))

@@ -1,4 +1,4 @@
-/* Which heads look aside, and where to? */
+/* Which heads look to one side, and in which direction? */
 -- One patch of a grid of 8 x 8 is 1/7 of its side; x is to the right, y downwards.
 SELECT length.model, length.dataset, length.layer, length.head, round(CAST(length.value AS NUMERIC), 3) AS offset,
     round(CAST(x.value AS NUMERIC), 3) AS x, round(CAST(y.value AS NUMERIC), 3) AS y

@@ -1,4 +1,4 @@
-/* Which layer is best, and how deep does it lie? */
+/* Which layer is best, and what is its relative depth? */
 WITH ranked AS (
     SELECT results.*,
         row_number() OVER (PARTITION BY model, dataset, setting ORDER BY value DESC, layer) AS place

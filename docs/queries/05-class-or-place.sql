@@ -1,4 +1,4 @@
-/* Does the layer that knows the class best also find points best? */
+/* Is the best layer for classes also the best one for keypoints? */
 WITH ranked AS (
     SELECT model, setting, metric, layer, value,
         row_number() OVER (PARTITION BY model, setting, metric ORDER BY value DESC, layer) AS place

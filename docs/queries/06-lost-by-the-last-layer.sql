@@ -1,4 +1,4 @@
-/* How much does the last layer lose against the best one, for every task? */
+/* How much worse is the last layer than the best one, on every task? */
 SELECT model, metric, protocol, dataset, max(value) AS best, max(value) FILTER (WHERE layer = depth) AS last,
     max(value) - max(value) FILTER (WHERE layer = depth) AS lost, unit
 FROM results

@@ -1,4 +1,4 @@
-/* How do two models differ, layer by layer, and with which standard error? */
+/* How do two models differ, layer by layer, and what is the standard error? */
 SELECT metric, dataset, setting, layer, a.value AS dino, b.value AS mae, a.value - b.value AS difference,
     sqrt(a.std * a.std / a.n + b.std * b.std / b.n) AS standard_error
 FROM results AS a

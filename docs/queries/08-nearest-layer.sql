@@ -1,4 +1,4 @@
-/* Which layer of another model is each layer most like, and how alike would images in a random order make them? */
+/* Which layer of another model is most similar to each layer, compared with images in a random order? */
 WITH ranked AS (
     SELECT here.*, chance.value AS chance, row_number() OVER (
             PARTITION BY here.model, here.layer, here.other_model, here.dataset, here.setting

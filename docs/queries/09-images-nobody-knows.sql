@@ -1,5 +1,5 @@
-/* Which images does no model name rightly at its last layer? */
--- These scores of units are one byte each, at the end of an .npy file: 100 or 0.
+/* Which images does no model classify correctly at its last layer? */
+-- The unit scores are one byte each, 100 or 0, at the end of an .npy file.
 WITH last AS (
     SELECT run_id, max(layer) AS layer FROM maps WHERE name = 'unit:knn-top1' GROUP BY run_id
 ), scores AS (

@@ -1,4 +1,4 @@
-/* Where do a model's numbers come from: weights, data, versions, time? */
+/* What is the origin of a model's numbers: weights, data, versions, time? */
 SELECT model, other_model, dataset, analysis, setting, substr(weights, 1, 12) AS weights,
     substr(fingerprint, 1, 12) AS fingerprint, n_items, n_skipped, device, dtype,
     json_extract(versions, '$.teachmatters') AS teachmatters, json_extract(versions, '$.torch') AS torch,

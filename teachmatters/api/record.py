@@ -60,12 +60,12 @@ class StoredMap:
 
     @property
     def metric(self) -> str:
-        """The metric that the array belongs to."""
+        """Return the metric that the array belongs to."""
         return self.name.partition(":")[2] if self.of_units else self.name
 
     @property
     def of_units(self) -> bool:
-        """Whether the array holds one number per unit."""
+        """Return whether the array holds one number per unit."""
         return self.name.startswith(OF_UNITS)
 
 

@@ -52,7 +52,7 @@ class CacheEntry:
 
     @property
     def key(self) -> str:
-        """The sha256 in hex that every file of the entry holds to identify it."""
+        """Return the sha256 in hex that every file of the entry holds to identify it."""
         return _digest(self.kind, self.facts)
 
     def begin(self, holds: KeyFields | None = None) -> None:

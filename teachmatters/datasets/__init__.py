@@ -1,1 +1,1 @@
-"""The built-in data sets: what ships with scikit-image and scikit-learn, folders of images, and ImageNet."""
+"""The built-in data sets."""

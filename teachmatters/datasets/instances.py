@@ -26,7 +26,7 @@ class Photo:
 
     @property
     def name(self) -> str:
-        """The file's name, without folders."""
+        """Return the file's name, without folders."""
         return Path(self.path).name
 
 

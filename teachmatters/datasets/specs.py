@@ -24,17 +24,17 @@ def register_datasets() -> list[DatasetSpec]:
 
 SCENES = DatasetSpec(
     name="scenes",
-    summary="a drawn world of twelve kinds of jointed things, with everything known about each image",
+    summary="generated images of twelve categories of articulated objects, with complete annotations",
     kinds=EVERYTHING,
     factory="teachmatters.datasets.scenes.dataset:open_scenes",
     parameters=(
         Parameter(name="size", kind="int", default=64, minimum=32, maximum=1024, summary="pixels of an image's side"),
-        Parameter(name="world", kind="int", default=0, minimum=0, maximum=2**31 - 1, summary="the world's seed"),
+        Parameter(name="world", kind="int", default=0, minimum=0, maximum=2**31 - 1, summary="seed of the data set"),
         Parameter(name="train", kind="int", default=1200, minimum=1, maximum=10**8, summary="images of train"),
         Parameter(name="val", kind="int", default=600, minimum=1, maximum=10**8, summary="images of val"),
     ),
     bundled=True,
-    layout="drawn by code when asked for; nothing on disk",
+    layout="generated on request; no files",
     source="part of teachmatters",
     licence="that of teachmatters",
     citation="none",
@@ -42,19 +42,19 @@ SCENES = DatasetSpec(
 
 PHOTOS = DatasetSpec(
     name="photos",
-    summary="the real photographs that ship inside scikit-image and scikit-learn",
+    summary="the photographs that come with scikit-image and scikit-learn",
     kinds=IMAGES,
     factory="teachmatters.datasets.photos:open_photos",
     bundled=True,
     layout="files inside the installed packages skimage and sklearn",
     source="scikit-image.org and scikit-learn.org",
-    licence="public domain, CC0 or CC BY, as skimage/data/README.txt and sklearn/datasets/images/README.txt say",
+    licence="public domain, CC0 or CC BY, see skimage/data/README.txt and sklearn/datasets/images/README.txt",
     citation="van der Walt et al., scikit-image, PeerJ 2014; Pedregosa et al., scikit-learn, JMLR 2011",
 )
 
 DIGITS = DatasetSpec(
     name="digits",
-    summary="1,797 real handwritten digits with their labels, 8 x 8 pixels, from scikit-learn",
+    summary="1,797 labelled handwritten digits of 8 x 8 pixels, from scikit-learn",
     kinds=LABELLED,
     factory="teachmatters.datasets.digits:open_digits",
     bundled=True,
@@ -79,7 +79,7 @@ FOLDER = DatasetSpec(
 
 IMAGENET = DatasetSpec(
     name="imagenet",
-    summary="ImageNet-1k: gallery train/, queries and everything else val/",
+    summary="ImageNet-1k: train/ is the gallery, val/ everything else",
     kinds=LABELLED,
     factory="teachmatters.datasets.imagenet:open_imagenet",
     folder="imagenet",
@@ -121,7 +121,7 @@ COCO = DatasetSpec(
             kind="int",
             default=None,
             minimum=1,
-            summary="images, the first by id: 5000 for attention-iou, 1000 for segment-clustering, else all",
+            summary="number of images, the first by id: 5000 for attention-iou, 1000 for segment-clustering, else all",
             default_for={"attention-iou": 5000, "segment-clustering": 1000},
         ),
     ),
@@ -144,7 +144,7 @@ PARTIMAGENET = DatasetSpec(
             kind="int",
             default=None,
             minimum=1,
-            summary="images of each super-category, its classes in turn: 500 for attention-iou, 100 for "
+            summary="images of each super-category, round-robin over its classes: 500 for attention-iou, 100 for "
             "segment-clustering, else all",
             default_for={"attention-iou": 500, "segment-clustering": 100},
         ),

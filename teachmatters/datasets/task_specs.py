@@ -8,7 +8,7 @@ from teachmatters.api import DatasetSpec
 def _landmarks(name: str, city: str, images: str) -> DatasetSpec:
     return DatasetSpec(
         name=name,
-        summary=f"revisited {city}: {images} images among which 70 queries find their building",
+        summary=f"revisited {city}: {images} images, in which 70 queries search for their building",
         kinds=frozenset({"images", "retrieval"}),
         factory="teachmatters.datasets.retrieval:open_landmarks",
         folder=name,
@@ -38,7 +38,7 @@ DAVIS = DatasetSpec(
 
 SPAIR = DatasetSpec(
     name="spair",
-    summary="SPair-71k, test pairs: keypoints to be found again on another object of the same category",
+    summary="SPair-71k, test pairs: keypoints to find on another object of the same category",
     kinds=frozenset({"images", "pairs"}),
     factory="teachmatters.datasets.spair:open_spair",
     folder="SPair-71k",
@@ -87,7 +87,7 @@ MASK_FOLDER = DatasetSpec(
     kinds=frozenset({"images", "semantic"}),
     factory="teachmatters.datasets.semantic.mask_folder:open_mask_folder",
     requires=("images", "masks"),
-    layout="images/<name>.jpg (or .png, ...) and masks/<name>.png, both perhaps divided into train/ and val/; perhaps "
+    layout="images/<name>.jpg (or .png, ...) and masks/<name>.png, optionally divided into train/ and val/; optionally "
     "classes.txt with a name a line",
     source="your own, named by --data-root",
     licence="your own",

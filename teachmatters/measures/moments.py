@@ -95,7 +95,7 @@ class ScatterMatrix:
 
     @property
     def varies(self) -> bool:
-        """Whether the vectors differ by more than rounding."""
+        """Return whether the vectors differ by more than rounding."""
         varying, size = float(self.products.trace()), self.count * float(self.mean.square().sum())
         return varying > ROUNDING**2 * (varying + size)
 

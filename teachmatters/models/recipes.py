@@ -58,12 +58,12 @@ class Recipe:
 
     @property
     def arch(self) -> str:
-        """``ViT-S/16``."""
+        """Return the architecture, such as ``ViT-S/16``."""
         return f"ViT-{self.size.upper()}/{self.patch}"
 
     @property
     def heads(self) -> int:
-        """Attention heads of a block: those of the size, unless the family differs."""
+        """Return the attention heads of a block: those of the size, unless the family differs."""
         return int(self.kwargs.get("num_heads", SHAPES[self.size].heads))
 
 

@@ -90,7 +90,7 @@ def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
 
 
 def _of_transformers(given: str, base: str) -> str:
-    """What the plugin for transformers takes: a folder that is here, or a repository of the hub."""
+    """Describe what the plugin for transformers takes: a folder that is here, or a repository of the hub."""
     if (Path(base) / "config.json").is_file():
         return f"'hf/{given}' takes that folder. "
     text = base.lower()

@@ -98,12 +98,12 @@ class Outcome:
 
     @property
     def ended(self) -> bool:
-        """Whether the task is complete: a ``reused`` outcome only lists what the store already held."""
+        """Return whether the task is complete: a ``reused`` outcome only lists what the store already held."""
         return self.status != "reused"
 
     @property
     def reason(self) -> str:
-        """The reason of a failure, in one line."""
+        """Return the reason of a failure, in one line."""
         if self.error is None or isinstance(self.error, TeachMattersError):
             return str(self.error or "")
         return " ".join(f"{type(self.error).__name__}: {self.error}".split())

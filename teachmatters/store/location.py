@@ -34,7 +34,7 @@ class Server:
 
     @property
     def name(self) -> str:
-        """The name of the database."""
+        """Return the name of the database."""
         return address.name(self.url)
 
     def __str__(self) -> str:

@@ -44,11 +44,11 @@ def register_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="checkers",
-            summary="drawn checkerboards, finer and finer",
+            summary="generated checkerboards of increasing fineness",
             kinds=frozenset({"images"}),
             factory="tm_token_norm.data:open_checkers",
             bundled=True,
-            layout="drawn by code when asked for; nothing on disk",
+            layout="generated on request; no files",
             source="part of tm-token-norm",
             licence="MIT",
             parameters=(Parameter(name="boards", kind="int", default=6, minimum=1, summary="how many"),),
@@ -106,7 +106,9 @@ def register_reports() -> list[ReportSpec]:
 @hookimpl
 def register_commands() -> list[CommandSpec]:
     """Return the spec of a command."""
-    return [CommandSpec(name="norms", summary="Say where tokens are longest.", app="tm_token_norm.command:app")]
+    return [
+        CommandSpec(name="norms", summary="Show the layer with the longest tokens.", app="tm_token_norm.command:app")
+    ]
 
 
 # --8<-- [end:commands]

@@ -1,4 +1,4 @@
-"""``tm norms``: where tokens are longest."""
+"""``tm norms``: the layers with the longest tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from teachmatters.cli import options as given
 from teachmatters.cli import output
 
 # --8<-- [start:command]
-HELP = """Say where the tokens of each model are longest.
+HELP = """Show the layer of each model with the longest tokens.
 
 Examples:
 
@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(help=HELP)
 def norms(db: given.DbOption = None, style: given.ListFormatOption = "table") -> None:
-    """Say where the tokens of each model are longest."""
+    """Show the layer of each model with the longest tokens."""
     from teachmatters.store import query, reading_path
 
     path, remark = reading_path(db)

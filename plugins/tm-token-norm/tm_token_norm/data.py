@@ -1,4 +1,4 @@
-"""Checkerboards, finer and finer."""
+"""Checkerboards of increasing fineness."""
 
 from __future__ import annotations
 

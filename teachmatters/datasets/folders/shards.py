@@ -41,12 +41,12 @@ class _Placed:
 
     @property
     def folders(self) -> list[str]:
-        """The folders of the path below its part."""
+        """Return the folders of the path below its part."""
         return self.path.split("/")[bool(self.part) : -1]
 
     @property
     def label(self) -> str | None:
-        """The class: from the ``.cls`` of the sample, else the first folder below its part."""
+        """Return the class: from the ``.cls`` of the sample, else the first folder below its part."""
         return self.member.label if self.member.label is not None else next(iter(self.folders), None)
 
     def unit(self, root: Path) -> str:

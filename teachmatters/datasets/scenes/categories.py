@@ -39,7 +39,7 @@ class Part:
 
     @property
     def annotated(self) -> str:
-        """The name of the annotated part, without the category."""
+        """Return the name of the annotated part, without the category."""
         return self.name if self.label is None else self.label
 
 

@@ -93,7 +93,7 @@ class Figure:
 
     @property
     def cut_off(self) -> bool:
-        """True if a noticeable part of it is outside the image."""
+        """Return True if a noticeable part of it is outside the image."""
         beyond = np.abs(self.outline.view(np.float64) - 0.5) - 0.5
         return bool(beyond.max() > 0.02)
 

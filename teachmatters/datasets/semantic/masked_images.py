@@ -85,7 +85,7 @@ class MaskedImages(Dataset):
 
     @cached_property
     def _numbers(self) -> Sequence[str]:
-        """The numbers from 0 to the largest in a mask."""
+        """Return the numbers from 0 to the largest in a mask."""
         largest = 0
         for path in self.annotation_files("semantic"):
             values = read_index_mask(path)

@@ -51,12 +51,12 @@ class TimmNamed:
 
     @property
     def name(self) -> str:
-        """``dinov2-s14-reg``."""
+        """Return the name, such as ``dinov2-s14-reg``."""
         return f"{self.family.name}-{self.member}"
 
     @property
     def timm_id(self) -> str:
-        """Timm's id of the network and its weights."""
+        """Return timm's id of the network and its weights."""
         return self.family.members[self.member]
 
     @property
@@ -67,33 +67,33 @@ class TimmNamed:
 
     @property
     def patch(self) -> int:
-        """Side of a patch in pixels."""
+        """Return the side of a patch in pixels."""
         return int(re.sub(r".*_patch(\d+)_.*", r"\1", self.timm_id))
 
     @property
     def pixels(self) -> int:
-        """Side of the input images, unless another size is requested."""
+        """Return the side of the input images, unless another size is requested."""
         told = re.search(r"_(\d{3})\.", self.timm_id)
         return int(told[1]) if told else self.family.pixels
 
     @property
     def arch(self) -> str:
-        """``ViT-S/14``."""
+        """Return the architecture, such as ``ViT-S/14``."""
         return f"ViT-{SIZES[self._word][0]}/{self.patch}"
 
     @property
     def depth(self) -> int:
-        """Number of blocks."""
+        """Return the number of blocks."""
         return self.family.heads.get(self._word, SIZES[self._word][1:])[0]
 
     @property
     def heads(self) -> int:
-        """Heads of a block."""
+        """Return the heads of a block."""
         return self.family.heads.get(self._word, SIZES[self._word][1:])[1]
 
     @property
     def origin(self) -> str:
-        """Origin of the weights: a repository of the Hugging Face hub, or an address.
+        """Return the origin of the weights: a repository of the Hugging Face hub, or an address.
 
         A network with QuickGELU uses the same file as the one with GELU.
         """

@@ -62,7 +62,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        """``teacher.backbone``, as ``--weights FILE#NAME`` takes it; empty without wrapper and prefix."""
+        """Return the path, such as ``teacher.backbone``, for ``--weights FILE#NAME``; empty if there is none."""
         return ".".join(self.words)
 
     @property

@@ -71,17 +71,17 @@ class Match:
 
     @property
     def fits(self) -> bool:
-        """True if the file holds exactly the parameters of the network; a head does not matter."""
+        """Return True if the file holds exactly the parameters of the network; a head does not matter."""
         return not (self.missing or self.misshapen or self.extra)
 
     @property
     def kernel_differs(self) -> bool:
-        """True if the patch size or the width differs."""
+        """Return True if the patch size or the width differs."""
         return any(name == "patch_embed.proj.weight" for name, _, _ in self.misshapen)
 
     @property
     def faults(self) -> int:
-        """The number of missing, misshapen and extra parameters."""
+        """Return the number of missing, misshapen and extra parameters."""
         return len(self.missing) + len(self.misshapen) + len(self.extra)
 
 

@@ -42,12 +42,12 @@ class Shape:
 
     @property
     def pixels(self) -> int:
-        """The image side that its position table is made for."""
+        """Return the image side that its position table is made for."""
         return self.side * self.patch
 
     @property
     def arch(self) -> str:
-        """``ViT-S/16``, followed by an unusual number of layers."""
+        """Return the architecture, such as ``ViT-S/16``, followed by an unusual number of layers."""
         usual = self.depth == next((shape.depth for shape in SHAPES.values() if shape.width == self.width), 12)
         name = f"ViT-{LETTERS.get(self.width, self.width)}/{self.patch}"
         return name if usual else f"{name} of {self.depth} layer{'s' if self.depth != 1 else ''}"

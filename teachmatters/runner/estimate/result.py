@@ -37,7 +37,7 @@ class EstimatedPass:
 
     @property
     def seconds(self) -> float:
-        """The time that the forward passes take on this machine."""
+        """Return the time that the forward passes take on this machine."""
         return self.forward_passes / self.per_second if self.per_second else 0.0
 
 
@@ -93,17 +93,17 @@ class Estimate:
 
     @property
     def forward_passes(self) -> int:
-        """Forward passes of all models."""
+        """Return the forward passes of all models."""
         return sum(estimated.forward_passes for estimated in self.passes)
 
     @property
     def feature_bytes(self) -> int:
-        """Size of the features of all models."""
+        """Return the size of the features of all models."""
         return sum(estimated.feature_bytes for estimated in self.passes)
 
     @property
     def seconds(self) -> float:
-        """The time that all forward passes take."""
+        """Return the time that all forward passes take."""
         return sum(estimated.seconds for estimated in self.passes)
 
 

@@ -34,7 +34,7 @@ class PassSettings:
 
     @property
     def dtype_name(self) -> str:
-        """The dtype as users write it, such as ``float32``."""
+        """Return the dtype as users write it, such as ``float32``."""
         return str(self.dtype).removeprefix("torch.")
 
     def batch_size_for(self, model: ModelInfo, members: Sequence[PassMember]) -> int:

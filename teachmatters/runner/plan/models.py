@@ -42,7 +42,7 @@ class _ModelOption:
 
     @property
     def label(self) -> str:
-        """The label in the store; of a series of checkpoints, what comes before each step."""
+        """Return the label in the store; for a series of checkpoints, the part before the step."""
         if self.explicit or self.weights is None or is_pattern(str(self.weights)):
             return self.explicit or self.spec.name
         file, sign, network = str(self.weights).partition("#")  # FILE#NAME selects a network in the file

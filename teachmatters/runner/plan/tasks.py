@@ -65,12 +65,12 @@ class Task:
 
     @property
     def dataset(self) -> str:
-        """The data set's name."""
+        """Return the data set's name."""
         return self.opened.spec.name
 
     @property
     def keys(self) -> set[str]:
-        """The images of all roles, each once."""
+        """Return the images of all roles, each once."""
         return {item.key for items in self.items.values() for item in items}
 
     def wanted(self, *labels: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ class Source:
 
     @property
     def dataset(self) -> Dataset:
-        """The data set itself."""
+        """Return the data set itself."""
         return self.opened.dataset
 
     def items(self, role: Role = "all") -> Sequence[Item]:

@@ -32,7 +32,7 @@ class StudyTask:
 
     @property
     def setting(self) -> str:
-        """The setting of its cells in the store."""
+        """Return the setting of its cells in the store."""
         spec, data, settings = self.request.analysis, self.data, self.run_settings
         return cell_parameters(spec, data, pair_parameters(spec, data, settings.given), settings)[1]
 
@@ -67,5 +67,5 @@ class Study:
 
     @property
     def labels(self) -> list[str]:
-        """Labels of the models."""
+        """Return the labels of the models."""
         return [model.label for model in self.models]

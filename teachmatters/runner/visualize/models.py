@@ -45,7 +45,7 @@ class OpenModel:
 
     @property
     def info(self) -> ModelInfo:
-        """The shape of the network."""
+        """Return the shape of the network."""
         return self.adapter.info
 
     def pixels(self, path: Path) -> NDArray[np.uint8]:

@@ -47,6 +47,6 @@ class FailedImage:
 
     @property
     def reason(self) -> str:
-        """The error in one line."""
+        """Return the error in one line."""
         kind = "" if isinstance(self.error, TeachMattersError) else f"{type(self.error).__name__}: "
         return kind + " ".join(str(self.error).split())

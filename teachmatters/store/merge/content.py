@@ -101,12 +101,12 @@ class Content:
 
     @property
     def finished_at(self) -> str:
-        """The time at which the run ended."""
+        """Return the time at which the run ended."""
         return str(self.facts[FACTS.index("finished_at")])
 
     @property
     def digest(self) -> str:
-        """The sha256 of the content in hex."""
+        """Return the sha256 of the content in hex."""
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
 
 
