@@ -83,4 +83,6 @@ def test_a_list_is_cut_on_a_terminal_and_whole_with_wide(monkeypatch: pytest.Mon
     assert "scikit-learn" not in cut
     assert "scikit-learn" in wide
     monkeypatch.undo()
-    assert "the real photographs that ship inside" in CliRunner().invoke(app, ["datasets"]).stdout, "a pipe gets it all"
+    assert "the photographs that come with scikit-image" in CliRunner().invoke(app, ["datasets"]).stdout, (
+        "a pipe gets it all"
+    )

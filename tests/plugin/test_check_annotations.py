@@ -88,7 +88,7 @@ WRONG: list[tuple[Kind, Drawn, str]] = [
     ("pairs", Drawn({"box": BOX, "points": Points(np.zeros(2))}, pairs=[pair()]), "points are (2,)"),
     ("retrieval", Drawn(FOUND | {"box": (0, 0, 1, 1)}), "'box' must be a Box, or left out"),
     ("retrieval", Drawn(FOUND | {"easy": [0]}), "must be tuples of positions"),
-    ("retrieval", Drawn(FOUND | {"junk": (2,)}), "a position outside of the gallery's 2"),
+    ("retrieval", Drawn(FOUND | {"junk": (2,)}), "a position outside the gallery's 2"),
 ]
 
 

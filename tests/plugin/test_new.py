@@ -164,7 +164,7 @@ def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine/thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name, words in (("mine", "holds something already"), ("file", "is no folder"), ("link", "is no folder")):
+    for name, words in (("mine", "holds something already"), ("file", "is not a folder"), ("link", "is not a folder")):
         answer = new("tmt-mine", "--kind", "model", "--out", str(tmp_path / name))
         assert answer.exit_code == 1
         assert words in answer.stderr

@@ -1,5 +1,5 @@
-/* How differently heads look: every layer's own row (head is NULL) and those of its heads.
-   An option that was not given is NULL and restricts nothing. */
+/* How differently heads attend: every layer's own row (head IS NULL) and those of its heads.
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,

@@ -1,4 +1,4 @@
-/* How much the tokens grow from the first layer to the last. An option that was not given is NULL and restricts nothing. */
+/* How much the tokens grow from the first layer to the last. An option that is not given is NULL and restricts nothing. */
 SELECT
     model, dataset, setting,
     MAX(CASE WHEN layer = 1 THEN value END) AS first_layer,

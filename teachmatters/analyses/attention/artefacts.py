@@ -54,7 +54,7 @@ class ArtefactsAnalysis(Analysis):
     def compute(self, state: State) -> Result:
         result = Result()
         if MASS in self.context.metrics and self.context.model.depth == 1:
-            result.notes[f"no {MASS}"] = "a model of one block has no next one"
+            result.notes[f"no {MASS}"] = "a model of one block has no next block"
         for metric in (SHARE, MASS):
             index, values = np.asarray(state[f"{metric}/index"]), np.asarray(state[f"{metric}/values"])
             units = tuple(self.context.items["all"][i].key for i in index)

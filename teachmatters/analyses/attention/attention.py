@@ -99,7 +99,7 @@ class AttentionAnalysis(Analysis):
         if f"{PREFIX}mean" in state:
             class_deviations(found, state)
         elif "attn-map-class-std" in self.context.metrics:
-            found.notes["attn-map-class-std"] = "takes images with classes"
+            found.notes["attn-map-class-std"] = "needs images with classes"
         if state["empty"]:
             found.notes["attention rows without mass"] = state["empty"]
         return found

@@ -85,7 +85,7 @@ class AttentionIoUAnalysis(Analysis):
         index, values, sizes = (np.asarray(state[name]) for name in ("iou/index", "iou/values", "sizes/values"))
         if not len(index):
             raise TeachMattersError(
-                f"no object is left on the grid in any of {state['bare']} images; take more, or other data"
+                f"no object is left on the grid in any of {state['bare']} images; use more images, or other data"
             )
         units = tuple(self.context.items["all"][i].key for i in index)
         result = Result(notes={COUNTS[name]: state[name] for name in COUNTS if state[name]})

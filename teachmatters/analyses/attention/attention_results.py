@@ -120,7 +120,7 @@ def _types(found: Result, metrics: frozenset[str], aligned: Tensor, count: tuple
     if metrics.isdisjoint({TYPE, *EVIDENCE}):
         return
     if not all(count):
-        found.notes["types of heads"] = "take images of even and of odd place, to be compared"
+        found.notes["types of heads"] = "needs images of even and of odd index"
         return
     for layer, halves in enumerate(aligned, start=1):
         types = [_type_of(*pair) for pair in halves.unbind(dim=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teachmatters.api import SHORT_SIDE, AnalysisSpec, MetricSpec
 
-_OFFSET = "Centre of mass of attention as seen from the query{}; 1 is one side of the grid."
+_OFFSET = "Centre of mass of attention relative to the query{}; 1 is one side of the grid."
 _MAP = "Attention averaged over images and {}."
 
 
@@ -82,7 +82,7 @@ ATTENTION = AnalysisSpec(
         MetricSpec(
             name="attn-nmi",
             title="mutual information of query and key",
-            summary="How much attention depends on the query: 0 when all rows are equal, 1 when each has another key.",
+            summary="How much attention depends on the query: 0 if all rows are equal, 1 if each has a different key.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 1.0),
@@ -92,7 +92,7 @@ ATTENTION = AnalysisSpec(
         MetricSpec(
             name="attn-position-std",
             title="deviation over positions",
-            summary="How much the attention that a patch gets depends on which patch looks.",
+            summary="How much the attention that a patch receives depends on the query.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 2**-0.5),
@@ -111,7 +111,7 @@ ATTENTION = AnalysisSpec(
         MetricSpec(
             name="attn-head-std",
             title="deviation over heads",
-            summary="How much the heads of a layer differ, pair of patches by pair of patches.",
+            summary="How much the heads of a layer differ, averaged over pairs of patches.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 2**-0.5),
@@ -120,7 +120,7 @@ ATTENTION = AnalysisSpec(
         MetricSpec(
             name="attn-head-type",
             title="type of head",
-            summary="What a head's aligned map looks like (category), and the evidence for it: share times agreement.",
+            summary="Type of a head's aligned map (category), and the evidence for it: share times agreement.",
             unit="",
             higher_is_better=None,
             bounds=(0.0, 1.0),
@@ -139,8 +139,16 @@ ATTENTION = AnalysisSpec(
             )
             for name, title, summary in (
                 ("share", "share of a head's type", "Attention in the region that a head's type is named after."),
-                ("agreement", "agreement of halves", "What a head's aligned maps of two halves of the images share."),
-                ("margin", "margin of a head's type", "Distance from the nearest threshold that would alter the type."),
+                (
+                    "agreement",
+                    "agreement of halves",
+                    "Mass that a head's aligned maps of two halves of the images share.",
+                ),
+                (
+                    "margin",
+                    "margin of a head's type",
+                    "Distance from the nearest threshold that would change the type.",
+                ),
             )
         ),
         *(
@@ -166,10 +174,14 @@ ATTENTION = AnalysisSpec(
             source="Walmer et al. 2023",
         ),
         _attention_map("all", "all tokens", _MAP.format("all queries")),
-        _attention_map("cls", "the class token", "Its row, averaged over images.", needs_class_token=True),
+        _attention_map(
+            "cls", "the class token", "Attention of the class token, averaged over images.", needs_class_token=True
+        ),
         _attention_map("spatial", "patches", _MAP.format("spatial queries")),
         _attention_map("spatial-pure", "patches on patches", _MAP.format("spatial queries, over patches alone")),
-        _attention_map("aligned", "patches as they see it", "Every patch's attention with the patch in the centre."),
+        _attention_map(
+            "aligned", "patches, aligned", "Every patch's attention, shifted so that the patch is in the centre."
+        ),
     ),
     parameters=(SHORT_SIDE,),
     paper_data=("imagenet50",),

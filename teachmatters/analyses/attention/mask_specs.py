@@ -13,7 +13,7 @@ _WAYS: tuple[tuple[str, str, str, Level], ...] = (
     ("", "", "Overlap of objects with the heaviest patches of {}; mean over heads.", "head"),
     ("-merged", ", heads merged", "Overlap of objects with the heaviest patches of {}, all heads summed.", "layer"),
     ("-best", ", best head", "Overlap of objects with the heaviest patches of {}, each image's best head.", "layer"),
-    ("-chance", ", by chance", "IoU to expect of as many patches as the heaviest ones of {}, drawn at random.", "head"),
+    ("-chance", ", by chance", "Expected IoU of as many random patches as the heaviest ones of {}.", "head"),
 )
 
 ATTENTION_IOU = AnalysisSpec(

@@ -58,9 +58,9 @@ def _number_of_clusters(context: Context, of: str, labels: Labels) -> int:
     nouns = {"object": "objects", "part": "parts"}.get(of, "images")
     if clusters > samples:
         raise TeachMattersError(
-            f"{clusters} clusters of {samples} {nouns} are not possible; take more images, or fewer clusters "
+            f"{clusters} clusters of {samples} {nouns} are not possible; use more images, or fewer clusters "
             f"(--param clusters={max(2, min(present, samples))})"
         )
     if present < 2:
-        raise TeachMattersError(f"all {samples} {nouns} are of one class: clusters need at least two; take more data")
+        raise TeachMattersError(f"all {samples} {nouns} are of one class: clusters need at least two; use more data")
     return clusters

@@ -46,7 +46,7 @@ class SegmentClusteringAnalysis(Analysis):
             if vanished:
                 result.notes[f"{of}s that vanish on the grid, left out"] = vanished
             if not len(which):
-                raise TeachMattersError(f"no {of} is left on the grid in any image; take more, or other data")
+                raise TeachMattersError(f"no {of} is left on the grid in any image; use more images, or other data")
 
             def features(layer: int, of: str = of) -> Features:
                 return np.asarray(state[f"{of}/{layer}"])

@@ -39,11 +39,11 @@ def _mknn(name: str, title: str, summary: str) -> MetricSpec:
     )
 
 
-_NULL = "Without a common sense of images: 95th percentile over 100 permutations of the other model's images, {}."
+_NULL = "By chance: 95th percentile over 100 permutations of the other model's images, {}."
 
 CKA = AnalysisSpec(
     name="cka",
-    summary="How alike the layers of two models, or of one model, see the same images.",
+    summary="How similarly the layers of two models, or of one model, represent the same images.",
     factory="teachmatters.analyses.representation.cka:CkaAnalysis",
     kind="images",
     metrics=(
@@ -83,7 +83,7 @@ RESIDUAL = AnalysisSpec(
             _cka(
                 f"residual-cka-{block}",
                 f"CKA of skip and branch, {name}",
-                f"CKA of what an {name} branch is added to (layer) and what is added (other layer), all tokens.",
+                f"CKA of the {name} skip (layer) and its branch (other layer), all tokens.",
             )
             for block, name in _BLOCKS.items()
         ),
@@ -109,7 +109,7 @@ RESIDUAL = AnalysisSpec(
 
 RANK = AnalysisSpec(
     name="rank",
-    summary="How many directions the features of a layer use; few of them means collapse.",
+    summary="How many directions the features of a layer use; few of them mean collapse.",
     factory="teachmatters.analyses.representation.rank:RankAnalysis",
     kind="images",
     metrics=tuple(
@@ -132,7 +132,7 @@ RANK = AnalysisSpec(
 
 SIMILARITY = AnalysisSpec(
     name="similarity",
-    summary="How alike the image vectors of two models' layers are, or of one model's.",
+    summary="How similar the image vectors of two models' layers are, or of one model's.",
     factory="teachmatters.analyses.representation.similarity:SimilarityAnalysis",
     kind="images",
     metrics=(

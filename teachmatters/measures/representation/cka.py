@@ -68,7 +68,7 @@ def centred(grams: Tensor) -> Tensor:
     """
     n = grams.shape[-1]
     if n < LEAST:
-        raise TeachMattersError(f"CKA needs at least {LEAST} images, and there are {n}; give more (a larger --limit)")
+        raise TeachMattersError(f"CKA needs at least {LEAST} images, and there are {n}; use more (a larger --limit)")
     outer = grams - torch.diag_embed(grams.diagonal(dim1=-2, dim2=-1))
     rows = outer.sum(dim=-1) / (n - 2)
     total = rows.sum(dim=-1) / (n - 1)

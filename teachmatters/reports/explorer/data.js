@@ -1,7 +1,7 @@
 "use strict";
 /* The arrays of the document: compressed bytes in base64, read when they are first needed. */
 const index = JSON.parse(document.getElementById("index").textContent);
-const UNIFORM = index.uniform; // times uniform attention: the end of the colours of the scale of that name
+const UNIFORM = index.uniform; // the upper end of the scale "uniform", in multiples of uniform attention
 const ALL = -1; // the query "all patches": the mean over them
 
 const loaded = new Map();
@@ -96,7 +96,7 @@ async function similarityMaps(m, i, j, patch) {
   });
 }
 
-/* Where attention goes: its shares, its largest value, and its mean displacement from the query in patches. */
+/* A summary of attention: its shares, its largest value, and its mean displacement from the query in patches. */
 function facts(v, layer, head, query) {
   const row = attentionRow(v, layer, head, query), map = row.subarray(v.prefix);
   const onPatches = map.reduce((sum, value) => sum + value, 0);

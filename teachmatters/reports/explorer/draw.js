@@ -1,8 +1,8 @@
-/* Drawing: maps become squares of colour, one a patch. */
+/* Draw maps as squares of colour, one per patch. */
 const [HEAT, NEAR] = index.colours.map((table) => Uint32Array.from(table, (c) => 0xff000000 | (c & 0xff) << 16 | c & 0xff00 | c >> 16));
-const INK = "#00e5ff"; // the query, readable on every colour of the tables
+const INK = "#00e5ff"; // the query, legible on every colour of the maps
 
-/* Put a map on a canvas of one pixel a patch, in colours from low to high. */
+/* Put a map on a canvas with one pixel per patch, in colours from low to high. */
 function paint(canvas, map, [low, high], table) {
   const context = canvas.getContext("2d");
   const data = context.createImageData(canvas.width, canvas.height);
@@ -55,7 +55,7 @@ function frame({ context, patch: [wide, high] }, v, k, colour = INK) {
   context.strokeRect(x, y, wide, high);
 }
 
-/* From the query to where its attention lies on average. */
+/* An arrow from the query to the mean position of its attention. */
 function arrow({ context, patch: [wide, high] }, v, k, { right, down }) {
   const x = (k % v.model.columns + 0.5) * wide, y = (Math.floor(k / v.model.columns) + 0.5) * high;
   const dx = right * wide, dy = down * high, length = Math.hypot(dx, dy);

@@ -9,7 +9,7 @@ function follow() {
   image.addEventListener("pointermove", (event) => {
     const point = pointOf(panels[0].view.model, pointed(event, panels[0]));
     hover(point);
-    if (event.buttons) state.query = point; // dragged, with a finger too
+    if (event.buttons) state.query = point; // dragged, also with a finger
   });
   image.addEventListener("pointerleave", () => hover(null));
   image.addEventListener("pointerdown", (event) => {

@@ -1,4 +1,4 @@
-/* One panel for each model that is shown. */
+/* One panel per model. */
 function addPanel(m) {
   const root = $("#panel").content.firstElementChild.cloneNode(true), panel = { root, m };
   const select = $("select", root);

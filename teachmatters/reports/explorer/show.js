@@ -34,7 +34,7 @@ async function drawTurn(mine) {
   otherImages();
 }
 
-/* The scale of every map: its own, one for all maps that are shown, or multiples of uniform attention. */
+/* The scale of every map: its own, one for all shown maps, or multiples of uniform attention. */
 function setRanges() {
   const ranges = panels.map(({ maps }) => maps && maps.map((row) => row.map((map) => [0, range(map)[1]])));
   const most = Math.max(...ranges.flat(3).filter((value) => value !== null), 0);
@@ -143,7 +143,7 @@ function drawControls() {
   for (const button of $("#queries").children) button.setAttribute("aria-pressed", !state.hovered && button.textContent === words(state.query, model));
 }
 
-/* The other images: those to choose from, and where the patch finds its like in them. */
+/* The other images to choose from, with the patch most similar to the query in each. */
 async function otherImages() {
   if (index.images.length < 2) return;
   const { view: v, m, token } = panels[0], layer = layerOf(v.model), mine = turn;

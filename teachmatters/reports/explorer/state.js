@@ -1,9 +1,9 @@
-/* What is shown, and the query. */
+/* The state of the page: the shown layer, head and images, and the query. */
 const $ = (selector, root = document) => root.querySelector(selector);
 const state = { image: 0, query: { kind: "patch", x: 0.5, y: 0.5 }, hovered: null, depth: 1, head: -1, scale: "uniform" };
 const panels = [];
 
-/* The query is kept as a point of the image, so that models of other grids follow. */
+/* The query is kept as a point of the image, so that it also applies to models with other grids. */
 const query = () => state.hovered || state.query;
 
 function tokenOf(model, { kind, x, y, number }) {

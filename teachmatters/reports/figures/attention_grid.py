@@ -57,7 +57,7 @@ def draw(
         right=[[f"{values.max():.2g}" for values in line] for line in grid.maps],
         marks=_marks(grid),
         bar=(COLOURS, ends[scale]),
-        picture=small,
+        image=small,
     )
     return panel_sheet.draw(sheet)
 

@@ -61,7 +61,7 @@ class Sheet:
         left, right: for each row, the texts below each panel, on the left and on the right; or empty.
         marks: frames around patches.
         bar: name and meaning of the colours, or None.
-        picture: an image for the top left corner, or None.
+        image: an image for the top left corner, or None.
     """
 
     rows: Sequence[str]
@@ -72,13 +72,13 @@ class Sheet:
     right: Sequence[Sequence[str]] = ()
     marks: Sequence[Mark] = ()
     bar: tuple[str, str] | None = None
-    picture: Pixels | None = None
+    image: Pixels | None = None
 
     @property
     def head(self) -> int:
         """Return the height above the first row of panels in pixels."""
         titles = 112 if self.bar else 80
-        return max(titles, 0 if self.picture is None else int(self.panels.shape[2])) + 50
+        return max(titles, 0 if self.image is None else int(self.panels.shape[2])) + 50
 
     @property
     def margin(self) -> int:
@@ -88,7 +88,7 @@ class Sheet:
     @property
     def titles_left(self) -> int:
         """Return the width left of the titles in pixels."""
-        return self.margin + (0 if self.picture is None else self.panels.shape[3] + 2 * GAP)
+        return self.margin + (0 if self.image is None else self.panels.shape[3] + 2 * GAP)
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
         """Return the y and x of a panel."""
@@ -161,8 +161,8 @@ def _mosaic(sheet: Sheet, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the pixels of the figure: the image in the corner, the colour bar and the panels."""
     canvas = np.ones((*size, 3), dtype=np.float32)
     high, wide = sheet.panels.shape[2:4]
-    if sheet.picture is not None:
-        canvas[GAP : GAP + high, sheet.margin : sheet.margin + wide] = sheet.picture
+    if sheet.image is not None:
+        canvas[GAP : GAP + high, sheet.margin : sheet.margin + wide] = sheet.image
     if sheet.bar:
         left = sheet.titles_left
         canvas[GAP + 94 : GAP + 104, left : left + 160] = mpl.colormaps[sheet.bar[0]](np.linspace(0, 1, 160))[:, :3]

@@ -66,7 +66,7 @@ function spread(values, room = 0.06) {
   return [low - gap, high + gap];
 }
 
-/* Points that tell what they are: the nearest one to the pointer; its series stands out. */
+/* Show the values of the point nearest to the pointer, and highlight its series. */
 function listen(root, points) {
   root.addEventListener("pointermove", (event) => {
     const box = root.getBoundingClientRect(), scale = root.viewBox.baseVal.width / box.width;
@@ -85,7 +85,7 @@ function listen(root, points) {
   });
 }
 
-/* Lines with their intervals, points alone, and levels to compare with.
+/* Lines with their intervals, single points, and reference levels.
    series: {name, colour, dash, joined, points: [{x, y, low, high, text}]}; levels: [{y, text}] */
 function plot(title, series, labels, { levels = [], xTicks } = {}) {
   const all = series.flatMap((one) => one.points);

@@ -2,7 +2,7 @@
 const looks = JSON.parse(document.getElementById("looks").textContent);
 const PANEL = ["metric", "protocol", "dataset", "split"];
 
-/* Sorting: a table's bodies move, each a line with what belongs to it. */
+/* Sort a table by its bodies, each of which is a line with the lines that belong to it. */
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.firstChild.addEventListener("click", () => sort(table, heads, head, column)));
@@ -27,7 +27,7 @@ function sort(table, heads, head, column) {
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
 }
 
-/* Figures: from the rows that stand in the page. */
+/* Draw figures from the rows embedded in the page. */
 function rowsOf(data) {
   return data.rows.map((row) => Object.assign({}, data.constant, Object.fromEntries(data.columns.map((name, k) => [name, row[k]]))));
 }
@@ -48,14 +48,14 @@ const nameOf = (model) => (looks[model] || {}).name || model;
 const isOwn = (row) => (row.head ?? null) === null && (row.category ?? null) === null;
 const titleOf = (data, row) => [data.titles[row.metric], ...data.differ.map((name) => row[name])].filter((part) => part && part !== "all").join(" / ");
 
-/* Panels in the order of the figures, which is not that of the query. */
+/* Panels in the order of the figures, which differs from that of the query. */
 function inOrder(panels, data) {
   const place = new Map(data.order.map((key, k) => [JSON.stringify(key), k]));
   const of = ([row]) => place.get(JSON.stringify(PANEL.map((name) => row[name] ?? null)));
   return panels.sort((a, b) => of(a) - of(b));
 }
 
-/* Curves over the layers, a panel for each metric and data set. */
+/* Curves over the layers, one panel per metric and data set. */
 function lines(holder, data) {
   const plain = "plain" in holder.dataset;
   const rows = rowsOf(data).filter((row) => !plain || (isOwn(row) && (!data.dataset || row.dataset === data.dataset)));
@@ -83,7 +83,7 @@ function series(rows, x, data, joined) {
   return { name: rows[0].model, colour, dash, joined, points };
 }
 
-/* Two metrics, a point for each layer or head. */
+/* Two metrics, one point per layer or head. */
 function scatter(holder, data) {
   const rows = rowsOf(data);
   legend(holder, [...new Set(rows.map((row) => row.model))]);
@@ -97,7 +97,7 @@ function scatter(holder, data) {
   }
 }
 
-/* Each model's best layer on each task; pale marks are layers that cannot be told from it. */
+/* Each model's best layer on each task; pale marks are layers tied with it. */
 function dots(holder, data) {
   const rows = rowsOf(data), order = Object.keys(looks).filter((name) => rows.some((row) => row.model === name));
   const place = (row) => order.length - order.indexOf(row.model);
@@ -122,7 +122,7 @@ function dots(holder, data) {
   }
 }
 
-/* A cell for each head: layers to the right, heads downwards. */
+/* One cell per head: layers to the right, heads downwards. */
 function heads(holder, data) {
   const all = rowsOf(data), kinds = data.kinds;
   const rows = all.filter((row) => !data.dataset || row.dataset === data.dataset);
@@ -217,7 +217,7 @@ for (const section of document.querySelectorAll("section[id]")) watch.observe(se
 for (const link of links.values()) link.addEventListener("click", () => { if (innerWidth < 1100) link.closest("details").open = false; });
 if (innerWidth < 1100) document.querySelector("nav details").open = false;
 
-/* On paper nothing unfolds by itself; tables of more than a page would bury the rest. */
+/* Unfold for printing, except tables longer than a page. */
 addEventListener("beforeprint", () => {
   for (const table of document.querySelectorAll("details table.sortable")) if (table.rows.length <= 60) table.closest("details").open = true;
 });

@@ -1,5 +1,5 @@
-/* The last layer of each model on each data set, with the name that the model was asked for by. Of several settings the authors'
-   (the final norm, a short side of 256 pixels) comes first, then the newest. NULL restricts nothing. */
+/* The last layer of each model on each data set, with the requested name of the model. Of several settings, that of the
+   authors (final norm, short side of 256 pixels) comes first, then the newest. NULL restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,

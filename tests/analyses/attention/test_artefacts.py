@@ -108,7 +108,7 @@ def test_only_what_the_device_has_is_asked_of_it(monkeypatch: pytest.MonkeyPatch
 def test_a_model_of_one_block_has_no_next_one() -> None:
     result, _, _ = measured(info(depth=1), BOTH, 4)
     assert [(r.metric, r.layer) for r in result.records] == [("artefact-share", 1)]
-    assert result.notes == {"no artefact-mass": "a model of one block has no next one"}
+    assert result.notes == {"no artefact-mass": "a model of one block has no next block"}
 
 
 def norms_by_loop(tokens: Any, some: slice) -> Any:

@@ -1,5 +1,5 @@
-/* The mean of every layer (head IS NULL) and the heads beside it; grid is the shape of a map of all heads over patches.
-   An option that was not given is NULL and restricts nothing. */
+/* The mean of every layer (head IS NULL) and its heads; grid is the shape of a map of all heads over patches.
+   An option that is not given is NULL and restricts nothing. */
 WITH measured AS (
     SELECT DISTINCT run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at
     FROM results
@@ -10,7 +10,7 @@ WITH measured AS (
 chosen AS (
     SELECT
         measured.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

@@ -1,5 +1,5 @@
 /* The overlap of attention and objects: one number per layer of each metric, model and data set, with the overlap of as
-   many random patches, where that was measured too. An option that was not given is NULL and restricts nothing. */
+   many random patches if it was measured, too. An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
@@ -9,7 +9,7 @@ WITH candidates AS (
             WHEN metric LIKE 'attn-iou-spatial%' THEN 'attn-iou-spatial-chance'
             WHEN metric LIKE 'attn-iou-center%' THEN 'attn-iou-center-chance'
         END AS chance_metric,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

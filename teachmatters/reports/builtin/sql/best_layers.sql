@@ -1,9 +1,9 @@
-/* The best layer of each model for each metric that has a direction and each data set; of equal ones the lowest.
-   An option that was not given is NULL and restricts nothing. */
+/* The best layer of each model for each metric with a direction and each data set; of ties the lowest layer.
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, of the protocols the one declared first, then the newest.
+        -- Of a cell's settings the selected one comes first, then the first declared protocol, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, metric, other_model
             ORDER BY

@@ -1,9 +1,9 @@
-/* Every pair of layers of every pair of models, on one data set: of those not ruled out the one with the most pairs.
-   A pair of models is stored once and shown both ways. An option that was not given is NULL and restricts nothing. */
+/* Every pair of layers of every pair of models, on one data set: of the selected ones, that with the most pairs.
+   A pair of models is stored once and shown both ways. An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

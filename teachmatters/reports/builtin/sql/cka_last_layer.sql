@@ -1,9 +1,9 @@
-/* The last layers of every pair of models, on one data set: of those not ruled out the one with the most pairs.
-   An option that was not given is NULL and restricts nothing. */
+/* The last layers of every pair of models, on one data set: of the selected ones, that with the most pairs.
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
@@ -24,7 +24,7 @@ data AS (
     ORDER BY COUNT(DISTINCT model || '/' || other_model) DESC, MAX(finished_at) DESC, dataset, split
     LIMIT 1
 ),
--- Each model of a pair is shown as the first one too.
+-- Show each pair in both directions.
 depths AS (
     SELECT model AS label, MAX(depth) AS last_layer
     FROM candidates

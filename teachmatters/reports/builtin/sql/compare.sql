@@ -1,9 +1,9 @@
-/* The best layer of each model and setting for every metric that has a better: what two of them are compared by.
-   An option that was not given is NULL and restricts nothing. */
+/* The best layer of each model and setting for every metric with a direction, by which two of them are compared.
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of the protocols the one declared first.
+        -- Keep the first declared protocol.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, metric, setting
             ORDER BY COALESCE(protocol, '') NOT IN (SELECT main_protocol FROM metrics WHERE name = metric),

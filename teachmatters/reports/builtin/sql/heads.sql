@@ -1,9 +1,9 @@
 /* The type of every head, with the evidence for it, and where its attention is, in patches from the query.
-   An option that was not given is NULL and restricts nothing. */
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

@@ -1,5 +1,5 @@
 /* Any metric of heads: a row for each head of each layer.
-   An option that was not given is NULL and restricts nothing. */
+   An option that is not given is NULL and restricts nothing. */
 WITH measured AS (
     SELECT DISTINCT run_id, model, dataset, split, analysis, protocol, metric, setting, finished_at
     FROM results
@@ -11,7 +11,7 @@ WITH measured AS (
 chosen AS (
     SELECT
         measured.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

@@ -1,5 +1,5 @@
-/* Averaged maps: one array of all heads for each model and layer, and the shape of the grid of patches that it lies on.
-   An option that was not given is NULL and restricts nothing. */
+/* Averaged maps: one array of all heads for each model and layer, and the shape of its grid of patches.
+   An option that is not given is NULL and restricts nothing. */
 WITH RECURSIVE numbers (head) AS (
     SELECT 1
     UNION ALL
@@ -8,7 +8,7 @@ WITH RECURSIVE numbers (head) AS (
 candidates AS (
     SELECT
         maps.*, runs.n_items AS n,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY maps.model, maps.dataset, maps.split, maps.analysis, maps.name
             ORDER BY CASE WHEN maps.setting = :setting THEN 0 ELSE 1 END, runs.finished_at DESC, maps.run_id
@@ -34,11 +34,11 @@ FROM candidates
 WHERE choice = 1
     AND axes IN ('head,token', 'head,y,x')
     AND COALESCE(layer IN (:layers), TRUE)
-    -- Layers that have at least one of the heads asked for; these are cut out of the arrays afterwards.
+    -- Layers with at least one of the selected heads, which are cut out of the arrays afterwards.
     AND EXISTS (
         SELECT 1 FROM numbers
         WHERE COALESCE(head IN (:heads), TRUE)
-            -- The first number of the shape, without the numbers behind it.
+            -- The first number of the shape.
             AND head <= CAST(
                 CASE axes
                     WHEN 'head,token' THEN rtrim(rtrim(shape, '0123456789'), ',')

@@ -1,5 +1,5 @@
-/* Any metric, layer by layer: each layer's headline rows, the heads asked for, and every row of a metric without headline.
-   An option that was not given is NULL and restricts nothing. */
+/* Any metric, by layer: each layer's headline rows, the selected heads, and every row of a metric without headline.
+   An option that is not given is NULL and restricts nothing. */
 WITH measured AS (
     SELECT
         run_id, model, dataset, split, analysis, protocol, metric, other_model, setting, finished_at,
@@ -13,7 +13,7 @@ WITH measured AS (
 chosen AS (
     SELECT
         measured.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

@@ -1,9 +1,9 @@
-/* Skip against branch, layer by layer: norm ratios, and of CKA the pairs of one and the same layer.
-   An option that was not given is NULL and restricts nothing. */
+/* Skip against branch, layer by layer: norm ratios, and CKA of a layer's skip with its branch.
+   An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, then the newest.
+        -- Among the settings of a cell, the selected one comes first, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric
             ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id

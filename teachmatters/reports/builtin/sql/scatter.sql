@@ -1,15 +1,15 @@
-/* Two metrics of the same layers, or heads: the first one asked for against each of the others, on the data set that both
-   were measured on, else on whichever each was. An option that was not given is NULL and restricts nothing. */
+/* Two metrics of the same layers, or heads: the first selected one against each of the others, on a data set that both
+   have, else on the data set of each. An option that is not given is NULL and restricts nothing. */
 WITH RECURSIVE wanted (metric, place) AS (
     VALUES :metric_places
-    -- Adds nothing. Of so few rows SQLite would make no index, and go through all numbers for each number.
+    -- Adds no rows. Without it, SQLite would not build an index for so few rows, and scan all numbers for each number.
     UNION ALL
     SELECT metric, place FROM wanted WHERE FALSE
 ),
 candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, of the protocols the one declared first, then the newest.
+        -- Of a cell's settings the selected one comes first, then the first declared protocol, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, metric
             ORDER BY

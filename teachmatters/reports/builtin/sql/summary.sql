@@ -1,9 +1,9 @@
-/* Every metric that has a better, on every data set: each model's best layer, and its place among the models (ties
-   share one). An option that was not given is NULL and restricts nothing. */
+/* Every metric with a direction, on every data set: each model's best layer, and its rank among the models (ties
+   share one). An option that is not given is NULL and restricts nothing. */
 WITH candidates AS (
     SELECT
         results.*,
-        -- Of one cell's settings the wanted one comes first, of the protocols the one declared first, then the newest.
+        -- Of a cell's settings the selected one comes first, then the first declared protocol, then the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, metric
             ORDER BY
@@ -32,7 +32,7 @@ layers AS (
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, analysis, protocol, metric, layer, value, unit,
     higher_is_better,
-    -- A trial and a full run are not set against each other.
+    -- Do not rank a trial against a full run.
     RANK() OVER (PARTITION BY dataset, split, analysis, metric, protocol, setting ORDER BY badness) AS place,
     COUNT(*) OVER (PARTITION BY dataset, split, analysis, metric, protocol, setting) AS models
 FROM layers
