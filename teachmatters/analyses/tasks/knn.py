@@ -12,7 +12,7 @@ from teachmatters.analyses.feature_buffer import FeatureAnalysis
 from teachmatters.analyses.scores import mean_record, unit_map
 from teachmatters.api import Crop, InputSpec, Parameters, Readout, Result, Role, State
 from teachmatters.errors import TeachMattersError, listing
-from teachmatters.measures.tasks.knn import nearest, rank_of_truth
+from teachmatters.measures.tasks.knn import chance, nearest, rank_of_truth
 
 HEADLINE_K = 20
 GALLERY_BLOCK = 32768
@@ -37,6 +37,8 @@ class KnnAnalysis(FeatureAnalysis):
         for layer in range(1, self.context.model.depth + 1):
             ranks = self._ranks(layer, truth, labels, ks)
             for top in (1, 5):
+                if (metric := f"knn-top{top}-chance") in self.context.metrics:
+                    result.records.append(mean_record(metric, layer, 100 * chance(truth, labels, top).cpu().numpy()))
                 if f"knn-top{top}" in self.context.metrics:
                     right = {k: (rank < top).cpu().numpy() for k, rank in ranks.items()}
                     self._record(result, f"knn-top{top}", layer, right, names)

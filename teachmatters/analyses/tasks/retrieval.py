@@ -12,7 +12,7 @@ from teachmatters.analyses.feature_buffer import FeatureAnalysis
 from teachmatters.analyses.scores import mean_record, unit_map
 from teachmatters.api import InputSpec, Parameters, Readout, Result, Role, State, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
-from teachmatters.measures.tasks.retrieval import average_precision, precision_at, ranking
+from teachmatters.measures.tasks.retrieval import average_precision, chance_precision, precision_at, ranking
 
 KS = (1, 5, 10)
 HEADLINE_K = 10
@@ -88,13 +88,15 @@ class RetrievalAnalysis(FeatureAnalysis):
         for metric, category, scores in self._scores(level, order):
             percent = 100 * scores.cpu().double().numpy()
             result.records.append(mean_record(metric, layer, percent, category=category))
-            if not category:
+            if not category and not metric.endswith("-chance"):
                 result.maps.append(unit_map(metric, layer, percent, level.names))
 
     def _scores(self, level: _Level, order: Tensor) -> Iterator[tuple[str, str, Tensor]]:
         """Yield metric, category and the scores of the queries."""
         if (metric := f"map-{level.name}") in self.context.metrics:
             yield metric, "", average_precision(order, level.positive, level.junk)
+        if (metric := f"map-{level.name}-chance") in self.context.metrics:
+            yield metric, "", chance_precision(level.positive, level.junk)
         if (metric := f"mp-{level.name}") in self.context.metrics:
             at = precision_at(order, level.positive, level.junk, KS)
             yield metric, "", at[HEADLINE_K]

@@ -26,6 +26,16 @@ RETRIEVAL = AnalysisSpec(
         ),
         *(
             MetricSpec(
+                name=f"map-{level}-chance",
+                title=f"retrieval mAP, {level}, by chance",
+                summary=f"Mean over queries of the average precision to expect of {positives} in a random ranking.",
+                unit="percent",
+                bounds=(0.0, 100.0),
+            )
+            for level, positives in _POSITIVES.items()
+        ),
+        *(
+            MetricSpec(
                 name=f"mp-{level}",
                 title=f"retrieval mP@10, {level}",
                 summary=f"Mean over queries of the share of {positives} among the first ten; also at 1 and 5.",
@@ -110,6 +120,16 @@ VIDEO = AnalysisSpec(
             source="Pont-Tuset et al. 2017; Jabri et al. 2020; Caron et al. 2021",
         )
         for letter, (title, summary) in _DAVIS.items()
+    )
+    + tuple(
+        MetricSpec(
+            name=f"davis-{letter}-still",
+            title=f"video segmentation {title}, unmoved",
+            summary=f"davis-{letter} of the first frame's masks kept in place, on the same grid of patches.",
+            unit="percent",
+            bounds=(0.0, 100.0),
+        )
+        for letter, (title, _) in _DAVIS.items()
     ),
     parameters=(
         Parameter(
@@ -173,6 +193,16 @@ KNN = AnalysisSpec(
             source="Wu et al. 2018; Caron et al. 2021",
         )
         for n, rule in ((1, "at once"), (5, "among its first five"))
+    )
+    + tuple(
+        MetricSpec(
+            name=f"knn-top{n}-chance",
+            title=f"k-NN top-{n} accuracy, by chance",
+            summary=f"Accuracy to expect of {n} random {'class' if n == 1 else 'classes'} of the gallery.",
+            unit="percent",
+            bounds=(0.0, 100.0),
+        )
+        for n in (1, 5)
     ),
     parameters=(
         Parameter(name="k", kind="ints", default=(10, 20, 100, 200), summary="numbers of neighbours", minimum=1),

@@ -101,7 +101,7 @@ class VideoAnalysis(Analysis):
         self._forget()
 
     def state(self) -> State:
-        order, none = sorted(self.scores), np.zeros((0, 2, self.context.model.depth))
+        order, none = sorted(self.scores), np.zeros((0, 2, self.context.model.depth + 1))
         return {
             "first": _firsts(order, self.numbers),
             "object": _flat(order, self.numbers),
@@ -131,7 +131,10 @@ class VideoAnalysis(Analysis):
         j, f = np.moveaxis(100 * np.asarray(state["scores"]), 1, 0)
         for metric, scores in (("davis-j", j), ("davis-f", f), ("davis-jf", (j + f) / 2)):
             if metric in self.context.metrics:
-                _record(result, metric, scores, np.array(videos), units)
+                _record(result, metric, scores[:, :-1], np.array(videos), units)
+            if (still := f"{metric}-still") in self.context.metrics:
+                layers = range(1, self.context.model.depth + 1)
+                result.records += [mean_record(still, layer, scores[:, -1]) for layer in layers]
         return result
 
     def _notes(self, state: State, names: dict[int, str]) -> dict[str, list[str]]:

@@ -70,7 +70,7 @@ class VideoTracker:
         self.pending: dict[int, list[Tensor]] = defaultdict(list)
         self.frames = 0
         wide = accumulator(context.device)
-        self.totals = torch.zeros(len(self.numbers), 2, context.model.depth, dtype=wide, device=context.device)
+        self.totals = torch.zeros(len(self.numbers), 2, context.model.depth + 1, dtype=wide, device=context.device)
         if files is not None and len(self.numbers):
             files.write(context.items["all"][self.first], truth, range(1, context.model.depth + 1))
 
@@ -117,10 +117,12 @@ class VideoTracker:
             truth = self._truth(index)
             size = self.size if truth is None else truth.shape
             patch = self.context.model.patch_size
-            numbers = torch.stack([object_numbers(labels, patch, (size[0], size[1])) for labels in layers])
+            # Last, in place of a layer, the masks of the first frame as they are: what no movement would reach.
+            planes = (*layers, self._planes(self.labels))
+            numbers = torch.stack([object_numbers(labels, patch, (size[0], size[1])) for labels in planes])
             if self.files is not None:
                 called = np.array([0, *self.numbers], dtype=np.uint8)[numbers.cpu().numpy()]
-                self.files.write_layers(self.context.items["all"][index], called)
+                self.files.write_layers(self.context.items["all"][index], called[:-1])
             if truth is not None and index != self.last:
                 self.late |= set(_numbers(truth)) - set(self.numbers)
                 self._judge(numbers, torch.from_numpy(truth).to(numbers.device))
@@ -134,7 +136,10 @@ class VideoTracker:
             self.totals[place, 1] += boundary_similarity(predicted, there)
 
     def mean(self) -> NDArray[np.float64] | None:
-        """Return J and F (objects, 2, layers), means over the scored frames, or None without a scored frame."""
+        """Return J and F (objects, 2, layers + 1), means over the scored frames, or None without a scored frame.
+
+        The last are those of the first frame's masks, not moved.
+        """
         return (self.totals / self.frames).cpu().double().numpy() if self.frames else None
 
 

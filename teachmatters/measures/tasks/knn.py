@@ -15,6 +15,24 @@ QUERIES_AT_ONCE = 4096
 PIECE = 64
 
 
+def chance(truth: Tensor, labels: Tensor, top: int) -> Tensor:
+    """Compute the probability that random classes of the gallery contain that of each query.
+
+    Args:
+        truth: (Q,), the classes of the queries.
+        labels: (G,), the classes of the gallery, at least one.
+        top: the number of classes drawn, each once.
+
+    Returns:
+        (Q,), 0 to 1: 0 for a class that the gallery lacks.
+
+    >>> chance(torch.tensor([0, 7]), torch.tensor([0, 0, 1, 2, 3]), top=1).tolist()
+    [0.25, 0.0]
+    """
+    classes = labels.unique()
+    return torch.isin(truth, classes).to(accumulator(truth.device)) * min(1.0, top / len(classes))
+
+
 def nearest(queries: Tensor, gallery: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
     """Find the k gallery vectors most similar to each query.
 

@@ -59,6 +59,31 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
     return (area * hit).sum(dim=1) / hit.sum(dim=1)
 
 
+def chance_precision(positive: Tensor, junk: Tensor) -> Tensor:
+    """Compute the average precision to expect of each query if the gallery is ranked at random.
+
+    Of N ranked images, R are positive. Before a positive at rank r (from 1) stand (r - 1) (R - 1) / (N - 1) others on
+    average, so that ``average_precision`` has the expectation (R / N + (H + (R - 1) / (N - 1) (N - H)) / N) / 2, where
+    H = 1 + 1/2 + ... + 1/N.
+
+    Args:
+        positive: as for ``average_precision``.
+        junk: as for ``average_precision``.
+
+    Returns:
+        (Q,), float64 on the CPU, between 0 and 1; NaN for a query without positives.
+
+    >>> chance_precision(torch.tensor([[False, True]]), torch.zeros(1, 2, dtype=torch.bool)).item()
+    0.625
+    """
+    whole = (positive | ~junk).sum(dim=1).cpu().double()
+    hits = torch.where(positive.any(dim=1).cpu(), positive.sum(dim=1).cpu().double(), torch.nan)
+    harmonic = (1 / torch.arange(1, positive.shape[1] + 1, dtype=torch.float64)).cumsum(dim=0)
+    sums = harmonic[whole.long().clamp(min=1) - 1]
+    others = (hits - 1) / (whole - 1).clamp(min=1)
+    return (hits / whole + (sums + others * (whole - sums)) / whole) / 2
+
+
 def precision_at(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int]) -> dict[int, Tensor]:
     """Compute the share of positives among the first c = min(k, rank from 1 of the last positive), without junk.
 

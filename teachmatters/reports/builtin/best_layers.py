@@ -68,7 +68,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         figure.set_size_inches(6.0, 0.6 + height)
     by_number = plots.same_depth(every)
     for nth, (ax, scores) in enumerate(zip(axes, tasks.values(), strict=True)):
-        ax.set_title(plots.label(_title(next(iter(scores.values())), every, options), longest=48))
+        ax.set_title(plots.wrapped(_title(next(iter(scores.values())), every, options), plots.TITLE))
         ax.set_yticks(
             range(len(names)), [plots.label(shown[name]) for name in names] if nth % COLUMNS == 0 else [""] * len(names)
         )

@@ -81,7 +81,8 @@ def draw(every: list[Row], options: Options) -> Figure:
         if steps and steps[-1] >= LOGARITHMIC * steps[0]:
             ax.set_xscale("symlog" if any(0 in curve.values for curve in lines) else "log", **_linear_part(lines))
         which = "best layer" if several and lines[0].layer is None else ("" if several else lines[0].run)
-        ax.set_title(plots.label(" / ".join(part for part in (captions.named(facts), which) if part), longest=44))
+        title = " / ".join(part for part in (captions.named(facts), which) if part)
+        ax.set_title(plots.wrapped(title, plots.TITLE))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
         ax.legend(fontsize=6, ncols=1 if several else 2, title=None if several else "layer", title_fontsize=6)
     for ax in plots.bottom(axes, columns=3):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports import supervisions
 from teachmatters.reports.figures import style
-from teachmatters.reports.figures.layer_lines import band_key, draw_panel, split
+from teachmatters.reports.figures.layer_lines import band_key, draw_panel, reference_key, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 TITLES = {"none": "no training", "noise": "no training", "": "training unknown"}
+HIGH = 2.1  # of a panel, in inches
 ROOM = 0.06  # above and below the numbers and their deviations, as a share of their range
 
 
@@ -27,18 +28,18 @@ def draw(every: list[Row], options: Options) -> Figure:
     metrics = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
     looks, found = style.looks(every), ways(every)
     differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(every)]
-    figure, axes = plots.panels(len(metrics) * len(found), columns=len(found), size=(1.9, 2.1))
+    figure, axes = plots.panels(len(metrics) * len(found), columns=len(found), size=(1.9, HIGH))
     for nth, metric in enumerate(metrics):
         facts = options.of(metric[0]["metric"])
         line = axes[nth * len(found) : (nth + 1) * len(found)]
         for ax, (key, title) in zip(line, found.items(), strict=True):
             draw_panel(ax, [row for row in metric if way(row) == key], looks, plots.same_depth(every))
-            ax.set_title(plots.label(title) if nth == 0 else "")
+            ax.set_title(plots.wrapped(title, 1.7) if nth == 0 else "")
         _share(line)
         name = " / ".join([captions.named(facts), *frames.parts(metric[0], differ)])
-        line[0].set_ylabel(plots.label(name, longest=44))
+        line[0].set_ylabel(plots.wrapped(name, HIGH - 0.5))
     plots.layer_axis(axes, every, plots.bottom(axes, columns=len(found)))
-    plots.legend(figure, looks, band_key(every))
+    plots.legend(figure, looks, reference_key(every) | band_key(every))
     return figure
 
 

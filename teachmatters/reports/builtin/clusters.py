@@ -34,7 +34,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         for row in panel[:1]:
             facts = options.of(row["metric"])
             title = " / ".join([facts.title or facts.name, *([row["dataset"]] if several else [])])
-            ax.set_title(plots.label(title, longest=44))
+            ax.set_title(plots.wrapped(title, plots.TITLE))
     plots.layer_axis(axes, every, plots.bottom(axes, columns=len(places)))
     plots.legend(figure, looks)
     return figure

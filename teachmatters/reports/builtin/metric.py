@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports.builtin import by_step, by_supervision, pooled
+from teachmatters.reports.builtin.references import is_drawn_with
 from teachmatters.reports.figures import style
-from teachmatters.reports.figures.layer_lines import band_key, draw_panel, drawn_values, fit, split
+from teachmatters.reports.figures.layer_lines import band_key, draw_panel, drawn_values, fit, reference_key, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -41,6 +42,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
 def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
     from teachmatters.reports.figures import plots
 
+    names = {row["metric"] for row in every}
+    every = [row for row in every if not is_drawn_with(row["metric"], names)]
     groups = split(frames.in_order(every, options), ("metric", "protocol", "dataset", "split"))
     differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(every)]
     looks = style.looks(every)
@@ -50,8 +53,8 @@ def _lines(every: list[dict[str, Any]], options: Options) -> Figure:
         facts = options.of(panel[0]["metric"])
         fit(ax, drawn_values(panel), facts)
         title = " / ".join([facts.title or facts.name, *frames.parts(panel[0], differ)])
-        ax.set_title(plots.label(title, longest=44))
+        ax.set_title(plots.wrapped(title, plots.TITLE))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
     plots.layer_axis(axes, every, plots.bottom(axes, columns=3))
-    plots.legend(figure, looks, band_key(every))
+    plots.legend(figure, looks, reference_key(every) | band_key(every))
     return figure

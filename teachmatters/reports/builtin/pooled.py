@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from teachmatters.reports.builtin.by_supervision import way, ways
 from teachmatters.reports.figures import style
-from teachmatters.reports.figures.layer_lines import fit, split
+from teachmatters.reports.figures.layer_lines import draw_references, fit, reference_key, split
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -37,14 +37,15 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
         for key, look in means.items():
             _lines(ax, split([row for row in panel if way(row) == key], ["model"]), look)
         facts = options.of(panel[0]["metric"])
-        fit(ax, [row["value"] for row in panel], facts)
-        ax.set_title(plots.label(" / ".join([captions.named(facts), *frames.parts(panel[0], differ)]), longest=44))
+        draw_references(ax, panel, looks, by_number=False)
+        fit(ax, [row[name] for row in panel for name in ("value", "reference") if row.get(name) is not None], facts)
+        title = " / ".join([captions.named(facts), *frames.parts(panel[0], differ)])
+        ax.set_title(plots.wrapped(title, plots.TITLE))
         ax.set_xlim(0, 1.03)
     for ax in plots.bottom(axes, columns=3):
         ax.set_xlabel("Relative depth")
-    plots.legend(
-        figure, {key: replace(look, marker="", title=_title(plain, key, found)) for key, look in means.items()}
-    )
+    entries = {key: replace(look, marker="", title=_title(plain, key, found)) for key, look in means.items()}
+    plots.legend(figure, entries, reference_key(plain))
     return figure
 
 

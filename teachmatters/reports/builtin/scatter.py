@@ -52,8 +52,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     for ax, points in zip(axes, panels, strict=True):
         for model, look in looks.items():
             (_cloud if options.by == "head" else _path)(ax, [row for row in points if row["model"] == model], look)
-        ax.set_xlabel(plots.label(_axis(points[0], "", options, several), longest=44))
-        ax.set_ylabel(plots.label(_axis(points[0], "other_", options, several), longest=44))
+        ax.set_xlabel(plots.wrapped(_axis(points[0], "", options, several), 2.6))
+        ax.set_ylabel(plots.wrapped(_axis(points[0], "other_", options, several), 2.2))
         ax.margins(0.08)
     plots.legend(figure, looks)
     return figure

@@ -14,21 +14,33 @@ if TYPE_CHECKING:
 
 Line = list[dict[str, Any]]
 NORMAL = 1.96  # standard errors in half a 95 % interval
-BAND = "95 % interval of the mean"
+BAND = "95 % interval: mean ± 1.96 standard errors"
 FEW = 3  # lines; the intervals of more are lighter, since they cover each other
 ROOM = 0.06  # above and below the numbers, as a share of their range
 
 
 def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
-    """Draw one line per model with its interval, and its heads or categories as points."""
+    """Draw one line per model with its interval, its heads or categories as points, and what it is compared with."""
     lines = split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
     for line in lines:
         draw_line(ax, line, looks[line[0]["model"]], by_number, shade=0.15 if len(lines) <= FEW else 0.08)
+    draw_references(ax, [row for line in lines for row in line], looks, by_number)
     _points(ax, [row for row in panel if row["head"] is not None or row["category"] is not None], looks, by_number)
 
 
-def draw_line(ax: Axes, line: Line, look: style.Look, by_number: bool, shade: float = 0.15) -> None:
-    """Draw a line over the layers, shaded by the 95 % interval of each mean. Noise is a dotted line without marks."""
+def draw_line(
+    ax: Axes, line: Line, look: style.Look, by_number: bool, shade: float = 0.15, *, hollow: bool = False
+) -> None:
+    """Draw a line over the layers, shaded by the 95 % interval of each mean. Noise is a dotted line without marks.
+
+    Args:
+        ax: the panel.
+        line: rows of one model.
+        look: its style.
+        by_number: as for ``plots.position``.
+        shade: the opacity of the intervals.
+        hollow: True for a thinner line with hollow marks, for the second of two lines of a model.
+    """
     from teachmatters.reports.figures.plots import position
 
     line = sorted(line, key=lambda row: row["layer"])
@@ -37,7 +49,8 @@ def draw_line(ax: Axes, line: Line, look: style.Look, by_number: bool, shade: fl
     if look.is_noise:
         ax.plot(x, y, color=look.colour, linestyle=":", zorder=1.5)
         return
-    ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker)
+    fill = {"markerfacecolor": "white", "linewidth": 0.8} if hollow else {}
+    ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker, **fill)
     ends = [interval(row) for row in line]
     if len(line) > 1 and all(ends):
         low, high = zip(*filter(None, ends), strict=True)
@@ -69,9 +82,32 @@ def reference(ax: Axes, value: float) -> None:
     ax.axhline(value, color="#555555", linestyle=(0, (4, 2)), linewidth=0.9, zorder=1.2)
 
 
+def draw_references(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
+    """Draw the values to compare with: one line across if they are equal, else one dotted line per model."""
+    from teachmatters.reports.figures.plots import position
+
+    known = [row for row in panel if row.get("reference") is not None]
+    if len({f"{row['reference']:.6g}" for row in known}) == 1:
+        reference(ax, known[0]["reference"])
+        return
+    for line in split(known, ("model",)):
+        x = [position(row, by_number) for row in line]
+        look = looks[line[0]["model"]]
+        ax.plot(x, [row["reference"] for row in line], color=look.colour, linestyle=":", linewidth=1.0, zorder=1.2)
+
+
+def reference_key(every: Iterable[Mapping[str, Any]]) -> dict[str, Artist]:
+    """Return the legend entries of the values to compare with."""
+    from matplotlib.lines import Line2D
+
+    names = dict.fromkeys(row["reference_name"] for row in every if row.get("reference") is not None)
+    return {name: Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=0.9) for name in names}
+
+
 def drawn_values(panel: Iterable[Mapping[str, Any]]) -> list[float]:
-    """Return the numbers of a panel and the ends of their intervals, which its axis must hold."""
-    return [value for row in panel for value in (row["value"], *(interval(row) or ()))]
+    """Return the numbers of a panel, the ends of their intervals and the values to compare with, for its axis."""
+    found = [value for row in panel for value in (row["value"], *(interval(row) or ()), row.get("reference"))]
+    return [value for value in found if value is not None]
 
 
 def fit(ax: Axes, values: Sequence[float], facts: MetricInfo) -> None:

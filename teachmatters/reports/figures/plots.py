@@ -27,8 +27,10 @@ from teachmatters.reports.tables.atomic_write import atomic_write
 LOG = logging.getLogger(__name__)
 
 PANEL = (3.0, 2.5)
+TITLE = 2.6  # inches of a panel's width that a title may take
 LONGEST = 30
 LETTERS = 14  # characters of small print per inch
+LETTER = 0.075  # about the width of a character of a title, in inches
 
 MOST_LAYERS = 2000  # in a square of layer pairs
 
@@ -113,6 +115,16 @@ def label(text: str, longest: int = LONGEST) -> str:
 def heading(text: str, longest: int = LONGEST) -> str:
     """Return a title of one or several lines, each as ``label`` makes it."""
     return "\n".join(label(line, longest) for line in text.splitlines())
+
+
+def wrapped(text: str, inches: float, lines: int = 3) -> str:
+    r"""Return a title or axis label as lines of a width; what exceeds about so many lines is left out of its middle.
+
+    >>> wrapped("k-NN top-1 accuracy / scenes [limit=150]", 2.0)
+    'k-NN top-1 accuracy /\nscenes [limit=150]'
+    """
+    letters = max(8, int(inches / LETTER))
+    return "\n".join(textwrap.wrap(label(text, longest=lines * letters), letters, break_on_hyphens=False))
 
 
 def caption(figure: Figure, text: str) -> None:

@@ -68,8 +68,15 @@ function lines(holder, data) {
   for (const panel of panels) {
     const own = group(panel.filter(isOwn), ["model"]).map((line) => series(line, x, data, true));
     const finer = group(panel.filter((row) => !isOwn(row)), ["model"]).map((points) => series(points, x, data, false));
-    holder.append(plot(titleOf(data, panel[0]), [...finer, ...own], { x: deep ? "relative depth" : "layer" }, { levels: data.levels, xTicks }));
+    holder.append(plot(titleOf(data, panel[0]), [...finer, ...own], { x: deep ? "relative depth" : "layer" }, { levels: [...data.levels, ...references(panel)], xTicks }));
   }
+}
+
+/* The value that all models of a panel are compared with, such as that of chance. */
+function references(panel) {
+  const known = panel.filter((row) => isOwn(row) && (row.reference ?? null) !== null);
+  const values = new Set(known.map((row) => short(row.reference)));
+  return values.size === 1 ? [{ y: known[0].reference, text: known[0].reference_name }] : [];
 }
 
 function series(rows, x, data, joined) {

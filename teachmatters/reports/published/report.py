@@ -123,6 +123,6 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
             ax.plot([row["value"]], [level], color=look.colour, marker=look.marker, linestyle="none")
         ax.set_ylim(-0.6, len(names) - 0.4)
         ax.set_yticks(range(len(names)), [plots.label(name) if nth == 0 else "" for name in names])
-        ax.set_title(plots.label(options.of(metric).title or metric, longest=44))
+        ax.set_title(plots.wrapped(options.of(metric).title or metric, plots.TITLE))
         ax.set_xlabel("percent (|: published)")
     return figure

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import interpolate, normalize
 
@@ -47,8 +48,16 @@ def features(wanted: Task, item: Item, dense: bool) -> torch.Tensor:
     return normalize(whole, dim=1).reshape(*transformed.grid, -1)
 
 
-def followed(wanted: Task, video: int, dense: bool, context: int) -> list[tuple[float, float]]:
-    """Mean J and F of both objects of one of the toy videos."""
+def enlarged(labels: torch.Tensor, h: int, w: int) -> NDArray[np.uint8]:
+    """The objects' numbers in the pixels of a toy frame."""
+    large = interpolate(labels.T.reshape(1, 3, h, w), scale_factor=8, mode="bilinear", align_corners=False)[0]
+    large = torch.stack([(c - c.min()) / (c - c.min()).max() if c.max() > 0 else c for c in large])
+    numbers = Image.fromarray(large.argmax(dim=0).numpy().astype(np.uint8))
+    return np.asarray(numbers.resize((60, 40), Image.Resampling.NEAREST))
+
+
+def followed(wanted: Task, video: int, dense: bool, context: int, *, still: bool = False) -> list[tuple[float, float]]:
+    """Mean J and F of both objects of one of the toy videos; ``still``: of the first frame's masks, not moved."""
     frames = [item for item in wanted.items["all"] if item.group == f"film{video}"]
     truths = [wanted.opened.dataset.annotations(item, "videos")["mask"].pixels for item in frames]
     maps = [features(wanted, item, dense) for item in frames]
@@ -61,15 +70,10 @@ def followed(wanted: Task, video: int, dense: bool, context: int) -> list[tuple[
         past = torch.stack([maps[i].flatten(0, 1) for i in used])
         now = maps[t].flatten(0, 1)
         labels.append(task_oracles.propagated(now, past, torch.stack([labels[i] for i in used]), (h, w), 2, 3, 0.1))
-        planes = labels[-1].T.reshape(1, 3, h, w)
-        large = interpolate(planes, scale_factor=8, mode="bilinear", align_corners=False)[0]
-        large = torch.stack([(c - c.min()) / (c - c.min()).max() if c.max() > 0 else c for c in large])
-        numbers = Image.fromarray(large.argmax(dim=0).numpy().astype(np.uint8)).resize(
-            (60, 40), Image.Resampling.NEAREST
-        )
+        numbers = enlarged(labels[0] if still else labels[-1], h, w)
         if t < FRAMES - 1:
             for k in (1, 2):
-                predicted, truth = np.asarray(numbers) == k, truths[t] == k
+                predicted, truth = numbers == k, truths[t] == k
                 radius = math.ceil(0.008 * math.hypot(40, 60))
                 f = task_oracles.boundary(predicted, truth, radius)
                 scores[k - 1].append((task_oracles.region(predicted, truth), f))
@@ -95,6 +99,16 @@ def test_scores_equal_the_plain_way(resolution: str, context: int) -> None:
     means = zip(values(result, "davis-j"), values(result, "davis-f"), strict=True)
     assert values(result, "davis-jf") == pytest.approx([(j + f) / 2 for j, f in means])
     assert result.notes == {"videos without objects in the first frame": ["film2"]}
+
+
+def test_masks_that_stay_in_place_are_scored_too() -> None:
+    wanted = task("video", "toy-tasks", "resolution=resized")
+    result = measure(wanted)
+    scores = [100 * np.array(followed(wanted, video, False, 1, still=True)) for video in (0, 1)]
+    j, f = np.concatenate(scores).mean(axis=0)
+    for metric, expected in (("davis-j-still", j), ("davis-f-still", f), ("davis-jf-still", (j + f) / 2)):
+        assert values(result, metric) == pytest.approx([expected] * 3, abs=1e-6)
+    assert not [m for m in result.maps if m.name.endswith("-still")]
 
 
 def test_limit_counts_videos() -> None:

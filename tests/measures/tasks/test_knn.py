@@ -1,10 +1,12 @@
 """k-NN against a loop over queries, with ties, negative cosines and missing classes."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.tasks.knn import nearest, rank_of_truth
+from teachmatters.measures.tasks.knn import chance, nearest, rank_of_truth
 from tests import oracles
 
 
@@ -81,3 +83,11 @@ def test_of_one_class_everything_is_right() -> None:
     similarity, index = nearest(torch.randn(4, 3), [torch.randn(5, 3)], 5)
     ranks = rank_of_truth(similarity, torch.zeros_like(index), torch.zeros(4, dtype=torch.int64), 1, [1, 5], 0.07)
     assert [rank.tolist() for rank in ranks.values()] == [[0] * 4, [0] * 4]
+
+
+def test_chance_is_the_share_of_draws_that_hold_the_class() -> None:
+    truth, labels = torch.tensor([1, 2, 9]), torch.tensor([1, 1, 2, 4, 5])
+    for top in (1, 3, 4, 5):
+        draws = list(combinations((1, 2, 4, 5), min(top, 4)))
+        expected = [sum(label in draw for draw in draws) / len(draws) for label in truth.tolist()]
+        assert chance(truth, labels, top).tolist() == pytest.approx(expected)

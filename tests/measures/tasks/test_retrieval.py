@@ -1,12 +1,13 @@
 """Retrieval scores against the trapezoid by hand and a loop over one query's list."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.tasks.retrieval import average_precision, precision_at, ranking
+from teachmatters.measures.tasks.retrieval import average_precision, chance_precision, precision_at, ranking
 from tests import task_oracles as oracles
 
 
@@ -53,7 +54,16 @@ def test_scores_equal_the_loop() -> None:
         assert {k: each[i].item() for k, each in at.items()} == pytest.approx(precision)
 
 
+@pytest.mark.parametrize("positive", [(0,), (0, 3), (0, 1, 2, 3, 4, 5)])
+def test_chance_is_the_mean_over_all_rankings(positive: tuple[int, ...]) -> None:
+    junk = {0, 6}  # of which one is positive too
+    areas = [oracles.retrieval(list(order), set(positive), junk)[0] for order in permutations(range(7))]
+    found = chance_precision(flags(7, *positive), flags(7, *junk))
+    assert found.item() == pytest.approx(np.mean(areas), abs=1e-12)
+
+
 def test_a_query_without_positives_has_no_score() -> None:
+    assert math.isnan(chance_precision(flags(4), flags(4)).item())
     order, both = torch.arange(4).expand(2, 4), torch.cat([flags(4), flags(4, 1)])
     area, at = average_precision(order, both, torch.zeros_like(both)), precision_at(order, both, ~both, [5])[5]
     assert math.isnan(area[0])

@@ -100,7 +100,11 @@ def test_a_shade_is_the_interval_of_the_mean(deep: Path) -> None:
         assert ends.min() == pytest.approx(y.min() - half)
         assert ends.max() == pytest.approx(y.max() + half)
     texts = [text.get_text() for text in run_report(METRIC, deep, options).figure().legends[0].get_texts()]
-    assert texts == ["DINO B/16 (self-distillation)", "MAE L/16 (masked reconstruction)", "95 % interval of the mean"]
+    assert texts == [
+        "DINO B/16 (self-distillation)",
+        "MAE L/16 (masked reconstruction)",
+        "95 % interval: mean ± 1.96 standard errors",
+    ]
 
 
 def test_a_drawing_says_which_data_and_setting_it_shows(tmp_path: Path) -> None:

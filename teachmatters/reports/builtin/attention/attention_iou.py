@@ -42,7 +42,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
         for model, look in looks.items():
             _line(ax, [row for row in panel if row["model"] == model], look, plots.same_depth(every))
         mean = ", mean" if metric.count("-") == 2 else ""  # a metric of heads, whose own row is their mean
-        ax.set_title(plots.label((options.of(metric).title or metric) + mean, longest=44))
+        ax.set_title(plots.wrapped((options.of(metric).title or metric) + mean, plots.TITLE))
         fit(ax, drawn, options.of(metric))
     several = len({place for place, _ in panels}) > 1
     for ax, ((dataset, _), _) in zip(axes[::columns], panels[::columns], strict=True):
