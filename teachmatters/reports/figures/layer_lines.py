@@ -49,7 +49,7 @@ def draw_line(
     if look.is_noise:
         ax.plot(x, y, color=look.colour, linestyle=":", zorder=1.5)
         return
-    fill = {"markerfacecolor": "white", "linewidth": 0.8} if hollow else {}
+    fill: dict[str, Any] = {"markerfacecolor": "white", "linewidth": 0.8} if hollow else {}
     ax.plot(x, y, color=look.colour, linestyle=look.line, marker=look.marker, **fill)
     ends = [interval(row) for row in line]
     if len(line) > 1 and all(ends):
