@@ -47,7 +47,7 @@ class Measured(Results):
     """The store after an analysis, and what that analysis measured or reused.
 
     Attributes:
-        outcomes: of each model (or pair), data set and analysis.
+        outcomes: the outcomes of each model (or pair), data set and analysis.
     """
 
     def __init__(self, path: StoreLocation, outcomes: Sequence[Outcome]) -> None:

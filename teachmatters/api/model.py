@@ -124,7 +124,7 @@ class ModelInfo:
         grid: rows and columns of patches for a square input of image_size (or the model's own rectangle).
         class_token: whether the first token is a class token.
         registers: the number of other tokens before the patches.
-        mean, std: of the three channels of the training images, in 0..1.
+        mean, std: the mean and std of the three channels of the training images, in 0..1.
         supervision: the training of the weights, if the layout of a file of weights shows it; else empty. For
             published weights, the spec has it.
         mlp_width: channels of the tap ``mlp_hidden``; 0 if the adapter does not have this tap.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the progress of a command; the command line shows it."""
+    """A receiver of the progress of a command; the command line shows it."""
 
     def say(self, text: str) -> None:
         """Show a sentence now."""

@@ -90,7 +90,7 @@ class Readout:
         """Return the readout that parameters choose: FEATURE, TAP and NORM, each where it is declared.
 
         Args:
-            parameters: of the analysis.
+            parameters: the parameters of the analysis.
             feature: in place of the parameter ``feature``.
         """
         chosen = feature or parameters.get("feature", "auto")

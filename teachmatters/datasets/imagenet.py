@@ -89,7 +89,7 @@ def open_imagenet(request: DatasetRequest) -> Images:
 
 
 def _is_raw(dataset: ImageFolder) -> bool:
-    """Return True if train/ has class folders and val/ has not."""
+    """Return True if train/ has class folders and val/ does not."""
     folders, tree = dataset.layout.folders, dataset.tree
     if not {"train", "val"} <= set(folders):
         return False

@@ -33,8 +33,8 @@ def draw(outline: Outline, height: int, width: int) -> NDArray[np.uint8]:
 
     Args:
         outline: polygons; or run lengths, plain or compressed, of an image of this size.
-        height: of the image.
-        width: of the image.
+        height: the height of the image.
+        width: the width of the image.
 
     Returns:
         uint8 (height, width), 0 or 255; all 0 for no polygon.

@@ -102,7 +102,7 @@ def determination(fit: RidgeFit, sums: RidgeSums) -> Tensor:
 
     Args:
         fit: from other data, or the same.
-        sums: of the data to predict.
+        sums: the sums of the data to predict.
 
     Returns:
         (T,), at most 1; NaN for a target that does not vary.

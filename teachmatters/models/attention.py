@@ -33,7 +33,7 @@ def explicit_attention(
         key: (..., S, C).
         attn_mask: boolean (True keeps the entry) or an additive bias, broadcast to (..., L, S).
         is_causal: mask all keys after query i.
-        scale: of the dot products, 1 / sqrt(C) by default.
+        scale: the scale of the dot products, 1 / sqrt(C) by default.
         out: float32 (..., L, S), overwritten by the result; None: new memory.
 
     Returns:

@@ -44,7 +44,7 @@ def create(architecture: str, kwargs: Mapping[str, Any], seed: int = 0) -> nn.Mo
     Args:
         architecture: timm's name of the network.
         kwargs: further arguments for timm, such as ``img_size``: rows and columns of pixels, if not the native size.
-        seed: of the initialisation.
+        seed: the seed of the initialisation.
 
     Raises:
         TeachMattersError: the network cannot be built for that size.

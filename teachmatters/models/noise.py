@@ -42,7 +42,7 @@ class Noise(ModelAdapter):
 
     Args:
         recipe: the shape of the noise.
-        seed: of all random numbers.
+        seed: the seed of all random numbers.
         size: rows and columns of pixels of the images; None for the recipe's.
 
     >>> model = Noise(RECIPES["noise-b16"], seed=0)

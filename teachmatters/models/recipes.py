@@ -40,8 +40,8 @@ class Recipe:
         family: ``dino``.
         size, patch, pixels: ``s``, 16, 224.
         architecture: timm's name of the network.
-        origins: of the weights, best first: Hugging Face repositories (``timm/<id>``) and https addresses; empty for an
-            untrained model.
+        origins: the origins of the weights, best first: Hugging Face repositories (``timm/<id>``) and https addresses;
+            empty for an untrained model.
         mean_std: mean and standard deviation of the three channels during training.
         kwargs: further arguments for timm.
     """

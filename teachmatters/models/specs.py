@@ -17,10 +17,10 @@ class Family:
 
     Attributes:
         name: ``dino``; alone it means the family's B/16.
-        supervision: of its members' training.
+        supervision: the supervision of its members.
         title: start of each member's summary.
         factory: ``module:callable`` of its members.
-        licence, citation: of the weights.
+        licence, citation: the licence and citation of the weights.
         recipes: its members.
         alias: another name of the family.
         untrained: the source that members without weights show.

@@ -30,7 +30,7 @@ class BestValues:
     """A table: the best layer of metrics with a direction, the first and last layer of the others.
 
     Attributes:
-        columns, rows: of the table.
+        columns, rows: the columns and rows of the table.
         bold: positions (row, column), from 0, of the best model of each row.
         omitted: metrics that did not fit.
     """

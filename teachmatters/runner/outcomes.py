@@ -12,7 +12,7 @@ PRINTED_ELSEWHERE = ("skipped", "data", "weights")
 
 
 class ModelLines:
-    """Prints a line when a model is complete, one for all comparisons, and each new note of an analysis once.
+    """A printer of one line per completed model, one for all comparisons, and each new note of an analysis once.
 
     Args:
         say: prints a line.

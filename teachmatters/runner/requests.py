@@ -19,7 +19,7 @@ class EngineRequest:
 
     Attributes:
         name: ``local``, this process, or ``ray``, the workers of a Ray cluster.
-        address: of a running cluster, ``auto`` or ``HOST:PORT``; None: start Ray on this machine.
+        address: the address of a running cluster, ``auto`` or ``HOST:PORT``; None: start Ray on this machine.
         shards: number of shards of a pass; None: as many as can run at once.
     """
 
@@ -42,7 +42,7 @@ class AnalyzeRequest:
         label_seed: training seed of the weights, which becomes part of the label; None: not part of it.
         db: the store to write.
         device: ``auto``, ``cpu``, ``cuda``, ``mps``.
-        dtype: of the forward pass.
+        dtype: the dtype of the forward pass.
         batch_size: inputs per forward pass; None: chosen by the size of the model.
         limit: the first N units of each data set.
         parameters: ``NAME=VALUE``.
@@ -75,7 +75,7 @@ class Outcome:
 
     Attributes:
         model, other: labels; other only for a pair.
-        dataset, analysis, setting, metrics: of the cell.
+        dataset, analysis, setting, metrics: the data set, analysis, setting and metrics of the cell.
         status: ``done``, ``reused`` or ``failed``.
         error: the reason of a failure.
         items, skipped: number of images that were used, and that could not be read.

@@ -47,7 +47,7 @@ class Cell:
 
     Attributes:
         model, weights: label and sha256 of the model, the first of a pair.
-        other_model, other_weights: of the second model of a pair, else empty; ``model <= other_model``.
+        other_model, other_weights: label and sha256 of the second model of a pair, else empty; ``model <= other_model``.
         dataset, split, fingerprint: the data, and a sha256 over the items used.
         analysis, analysis_version: the analysis.
         parameters: every parameter that is part of the setting, with defaults filled in.
@@ -94,8 +94,8 @@ class Run:
         device: on which it ran.
         n_items, n_skipped: number of items that were used, and that could not be read.
         notes: remarks as JSON values.
-        versions: of the packages that the values depend on.
-        git_commit: of a development checkout.
+        versions: the versions of the packages that the values depend on.
+        git_commit: the git commit of a development checkout.
         started_at, finished_at: times with a time zone; the runs of a command may overlap.
         seconds: the run's share of the time that the command took; the shares do not overlap.
         metrics: all metrics that were measured, including those without a row.

@@ -43,7 +43,7 @@ def build(family: Family, config: Mapping[str, Any], state: Mapping[str, Tensor]
     """Build the network in float32 and eval mode.
 
     Args:
-        family: of the network.
+        family: the family of the network.
         config: the content of config.json.
         state: the weights, in any naming that transformers knows for this class.
         told: the model's name and the path of the weights, for messages.

@@ -26,7 +26,9 @@ LINEAR = AnalysisSpec(
     factory="teachmatters.analyses.tasks.linear:LinearAnalysis",
     kind="labels",
     metrics=(
-        _percent("linear-top1", "linear probe top-1 accuracy", _PROBE.format("at once"), "Alain and Bengio 2017"),
+        _percent(
+            "linear-top1", "linear probe top-1 accuracy", _PROBE.format("as its first choice"), "Alain and Bengio 2017"
+        ),
         _percent(
             "linear-top5",
             "linear probe top-5 accuracy",
@@ -36,7 +38,7 @@ LINEAR = AnalysisSpec(
         _percent(
             "ridge-top1",
             "ridge probe top-1 accuracy",
-            "A ridge regression of one-hot labels, fitted on the gallery, names the class of an image at once.",
+            "A ridge regression of one-hot labels, fitted on the gallery, names an image's class as its first choice.",
             "Hoerl and Kennard 1970",
         ),
     ),

@@ -192,13 +192,13 @@ KNN = AnalysisSpec(
             level="category",
             source="Wu et al. 2018; Caron et al. 2021",
         )
-        for n, rule in ((1, "at once"), (5, "among its first five"))
+        for n, rule in ((1, "as its first choice"), (5, "among its first five"))
     )
     + tuple(
         MetricSpec(
             name=f"knn-top{n}-chance",
             title=f"k-NN top-{n} accuracy, by chance",
-            summary=f"Accuracy to expect of {n} random {'class' if n == 1 else 'classes'} of the gallery.",
+            summary=f"Expected accuracy of {n} random {'class' if n == 1 else 'classes'} of the gallery.",
             unit="percent",
             bounds=(0.0, 100.0),
         )

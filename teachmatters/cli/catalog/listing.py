@@ -73,7 +73,7 @@ def emit_list(
     Args:
         rows: the fields by name.
         style: the format.
-        columns: of the table.
+        columns: the columns of the table.
         wide: False to cut the rows of a terminal to its width.
         narrow: the columns of the table that is cut; by default ``columns``.
     """

@@ -63,7 +63,7 @@ class Scenes(Dataset):
     """Images of articulated objects, drawn on request.
 
     Args:
-        size: of the images, in pixels; the scenes are the same at every size.
+        size: the size of the images, in pixels; the scenes are the same at every size.
         world: seed of the data set.
         train, val: number of images of each split.
     """

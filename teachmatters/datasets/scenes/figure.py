@@ -48,7 +48,7 @@ class Piece:
         outline: complex (corners,).
         inverse: (a, b, c, d, e, f): a x + b y + c is the coordinate along the part, d x + e y + f the one across.
         breadth: half its width.
-        paint: of its surface.
+        paint: the paint of its surface.
         owner: number of the object that it belongs to, or NOTHING.
         part: index into the category's parts.
         shade: fraction of the light that reaches it.
@@ -74,7 +74,7 @@ class Figure:
 
     Attributes:
         who: the individual.
-        turns: of its joints, -1..1.
+        turns: the turns of its joints, -1..1.
         view: its view.
         pieces: in drawing order.
         keypoints: their positions, visible or not.

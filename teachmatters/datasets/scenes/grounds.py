@@ -78,7 +78,7 @@ class Light:
 
     Attributes:
         direction: towards the source, x + iy, of length 1.
-        strength: of the shading, 0..1.
+        strength: the strength of the shading, 0..1.
         tint: factor of red, green and blue.
         vignette: darkening of the corners, 0..1.
         shadow: darkness of the shadow on the ground, 0..1.

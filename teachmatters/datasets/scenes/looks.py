@@ -54,7 +54,7 @@ class Individual:
     Attributes:
         category: index into CATEGORIES.
         colour, coat: words for its main colour and its pattern.
-        lengths, widths, paints: of each part.
+        lengths, widths, paints: the lengths, widths and paints of each part.
     """
 
     category: int

@@ -29,7 +29,7 @@ class Scene:
         figures: the objects; the first is the main object.
         order: their drawing order.
         front: occluders in front of them.
-        light: of the whole image.
+        light: the light of the whole image.
         front_name: the occluder in words, or empty.
     """
 

@@ -17,7 +17,7 @@ class AlignedSum:
     Args:
         images, heads: B and H.
         grid: rows and columns of patches, h and w.
-        device: of the attention.
+        device: the device of the attention.
 
     >>> total = AlignedSum(1, 1, (1, 2), torch.device("cpu"))
     >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), 0)

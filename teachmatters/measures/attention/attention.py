@@ -175,7 +175,7 @@ def position_deviation(moments: Moments, patches: int) -> Tensor:
     The value is the deviation over spatial queries (n - 1) for each spatial key, averaged over keys.
 
     Args:
-        moments: of all spatial queries, from key_moments; at least two.
+        moments: the moments of all spatial queries, from key_moments; at least two.
         patches: the number of patches, h w.
 
     Returns:

@@ -84,7 +84,7 @@ def rsa(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: from ``similarity_ranks``.
-        second: of the same images.
+        second: as first, of the same images.
 
     Returns:
         a scalar from -1 to 1.

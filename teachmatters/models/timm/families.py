@@ -13,9 +13,9 @@ class TimmFamily:
     Attributes:
         name: ``dinov2``; alone it means its B, or its smallest model without a B.
         title: start of each member's summary.
-        supervision: of its members' training.
-        licence: of the weights, as timm writes it.
-        citation: of the weights.
+        supervision: the supervision of its members.
+        licence: the licence of the weights, as timm writes it.
+        citation: the citation of the weights.
         members: timm's ids, by the part of the model's name after the family.
         pixels: side of the images, if the ids do not contain it.
         heads: unusual numbers of blocks and heads, by timm's word for a size.

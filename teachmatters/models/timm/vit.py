@@ -24,7 +24,7 @@ class TimmViT(ModelAdapter):
         name: for messages.
         arch: ``ViT-B/16``, or empty to derive it.
         mean_std: mean and standard deviation of the three channels, in 0..1.
-        supervision: of the weights, if their file shows it; else empty.
+        supervision: the supervision of the weights, if their file shows it; else empty.
 
     Raises:
         TeachMattersError: the blocks of the network cannot be read.

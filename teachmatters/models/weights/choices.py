@@ -17,7 +17,7 @@ def remarks(path: Path, match: Match, network: Any, architecture: str) -> tuple[
     """Return remarks about choices for which the same file would also fit another network.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         match: the parameters taken from it.
         network: the network to fill.
         architecture: timm's name of it.

@@ -48,7 +48,7 @@ class Place:
 
     Attributes:
         words: the names of the wrappers and modules around it, from the outside: ("teacher", "backbone").
-        prefix: of its parameters' names, within the mapping that holds them.
+        prefix: the prefix of its parameters' names, within the mapping that holds them.
         kernel: the name of its patch embedding's kernel, empty for a mapping without one.
         state: its parameters, without the prefix.
         beside: everything in the mapping that holds it, by full name.

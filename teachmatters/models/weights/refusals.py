@@ -26,7 +26,7 @@ def none_fits(path: Path, there: Sequence[Place], near: Sequence[Match], wanted:
     """Return the error for a file without the requested network.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         there: the places that were searched.
         near: the matches there, in every layout.
         wanted: the network.

@@ -20,7 +20,7 @@ class Wanted:
     """The network that a file should fill.
 
     Attributes:
-        name: of the model, for messages.
+        name: the name of the model, for messages.
         arch: ``ViT-S/16``.
         architecture: timm's name of the network.
         make: see Make.

@@ -28,7 +28,7 @@ class Found:
     Attributes:
         state: all parameters, in the network's names and shapes.
         match: their place and layout.
-        size: of the training images, if it is not the native one.
+        size: the size of the training images, if it is not the native one.
         remarks: sentences about choices among several networks.
     """
 

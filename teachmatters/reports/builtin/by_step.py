@@ -29,7 +29,7 @@ class Curve:
     Attributes:
         run: the label before the seed and the step.
         layer: from 1; None for the best layer of each step.
-        values: of each step, one value per replicate.
+        values: the values of each step, one value per replicate.
     """
 
     run: str

@@ -1,1 +1,1 @@
-"""An HTML file in which one looks at the attention of every layer and head, patch by patch."""
+"""The explorer: an HTML file that shows the attention of every layer and head, patch by patch."""

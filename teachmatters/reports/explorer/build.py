@@ -35,7 +35,7 @@ def build(models: Sequence[ExplorerModel], images: Sequence[str], title: str = "
     Args:
         models: at least one; each has all images.
         images: their names.
-        title: of the document.
+        title: the title of the document.
     """
     described = [_described(model, place) for place, model in enumerate(models)]
     fill = {

@@ -97,7 +97,7 @@ def _not_for_it(spec: ReportSpec, options: Options, catalog: Catalog, fits: bool
         )
     if spec.least > 1 and not (options.models or options.data or options.layers):
         command = catalog.command(*metrics)
-        return f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{command}' gives one."
+        return f"no model in {catalog.path.name} has {listing(metrics)} on the same layers; '{command}' measures one."
     if not fits and numbers:
         shown = " ".join(f"--metric {catalog.spelled(name)}" for name in metrics)
         return f"report {spec.name!r} cannot show {listing(metrics)}; 'tm report metric {shown}' can."

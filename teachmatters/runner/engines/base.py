@@ -65,7 +65,7 @@ class PassExecutor(Protocol):
 
 
 class Engine(Protocol):
-    """Runs forward passes, in this process or on workers."""
+    """An engine that runs forward passes, in this process or on workers."""
 
     def open(
         self, model: LabelledModel, source: ModelSource, settings: PassSettings, progress: Progress

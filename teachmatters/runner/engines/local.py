@@ -30,7 +30,7 @@ class LocalEngine:
 
 
 class LocalExecutor:
-    """Runs each pass when its outcome is requested."""
+    """An executor that runs each pass when its outcome is requested."""
 
     def __init__(self, adapter: ModelAdapter, settings: PassSettings, progress: Progress) -> None:
         self.adapter, self.settings, self.progress = adapter, settings, progress

@@ -25,11 +25,11 @@ from teachmatters.store.location import StoreLocation
 
 
 class PassEstimator:
-    """Estimates the passes that an AnalysisSession would run, without running them.
+    """An estimator of the passes that an AnalysisSession would run.
 
     Args:
         db: the store.
-        settings: of the passes.
+        settings: the settings of the passes.
         estimate: filled in.
         progress: shows progress.
     """

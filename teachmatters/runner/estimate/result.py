@@ -13,7 +13,7 @@ class EstimatedPass:
     Attributes:
         model, architecture: the label, and for example ``ViT-B/16``.
         data, transform: the data set, and how its images are transformed.
-        seed, dtype: of the study's entries.
+        seed, dtype: the seed and dtype of the study's entries.
         analyses: names of the analyses that share the passes.
         cells: missing cells of the model alone; comparisons of models are counted separately.
         images: number of images to read.

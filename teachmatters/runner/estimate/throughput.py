@@ -21,7 +21,7 @@ ON_CPU = 16
 
 
 class ThroughputProbe(Analysis):
-    """Stands in for a FeatureWriter and keeps nothing."""
+    """A stand-in for a FeatureWriter that keeps nothing."""
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         return InputSpec()
@@ -61,7 +61,7 @@ def throughput(settings: PassSettings, adapter: ModelAdapter, members: Sequence[
 
 
 class _Clock:
-    """Records the time after each batch, and ends the trial when enough batches were timed."""
+    """A clock that records the time after each batch, and ends the trial when enough batches were timed."""
 
     def __init__(self, result: PassResult) -> None:
         self.result = result

@@ -73,7 +73,7 @@ class ExtractionJob:
         readout: read at every layer.
         items: the images that the cache lacks.
         kinds: kinds of data that the transform may use.
-        dataset, transform: of the images.
+        dataset, transform: the data set and transform of the images.
     """
 
     entry: CacheEntry
@@ -91,7 +91,7 @@ class ExtractionJob:
 
 
 class FeatureWriter(Analysis):
-    """Receives the missing images as an analysis would, and writes their features to the cache."""
+    """A member of a pass that receives the missing images and writes their features to the cache."""
 
     def __init__(self, feature_shards: FeatureShards, readout: Readout, items: Sequence[Item]) -> None:
         self.feature_shards, self.readout, self.ids = feature_shards, readout, ids_of(items)

@@ -31,7 +31,7 @@ class FeaturePlan:
     """The feature extractions of one model, shared among its analyses.
 
     Args:
-        settings: of the passes; features are kept in its cache folder.
+        settings: the settings of the passes; features are kept in its cache folder.
         model: the model.
         say: reports what is worth knowing before the passes.
 
@@ -133,7 +133,7 @@ def _readouts(member: PassMember, task: Task, context: Context) -> list[Readout]
     """
     if odd := [str(each) for each in member.input_spec.collect if getattr(each, "feature", "tokens") == "tokens"]:
         raise TeachMattersError(
-            f"{task.spec.name} collects {', '.join(sorted(odd))}; it can collect a Readout of one vector for each image"
+            f"{task.spec.name} collects {', '.join(sorted(odd))}; only Readouts of one vector per image can be"
         )
     if task.spec.pairs:
         raise TeachMattersError(f"{task.spec.name} compares models, whose states must hold all that is compared")

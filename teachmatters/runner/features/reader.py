@@ -20,7 +20,7 @@ def ids_of(items: Iterable[Item]) -> Ids:
 
 
 class CollectedFeatures(Features):
-    """Reads the features of one analysis, by readout; they are complete after its pass.
+    """A reader of the features of one analysis, by readout; they are complete after its pass.
 
     Args:
         items: by role.

@@ -73,7 +73,7 @@ class Pass:
 
     Args:
         adapter: the model, on the device and in the dtype.
-        device, dtype: of the forward pass.
+        device, dtype: the device and dtype of the forward pass.
         members: the analyses, started.
         entries: a part of their images in whole groups, from ``build_schedule``; by default all of them.
         readers: number of threads that load images.

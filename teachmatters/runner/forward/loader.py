@@ -63,7 +63,7 @@ def check_sizes(key: str, size: tuple[int, int], annotations: Mapping[str, Mappi
     """Check that annotations match the size of their image.
 
     Args:
-        key: of the item.
+        key: the key of the item.
         size: width and height of the image.
         annotations: by kind and name.
 

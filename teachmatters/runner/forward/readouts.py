@@ -16,7 +16,7 @@ def vectors(adapter: ModelAdapter, tokens: Tensor, readouts: Collection[Readout]
     Args:
         adapter: the model that computed the tokens.
         tokens: (B, T, C), the tap of one layer.
-        readouts: of this tap; the model lacks none of them.
+        readouts: the readouts of this tap; the model lacks none of them.
 
     Yields:
         each readout with its vectors, (B, C), (B, 2 C) or (B, T, C), see ``Feature``.

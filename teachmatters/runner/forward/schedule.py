@@ -110,7 +110,7 @@ def possible_cuts(entries: Sequence[ScheduledImage], batch: int = 1) -> list[int
     """Return the positions, ascending, at which a cut divides no group.
 
     Args:
-        entries: of one pass.
+        entries: the entries of one pass.
         batch: inputs per forward pass. Cuts are at the ends of batches if the groups allow any such cut, so that
             shards have the same batches as the whole.
     """

@@ -18,7 +18,7 @@ class PassSettings:
     """Settings that all forward passes of a command share.
 
     Attributes:
-        device, dtype: of the forward pass.
+        device, dtype: the device and dtype of the forward pass.
         batch_size: inputs per forward pass; None: chosen by the size of the model.
         seed: for everything random.
         cache: folder of the feature cache.

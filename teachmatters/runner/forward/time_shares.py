@@ -34,7 +34,7 @@ def scale_shares(seconds: Mapping[PassMember, float], whole: float) -> dict[Pass
     """Scale the shares so that they add up to another time, such as the time that a command waited for workers.
 
     Args:
-        seconds: of each analysis.
+        seconds: the seconds of each analysis.
         whole: the new sum.
     """
     total = sum(seconds.values())

@@ -17,7 +17,7 @@ Pairs: TypeAlias = dict[tuple[Task, str, str], frozenset[str]]
 
 
 class MissingMetrics:
-    """Finds the wanted metrics that the store lacks.
+    """The requested metrics that the store lacks.
 
     Args:
         recorded: returns the metrics that the store holds of a cell.

@@ -38,7 +38,7 @@ class Task:
         spec, metrics: the analysis, and the metrics requested of it.
         opened: the data set.
         kinds: kinds of data that the metrics need and the data set offers; the items are those of the first.
-        parameters: of the analysis, with defaults filled in.
+        parameters: the parameters of the analysis, with defaults filled in.
         inputs: the input spec of each metric alone, which shows whether a model can have it.
         items: by role, with the limit applied.
         template: the cell, without the model.
@@ -138,7 +138,7 @@ def remarks_of(tasks: Iterable[Task]) -> list[str]:
 
 
 class Opener:
-    """Opens each data set once, however many analyses use it."""
+    """An opener that opens each data set once, however many analyses use it."""
 
     def __init__(self) -> None:
         self.opened: dict[object, OpenDataset] = {}

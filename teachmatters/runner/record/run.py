@@ -107,8 +107,8 @@ def describe_run(
     Args:
         pending: the task and the metrics that were measured.
         models: the model, and for a pair the other one.
-        conditions: of the measurement.
-        result: of the analysis.
+        conditions: the conditions of the measurement.
+        result: the result of the analysis.
 
     Raises:
         TeachMattersError: the result does not match what the analysis declares.

@@ -22,7 +22,7 @@ def check_result(
     Args:
         spec: the analysis.
         metrics: the metrics that were requested.
-        result: of the analysis.
+        result: the result of the analysis.
         model: the shape of the model.
         other: the shape of the model that it is compared with, else the same shape.
 

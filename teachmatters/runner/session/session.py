@@ -33,11 +33,11 @@ from teachmatters.store.location import StoreLocation
 
 
 class AnalysisSession:
-    """Measures the tasks of one command and records them.
+    """A session that measures the tasks of one command and records them.
 
     Args:
         db: the store to write.
-        settings: of the forward passes.
+        settings: the settings of the forward passes.
         start_engine: starts the engine that runs the forward passes; called when something has to be measured.
         progress: shows progress and remarks.
         remarks: shown before the first measurement, and never if nothing has to be measured.

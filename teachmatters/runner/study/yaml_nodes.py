@@ -75,7 +75,7 @@ def _problem(path: Path, error: yaml.YAMLError) -> TeachMattersError:
 
 
 class _Reader:
-    """Turns the nodes of one file into values with lines."""
+    """A reader that turns the nodes of one file into values with lines."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.count = path, 0

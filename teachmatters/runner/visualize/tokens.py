@@ -46,7 +46,7 @@ class ModelTokens:
     """All images in one model.
 
     Attributes:
-        label, supervision: of the model.
+        label, supervision: the label and supervision of the model.
         info: its shape.
         layers, heads: the numbers of those that are shown, from 1.
         images: in the order of the command; at least one.

@@ -77,7 +77,7 @@ class Content:
     """Everything that a store holds of a run, except its id and which of its metrics are the newest.
 
     Attributes:
-        facts: of the run and its models, with the names in FACTS.
+        facts: the facts of the run and its models, with the names in FACTS.
         recorded: metrics with their facts, and protocols.
         numbers: rows of each metric and protocol, with the names in NUMBER.
         arrays: rows of the arrays.

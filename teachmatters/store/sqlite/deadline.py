@@ -38,7 +38,7 @@ def hearing(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class Deadline:
-    """Runs steps one at a time until a deadline.
+    """A thread that runs steps one at a time until a deadline.
 
     Attributes:
         lost: whether a step could not be stopped. It then runs until the process ends, and its connection must not be

@@ -289,7 +289,7 @@ def test_neither_a_pass_nor_knn_holds_more_than_blocks(run: Runs, monkeypatch: p
 def test_only_vectors_of_images_can_be_collected(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = InputSpec(collect=frozenset({Readout("cls"), Readout("tokens")}))
     monkeypatch.setattr(ToyCollected, "input_spec", lambda *_: spec)
-    assert "one vector for each image" in run.fails("toy-a", "toy-collected")
+    assert "one vector per image" in run.fails("toy-a", "toy-collected")
 
 
 def test_what_was_not_collected_is_refused() -> None:

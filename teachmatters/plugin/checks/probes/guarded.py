@@ -13,7 +13,7 @@ from teachmatters.plugin.findings import CheckFailed
 
 
 class Guarded(Analysis):
-    """Pass copies to an analysis and fill them with NaN when ``update`` returns, so that kept tensors show up.
+    """A wrapper that passes copies to an analysis and fills them with NaN after ``update``, to find kept tensors.
 
     Args:
         inner: the started analysis.

@@ -14,7 +14,7 @@ OFFLINE = {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}
 
 
 class Attempts:
-    """Records attempts to use the network."""
+    """A record of attempts to use the network."""
 
     def __init__(self) -> None:
         self.made = False

@@ -16,7 +16,7 @@ SOFTMAX = {F.softmax, torch.softmax, Tensor.softmax, torch.nn.functional.softmax
 
 
 class Witness(TorchFunctionMode):
-    """Records every map (B, H, T, T) that a softmax or fused attention computes, without changing anything.
+    """A recorder of every map (B, H, T, T) that a softmax or fused attention computes; it changes nothing.
 
     Args:
         tokens: the number of tokens, T.

@@ -57,7 +57,7 @@ def uniform_distance(shape: str | None) -> float | None:
     """Return the distance of attention that is spread evenly over a grid of patches.
 
     Args:
-        shape: of a map of all heads, ``heads,rows,columns``; None if it is unknown.
+        shape: the shape of a map of all heads, ``heads,rows,columns``; None if it is unknown.
 
     >>> round(uniform_distance("12,14,14"), 3), uniform_distance(None)
     (0.56, None)

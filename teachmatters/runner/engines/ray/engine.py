@@ -59,7 +59,7 @@ class RayEngine:
     """See :class:`teachmatters.runner.engines.base.Engine`.
 
     Args:
-        device: of the workers.
+        device: the device of the workers.
         tasks: runs tasks on the cluster.
     """
 

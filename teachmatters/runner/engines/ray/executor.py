@@ -51,7 +51,7 @@ class RunningPass:
 
 
 class RayExecutor:
-    """Runs passes on workers. All passes start at once, so that workers never wait for this process."""
+    """An executor that runs passes on workers. All passes start at once, so that workers need not wait."""
 
     def __init__(
         self, tasks: TaskPool, config: WorkerConfig, info: ModelInfo, settings: PassSettings, progress: Progress

@@ -34,7 +34,7 @@ class WorkerConfig:
     Attributes:
         model: label, spec and file.
         weights: sha256 of the weights on the driver.
-        device, dtype, seed, threads: of the passes.
+        device, dtype, seed, threads: the device, dtype, seed and threads of the passes.
         folder: the driver's working directory, for relative paths.
         environment: variables to set, see forwarded_environment.
     """
@@ -62,7 +62,7 @@ class Shard:
 
     Attributes:
         plan: a name for the pass.
-        number: of the shard, from 0.
+        number: the number of the shard, from 0.
         start, stop: range of the entries, in the order of ``build_schedule``.
         batch: inputs per forward pass.
     """
@@ -81,7 +81,7 @@ class ShardResult:
     Attributes:
         host: the worker's machine.
         began: when the worker started the shard, by its own clock.
-        states: of the analyses.
+        states: the states of the analyses.
         failed: the errors of members that failed.
         skipped: the images that could not be read, and why.
         seconds: each member's share of the time that the shard took.

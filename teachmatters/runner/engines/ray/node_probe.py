@@ -43,7 +43,7 @@ def _write_error(token: Path) -> str:
 
 
 class ShardCounter:
-    """Counts the images that each shard of a command has done."""
+    """A counter of the images that each shard of a command has done."""
 
     def __init__(self) -> None:
         self.done: dict[tuple[str, int], int] = {}

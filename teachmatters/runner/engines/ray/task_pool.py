@@ -15,10 +15,10 @@ POLL = 0.25  # seconds
 
 
 class TaskPool:
-    """Runs tasks on a cluster.
+    """The tasks of one command on a cluster.
 
     Args:
-        resources: of one task.
+        resources: the resources of one task.
         shards: number of tasks that may run at once.
 
     Attributes:

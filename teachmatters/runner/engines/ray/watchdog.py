@@ -13,7 +13,7 @@ QUIET = 30.0  # seconds without progress before a message; a worker takes about 
 
 
 class Watchdog:
-    """Reports a lack of progress and a cluster without usable nodes; Ray itself would wait forever in silence.
+    """A watchdog that reports a lack of progress, or of usable nodes; Ray itself would wait forever in silence.
 
     Args:
         needs: resources of one task.

@@ -127,7 +127,7 @@ def _add_state(result: ShardResult, member: PassMember, position: int) -> None:
 
 
 class _ProgressReport:
-    """Reports to the driver from time to time how many images of a shard are done."""
+    """A periodic report to the driver of the number of images of a shard that are done."""
 
     def __init__(self, shard: Shard, counter: Any) -> None:
         self.shard, self.counter = shard, counter
