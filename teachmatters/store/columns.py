@@ -20,7 +20,7 @@ RESULTS = {
     "depth": "number of layers of the model; `layer * 1.0 / depth` is the relative depth",
     "dataset": "the data set's name",
     "split": "the split that the number is about, such as `val` or `train`; `all` where there is only one",
-    "setting": "the values that differ from the defaults, sorted, as `name=value` joined by `, `; empty if there are none",
+    "setting": "the values that differ from the defaults, sorted, `name=value` joined by `, `; empty if there are none",
     "analysis": "the analysis that recorded it: `attention`, `knn`",
     "protocol": "the protocol of a metric that is defined in several ways; else NULL",
     "metric": "the metric: see [measures](../measures.md)",

@@ -47,7 +47,7 @@ class Cell:
 
     Attributes:
         model, weights: label and sha256 of the model, the first of a pair.
-        other_model, other_weights: label and sha256 of the second model of a pair, else empty; ``model <= other_model``.
+        other_model, other_weights: those of the second model of a pair, else empty; ``model <= other_model``.
         dataset, split, fingerprint: the data, and a sha256 over the items used.
         analysis, analysis_version: the analysis.
         parameters: every parameter that is part of the setting, with defaults filled in.
