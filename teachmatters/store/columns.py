@@ -62,8 +62,8 @@ RUNS = {
     "notes": (
         "JSON: remarks of the run, such as the skipped images with the reason, or a k that was larger than the gallery"
     ),
-    "versions": "JSON: of Python, teachmatters, torch, timm, numpy, scikit-learn and pillow",
-    "git_commit": "of a development checkout of teachmatters; else NULL",
+    "versions": "JSON: versions of Python, teachmatters, torch, timm, numpy, scikit-learn and pillow",
+    "git_commit": "commit of a development checkout of teachmatters; else NULL",
     "started_at": "ISO 8601 in UTC",
     "finished_at": "ISO 8601 in UTC",
     "seconds": (

@@ -25,7 +25,7 @@ COUNTS = {
 class AttentionIoUAnalysis(Analysis):
     """An analysis with an IoU for each image, layer, reader and head, and for all heads merged.
 
-    For the IoU to expect by chance, it also keeps the sizes of the masks: those of the heads, and last the true one.
+    For the IoU by chance, it also keeps the sizes of the masks: those of the heads, and last the true one.
     """
 
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:

@@ -146,7 +146,7 @@ class KeypointsAnalysis(Analysis):
             result.notes["pairs left out, an image could not be read or no keypoint is shared"] = left_out
         if not result.records:
             raise TeachMattersError(
-                f"none of {len(self.pairs)} pairs could be matched: no keypoint, or no image that could be read; "
+                f"none of {len(self.pairs)} pairs could be matched: no shared keypoint, or no readable image; "
                 "check the data set ('tm datasets spair')"
             )
         return result

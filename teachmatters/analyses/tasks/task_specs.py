@@ -28,7 +28,7 @@ RETRIEVAL = AnalysisSpec(
             MetricSpec(
                 name=f"map-{level}-chance",
                 title=f"retrieval mAP, {level}, by chance",
-                summary=f"Mean over queries of the average precision to expect of {positives} in a random ranking.",
+                summary=f"Mean over queries of the expected average precision of {positives} in a random ranking.",
                 unit="percent",
                 bounds=(0.0, 100.0),
             )

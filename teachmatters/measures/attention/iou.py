@@ -81,7 +81,7 @@ def iou(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def expected_iou(predicted: Tensor, truth: int, patches: int) -> Tensor:
-    """Compute the IoU to expect of as many patches, drawn at random without replacement.
+    """Compute the expected IoU of as many patches, drawn at random without replacement.
 
     The overlap i of k drawn patches with m true ones is hypergeometric, so the value is the sum over i of
     hypergeom(i; N, m, k) i / (m + k - i). It is 0 where nothing is predicted.

@@ -60,7 +60,7 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
 
 
 def chance_precision(positive: Tensor, junk: Tensor) -> Tensor:
-    """Compute the average precision to expect of each query if the gallery is ranked at random.
+    """Compute the expected average precision of each query if the gallery is ranked at random.
 
     Of N ranked images, R are positive. Before a positive at rank r (from 1) stand (r - 1) (R - 1) / (N - 1) others on
     average, so that ``average_precision`` has the expectation (R / N + (H + (R - 1) / (N - 1) (N - H)) / N) / 2, where

@@ -60,7 +60,7 @@ def _pairs(every: list[Row], options: Options) -> list[tuple[Row, Row]]:
     if len(names) < 2 <= len(options.models):
         lacking = listing(repr(name) for name in options.models if name not in measured)
         raise TeachMattersError(
-            f"{lacking} has no number that {names[0]!r} could be compared by; measure it on the same data, or name two "
+            f"{lacking} has no metric in common with {names[0]!r}; measure it on the same data, or name two "
             "other models with --model"
         )
     if len(names) == 1 or len(measured) == 1:

@@ -74,7 +74,7 @@ ORDER BY map.name, map.layer
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything that a store holds of a run, except its id and which of its metrics are the newest.
+    """Everything that a store holds about a run, except its id and which of its metrics are the newest.
 
     Attributes:
         facts: the facts of the run and its models, with the names in FACTS.

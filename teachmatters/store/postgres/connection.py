@@ -29,13 +29,13 @@ _DEFAULTS = {
     "tcp_user_timeout": 60_000,
 }
 
-_AGAIN = "See that the server runs, and give the same command again: a run is stored whole or not at all"
+_AGAIN = "Check that the server runs, and run the same command again: a run is stored whole or not at all"
 _PASSWORD = "Give it as postgresql://user:password@..., in PGPASSWORD or in ~/.pgpass"  # noqa: S105 (where one goes)
 _LOST = f"the connection was lost. {_AGAIN}"
-_ABSENT = "no PostgreSQL server answers there. See that it runs, and that host and port are right"
+_ABSENT = "no PostgreSQL server answers there. Check that it runs, and check host and port"
 _STARTING = "the server is just starting or stopping. Try again in a moment"
 _LET_IN = "the server rejects the login ({}). Ask its administrator, or name another user with --db"
-_NO_ANSWER = "no connection ({}). See that a PostgreSQL server runs there, and that host and port are right"
+_NO_ANSWER = "no connection ({}). Check that a PostgreSQL server runs there, and check host and port"
 _NO_DATABASE = "there is no such database on the server. Make it with 'createdb', or name another with --db"
 
 # Errors before a connection exists have no code, only text.

@@ -207,7 +207,7 @@ def test_a_server_gone_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> 
             own.stop()
 
     monkeypatch.setattr(writer, "PAUSES", ())
-    lost = "the connection was lost. See that the server runs, and give the same command again"
+    lost = "the connection was lost. Check that the server runs, and run the same command again"
     with Store.open(path) as store:
         with monkeypatch.context() as patch:
             patch.setattr(writer, "_insert", insert_and_stop)
