@@ -56,7 +56,7 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
 
 def test_somebody_else_answers() -> None:
     text = 'connection failed: connection to server at "h", port 80 failed: received invalid response to SSL: H'
-    expected = "no connection (received invalid response to SSL: H). See that a PostgreSQL"
+    expected = "no connection (received invalid response to SSL: H). Check that a PostgreSQL"
     assert _connection_problem(text).startswith(expected)
 
 
