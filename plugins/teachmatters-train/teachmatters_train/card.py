@@ -46,7 +46,10 @@ def write(training: Training, command: str, facts: Mapping[str, Any], out: Path)
 
 
 def _half(name: str, value: torch.Tensor) -> torch.Tensor:
-    halved = value.detach().cpu().to(torch.float16)
+    value = value.detach().cpu()
+    # The training's products rounded matrices to bfloat16; digits beyond would only make the file compress worse.
+    matrix = name.endswith("weight") and value.ndim > 1
+    halved = (value.to(torch.bfloat16) if matrix else value).to(torch.float16)
     if not torch.isfinite(halved).all():
         raise TeachMattersError(f"{name} does not fit half precision (its largest is {value.abs().max():.3g})")
     return halved.contiguous()
