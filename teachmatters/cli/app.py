@@ -82,6 +82,13 @@ class Commands(TyperGroup):
         self._load_commands()
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from teachmatters.registry import load
+
+        if self.get_command(ctx, args[0]) is None and (instead := load().instead("command", args[0])):
+            ctx.fail(f"No such command {args[0]!r}. {instead.rstrip()}")
+        return super().resolve_command(ctx, args)
+
     def _load_commands(self) -> None:
         from teachmatters.registry import load
 

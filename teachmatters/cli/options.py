@@ -32,7 +32,7 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="A model, a pattern ('mini-*') or a family; repeat for more.",
+        help="A name, 'mini-*' or family; repeat for more.",
         autocompletion=completion.complete_labels,
     ),
 ]
@@ -41,7 +41,7 @@ MetricOption = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="A metric, or an analysis for all its metrics; repeat for more.",
+        help="A metric or an analysis; repeat for more.",
         autocompletion=completion.complete_measured,
     ),
 ]
@@ -84,24 +84,20 @@ PreviewOption = Annotated[
 ]
 SettingOption = Annotated[
     str,
-    typer.Option(
-        "--setting", metavar="TEXT", help="Prefer numbers of this setting, such as 'limit=2', to those of the defaults."
-    ),
+    typer.Option("--setting", metavar="TEXT", help="Prefer this setting, such as 'limit=2'."),
 ]
 LayersOption = Annotated[
-    str | None, typer.Option("--layers", metavar="LIST", help="Only these layers, from 1: '1,6,12' or '1-3'.")
+    str | None, typer.Option("--layers", metavar="LIST", help="Only these layers: '1,6,12' or '1-3'.")
 ]
 HeadsOption = Annotated[
-    str | None, typer.Option("--heads", metavar="LIST", help="Also show these heads, from 1: '1,6,12', '1-3' or 'all'.")
+    str | None, typer.Option("--heads", metavar="LIST", help="Also these heads: '1,6,12', '1-3' or 'all'.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
+    Path | None, typer.Option("--out", metavar="FILE", help="Write to this file, not standard output.")
 ]
 WideOption = Annotated[bool, typer.Option("--wide", help="Print full texts, however wide the terminal is.")]
 AllOption = Annotated[bool, typer.Option("--all", help="List all names, one per line.")]
-EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="Engine of the forward passes: local or ray.")
-]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help="Engine of the passes: local or ray.")]
 AddressOption = Annotated[
     str | None,
     typer.Option(
@@ -112,7 +108,7 @@ AddressOption = Annotated[
 ]
 ShardsOption = Annotated[
     int | None,
-    typer.Option("--shards", metavar="N", help="Parts of each pass on Ray. Default: as many as can run at once."),
+    typer.Option("--shards", metavar="N", help="Parts of each pass on Ray. Default: automatic."),
 ]
 ListFormat: TypeAlias = Literal["table", "json"]
 QueryFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]

@@ -18,6 +18,9 @@ from teachmatters.reports.tables import data_formats, formats
 from teachmatters.reports.tables.atomic_write import atomic_write
 from teachmatters.reports.tables.formats import Bold, Format
 
+SCREEN = 24  # lines of the smallest terminal
+LEAST = 8  # lines of a table, however much follows it
+
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 level = NORMAL  # of messages; set by -v and -q
 
@@ -64,6 +67,8 @@ def emit_table(
     style: Format = "table",
     bold: Bold = (),
     labels: int = 1,
+    *,
+    whole: bool = True,
 ) -> None:
     """Print a table to standard output, in any format.
 
@@ -73,6 +78,7 @@ def emit_table(
         style: the format.
         bold: positions (row, column), from 0, of the cells to print bold.
         labels: number of leading columns that name the rows; they repeat where a table is too wide for the terminal.
+        whole: False to print a terminal no more than two screens, as ``beginning`` does.
     """
     if style == "csv":
         with _standard_output() as out:
@@ -81,7 +87,8 @@ def emit_table(
         with _standard_output() as out:
             data_formats.write_json(out, columns, rows)
     else:
-        emit(render(columns, rows, style, bold, labels))
+        text = render(columns, rows, style, bold, labels)
+        emit(text if whole or style != "table" else beginning(text))
 
 
 def render(
@@ -105,6 +112,26 @@ def render(
             return formats.latex(columns, rows, bold)
     width, strong = (None, ("", "")) if to_file else _terminal()
     return formats.table(columns, rows, bold, width=width, labels=labels, strong=strong)
+
+
+def beginning(text: str, below: int = 0) -> str:
+    """Return what two screens of the terminal hold of a table, and a line that counts the rest.
+
+    The text stays whole with -v, and where standard output is not a terminal.
+
+    Args:
+        text: a table; a blank line separates the parts of one that is wider than the terminal.
+        below: number of lines that follow it.
+    """
+    lines = text.rstrip("\n").split("\n")
+    # The last three are the count, a remark and the prompt of the shell.
+    room = 2 * max(shutil.get_terminal_size().lines, SCREEN) - 3 - below
+    if len(lines) <= room + 1 or level >= VERBOSE or not on_terminal():
+        return text
+    kept = lines[: max(room, LEAST)]
+    if "" in kept:
+        kept = kept[: len(kept) - 1 - kept[::-1].index("")]  # whole parts only
+    return "\n".join([*kept, f"... {len(lines) - len(kept):,} more lines; -v prints all"]) + "\n"
 
 
 def fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
@@ -68,7 +69,31 @@ class Registry:
         advice = f"'tm models --all' lists all {len(self.models)}."
         suggestion = call("teachmatters.models.spellings:suggest", name, list(self.models.values()))
         known = () if suggestion else (*self.models, *self.aliases)
-        return UnknownNameError("model", name, known, f"{suggestion}{advice}")
+        return self.unknown("model", name, known, f"{suggestion}{advice}")
+
+    def unknown(self, kind: str, name: str, known: Iterable[str], advice: str) -> UnknownNameError:
+        """Return the error for an unknown name: what it is instead, or the nearest known name, then the advice."""
+        instead = self.instead(kind, name)
+        return UnknownNameError(kind, name, () if instead else known, f"{instead}{advice}")
+
+    def instead(self, kind: str, name: str) -> str:
+        """Return a sentence about a name of another kind, such as a metric given as a report; else an empty text."""
+        metrics = [metric.name for spec in self.analyses.values() for metric in spec.metrics]
+        shown = (
+            f"'tm report metric --metric {name}' shows it" if kind in ("report", "command") else "give it with --metric"
+        )
+        uses = {
+            "model": ((*self.models, *self.aliases), "give it with --model"),
+            "data set": (self.datasets, "give it with --data"),
+            "metric": (metrics, shown),
+            "analysis": (self.analyses, shown),
+            "report": (self.reports, f"'tm report {name}' shows it"),
+            "command": (self.commands, f"'tm {name} --help' describes it"),
+        }
+        for other, (names, use) in uses.items():
+            if name in names:
+                return f"It is {'an' if other[0] in 'aeiou' else 'a'} {other}: {use}. "
+        return ""
 
     def match_models(self, pattern: str) -> list[ModelSpec]:
         """Return the models of a name or a pattern such as ``mini-*``."""
@@ -84,11 +109,16 @@ class Registry:
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return a data set by name."""
-        return _named(self.datasets, "data set", name, "tm datasets")
+        return self._named(self.datasets, "data set", name, "tm datasets")
 
     def report(self, name: str) -> ReportSpec:
         """Return a report by name."""
-        return _named(self.reports, "report", name, "tm report")
+        return self._named(self.reports, "report", name, "tm report")
+
+    def _named(self, specs: dict[str, Spec], kind: str, name: str, command: str) -> Spec:
+        if name in specs:
+            return specs[name]
+        raise self.unknown(kind, name, specs, f"{command!r} lists all {len(specs)}.")
 
     def requests(self, name: str) -> list[AnalysisRequest]:
         """Resolve ``--metric NAME``: an analysis, else ``analysis:metric`` or a metric, else a suite."""
@@ -107,7 +137,7 @@ class Registry:
             return [AnalysisRequest(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
         metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
         known = [*metrics, *self.analyses, *SUITES]
-        raise UnknownNameError("metric", name, known, f"'tm metrics --all' lists all {len(metrics)}.")
+        raise self.unknown("metric", name, known, f"'tm metrics --all' lists all {len(metrics)}.")
 
 
 @functools.cache
@@ -140,12 +170,6 @@ def _resolved(prefix: ModelSpec, name: str) -> ModelSpec:
     elif (wrong := problem(spec)) is None:
         return spec
     raise TeachMattersError(f"{prefix.resolve!r}, named by a plugin, made no model of {name!r}: {wrong}")
-
-
-def _named(specs: dict[str, Spec], kind: str, name: str, command: str) -> Spec:
-    if name in specs:
-        return specs[name]
-    raise UnknownNameError(kind, name, specs, f"{command!r} lists all {len(specs)}.")
 
 
 def _settle(plugins: list[Plugin], hook: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError, listing
+from teachmatters.errors import NothingToShowError, TeachMattersError, listing
 from teachmatters.reports.options import MetricInfo
 from teachmatters.store import location
 from teachmatters.store.location import StoreLocation
@@ -168,7 +168,7 @@ class Catalog:
             )
         if any(sign in name for sign in "*?["):
             return TeachMattersError(f"no {kind} in {self.path.name} matches {name!r}; it holds {listing(held)}.")
-        return UnknownNameError(kind, name, known, f"{self.path.name} holds {listing(held)}.")
+        return tool.unknown(kind, name, known, f"{self.path.name} holds {listing(held)}.")
 
 
 def _suite(name: str) -> list[str]:

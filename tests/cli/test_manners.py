@@ -34,6 +34,9 @@ def test_h_and_help_command_show_the_same_help() -> None:
         assert len(pages) == 1
         assert "Usage: tm" in pages.pop()
     assert tm("help", "nope").exit_code == 2
+    wrong = tm("best-layers")
+    assert wrong.exit_code == 2
+    assert "No such command 'best-layers'. It is a report: 'tm report best-layers' shows it." in wrong.stderr
 
 
 @pytest.mark.parametrize("spec", register_commands(), ids=lambda spec: spec.name)

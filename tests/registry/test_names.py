@@ -84,6 +84,16 @@ def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite(monkeyp
         ("model", "timm/", "'timm/' is a prefix: put behind it what it takes, which is any vision transformer of timm"),
         ("dataset", "fotos", "unknown data set 'fotos'. Did you mean 'photos'? 'tm datasets' lists all"),
         ("report", "best-layer", "unknown report 'best-layer'. Did you mean 'best-layers'? 'tm report' lists all"),
+        (
+            "report",
+            "knn-top1",
+            "'knn-top1'. It is a metric: 'tm report metric --metric knn-top1' shows it. 'tm report'",
+        ),
+        ("report", "rank", "unknown report 'rank'. It is an analysis: 'tm report metric --metric rank' shows it."),
+        ("requests", "best-layers", "'best-layers'. It is a report: 'tm report best-layers' shows it. 'tm metrics"),
+        ("dataset", "mini-dino", "unknown data set 'mini-dino'. It is a model: give it with --model. 'tm datasets'"),
+        ("model", "scenes", "unknown model 'scenes'. It is a data set: give it with --data. 'tm models --all'"),
+        ("report", "query", "unknown report 'query'. It is a command: 'tm query --help' describes it. 'tm report'"),
     ],
 )
 def test_an_unknown_name_is_helped(kind: str, name: str, words: str) -> None:

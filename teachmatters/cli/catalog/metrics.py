@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 from teachmatters.cli import options, output
 from teachmatters.cli.catalog import listing
 from teachmatters.cli.completion import complete_metrics
-from teachmatters.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from teachmatters.api import AnalysisSpec, MetricSpec
@@ -76,8 +75,10 @@ def _members(
     matched = listing.matching(name, [str(row["name"]) for row in rows])
     if members := [row for row in rows if row["analysis"] in named or row["name"] in matched]:
         return members
+    from teachmatters.registry import load
+
     known = [str(row[key]) for row in rows for key in ("name", "analysis")]
-    raise UnknownNameError("metric", name, known, f"'tm metrics --all' lists all {len(rows)}.")
+    raise load().unknown("metric", name, known, f"'tm metrics --all' lists all {len(rows)}.")
 
 
 def _analysis(spec: AnalysisSpec) -> dict[str, object]:

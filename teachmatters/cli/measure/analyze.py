@@ -42,7 +42,7 @@ def analyze(
             "--model",
             "-m",
             metavar="[LABEL=]NAME",
-            help="A model or a pattern ('mini-*'); repeat for more.",
+            help="A model or 'mini-*'; repeat for more.",
             autocompletion=completion.complete_models,
         ),
     ],
@@ -51,7 +51,7 @@ def analyze(
         typer.Option(
             "--metric",
             metavar="NAME",
-            help="An analysis, a metric or a suite; repeat for more.",
+            help="A metric, analysis or suite; repeat.",
             autocompletion=completion.complete_metrics,
         ),
     ],
@@ -63,8 +63,7 @@ def analyze(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks, "
-            "a pattern ('ckpt-*.pth') the checkpoints of a run.",
+            help="A checkpoint; FILE#NAME: one of its networks; a pattern ('ckpt-*.pth'): those of a run.",
         ),
     ] = None,
     supervision: Annotated[
@@ -72,12 +71,12 @@ def analyze(
         typer.Option(
             "--supervision",
             metavar="[LABEL=]TEXT",
-            help="How a checkpoint was trained, such as 'labels'. Default: inferred from its layout, else blank.",
+            help="How a checkpoint was trained, such as 'labels'. Default: inferred if possible.",
         ),
     ] = None,
     label_seed: Annotated[
         int | None,
-        typer.Option("--label-seed", metavar="N", help="Training seed of the checkpoints, added to their labels."),
+        typer.Option("--label-seed", metavar="N", help="Training seed, added to the labels."),
     ] = None,
     db: options.DbOption = None,
     device: options.DeviceOption = "",
@@ -91,7 +90,7 @@ def analyze(
         typer.Option(
             "--limit",
             metavar="N",
-            help="Only the first N images, queries, pairs, videos; galleries stay complete.",
+            help="Only the first N images, queries, pairs, videos.",
         ),
     ] = None,
     param: Annotated[
@@ -100,12 +99,11 @@ def analyze(
             "--param",
             "-p",
             metavar="NAME=VALUE",
-            help="A parameter of an analysis or a data set. feature, tap, norm and short_side choose the vectors that "
-            "are read; 'tm metrics ANALYSIS' lists all with their values.",
+            help="A parameter, such as feature=mean: 'tm metrics ANALYSIS' lists those of an analysis.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Measure again even if the store has the numbers.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Measure again what the store holds.")] = False,
     engine: options.EngineOption = "local",
     address: options.AddressOption = None,
     shards: options.ShardsOption = None,
@@ -170,7 +168,7 @@ def _show_best(path: StoreLocation, outcomes: Sequence[Outcome]) -> bool:
     if not found.rows and len(metrics) == 1:
         return False
     if found.rows:
-        output.emit_table(found.columns, found.rows, "table", found.bold)
+        output.emit_table(found.columns, found.rows, "table", found.bold, whole=False)
         output.emit(output.paragraphs([LEGEND]))
     if found.omitted:
         output.say(f"not in the table: {listing(found.omitted)}; -v prints every layer of every metric")

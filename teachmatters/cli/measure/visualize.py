@@ -17,21 +17,18 @@ from teachmatters.errors import TeachMattersError, listing
 if TYPE_CHECKING:
     from teachmatters.runner.visualize.request import FailedImage
 
-HELP = """Draw a model's attention over images, or look at it patch by patch in a browser.
+HELP = """Draw a model's attention over images, or explore it patch by patch in a browser.
 
-Each image gets three figures: layers x heads (for the first position), heads x positions (in the last layer) and
-layers x positions (averaged over heads). --view pca and --view similarity draw the patch tokens of all images together,
-layer by layer. --html writes one file for a browser that shows all of it for any patch; it works offline.
+Each image gets three figures: layers x heads, heads x positions and layers x positions. --html writes one file that
+shows all of it for any patch, offline.
 
 Examples:
 
   tm visualize images/cats/0.png --model random-s16
 
-  tm visualize images/cats/0.png images/dogs/0.png -m random-s16 --layers 1,6,12 --heads 1-3 --grid layers-heads
+  tm visualize images/dogs/0.png -m random-s16 --positions center,3:2
 
-  tm visualize images/dogs/1.png --model noise-b16 --grid layers-positions --positions center,3:2 --out maps
-
-  tm visualize images/cats/0.png images/dogs/0.png --model mini-dino --model mini-mae --html explorer.html
+  tm visualize images/cats -m mini-dino -m mini-mae --html explorer.html
 """
 
 ImagesArgument = Annotated[
@@ -55,60 +52,53 @@ def visualize(
             "--model",
             "-m",
             metavar="[LABEL=]NAME",
-            help="A model or a pattern ('mini-*'); repeat for more.",
+            help="A model or 'mini-*'; repeat.",
             autocompletion=completion.complete_models,
         ),
     ],
     view: Annotated[ViewChoice | None, typer.Option("--view", help="What to draw.  [default: attention]")] = None,
     layers: options.LayersOption = None,
     heads: Annotated[
-        str | None, typer.Option("--heads", metavar="LIST", help="Only these heads, from 1: '1,6,12' or '1-3'.")
+        str | None, typer.Option("--heads", metavar="LIST", help="Only these heads: '1,6,12' or '1-3'.")
     ] = None,
     positions: Annotated[
         str | None,
         typer.Option(
             "--positions",
             metavar="LIST",
-            help="Query positions: cls, top, left, center, right, bottom, spatial (the mean over patches), self (each "
-            "patch to itself), ROW:COLUMN, diagonal (one patch per row). Default: the first eight.",
+            help="cls, top, left, center, right, bottom, spatial (mean of patches), self, ROW:COLUMN, diagonal. "
+            "Default: the first eight.",
         ),
     ] = None,
-    grid: Annotated[
-        GridChoice | None, typer.Option("--grid", help="The figure of attention to draw.  [default: all]")
-    ] = None,
+    grid: Annotated[GridChoice | None, typer.Option("--grid", help="The figure to draw.  [default: all]")] = None,
     at: Annotated[
         str | None,
         typer.Option(
             "--at",
             metavar="ROW:COLUMN",
-            help="For similarity: the patch of the first image, or top, left, center, right, bottom.  "
-            "[default: center]",
+            help="For similarity: a patch of the first image, or as --positions.  [default: center]",
         ),
     ] = None,
-    foreground: Annotated[
-        bool, typer.Option("--foreground", help="For pca: only the foreground, by the first component.")
-    ] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="For pca: only the foreground.")] = False,
     norm: Annotated[
         NormChoice | None,
         typer.Option(
             "--norm",
-            help="For pca and similarity: final applies the network's last norm to the tokens of every layer.  "
-            "[default: none]",
+            help="For pca and similarity: final applies the network's last norm.  [default: none]",
         ),
     ] = None,
     scale: Annotated[
         ScaleChoice | None,
         typer.Option(
             "--scale",
-            help="Colours up to the maximum of each map (own), of all maps (shared), or up to 5 times uniform "
-            "attention.  [default: uniform for attention, else shared]",
+            help="Colours up to a map's maximum, that of all, or 5x uniform attention. Default: by view.",
         ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the explorer instead of figures.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the figures.  [default: the view's name]")
+        Path | None, typer.Option("--out", metavar="DIR", help="A folder.  [default: the view's name]")
     ] = None,
     weights: Annotated[
         list[str] | None,
@@ -116,12 +106,12 @@ def visualize(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint to load instead of the model's own; FILE#NAME selects one of its networks.",
+            help="A checkpoint, or FILE#NAME: a network in it.",
         ),
     ] = None,
     device: options.DeviceOption = "",
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed, for untrained models.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of untrained models.")] = 0,
 ) -> None:
     """Draw a model's attention over images."""
     from teachmatters.runner.visualize.request import VisualizeRequest

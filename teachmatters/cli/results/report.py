@@ -23,17 +23,15 @@ if TYPE_CHECKING:
     from teachmatters.reports.page.build import PageText
     from teachmatters.reports.run import Report
 
-HELP = """Show results from the store as a table or a figure. Without NAME: list the reports.
+HELP = """Show results as a table or a figure. Without NAME: list the reports.
 
 Examples:
 
   tm report best-layers
 
-  tm report metric --metric knn-top1 --model 'dino-*' --format markdown
+  tm report metric --metric knn-top1 --model 'dino-*'
 
   tm report attention-distance --layers 1,6,12 --plot distance.png
-
-  tm report best-layers --plain --intervals --format latex
 
   tm report page --out report.html
 """
@@ -57,41 +55,34 @@ def report(
         Literal["supervision", "step", "head"] | None,
         typer.Option(
             "--by",
-            help="supervision: one panel each, on one scale. step: steps on the x-axis (models RUN@STEP). head: a "
-            "point per head.",
+            help="A panel per supervision; steps (of models RUN@STEP) on the x-axis; a point per head.",
         ),
     ] = None,
-    pool: Annotated[
-        bool, typer.Option("--pool", help="With --by supervision: one line each, the mean of its models.")
-    ] = False,
+    pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: the mean of each.")] = False,
     sort: Annotated[bool, typer.Option("--sort", help="Sort the heads of each layer by value.")] = False,
     scale: Annotated[
-        Literal["own", "shared"] | None, typer.Option("--scale", help="Colours of maps. Default: shared by all maps.")
+        Literal["own", "shared"] | None, typer.Option("--scale", help="Colours per map (own) or for all (shared).")
     ] = None,
     zoom: Annotated[
         int | None, typer.Option("--zoom", metavar="N", help="Show N patches around the query. Default: 5.")
     ] = None,
     style: options.ReportFormatOption = "table",
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure into a .png, .pdf or .svg file.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figure: .png, .pdf or .svg.")
     ] = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The title of the page.")] = None,
     note: Annotated[
-        Path | None, typer.Option("--note", metavar="FILE.md", help="Notes to show below the title of the page.")
+        Path | None, typer.Option("--note", metavar="FILE.md", help="Notes below the title of the page.")
     ] = None,
-    short: Annotated[
-        bool, typer.Option("--short", help="A page of findings and figures, with few tables and no SQL.")
-    ] = False,
+    short: Annotated[bool, typer.Option("--short", help="A short page: findings and figures.")] = False,
     out: options.OutOption = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="best-layers for a paper: scores with layer; caption and label.")
-    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="best-layers for a paper: scores and layers.")] = False,
     intervals: Annotated[bool, typer.Option("--intervals", help="With --plain: 95 % intervals as columns.")] = False,
     name_: Annotated[
         list[str] | None,
-        typer.Option("--name", metavar="MODEL=TEXT", help="Show a model under this name; repeat for more."),
+        typer.Option("--name", metavar="MODEL=TEXT", help="Show MODEL as TEXT; repeat for more."),
     ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open the figure, or the page, in a browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the figure or the page in a browser.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL query instead of the table.")] = False,
 ) -> None:
     """Show results from the store as a table or a figure."""
@@ -218,7 +209,9 @@ def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = F
         return formats.latex_float(text, about, label) if style == "latex" else f"{text}\n{formats.visible(about)}\n"
     footer = [*filter(None, [caption]), *table.attrs.get("notes", ()), *found.caption]
     if style == "table":
-        return f"{text}\n{output.paragraphs(footer, to_file=to_file)}\n"
+        below = output.paragraphs(footer, to_file=to_file)
+        shown = text if to_file else output.beginning(text, below.count("\n") + 2)
+        return f"{shown}\n{below}\n"
     mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
     return text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
 
