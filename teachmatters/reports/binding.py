@@ -54,7 +54,8 @@ def bind(sql: str, options: Options, who: str) -> str:
     Raises:
         TeachMattersError: the query of report ``who`` binds an unknown name.
     """
-    values = {name: literal(getattr(options, name)) for name in (*BINDS, "by")} | {PLACES: places(options.metrics)}
+    bound = (*BINDS, "settings", "by")
+    values = {name: literal(getattr(options, name)) for name in bound} | {PLACES: places(options.metrics)}
     unknown = sorted(names(sql) - set(values))
     if unknown:
         raise TeachMattersError(

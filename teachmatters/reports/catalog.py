@@ -47,6 +47,7 @@ class Catalog:
         names: the model's own name of each label.
         data, settings: data sets and settings.
         analyses: the data sets of each analysis, both newest first.
+        settings_of: the settings of each model, data set and analysis.
         facts: the facts about each metric.
     """
 
@@ -56,6 +57,7 @@ class Catalog:
     data: tuple[str, ...]
     settings: tuple[str, ...]
     analyses: Mapping[str, tuple[str, ...]]
+    settings_of: Mapping[tuple[str, str, str], frozenset[str]]
     facts: Mapping[str, MetricInfo]
 
     def find_models(self, given: Iterable[str]) -> tuple[str, ...]:
@@ -81,18 +83,32 @@ class Catalog:
         """Return the data sets that names or patterns select."""
         return self._find("data set", given, list(self.data), {})
 
-    def find_setting(self, given: str) -> str:
-        """Return a setting of the store; the empty one is always valid.
+    def find_settings(self, given: str) -> tuple[str, ...]:
+        """Return the settings that a setting or a pattern selects; the empty one is always valid.
 
         Raises:
             TeachMattersError: no run has it.
         """
         given = storable(given)
-        if given and given not in self.settings:
-            named = [repr(setting) for setting in self.settings if setting]
-            held = f"it holds {listing(named)}, and defaults" if named else "every run there has all defaults"
-            raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; {held}.")
-        return given
+        if not given or given in self.settings:
+            return (given,)
+        if matches := tuple(setting for setting in self.settings if fnmatchcase(setting, given)):
+            return matches
+        named = [repr(setting) for setting in self.settings if setting]
+        held = f"it holds {listing(named)}, and defaults" if named else "every run there has all defaults"
+        raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; {held}.")
+
+    def find_setting(self, given: str) -> str:
+        """Return the setting that a setting or a pattern selects.
+
+        Raises:
+            TeachMattersError: no run has it, or the pattern matches several.
+        """
+        first, *others = self.find_settings(given)
+        if others:
+            several = listing(repr(setting) if setting else "the defaults" for setting in (first, *others))
+            raise TeachMattersError(f"--setting {given!r} matches {several}, and this shows one; name it.")
+        return first
 
     def command(self, *metrics: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
         """Return the command that measures metrics of the models on the data sets.
@@ -219,6 +235,7 @@ def read_catalog(path: StoreLocation) -> Catalog:
         data=tuple(sorted({run["dataset"] for run in runs})),
         settings=tuple(sorted({run["setting"] for run in runs})),
         analyses=_analyses(reversed(runs)),
+        settings_of=_settings_of(runs),
         facts=_read_facts(path),
     )
 
@@ -228,6 +245,13 @@ def _analyses(runs: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
     for run in runs:
         found.setdefault(run["analysis"], {})[run["dataset"]] = None
     return {name: tuple(data) for name, data in found.items()}
+
+
+def _settings_of(runs: Iterable[Mapping[str, str]]) -> dict[tuple[str, str, str], frozenset[str]]:
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for run in runs:
+        found.setdefault((run["model"], run["dataset"], run["analysis"]), set()).add(run["setting"])
+    return {cell: frozenset(settings) for cell, settings in found.items()}
 
 
 def _read_facts(path: StoreLocation) -> dict[str, MetricInfo]:

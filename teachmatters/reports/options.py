@@ -44,7 +44,9 @@ class Options:
         models: labels, patterns (``mini-*``) or families.
         metrics: metrics, patterns, or analyses (all their metrics).
         data: data sets or patterns.
-        setting: the setting preferred to all others; the empty one has every parameter at its default.
+        setting: the setting preferred to all others; the empty one has every parameter at its default. A report of
+            several settings also takes a pattern.
+        settings: the settings in the store that ``setting`` selects.
         layers, heads: from 1.
         by: ``supervision`` for one panel per supervision, ``step`` for training steps on the x-axis, ``head`` for one
             point per head; may be empty.
@@ -62,6 +64,7 @@ class Options:
     metrics: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     setting: str = ""
+    settings: tuple[str, ...] = ()
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     by: str = ""

@@ -209,6 +209,7 @@ def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
             raise TeachMattersError(
                 f"report {spec.name!r} takes no --{shown}; of the drawing options it takes {takes}."
             )
+    used = used | ({"setting"} if "settings" in used else set())
     for name in BINDS:
         if getattr(options, name) and name not in used:
             takes = listing(f"--{_option(n)}" for n in BINDS if n in used)
@@ -231,12 +232,15 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
                 f"report {spec.name!r} needs at least {spec.least} metrics, and only {listing(metrics)} is given; give "
                 f"--metric as often. {catalog.path.name} also holds {held or 'no other'}."
             )
+    several = "settings" in used
+    settings = catalog.find_settings(options.setting) if several else (catalog.find_setting(options.setting),)
     return replace(
         options,
         models=catalog.find_models(options.models),
         metrics=metrics,
         data=catalog.find_data(options.data),
-        setting=catalog.find_setting(options.setting),
+        setting=settings[0] if len(settings) == 1 else "",
+        settings=settings,
         names=_display_names(catalog, options),
         facts=catalog.facts,
     )

@@ -11,6 +11,7 @@ from teachmatters.api import Record, ReportSpec
 from teachmatters.errors import NothingToShowError, TeachMattersError, UnknownNameError
 from teachmatters.reports.builtin.specs import REPORTS, register_reports
 from teachmatters.reports.figures import squares
+from teachmatters.reports.figures.layer_lines import BAND
 from teachmatters.reports.options import Options
 from teachmatters.reports.run import Report, run_report
 from teachmatters.store import query
@@ -147,6 +148,22 @@ class TestSettings:
         assert [ax.get_title() for ax in best.figure().axes] == [
             "k-NN top-1, percent", "k-NN top-1, percent [limit=3]",
         ]  # fmt: skip
+
+    def test_a_pattern_shows_several_settings_apart(self, settings: Path) -> None:
+        report = run("metric", settings, setting="limit=*")
+        apart = ["dino-s16 [limit=2]", "mae-b16 [limit=2]", "mae-b16 [limit=3]"]
+        assert list(report.table.columns) == ["layer", *apart]
+        assert "Settings: limit=2; limit=3" in report.caption
+        figure = report.figure()
+        assert len(figure.axes[0].lines) == 3
+        assert len({text.get_text() for text in figure.legends[0].get_texts()} - {BAND}) == 3
+        with pytest.raises(TeachMattersError, match=r"'limit=\*' matches 'limit=2', 'limit=3', and this shows one"):
+            run("best-layers", settings, setting="limit=*")
+
+    def test_settings_that_are_not_shown_are_named(self, settings: Path) -> None:
+        (line,) = [line for line in run("metric", settings).caption if line.startswith("Not shown")]
+        assert line == "Not shown: numbers of 'limit=2'; choose with --setting"
+        assert not [line for line in run("metric", settings, setting="limit=*").caption if "limit=2'" in line]
 
     def test_a_trial_is_in_no_ranking_of_full_runs(self, settings: Path) -> None:
         places = run("summary", settings).rows

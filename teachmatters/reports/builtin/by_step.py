@@ -43,7 +43,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
     lines = [line for panel in _panels(frames.records(rows), options) for line in _table_lines(panel, options)]
     made = pd.DataFrame(lines).fillna("")
-    for name in ("metric", "data", "run"):
+    for name in ("metric", "data", "setting", "run"):
         if made[name].nunique() == 1:
             made = made.drop(columns=name)
     made.attrs["labels"] = list(made.columns).index("step") + 1
@@ -57,7 +57,8 @@ def _table_lines(panel: list[Row], options: Options) -> list[dict[str, str]]:
     for curve in curves:
         name = "best" if curve.layer is None else f"layer {curve.layer}"
         for step in sorted(curve.values):
-            start = {"metric": first["metric"], "data": first["dataset"], "run": curve.run, "step": str(step)}
+            start = {"metric": first["metric"], "data": first["dataset"], "setting": first["setting"]}
+            start |= {"run": curve.run, "step": str(step)}
             line = lines.setdefault((curve.run, step), start)
             line[name] = frames.number(fmean(curve.values[step]), first["unit"] or "")
     return [lines[key] for key in sorted(lines)]
@@ -71,8 +72,9 @@ def draw(every: list[Row], options: Options) -> Figure:
     from teachmatters.reports.figures import plots
 
     found = [(panel, lines) for panel in _panels(every, options) for lines in _lines(panel, options)]
+    marks = frames.setting_marks([panel[0] for panel, _ in found])
     figure, axes = plots.panels(len(found), columns=3)
-    for ax, (panel, lines) in zip(axes, found, strict=True):
+    for ax, (panel, lines), mark in zip(axes, found, marks, strict=True):
         facts = options.of(panel[0]["metric"])
         several = len({curve.run for curve in lines}) > 1
         for nth, curve in enumerate(lines):
@@ -82,7 +84,7 @@ def draw(every: list[Row], options: Options) -> Figure:
             ax.set_xscale("symlog" if any(0 in curve.values for curve in lines) else "log", **_linear_part(lines))
         which = "best layer" if several and lines[0].layer is None else ("" if several else lines[0].run)
         title = " / ".join(part for part in (captions.named(facts), which) if part)
-        ax.set_title(plots.wrapped(title, plots.TITLE))
+        ax.set_title(plots.wrapped(title + mark, plots.TITLE))
         ax.set_ylabel(plots.label(panel[0]["unit"] or ""))
         ax.legend(fontsize=6, ncols=1 if several else 2, title=None if several else "layer", title_fontsize=6)
     for ax in plots.bottom(axes, columns=3):
@@ -109,7 +111,7 @@ def _lines(panel: list[Row], options: Options) -> list[list[Curve]]:
 
 
 def _panels(every: list[Row], options: Options) -> list[list[Row]]:
-    """Return the layers' headline rows of models with a step, one list per metric, protocol and data set.
+    """Return the layers' headline rows of models with a step, one list per metric, protocol, data set and setting.
 
     Raises:
         TeachMattersError: no model has a step in its label.
@@ -119,7 +121,7 @@ def _panels(every: list[Row], options: Options) -> list[list[Row]]:
         pair = row.get("other_layer") is not None
         if pair or row["head"] is not None or row["category"] is not None or not LABEL.fullmatch(row["model"]):
             continue
-        key = (row["metric"], row["protocol"], row["dataset"], row["split"])
+        key = (row["metric"], row["protocol"], row["dataset"], row["split"], row["setting"])
         found.setdefault(key, []).append(row)
     if not found:
         raise TeachMattersError(

@@ -35,8 +35,8 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     if options.pool:
         return pooled.draw(every, options)
     if options.by:
-        return by_supervision.draw(every, options)
-    return _lines(every, options)
+        return by_supervision.draw(frames.models_by_setting(every), options)
+    return _lines(frames.models_by_setting(every), options)
 
 
 def _lines(every: list[dict[str, Any]], options: Options) -> Figure:

@@ -28,19 +28,20 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
     from teachmatters.reports.figures import plots
 
     plain = [row for row in every if row["head"] is None and row["category"] is None] or every
-    panels = split(frames.in_order(plain, options), ("metric", "protocol", "dataset", "split"))
+    panels = split(frames.in_order(plain, options), ("metric", "protocol", "dataset", "split", "setting"))
+    marks = frames.setting_marks([panel[0] for panel in panels])
     differ = [part for part in ("protocol", "dataset", "split") if part in frames.differing(plain)]
     looks, found = style.looks(plain), ways(plain)
     means = {key: _first(plain, key, looks) for key in found}
     figure, axes = plots.panels(len(panels), columns=3)
-    for ax, panel in zip(axes, panels, strict=True):
+    for ax, panel, mark in zip(axes, panels, marks, strict=True):
         for key, look in means.items():
             _lines(ax, split([row for row in panel if way(row) == key], ["model"]), look)
         facts = options.of(panel[0]["metric"])
         draw_references(ax, panel, looks, by_number=False)
         fit(ax, [row[name] for row in panel for name in ("value", "reference") if row.get(name) is not None], facts)
         title = " / ".join([captions.named(facts), *frames.parts(panel[0], differ)])
-        ax.set_title(plots.wrapped(title, plots.TITLE))
+        ax.set_title(plots.wrapped(title + mark, plots.TITLE))
         ax.set_xlim(0, 1.03)
     for ax in plots.bottom(axes, columns=3):
         ax.set_xlabel("Relative depth")

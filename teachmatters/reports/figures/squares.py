@@ -54,9 +54,9 @@ def _names(pairs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [
         (
             " vs ".join(filter(None, (row["model"], row["other_model"]))),
-            " / ".join(filter(None, (*frames.parts(row, several), row["category"]))),
+            " / ".join(filter(None, (*frames.parts(row, several), row["category"]))) + mark,
         )
-        for row in pairs
+        for row, mark in zip(pairs, frames.setting_marks(pairs), strict=True)
     ]
 
 

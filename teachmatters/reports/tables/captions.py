@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from teachmatters.api import ReportSpec
@@ -19,7 +19,8 @@ def caption(data: Rows, options: Options, catalog: Catalog) -> list[str]:
     """Return lines with the metrics, data sets, settings and missing models, as far as the query has their columns."""
     lines = [*_sides(data, options, catalog), *([_metrics(data, options)] if "metric" in data.columns else [])]
     lines += _sets(data)
-    lines += _settings(_one_model_per_row(data), options.setting)
+    single = _one_row_each(data)
+    lines += _settings(single, options.settings) + _other_settings(single, options, catalog)
     shown = {model for (model,) in _distinct(data, ("model",))}
     wanted = options.models or tuple(catalog.models)
     missing = [model for model in wanted if shown and model not in shown]
@@ -157,11 +158,12 @@ def _sets(data: Rows) -> list[str]:
     return [f"Data: {', '.join(texts)}"] if texts else []
 
 
-def _one_model_per_row(data: Rows) -> Rows:
-    """Split rows of two models into one row per model, except for one model under two settings."""
+def _one_row_each(data: Rows) -> Rows:
+    """Split rows of two models or two metrics into one row each, except for one model under two settings."""
     sides = [("first_setting", "first", "metric", "dataset"), ("second_setting", "second", "metric", "dataset")]
-    models = _distinct(data, ("first", "second"))
-    if not models or any(first == second for first, second in models):
+    if "other_setting" in data.columns:
+        sides = [("setting", "model", "metric", "dataset"), ("other_setting", "model", "other_metric", "other_dataset")]
+    elif not (models := _distinct(data, ("first", "second"))) or any(first == second for first, second in models):
         return data
     rows = [row for side in sides for row in _distinct(data, side)]
     return Rows(["setting", "model", "metric", "dataset"], rows, data.truncated)
@@ -171,8 +173,8 @@ def _one_model_per_row(data: Rows) -> Rows:
 _CELLS = (("model", "dataset"), ("model", "metric", "dataset"), ("model", "other_model", "metric", "dataset"))
 
 
-def _settings(data: Rows, asked: str) -> list[str]:
-    """Return a line for each setting other than the selected one, with the rows that have it."""
+def _settings(data: Rows, asked: Collection[str]) -> list[str]:
+    """Return a line for each setting other than the selected ones, with the rows that have it."""
     if "setting" not in data.columns:
         return []
     ways = [tuple(name for name in cell if name in data.columns) for cell in _CELLS]
@@ -181,15 +183,27 @@ def _settings(data: Rows, asked: str) -> list[str]:
     cells: dict[str, dict[str, None]] = {}
     for setting, *what in every:
         cells.setdefault(setting or "", {})[" ".join(str(part) for part in what if part is not None)] = None
-    if set(cells) == {asked}:
-        return [f"Setting: {asked}"] if asked else []
+    if len(cells) == 1 and set(cells) <= set(asked):
+        return [f"Setting: {setting}" for setting in cells if setting]
+    if len(asked) > 1:  # the headings tell which number is of which
+        return [f"Settings: {'; '.join(setting or 'defaults' for setting in sorted(cells))}"]
     lines = []
     for setting, whose in cells.items():
         if len(whose) == len(every):
             lines.append(f"Setting: {setting or 'defaults'}")
-        elif setting != asked:
+        elif setting not in asked:
             lines.append(f"Setting {setting or 'defaults'}: {listing(whose)}")
     return lines
+
+
+def _other_settings(data: Rows, options: Options, catalog: Catalog) -> list[str]:
+    """Return the settings under which the store holds more numbers of what is shown."""
+    held: set[str] = set()
+    for model, metric, dataset in _distinct(data, ("model", "metric", "dataset")):
+        held |= catalog.settings_of.get((model, dataset, options.of(metric).analysis), frozenset())
+    hidden = sorted(held - {setting or "" for (setting,) in _distinct(data, ("setting",))})
+    named = listing(repr(setting) if setting else "the defaults" for setting in hidden)
+    return [f"Not shown: numbers of {named}; choose with --setting"] if hidden else []
 
 
 def _distinct(data: Rows, columns: Iterable[str]) -> list[tuple[Any, ...]]:

@@ -142,13 +142,27 @@ def tasks(every: list[dict[str, Any]]) -> list[str]:
 
 
 def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the setting in each row's heading; empty if all rows have the same setting, or for the default.
+    """Return the part of the setting in each row's heading: what the rows do not share, empty for the default.
 
     >>> setting_marks([{"setting": ""}, {"setting": "limit=2"}]), setting_marks([{"setting": "limit=2"}])
     (['', ' [limit=2]'], [''])
+    >>> setting_marks([{"setting": "limit=2, tap=norm1"}, {"setting": "k=5, limit=2"}])
+    [' [tap=norm1]', ' [k=5]']
     """
     settings = [row.get("setting") or "" for row in every]
-    return [f" [{setting}]" if setting and len(set(settings)) > 1 else "" for setting in settings]
+    parts_of = {setting: setting.split(", ") for setting in dict.fromkeys(settings)}
+    shared = set.intersection(*map(set, parts_of.values())) if parts_of else set()
+    marks = {setting: ", ".join(part for part in own if part not in shared) for setting, own in parts_of.items()}
+    return [f" [{marks[setting]}]" if marks[setting] else "" for setting in settings]
+
+
+def models_by_setting(every: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows whose models have their setting in the name, where the rows have several: a line each in a figure.
+
+    >>> [row["model"] for row in models_by_setting([{"model": "a", "setting": f"tap={tap}"} for tap in ("x", "y")])]
+    ['a [tap=x]', 'a [tap=y]']
+    """
+    return [row | {"model": row["model"] + mark} for row, mark in zip(every, setting_marks(every), strict=True)]
 
 
 def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:

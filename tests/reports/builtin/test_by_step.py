@@ -84,3 +84,14 @@ def test_models_without_a_step_are_refused(tmp_path: Path) -> None:
     path = store(tmp_path, {"dino": [1.0]})
     with pytest.raises(TeachMattersError, match="no number of a layer belongs to a model labelled RUN@STEP"):
         run_report(METRIC, path, BY_STEP).figure()
+
+
+def test_runs_under_different_settings_are_not_averaged(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    for setting, value in (("limit=2", 10.0), ("limit=3", 20.0)):
+        record(path, model("a@1", depth=1), TOP1, values(TOP1, [value]), setting=setting)
+    found = run_report(METRIC, path, Options(metrics=("knn-top1",), by="step", setting="limit=*"))
+    assert found.table[["setting", "layer 1"]].to_numpy().tolist() == [["limit=2", "10.0"], ["limit=3", "20.0"]]
+    assert [ax.get_title() for ax in found.figure().axes] == [
+        f"k-NN top-1, percent / a [limit={limit}]" for limit in (2, 3)
+    ]

@@ -13,10 +13,13 @@ WITH measured AS (
 chosen AS (
     SELECT
         measured.*,
-        -- Among the settings of a cell, the selected one comes first, then the newest.
+        -- Among the settings of a cell, all selected ones are shown, else the newest.
         RANK() OVER (
             PARTITION BY model, dataset, split, analysis, protocol, metric, other_model
-            ORDER BY CASE WHEN setting = :setting THEN 0 ELSE 1 END, finished_at DESC, run_id
+            ORDER BY
+                CASE WHEN setting IN (:settings) THEN 0 ELSE 1 END,
+                CASE WHEN setting IN (:settings) THEN NULL ELSE finished_at END DESC,
+                CASE WHEN setting IN (:settings) THEN NULL ELSE run_id END
         ) AS choice
     FROM measured
 )

@@ -34,7 +34,7 @@ paired AS (
     SELECT
         x.model, x.family, x.supervision, x.arch, x.depth, x.dataset, x.split, x.setting, x.layer, x.head,
         x.metric, x.value, x.unit,
-        y.metric AS other_metric, y.dataset AS other_dataset, y.value AS other_value, y.unit AS other_unit, y.place,
+        y.metric AS other_metric, y.dataset AS other_dataset, y.setting AS other_setting, y.value AS other_value, y.unit AS other_unit, y.place,
         MAX(CASE WHEN x.dataset = y.dataset THEN 1 ELSE 0 END) OVER (PARTITION BY x.model, y.metric) AS shared
     FROM numbers AS x
     JOIN numbers AS y ON x.model = y.model AND x.layer = y.layer AND COALESCE(x.head, 0) = COALESCE(y.head, 0)
@@ -42,7 +42,7 @@ paired AS (
 )
 SELECT
     model, family, supervision, arch, depth, dataset, split, setting, layer, head, metric, value, unit,
-    other_metric, other_dataset, other_value, other_unit
+    other_metric, other_dataset, other_setting, other_value, other_unit
 FROM paired
 WHERE dataset = other_dataset OR shared = 0
 ORDER BY place, dataset, split, other_dataset, model, layer, head
