@@ -2,8 +2,8 @@
 
 1. The passes of one command on one data set, from prepared images to the states that the solvers start from, against
    plain forward passes over the same inputs: first the vectors of knn, linear and similarity (two features, with and
-   without the last norm); then also the sums of position, and the bank and sums of dense; then also patch norms and the
-   metrics of attention. The solvers and the search of dense are left out. dense stretches images, so it has its own pass.
+   without the last norm); then also the sums of position, and the bank and sums of dense; then also patch norms and
+   the metrics of attention. The solvers and the search of dense are left out. dense stretches images: a second pass.
 2. Each solver against scikit-learn's (SciPy's for similarity) on the same data, and the bank search of dense against
    one matrix product of the same size. Features are random unit vectors with a large common part and a decaying
    spectrum, like those of deep layers.

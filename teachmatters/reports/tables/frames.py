@@ -156,13 +156,18 @@ def setting_marks(every: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f" [{marks[setting]}]" if marks[setting] else "" for setting in settings]
 
 
-def models_by_setting(every: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows whose models have their setting in the name, where the rows have several: a line each in a figure.
+def models_by_setting(every: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with the setting in the model's name, where a metric on a data set has several settings.
 
-    >>> [row["model"] for row in models_by_setting([{"model": "a", "setting": f"tap={tap}"} for tap in ("x", "y")])]
-    ['a [tap=x]', 'a [tap=y]']
+    >>> rows = [{"metric": "m", "dataset": "d", "model": "a", "setting": f"tap={tap}"} for tap in ("x", "y")]
+    >>> [row["model"] for row in models_by_setting([*rows, {**rows[0], "metric": "n"}])]
+    ['a [tap=x]', 'a [tap=y]', 'a']
     """
-    return [row | {"model": row["model"] + mark} for row, mark in zip(every, setting_marks(every), strict=True)]
+    tasks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in every:
+        tasks.setdefault((row["metric"], row["dataset"]), []).append(row)
+    marks = {id(row): mark for rows in tasks.values() for row, mark in zip(rows, setting_marks(rows), strict=True)}
+    return [{**row, "model": row["model"] + marks[id(row)]} for row in every]
 
 
 def parts(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
