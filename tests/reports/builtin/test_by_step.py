@@ -77,7 +77,9 @@ def test_a_metric_without_direction_gets_a_panel_for_each_run(tmp_path: Path) ->
     path = store(tmp_path, {"a@1": [0.1, 0.2], "a@2": [0.3, 0.4], "b@1": [0.5, 0.6]}, DISTANCE)
     found = run_report(METRIC, path, Options(metrics=("attn-distance",), by="step"))
     assert list(found.table.columns) == ["run", "step", "layer 1", "layer 2"]
-    assert [ax.get_title() for ax in found.figure().axes] == [f"Mean attention distance / {run}" for run in "ab"]
+    assert [" ".join(ax.get_title().split()) for ax in found.figure().axes] == [
+        f"Mean attention distance / {run}" for run in "ab"
+    ]
 
 
 def test_models_without_a_step_are_refused(tmp_path: Path) -> None:
@@ -92,6 +94,6 @@ def test_runs_under_different_settings_are_not_averaged(tmp_path: Path) -> None:
         record(path, model("a@1", depth=1), TOP1, values(TOP1, [value]), setting=setting)
     found = run_report(METRIC, path, Options(metrics=("knn-top1",), by="step", setting="limit=*"))
     assert found.table[["setting", "layer 1"]].to_numpy().tolist() == [["limit=2", "10.0"], ["limit=3", "20.0"]]
-    assert [ax.get_title() for ax in found.figure().axes] == [
+    assert [" ".join(ax.get_title().split()) for ax in found.figure().axes] == [
         f"k-NN top-1, percent / a [limit={limit}]" for limit in (2, 3)
     ]
