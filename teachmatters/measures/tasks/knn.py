@@ -29,7 +29,7 @@ def chance(truth: Tensor, labels: Tensor, top: int) -> Tensor:
     >>> chance(torch.tensor([0, 7]), torch.tensor([0, 0, 1, 2, 3]), top=1).tolist()
     [0.25, 0.0]
     """
-    classes = torch.unique(labels)  # type: ignore[no-untyped-call]
+    classes = torch.tensor(sorted(set(labels.tolist())), dtype=labels.dtype, device=labels.device)
     return torch.isin(truth, classes).to(accumulator(truth.device)) * min(1.0, top / len(classes))
 
 

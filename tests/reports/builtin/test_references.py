@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from teachmatters.api import MetricSpec
 from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
@@ -28,7 +30,7 @@ def test_equal_references_are_one_line_with_a_name(tmp_path: Path) -> None:
     report = run_report(METRIC, filled(tmp_path / "r.db", 10.0, 10.0), TASK)
     figure = report.figure()
     (ax,) = figure.axes
-    across = [line for line in ax.lines if list(line.get_ydata()) == [10.0, 10.0]]
+    across = [line for line in ax.lines if np.asarray(line.get_ydata()).tolist() == [10.0, 10.0]]
     assert len(across) == 1
     assert ax.get_ylim()[0] < 10
     assert "chance" in [text.get_text() for text in figure.legends[0].texts]
@@ -38,7 +40,7 @@ def test_equal_references_are_one_line_with_a_name(tmp_path: Path) -> None:
 
 def test_references_that_differ_are_a_dotted_line_each(tmp_path: Path) -> None:
     (ax,) = run_report(METRIC, filled(tmp_path / "r.db", 10.0, 12.0), TASK).figure().axes
-    dotted = [list(line.get_ydata()) for line in ax.lines if line.get_linestyle() == ":"]
+    dotted = [np.asarray(line.get_ydata()).tolist() for line in ax.lines if line.get_linestyle() == ":"]
     assert dotted == [[10.0, 10.0], [12.0, 12.0]]
 
 
