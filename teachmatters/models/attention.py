@@ -16,6 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from teachmatters.errors import TeachMattersError
 
+# Bytes of attention that are computed at a time on a CPU.
+CACHE = 500_000
+
 
 def explicit_attention(
     query: Tensor,
@@ -53,6 +56,37 @@ def explicit_attention(
     elif attn_mask is not None:
         scores += attn_mask
     return torch.softmax(scores, dim=-1, out=scores)  # in place: a second map is as large as all other memory
+
+
+def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, *, scale: float, out: Tensor) -> Tensor:
+    """Compute the attention without mask and its output in blocks that stay in a core's cache.
+
+    Args:
+        query: (..., L, C).
+        key: (..., S, C).
+        value: (..., S, D).
+        scale: of the dot products.
+        out: contiguous float32 (..., L, S), overwritten by the attention.
+
+    Returns:
+        the output (..., L, D), in the dtype of the values.
+    """
+    (length, width), keys = query.shape[-2:], key.shape[-2]
+    maps, rows = max(1, CACHE // (4 * length * keys)), min(length, max(1, CACHE // (4 * keys)))
+    # Rows of a head are contiguous, because a product of other strides takes up to twice as long.
+    scaled = query.reshape(-1, length, width).float() * scale
+    transposed = key.reshape(-1, keys, width).float().transpose(1, 2)
+    transposed = transposed.contiguous() if rows < length else transposed
+    values, attention = value.reshape(-1, keys, value.shape[-1]), out.view(-1, length, keys)
+    output = value.new_empty(len(values), length, value.shape[-1])
+    for start in range(0, len(values), maps):
+        of_maps = slice(start, start + maps)
+        for first in range(0, length, rows):
+            here = of_maps, slice(first, first + rows)
+            torch.bmm(scaled[here], transposed[of_maps], out=attention[here])
+            torch.softmax(attention[here], dim=-1, out=attention[here])
+            torch.bmm(attention[here].to(value.dtype), values[of_maps], out=output[here])
+    return output.view(*query.shape[:-1], value.shape[-1])
 
 
 class AttentionCapture(TorchFunctionMode):
@@ -113,12 +147,15 @@ class AttentionCapture(TorchFunctionMode):
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
             key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
-        attention = explicit_attention(
-            query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale, out=self._memory_for(query, key)
-        )
+        attention, scale = self._memory_for(query, key), query.shape[-1] ** -0.5 if scale is None else scale
+        if query.device.type == "cpu" and attn_mask is None and not is_causal:
+            output = attend_in_blocks(query, key, value, scale=scale, out=attention)
+        else:
+            explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale, out=attention)
+            output = attention.to(value.dtype) @ value
         self._taken += 1
         self._take(layer, attention.view_as(attention))
-        return attention.to(value.dtype) @ value
+        return output
 
     def _memory_for(self, query: Tensor, key: Tensor) -> Tensor:
         """Return memory for a map. All blocks share it, because the system takes as long to provide it as a softmax."""

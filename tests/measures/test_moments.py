@@ -17,6 +17,10 @@ def test_any_parts_equal_numpy(cuts: list[int]) -> None:
     assert std is not None
     np.testing.assert_allclose(total.mean.numpy(), values.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(std.numpy(), values.std(axis=0, ddof=1), rtol=1e-6)
+    joined = Moments.joined(parts)
+    assert joined.count == 30
+    np.testing.assert_allclose(joined.mean.numpy(), total.mean.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(joined.m2.numpy(), total.m2.numpy(), rtol=1e-6)
 
 
 def test_one_value_has_no_deviation() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,12 +16,9 @@ from teachmatters.measures.attention.aligned import AlignedSum
 from teachmatters.measures.attention.information import normalised_information, row_information
 from teachmatters.measures.moments import Moments, accumulator
 
-# Bytes of attention that are read at a time: little enough to stay in a core's cache through all reductions, and on a
-# GPU to limit the memory of intermediate results.
-CACHE, DEVICE_BLOCK = 1_250_000, 2**28
-
-# By name, totals over some queries: they add up over blocks of queries.
-Totals: TypeAlias = dict[str, Tensor | Moments]
+# Bytes of attention that are read at a time: little enough to stay in a core's cache through all reductions, together
+# with an intermediate result of the same size; on a GPU to limit the memory of intermediate results.
+CACHE, DEVICE_BLOCK = 1_000_000, 2**28
 
 OF_LAYERS = frozenset({"attn-head-std"})
 FROM_ALIGNED = frozenset(
@@ -29,7 +26,7 @@ FROM_ALIGNED = frozenset(
     | {"attn-head-agreement", "attn-head-margin", "attn-head-offset-x", "attn-head-offset-y"}
 )
 # From the attention that each patch receives, after rows were renormalised.
-FROM_RECEIVED = frozenset({"attn-nmi", "attn-map-spatial-pure", "attn-map-class-std"})
+FROM_PURE = frozenset({"attn-nmi", "attn-map-spatial-pure", "attn-map-class-std"})
 NUMBERS = OF_LAYERS | {"attn-distance", "attn-on-cls", "attn-on-registers"}
 NUMBERS |= {"attn-position-std", "attn-entropy", "attn-nmi"}
 MAPS = frozenset({"attn-map-all", "attn-map-cls", "attn-map-spatial", "attn-map-spatial-pure"})
@@ -52,6 +49,26 @@ class Reduced:
     pure: Tensor | None
 
 
+@dataclass(slots=True)
+class _Found:
+    """What the blocks of some images add up to; lists have an element for each block.
+
+    Attributes:
+        aligned: the sum of aligned rows, if needed.
+        mass, entropy: of each row, (b, H, Q).
+        received: the attention that keys receive, (b, H, n, T): unweighted, and then from renormalised rows, if needed.
+        moments: of the attention that keys receive.
+        heads: the deviations over heads, (b,).
+    """
+
+    aligned: AlignedSum | None
+    mass: list[Tensor] = field(default_factory=list)
+    entropy: list[Tensor] = field(default_factory=list)
+    received: list[Tensor] = field(default_factory=list)
+    moments: list[Moments] = field(default_factory=list)
+    heads: list[Tensor] = field(default_factory=list)
+
+
 class Reduction:
     """The reductions that the requested metrics need.
 
@@ -65,9 +82,9 @@ class Reduction:
         self.model, self.device, self.of_classes = model, device, "attn-map-class-std" in metrics
         self.patches = model.grid[0] * model.grid[1]
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
-        self.of_aligned, self.of_received = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_RECEIVED)
-        of_rows = self.of_aligned or self.of_received or "attn-distance" in metrics
-        self.table = measures.distance_table(model.grid, model.prefix).to(device) if of_rows else None
+        self.of_aligned, self.of_pure = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_PURE)
+        self.of_received = bool(self.maps & {"attn-map-all", "attn-map-spatial"} or "attn-position-std" in self.numbers)
+        self.distances = measures.offset_distances(model.grid).to(device, accumulator(device))
 
     def columns(self, metric: str) -> int:
         """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
@@ -83,9 +100,9 @@ class Reduction:
 
     def of(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
         """Reduce one layer of a batch; ``halves`` has 0 for images of even index and 1 for images of odd index."""
-        images, _ = self._block_size()
+        images, queries = self._block_size(len(halves))
         parts = [
-            self._images(attention[here], halves[here])
+            self._images(attention[here], halves[here], queries)
             for here in (slice(start, start + images) for start in range(0, len(halves), images))
         ]
         numbers = {name: torch.cat([part.numbers[name] for part in parts]) for name in self.numbers}
@@ -94,95 +111,105 @@ class Reduction:
         empty = functools.reduce(torch.add, [part.empty for part in parts])
         return Reduced(numbers, sums, empty, torch.cat(pure) if pure else None)
 
-    def _block_size(self) -> tuple[int, int]:
-        """Return the number of images and the number of rows of the grid in a block."""
-        high, wide = self.model.grid
-        row = 4 * self.model.heads * wide * self.model.tokens
+    def _block_size(self, images: int) -> tuple[int, int]:
+        """Return the numbers of images and queries in a block: few rows of the grid of many images, or parts of one."""
+        wide = self.model.grid[1]
+        row = 4 * self.model.heads * self.model.tokens * wide
         budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
-        return max(1, budget // (row * high)), min(high, max(1, budget // row))
+        if row > budget:
+            return 1, _even(wide, budget * wide // row)
+        images = _even(images, budget // row)
+        return images, wide * max(1, budget // (row * images))
 
-    def _images(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
-        """Reduce some images, in blocks of a few rows of the grid."""
-        (high, wide), heads = self.model.grid, self.model.heads
-        step = self._block_size()[1]
-        aligned = AlignedSum(len(halves), heads, self.model.grid, self.device) if self.of_aligned else None
-        totals: Totals = {}
-        for first in range(0, high, step):
-            start = self.model.prefix + first * wide
-            rows = attention[:, :, start : start + step * wide]
-            entropy = measures.row_entropy(rows) if self.numbers & {"attn-entropy", "attn-nmi"} else None
-            found = self._block(rows, entropy) | self._of_rows(rows, first, entropy, aligned)
-            totals = {name: _added(totals[name], total) if totals else total for name, total in found.items()}
-        if aligned is not None:
-            maps = aligned.maps()
-            of_halves = maps.new_zeros(self.shapes()["aligned"])
-            totals["aligned"] = of_halves.index_add_(0, torch.tensor(halves, device=maps.device), maps)
-        return self._reduced(attention, totals)
+    def _images(self, attention: Tensor, halves: Sequence[int], queries: int) -> Reduced:
+        """Reduce some images, in blocks of queries."""
+        aligned = "attn-distance" in self.numbers or self.of_aligned
+        found = _Found(AlignedSum(*attention.shape[:2], self.model.grid, self.device) if aligned else None)
+        rows = attention[:, :, self.model.prefix :]
+        for first in range(0, self.patches, queries):
+            self._add(rows[:, :, first : first + queries], first, found)
+        mass = torch.cat(found.mass, dim=-1) if found.mass else None
+        maps = found.aligned.maps() if found.aligned else None
+        received = _total(found.received) if found.received else None
+        pure = received[:, :, -1, -self.patches :] / self.patches if received is not None and self.of_pure else None
+        numbers = self._numbers(rows, found, maps, mass, received)
+        return Reduced(
+            numbers={name: self._with_mean(name, values) for name, values in numbers.items()},
+            sums=self._sums(attention, halves, maps, received, pure),
+            empty=torch.zeros((), dtype=torch.int64, device=self.device) if mass is None else (mass <= 0).sum(),
+            pure=pure if self.of_classes else None,
+        )
 
-    def _block(self, rows: Tensor, entropy: Tensor | None) -> Totals:
-        """Return totals over a block of queries, (b, H, Q, T)."""
-        wide = accumulator(rows.device)
-        found: Totals = {}
-        moments: Moments | None = None
+    def _add(self, rows: Tensor, first: int, found: _Found) -> None:
+        """Add a block of queries (b, H, Q, T), the first of which has the number ``first``."""
+        weights = [rows.new_ones(rows.shape[:3])] if self.of_received else []
+        if self.of_pure or found.aligned is not None:
+            mass = measures.spatial_mass(rows, self.patches)
+            factors = measures.inverse_mass(mass)
+            found.mass.append(mass)
+            weights += [factors] if self.of_pure else []
+            if found.aligned is not None:
+                found.aligned.add(rows[..., self.model.prefix :], factors, first)
+        if self.numbers & {"attn-entropy", "attn-nmi"}:
+            found.entropy.append(measures.row_entropy(rows))
+        if weights:
+            received = measures.received(rows, torch.stack(weights, dim=2))
+            found.received.append(received)
+            if "attn-position-std" in self.numbers:
+                found.moments.append(measures.key_moments(rows, received[:, :, 0] / rows.shape[2]))
+        if "attn-head-std" in self.numbers:
+            found.heads.append(measures.head_deviation(rows, self.patches))
+
+    def _numbers(
+        self, rows: Tensor, found: _Found, maps: Tensor | None, mass: Tensor | None, received: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the numbers of each image, (b, H) or of the layer (b, 1)."""
+        numbers: dict[str, Tensor] = {}
+        if "attn-distance" in self.numbers and maps is not None:
+            numbers["attn-distance"] = measures.attention_distance(maps, self.distances) / self.patches
         if "attn-on-cls" in self.numbers:
-            found["attn-on-cls"] = measures.attention_on_class(rows)
+            numbers["attn-on-cls"] = measures.attention_on_class(rows) / self.patches
         if "attn-on-registers" in self.numbers:
             class_token = self.model.class_token
-            found["attn-on-registers"] = measures.attention_on_registers(rows, self.patches, class_token=class_token)
-        if "attn-entropy" in self.numbers and entropy is not None:
-            found["attn-entropy"] = entropy.sum(dim=-1, dtype=wide)
-        if "attn-head-std" in self.numbers:
-            found["attn-head-std"] = measures.head_deviation(rows, self.patches)[:, None]
+            total = measures.attention_on_registers(rows, self.patches, class_token=class_token)
+            numbers["attn-on-registers"] = total / self.patches
         if "attn-position-std" in self.numbers:
-            found["attn-position-std"] = moments = measures.key_moments(rows)
-        if self.maps & {"attn-map-all", "attn-map-spatial"}:
-            received = measures.received(rows) if moments is None else moments.mean * rows.shape[2]
-            found["received"] = received.sum(dim=0)
-        return {name: total if isinstance(total, Moments) else total.to(wide) for name, total in found.items()}
+            numbers["attn-position-std"] = measures.position_deviation(Moments.joined(found.moments), self.patches)
+        if "attn-head-std" in self.numbers:
+            numbers["attn-head-std"] = _total(found.heads)[:, None] / self.patches
+        if found.entropy:
+            entropy = torch.cat(found.entropy, dim=-1)
+            if "attn-entropy" in self.numbers:
+                numbers["attn-entropy"] = entropy.mean(dim=-1, dtype=accumulator(rows.device))
+            if "attn-nmi" in self.numbers and mass is not None and received is not None:
+                entropy -= measures.row_entropy(rows[..., : self.model.prefix])
+                information = row_information(entropy, mass, measures.inverse_mass(mass))
+                numbers["attn-nmi"] = normalised_information(information, received[:, :, -1, -self.patches :])
+        return numbers
 
-    def _of_rows(self, rows: Tensor, first: int, entropy: Tensor | None, aligned: AlignedSum | None) -> Totals:
-        """Return the totals over rows renormalised over the spatial keys; ``first`` is the first row of the grid."""
-        if self.table is None:
-            return {}
-        start, spatial = first * self.model.grid[1], rows[..., -self.patches :]
-        weighted, mass = measures.spatial_sums(rows, self.table[start : start + rows.shape[2]])
-        factors, empty = measures.inverse_mass(mass)
-        found: Totals = {"empty": _wide(empty)}
-        if "attn-distance" in self.numbers:
-            found["attn-distance"] = measures.attention_distance(weighted, factors)
-        if self.of_received:
-            found["received pure"] = _wide((factors[:, :, None] @ spatial).squeeze(2))
-        if "attn-nmi" in self.numbers and entropy is not None:
-            of_prefix = measures.row_entropy(rows[..., : self.model.prefix])
-            found["attn-nmi"] = row_information(entropy - of_prefix, mass, factors)
-        if aligned is not None:
-            aligned.add(spatial, factors, first)
-        return found
-
-    def _reduced(self, attention: Tensor, totals: Totals) -> Reduced:
-        """Turn the totals over all queries into means."""
-        numbers = {name: self._with_mean(name, self._number(name, totals)) for name in self.numbers}
-        sums = {"aligned": _tensor(totals["aligned"])} if self.of_aligned else {}
+    def _sums(
+        self,
+        attention: Tensor,
+        halves: Sequence[int],
+        maps: Tensor | None,
+        received: Tensor | None,
+        pure: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Return the sums over the images."""
+        sums: dict[str, Tensor] = {}
+        if self.of_aligned and maps is not None:
+            of_halves = maps.new_zeros(self.shapes()["aligned"])
+            sums["aligned"] = of_halves.index_add_(0, torch.tensor(halves, device=maps.device), maps)
         if "attn-map-cls" in self.maps:
             sums["attn-map-cls"] = _wide(attention[:, :, 0].sum(dim=0))
-        if "attn-map-all" in self.maps:
+        if "attn-map-all" in self.maps and received is not None:
             of_prefix = _wide(attention[:, :, : self.model.prefix].sum(dim=(0, 2)))
-            sums["attn-map-all"] = (_tensor(totals["received"]) + of_prefix) / self.model.tokens
-        if "attn-map-spatial" in self.maps:
-            sums["attn-map-spatial"] = _tensor(totals["received"]) / self.patches
-        if "attn-map-spatial-pure" in self.maps:
-            sums["attn-map-spatial-pure"] = _tensor(totals["received pure"]).sum(dim=0) / self.patches
-        empty = _tensor(totals["empty"]) if "empty" in totals else torch.zeros((), device=attention.device)
-        pure = _tensor(totals["received pure"]) / self.patches if self.of_classes else None
-        return Reduced(numbers, sums, empty.long(), pure)
-
-    def _number(self, name: str, totals: Totals) -> Tensor:
-        total = totals[name]
-        if isinstance(total, Moments):
-            return measures.position_deviation(total, self.patches)
-        if name == "attn-nmi":
-            return normalised_information(total, _tensor(totals["received pure"]))
-        return total / self.patches
+            sums["attn-map-all"] = (received[:, :, 0].sum(dim=0) + of_prefix) / self.model.tokens
+        if "attn-map-spatial" in self.maps and received is not None:
+            sums["attn-map-spatial"] = received[:, :, 0].sum(dim=0) / self.patches
+        if "attn-map-spatial-pure" in self.maps and pure is not None:
+            sums["attn-map-spatial-pure"] = pure.sum(dim=0)
+        return sums
 
     def _with_mean(self, metric: str, values: Tensor) -> Tensor:
         return values if metric in OF_LAYERS else torch.cat([values, values.nanmean(dim=1, keepdim=True)], dim=1)
@@ -196,17 +223,14 @@ def _without(model: ModelInfo) -> set[str]:
     return without if model.registers else without | {"attn-on-registers"}
 
 
-def _added(total: Tensor | Moments, other: Tensor | Moments) -> Tensor | Moments:
-    if isinstance(total, Moments):
-        assert isinstance(other, Moments)
-        return total + other
-    return total + _tensor(other)
-
-
-def _tensor(total: Tensor | Moments) -> Tensor:
-    assert isinstance(total, Tensor)
-    return total
-
-
 def _wide(values: Tensor) -> Tensor:
     return values.to(accumulator(values.device))
+
+
+def _total(blocks: list[Tensor]) -> Tensor:
+    return torch.stack(blocks).sum(dim=0, dtype=accumulator(blocks[0].device))
+
+
+def _even(count: int, most: int) -> int:
+    """Return the size of equal parts of at most that size, at least 1."""
+    return math.ceil(count / math.ceil(count / max(1, most)))

@@ -31,18 +31,23 @@ class AlignedSum:
         self._shifted = torch.zeros(images, heads, grid[1], (2 * grid[0] - 1) * grid[1], device=device)
 
     def add(self, rows: Tensor, factors: Tensor, first: int) -> None:
-        """Add some rows of queries.
+        """Add some queries, one after the other.
 
         Args:
-            rows: float32 (B, H, r w, h w): the attention of r rows of the grid on all patches.
-            factors: (B, H, r w): each row of attention is multiplied by its factor.
-            first: the first row of the grid, from 0.
+            rows: float32 (B, H, Q, h w): their attention on all patches.
+            factors: (B, H, Q): each row of attention is multiplied by its factor.
+            first: the first query, from 0.
         """
         high, wide = self.grid
-        each = zip(torch.split(rows, wide, dim=2), torch.split(factors[..., None], wide, dim=2), strict=True)
-        for row, (part, factor) in enumerate(each, start=first):
+        end = first + rows.shape[2]
+        while first < end:
+            row, column = divmod(first, wide)
+            count = min(wide - column, end - first)
+            part, rows = rows[:, :, :count], rows[:, :, count:]
+            factor, factors = factors[:, :, :count, None], factors[:, :, count:]
             start = (high - 1 - row) * wide
-            self._shifted[..., start : start + high * wide].addcmul_(part, factor)
+            self._shifted[:, :, column : column + count, start : start + high * wide].addcmul_(part, factor)
+            first += count
 
     def maps(self) -> Tensor:
         """Return the aligned maps (B, H, 2h-1, 2w-1), in float64 where the device has it."""

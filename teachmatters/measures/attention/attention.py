@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from teachmatters.measures.moments import Moments, accumulator
 
@@ -17,107 +18,74 @@ from teachmatters.measures.moments import Moments, accumulator
 TINY = 2.0**-126
 
 
-def patch_distances(grid: tuple[int, int]) -> Tensor:
-    """Return the Euclidean distances between the patches of a grid whose longer side is 1.
+def offset_distances(grid: tuple[int, int]) -> Tensor:
+    """Return the lengths of the offsets between patches of a grid whose longer side is 1.
 
     Args:
         grid: rows and columns, h and w.
 
     Returns:
-        float64 (h w, h w), patches row by row.
+        float64 (2h-1, 2w-1), with the offset 0 in the middle.
 
-    >>> patch_distances((1, 3))[0].tolist()
-    [0.0, 0.5, 1.0]
+    >>> offset_distances((1, 3)).tolist()
+    [[1.0, 0.5, 0.0, 0.5, 1.0]]
     """
-    rows, columns = grid
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    points = torch.stack([x.flatten(), y.flatten()], dim=1).double() / max(rows - 1, columns - 1, 1)
-    difference = points[:, None] - points[None]
-    return difference.square().sum(dim=-1).sqrt()
+    down, right = (torch.arange(1 - count, count, dtype=torch.float64) for count in grid)
+    return torch.hypot(down[:, None], right) / max(*(count - 1 for count in grid), 1)
 
 
-def distance_table(grid: tuple[int, int], prefix: int) -> Tensor:
-    """Return the factors by which spatial_sums turns attention into distance and mass.
-
-    Args:
-        grid: rows and columns, h and w.
-        prefix: the number of prefix tokens.
+def spatial_mass(rows: Tensor, patches: int) -> Tensor:
+    """Sum each row over the patches.
 
     Returns:
-        float32 (h w, T, 2): for each query and key the distance, and 1 for a spatial key; 0 for a prefix token.
+        (B, H, Q), between 0 and 1.
 
-    >>> distance_table((1, 2), 1)[0].tolist()
-    [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    >>> spatial_mass(torch.full((1, 1, 1, 5), 0.25), 4).item()
+    1.0
     """
-    distances = patch_distances(grid)
-    table = torch.zeros(len(distances), prefix + len(distances), 2)
-    table[:, prefix:, 0], table[:, prefix:, 1] = distances, 1.0
-    return table
+    return rows[..., -patches:].sum(dim=-1)
 
 
-def spatial_sums(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum each row over the spatial keys, weighted by distance and unweighted, in one read.
+def inverse_mass(mass: Tensor) -> Tensor:
+    """Return the factors that renormalise rows over the patches; for a row without mass any number, as it stays 0.
 
-    Args:
-        rows: (B, H, Q, T).
-        table: (Q, T, 2), those queries of a distance_table, on the same device.
-
-    Returns:
-        the attention-weighted distance and the mass, (B, H, Q) each.
+    >>> inverse_mass(torch.tensor([0.5])).tolist()
+    [2.0]
     """
-    sums = torch.einsum("bhqk,qkc->bhqc", rows, table.to(rows.dtype))
-    return sums[..., 0], sums[..., 1]
+    return mass.clamp_min(TINY).reciprocal_()
 
 
-def inverse_mass(mass: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the factors that renormalise rows over the spatial keys; a row without mass stays 0.
-
-    Returns:
-        the factors, in the shape of mass, and the number of rows without mass, 0-d.
-
-    >>> factors, empty = inverse_mass(torch.tensor([0.5, 0.0]))
-    >>> factors.tolist(), int(empty)
-    ([2.0, 0.0], 1)
-    """
-    empty = mass <= 0
-    return mass.masked_fill(empty, 1.0).reciprocal_().masked_fill_(empty, 0.0), empty.sum()
-
-
-def attention_distance(weighted: Tensor, factors: Tensor) -> Tensor:
+def attention_distance(aligned: Tensor, distances: Tensor) -> Tensor:
     """Compute the distance over which patches attend, without prefix tokens; rows without mass count as 0.
 
     Args:
-        weighted: (B, H, Q) from spatial_sums.
-        factors: (B, H, Q) from inverse_mass.
+        aligned: (..., 2h-1, 2w-1), the sum of the renormalised rows of all queries, from AlignedSum.
+        distances: from offset_distances.
 
     Returns:
-        the sum over queries, (B, H), each between 0 and sqrt(2), in float64 where the device has it; the mean is within
-        1e-7 of the exact value.
+        the sum over queries, (...), each between 0 and sqrt(2); the mean is within 1e-7 of the exact value.
 
     Source:
         Dosovitskiy et al. 2021, "An image is worth 16x16 words"; Raghu et al. 2021, "Do vision transformers see like
         convolutional neural networks?".
 
-    >>> rows = torch.eye(4).expand(1, 1, 4, 4)  # every patch attends to itself
-    >>> weighted, mass = spatial_sums(rows, distance_table((2, 2), 0))
-    >>> attention_distance(weighted, inverse_mass(mass)[0]).item()
-    0.0
+    >>> aligned = torch.tensor([[0.0, 1.0, 1.0]])  # of two patches, both attend to the right one
+    >>> attention_distance(aligned, offset_distances((1, 2)).float()).item()
+    1.0
     """
-    # One product of (h w)^2 terms in float32 would be wrong in the sixth digit, and float64 takes three times as long.
-    # So each query is summed in float32, and the queries in float64.
-    return (weighted * factors).sum(dim=-1, dtype=accumulator(weighted.device))
+    return (aligned * distances).sum(dim=(-2, -1))
 
 
 def attention_on_class(rows: Tensor) -> Tensor:
     """Compute the attention of patches on the class token, which comes first.
 
     Returns:
-        the sum over queries, (B, H), each between 0 and 1.
+        the sum over queries, (B, H), each between 0 and 1, in float64 where the device has it.
 
     >>> attention_on_class(torch.full((1, 1, 4, 5), 0.25)).item()
     1.0
     """
-    return rows[..., 0].sum(dim=-1)
+    return rows[..., 0].sum(dim=-1, dtype=accumulator(rows.device))
 
 
 def attention_on_registers(rows: Tensor, patches: int, *, class_token: bool) -> Tensor:
@@ -141,32 +109,38 @@ def attention_on_registers(rows: Tensor, patches: int, *, class_token: bool) -> 
     return registers.sum(dim=-1).sum(dim=-1, dtype=accumulator(rows.device))
 
 
-def received(rows: Tensor) -> Tensor:
-    """Compute the attention that each key receives.
+def received(rows: Tensor, weights: Tensor) -> Tensor:
+    """Compute the attention that each key receives, for several weights of the queries in one read.
+
+    Args:
+        rows: (B, H, Q, T).
+        weights: (B, H, n, Q), n weights of each query.
 
     Returns:
-        the sum over queries, (B, H, T).
+        the weighted sums over queries, (B, H, n, T).
 
-    >>> received(torch.full((1, 1, 4, 5), 0.25)).tolist()
-    [[[1.0, 1.0, 1.0, 1.0, 1.0]]]
+    >>> received(torch.full((1, 1, 4, 5), 0.25), torch.ones(1, 1, 1, 4)).tolist()
+    [[[[1.0, 1.0, 1.0, 1.0, 1.0]]]]
     """
-    ones = rows.new_ones(*rows.shape[:2], 1, rows.shape[2])  # a product reads memory in order and is faster than sum
-    return (ones @ rows).squeeze(2)
+    return weights @ rows  # a product reads memory in order and is faster than a sum
 
 
-def key_moments(rows: Tensor) -> Moments:
+def key_moments(rows: Tensor, mean: Tensor) -> Moments:
     """Compute the moments over queries of the attention on each key, without renormalising rows.
 
     The moments of blocks add up. ``position_deviation`` reads them.
+
+    Args:
+        rows: (B, H, Q, T).
+        mean: (B, H, T), the mean of the rows.
 
     Returns:
         count Q; mean and squared deviations (B, H, T).
     """
     # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
     # deviations.
-    wide, mean = accumulator(rows.device), received(rows) / rows.shape[-2]
-    m2 = received((rows - mean[..., None, :]).square_())
-    return Moments(rows.shape[-2], mean.to(wide), m2.to(wide))
+    ones = rows.new_ones(*rows.shape[:2], 1, rows.shape[2])
+    return Moments(rows.shape[2], mean, received(_squares(rows, mean[:, :, None]), ones)[:, :, 0])
 
 
 def position_deviation(moments: Moments, patches: int) -> Tensor:
@@ -181,7 +155,8 @@ def position_deviation(moments: Moments, patches: int) -> Tensor:
     Returns:
         (B, H), between 0 and 0.7072.
 
-    >>> round(position_deviation(key_moments(torch.eye(2).view(1, 1, 2, 2)), 2).item(), 4)
+    >>> rows = torch.eye(2).view(1, 1, 2, 2)
+    >>> round(position_deviation(key_moments(rows, rows.mean(dim=2)), 2).item(), 4)
     0.7071
     """
     deviation = moments.std()
@@ -201,13 +176,11 @@ def head_deviation(rows: Tensor, patches: int) -> Tensor:
     >>> head_deviation(torch.full((1, 3, 4, 4), 0.25), 4).item()
     0.0
     """
-    mean = rows.mean(dim=1)
-    squares = torch.zeros_like(mean)
-    for head in rows.unbind(dim=1):  # one at a time, so that the difference stays in cache
-        difference = head - mean
-        squares.addcmul_(difference, difference)
-    deviation = squares.div_(rows.shape[1] - 1).sqrt_()
-    return deviation[..., -patches:].mean(dim=-1).sum(dim=-1)
+    heads = rows.shape[1]
+    ones = rows.new_ones(heads)
+    mean = ((ones / heads) @ rows.flatten(2)).view_as(rows[:, 0])  # products are faster than means and sums over heads
+    deviation = ((ones / (heads - 1)) @ _squares(rows, mean[:, None]).flatten(2)).sqrt_().view_as(mean)
+    return deviation[..., -patches:].sum(dim=(-2, -1)) / patches
 
 
 def row_entropy(rows: Tensor) -> Tensor:
@@ -220,3 +193,8 @@ def row_entropy(rows: Tensor) -> Tensor:
     5.0
     """
     return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=-1).neg_()
+
+
+def _squares(rows: Tensor, mean: Tensor) -> Tensor:
+    """Return the squared differences, in one read."""
+    return functional.mse_loss(rows, mean.expand_as(rows), reduction="none")

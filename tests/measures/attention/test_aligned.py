@@ -10,13 +10,13 @@ from tests.measures.attention.test_attention import SHAPES, random_attention, sp
 
 
 def aligned(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries; each row of the grid is a block."""
+    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries. Blocks end within rows of the grid."""
     patches = grid[0] * grid[1]
     total = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
-    blocks = torch.split(attention[..., -patches:, -patches:], grid[1], dim=2)
-    factors = torch.split(spatial_factors(attention, patches)[0], grid[1], dim=2)
-    for first, (block, factor) in enumerate(zip(blocks, factors, strict=True)):
-        total.add(block, factor, first)
+    blocks = torch.split(attention[..., -patches:, -patches:], grid[1] + 1, dim=2)
+    factors = torch.split(spatial_factors(attention, patches), grid[1] + 1, dim=2)
+    for block, (rows, factor) in enumerate(zip(blocks, factors, strict=True)):
+        total.add(rows, factor, block * (grid[1] + 1))
     return total.maps().mean(dim=0) / patches
 
 

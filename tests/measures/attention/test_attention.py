@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from teachmatters.measures.attention import attention as measures
-from teachmatters.measures.attention.attention import distance_table, inverse_mass, key_moments, spatial_sums
+from teachmatters.measures.attention.aligned import AlignedSum
+from teachmatters.measures.moments import Moments
 from tests import oracles
 
 # Grids, some of them rectangular, and numbers of prefix tokens.
@@ -21,9 +22,9 @@ def random_attention(tokens: int, heads: int = 2, batch: int = 2, sharpness: flo
 
 def distance(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     patches = grid[0] * grid[1]
-    table = distance_table(grid, attention.shape[-1] - patches)
-    weighted, mass = spatial_sums(attention[..., -patches:, :], table)
-    return measures.attention_distance(weighted, inverse_mass(mass)[0]) / patches
+    aligned = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
+    aligned.add(attention[..., -patches:, -patches:], spatial_factors(attention, patches), 0)
+    return measures.attention_distance(aligned.maps(), measures.offset_distances(grid)) / patches
 
 
 def attention_entropy(attention: torch.Tensor, patches: int) -> torch.Tensor:
@@ -36,23 +37,22 @@ def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:
 
 def position_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
     """Read the queries in two blocks."""
-    first, last = torch.split(attention[..., -patches:, :], [1, patches - 1], dim=-2)
-    return measures.position_deviation(key_moments(first) + key_moments(last), patches)
+    blocks = torch.split(attention[..., -patches:, :], [1, patches - 1], dim=-2)
+    moments = [measures.key_moments(rows, rows.mean(dim=-2)) for rows in blocks]
+    return measures.position_deviation(Moments.joined(moments), patches)
 
 
 def head_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
     return measures.head_deviation(attention[..., -patches:, :], patches) / patches
 
 
-def spatial_factors(attention: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the factors that renormalise the rows of the spatial queries, and the number of rows without mass."""
-    table = distance_table((1, patches), attention.shape[-1] - patches)
-    return inverse_mass(spatial_sums(attention[..., -patches:, :], table)[1])
+def spatial_factors(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    """Return the factors that renormalise the rows of the spatial queries."""
+    return measures.inverse_mass(measures.spatial_mass(attention[..., -patches:, :], patches))
 
 
-def spatial_rows(attention: torch.Tensor, patches: int) -> tuple[torch.Tensor, torch.Tensor]:
-    factors, empty = spatial_factors(attention, patches)
-    return attention[..., -patches:, -patches:] * factors[..., None], empty
+def spatial_rows(attention: torch.Tensor, patches: int) -> torch.Tensor:
+    return attention[..., -patches:, -patches:] * spatial_factors(attention, patches)[..., None]
 
 
 def with_an_empty_row() -> torch.Tensor:
@@ -96,17 +96,14 @@ def test_the_other_numbers_equal_their_loops(grid: tuple[int, int], prefix: int)
 @pytest.mark.parametrize(("grid", "prefix"), SHAPES)
 def test_renormalised_rows_equal_the_loop(grid: tuple[int, int], prefix: int) -> None:
     attention = random_attention(grid[0] * grid[1] + prefix)
-    rows, empty = spatial_rows(attention, grid[0] * grid[1])
+    rows = spatial_rows(attention, grid[0] * grid[1])
     expected = [[oracles.spatial_rows(head, grid) for head in image] for image in attention.double().numpy()]
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
-    assert int(empty) == 0
 
 
-def test_a_row_without_mass_counts_as_zero_and_is_counted() -> None:
+def test_a_row_without_mass_counts_as_zero() -> None:
     attention = with_an_empty_row()
-    rows, empty = spatial_rows(attention, 4)
-    assert int(empty) == 1
-    assert rows[0, 0, 1].tolist() == [0.0] * 4
+    assert spatial_rows(attention, 4)[0, 0, 1].tolist() == [0.0] * 4
     expected = [oracles.attention_distance(head, (2, 2)) for head in attention[0].double().numpy()]
     assert distance(attention, (2, 2))[0].tolist() == pytest.approx(expected, rel=1e-6)
 
