@@ -124,7 +124,7 @@ class Reduction:
     def _images(self, attention: Tensor, halves: Sequence[int], queries: int) -> Reduced:
         """Reduce some images, in blocks of queries."""
         aligned = "attn-distance" in self.numbers or self.of_aligned
-        found = _Found(AlignedSum(*attention.shape[:2], self.model.grid, self.device) if aligned else None)
+        found = _Found(AlignedSum(len(halves), self.model.heads, self.model.grid, self.device) if aligned else None)
         rows = attention[:, :, self.model.prefix :]
         for first in range(0, self.patches, queries):
             self._add(rows[:, :, first : first + queries], first, found)
