@@ -1,4 +1,4 @@
-"""Displays of progress: a bar on a terminal, a bar in a notebook, now and then a line elsewhere."""
+"""Displays of progress: a bar on a terminal, a bar in a notebook, an occasional line elsewhere."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def _options(
     **others: Any,
 ) -> Options:
     if unknown := sorted(set(others) - OTHERS):
-        raise TypeError(f"unexpected option {unknown[0]!r}; there are also {listing(sorted(OTHERS))}")
+        raise TypeError(f"unexpected option {unknown[0]!r}; the other options are {listing(sorted(OTHERS))}")
     if (by := others.get("by", "")) not in BY:
         raise TeachMattersError(f"by={by!r} is unknown; use by='supervision', by='head' or by='step', or leave it out.")
     return Options(

@@ -70,7 +70,7 @@ class FeatureShards:
         self.entry.touch()
 
     def size_of(self, images: int) -> int:
-        """Return the bytes that so many images take."""
+        """Return the bytes that this many images take."""
         return images * self.depth * self.width * ITEMSIZE
 
     def _read_ids(self, path: Path) -> Ids | None:

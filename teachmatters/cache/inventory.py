@@ -92,7 +92,7 @@ def prune(root: Path, patterns: Sequence[str] = (), older_than: float | None = N
     Args:
         root: the cache.
         patterns: names or patterns of models, data sets, kinds (``features`` or an analysis) or entries; empty: all.
-        older_than: only delete entries that were not used for so many days.
+        older_than: only delete entries that were not used for this many days.
 
     Returns:
         the deleted entries, with the bytes that each freed.

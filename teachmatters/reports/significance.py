@@ -105,7 +105,7 @@ def _stacked(arrays: Sequence[tuple[int, int | None, bytes]]) -> Scores:
 
     columns = [stored(array, 1) for _, _, array in arrays]
     if len({len(column) for column in columns}) > 1:
-        raise DamagedError("the store has not as many unit scores at every layer. Restore a backup")
+        raise DamagedError("the layers of a run in the store have different numbers of unit scores. Restore a backup")
     layers = np.stack(columns).astype(np.float64)
     return Scores(arrays[0][1], [layer for layer, _, _ in arrays], layers.T)
 

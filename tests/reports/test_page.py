@@ -202,7 +202,7 @@ def test_too_many_pairs_are_left_out_and_said(two: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(building, "MOST_PAIRED", 1)
     text = page(two)
     assert "cka" not in sections(text)
-    assert "<b>cka</b>: 2 models make too many pairs for one page; --model chooses up to 1 of them" in text
+    assert "<b>cka</b>: 2 models make too many pairs for one page; select at most 1 of them with --model" in text
     assert "cka" in sections(page(two, Options(models=("dino-s16",))))
 
 

@@ -287,7 +287,7 @@ def test_squares_of_several_metrics_have_a_scale_each(alike: Path, monkeypatch: 
     squares_ = [ax for ax in run("metric", alike, metrics=("cka",)).figure().axes if ax.images]
     assert [ax.get_title() for ax in squares_] == ["a vs a\ncka", "a vs a\nmknn"]
     monkeypatch.setattr(squares, "MOST", 1)
-    with pytest.raises(TeachMattersError, match="2 squares are too many for one figure; --metric, --model and"):
+    with pytest.raises(TeachMattersError, match="2 squares are too many for one figure; select at most"):
         run("metric", alike, metrics=("cka",)).figure()
 
 

@@ -46,7 +46,7 @@ def find(given: Path, wanted: Wanted) -> Found:
         wanted: the network.
 
     Raises:
-        TeachMattersError: the file does not exist or is no checkpoint, no network in it fits, or several fit equally
+        TeachMattersError: the file does not exist or is not a checkpoint, no network in it fits, or several fit equally
             well.
     """
     path, name = checkpoints.split(given)

@@ -131,7 +131,7 @@ def _strip(ax: Axes, maps: Sequence[HeadMap], layout: _Layout, top: float) -> No
 
     if math.prod(layout.size) > MOST_PIXELS:
         raise TeachMattersError(
-            "the maps are too many or too large for a figure; --layers, --heads or --model chooses."
+            "the maps are too many or too large for a figure; select some with --layers, --heads or --model."
         )
     canvas = np.full(layout.size, np.nan)
     for each in maps:

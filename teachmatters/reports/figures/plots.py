@@ -118,7 +118,7 @@ def heading(text: str, longest: int = LONGEST) -> str:
 
 
 def wrapped(text: str, inches: float, lines: int = 3) -> str:
-    r"""Return a title or axis label as lines of a width; what exceeds about so many lines is left out of its middle.
+    r"""Return a title or axis label as lines of a width; text beyond about this many lines is left out of its middle.
 
     >>> wrapped("k-NN top-1 accuracy / scenes [limit=150]", 2.0)
     'k-NN top-1 accuracy /\nscenes [limit=150]'
@@ -197,7 +197,9 @@ def blank(up: int, right: int) -> NDArray[np.float64]:
         TeachMattersError: it would be too large for a figure.
     """
     if max(up, right) > MOST_LAYERS:
-        raise TeachMattersError(f"a figure of {up:,} by {right:,} layers is too large; --layers chooses some of them.")
+        raise TeachMattersError(
+            f"a figure of {up:,} by {right:,} layers is too large; select some of them with --layers."
+        )
     return np.full((up, right), np.nan)
 
 

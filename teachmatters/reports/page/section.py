@@ -94,7 +94,7 @@ def _image(report: Report, most: int) -> str:
     """Return the report's own figure, for at most ``most`` models."""
     models = len(report.rows["model"].unique()) if "model" in report.rows else 0
     if models > most:
-        return f"<p>{models} models are too many for one figure; --model chooses up to {most} of them.</p>"
+        return f"<p>{models} models are too many for one figure; select at most {most} of them with --model.</p>"
     from teachmatters.reports.figures import plots
 
     file, figure = io.BytesIO(), report.figure(ON_BOTH)

@@ -56,7 +56,7 @@ class Source:
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:
-    """Return at most so many evenly spaced items, including the first and the last.
+    """Return at most this many evenly spaced items, including the first and the last.
 
     >>> spread("abcdefghi", 3), spread("ab", 3), spread("abc", 1)
     (['a', 'e', 'i'], ['a', 'b'], ['a'])

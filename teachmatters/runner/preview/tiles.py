@@ -99,7 +99,7 @@ def words(
 
 
 def paragraph(text: str, width: int, lines: int, ink: Colour = FAINT) -> Image.Image:
-    """Draw text in at most so many lines; the last is shortened."""
+    """Draw text in at most this many lines; the last is shortened."""
     font, broken, rest = _font(11, bold=False), list[str](), text.split()
     while rest and len(broken) < lines - 1:
         fit = max(1, sum(font.getlength(" ".join(rest[: n + 1])) <= width for n in range(len(rest))))

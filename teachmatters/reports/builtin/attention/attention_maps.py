@@ -175,7 +175,7 @@ def _strip(panel: Sequence[Tile], options: Options, models: int) -> list[HeadMap
 
 
 def spread(layers: Sequence[int], most: int) -> list[int]:
-    """Return at most so many layers, evenly spread, the last one among them.
+    """Return at most this many evenly spread layers, including the last.
 
     >>> spread(range(1, 13), 6), spread([1, 2], 6)
     ([2, 4, 6, 8, 10, 12], [1, 2])
