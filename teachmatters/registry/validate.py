@@ -98,7 +98,7 @@ def _of_analysis(spec: AnalysisSpec) -> Iterator[str]:
         yield "metrics must not be empty"
     taken = [name for name in (spec.name, *(metric.name for metric in spec.metrics)) if name in SUITES]
     if taken:
-        yield f"the name {taken[0]!r} is that of a suite"
+        yield f"the name {taken[0]!r} is reserved for a suite"
     if not set(spec.suites) <= set(SUITES):
         yield f"suites must be among {', '.join(SUITES)}, not {reprlib.repr(spec.suites)}"
 

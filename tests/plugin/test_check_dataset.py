@@ -63,7 +63,7 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
     "images without colours": (
         ("dataset.py", READ, READ.replace("RGB", "L")),
         "images",
-        "is of mode L: a PIL image of mode RGB is needed",
+        "is of mode L: it must be a PIL image of mode RGB",
     ),
     "no images": (("dataset.py", READ, "            return item.key"), "images", "is a str: a PIL image"),
     "another image each time": (

@@ -31,7 +31,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
         SPEC,
     ),
     "no app": (("command.py", "app = typer.Typer(", "app = dict("), "names code", "cannot be loaded", SPEC),
-    "no Typer": (("__init__.py", "command:app", "command:HELP"), "app", "is a str: a typer.Typer is needed", SPEC),
+    "no Typer": (("__init__.py", "command:app", "command:HELP"), "app", "is a str: it must be a typer.Typer", SPEC),
     "an empty app": (("command.py", "@app.command(help=HELP)\n", ""), "app", "a Typer app without a command", SPEC),
     "no help": (("command.py", "(help=HELP)", "(help=' ')"), "help", "'tm tmt-seed --help' has no summary", COMMAND),
     "an option without help": (

@@ -60,7 +60,7 @@ def locate(name: str) -> Place:
         raise TeachMattersError(f"{name}: {given} is a file; name the folder that contains it and its {CONFIG}")
     if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", given, re.ASCII):
         raise TeachMattersError(
-            f"{name}: there is no folder {given}, and it is no id of the Hugging Face hub. {near(given)}Write "
+            f"{name}: there is no folder {given}, and it is not an id of the Hugging Face hub. {near(given)}Write "
             "hf/<folder>, or hf/<owner>/<name> such as hf/facebook/dinov2-base"
         )
     return Place(given, None)

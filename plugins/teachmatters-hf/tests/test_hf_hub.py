@@ -21,7 +21,7 @@ __all__ = ["folder"]  # a fixture
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("./nowhere", "there is no folder ./nowhere, and it is no id"),
+        ("./nowhere", "there is no folder ./nowhere, and it is not an id"),
         ("a/b/c", "there is no folder a/b/c"),
         ("~/nowhere", "there is no folder"),
         ("..", "has no config.json"),

@@ -41,9 +41,9 @@ class LogisticFit:
 def fit_logistic(features: Tensor, labels: Tensor, classes: int, c: float, start: Tensor | None = None) -> LogisticFit:
     """Minimise (1/n) (sum of cross-entropies + ||W||^2 / (2 c)) over all classes' weights; intercepts are free.
 
-    This is scikit-learn's LogisticRegression(C=c) with a softmax over all classes, even if there are two. The first guess of
-    the inverse Hessian is that of a quadratic model of the loss, so that features with a large common part or few
-    directions need few steps.
+    This is scikit-learn's LogisticRegression(C=c) with a softmax over all classes, even if there are two. The first
+    guess of the inverse Hessian is that of a quadratic model of the loss, so that features with a large common part or
+    few directions need few steps.
 
     Args:
         features: (n, D), any float.

@@ -58,7 +58,7 @@ def _of_pixels(dataset: Dataset, item: Item, pixels: Any) -> Iterator[str]:
     width, height = dataset.image(item).size
     shape = getattr(pixels, "shape", None)
     if shape != (height, width) or pixels.dtype != np.uint8:
-        yield f"a mask is {getattr(pixels, 'dtype', '?')} {shape}: uint8 {(height, width)} as the image is needed"
+        yield f"a mask is {getattr(pixels, 'dtype', '?')} {shape}: it must be uint8 {(height, width)} like the image"
 
 
 def _semantic(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _pairs(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:
     if not isinstance(told.get("box"), Box) or not isinstance(points := told.get("points"), Points):
         yield "'box' must be a Box and 'points' Points"
     elif points.xy.ndim != 2 or points.xy.shape[1] != 2:
-        yield f"points are {points.xy.shape}: (points, 2) is needed, x and y in pixels"
+        yield f"points are {points.xy.shape}: they must be (points, 2), x and y in pixels"
 
 
 def _retrieval(dataset: Dataset, item: Item, told: Told) -> Iterator[str]:

@@ -52,7 +52,7 @@ def _command(spec: CommandSpec) -> Any:
     except TeachMattersError as error:
         raise CheckSkipped("its code cannot be imported") from error
     if not isinstance(app, typer.Typer):
-        raise CheckFailed(f"{spec.app!r} is a {type(app).__name__}: a typer.Typer is needed")
+        raise CheckFailed(f"{spec.app!r} is a {type(app).__name__}: it must be a typer.Typer")
     try:
         command = typer.main.get_command(app)
     except RuntimeError as error:

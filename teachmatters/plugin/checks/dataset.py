@@ -138,7 +138,7 @@ def _check_images(dataset: Dataset, kind: Kind) -> None:
     for item, image, again in zip(items, first, second, strict=True):
         if not isinstance(image, Image.Image) or image.mode != "RGB":
             what = f"of mode {image.mode}" if isinstance(image, Image.Image) else f"a {type(image).__name__}"
-            raise CheckFailed(f"the image {item.key!r} is {what}: a PIL image of mode RGB is needed")
+            raise CheckFailed(f"the image {item.key!r} is {what}: it must be a PIL image of mode RGB")
         if image.size != again.size or not np.array_equal(np.asarray(image), np.asarray(again)):
             raise CheckFailed(f"the image {item.key!r} changes when it is read again in a thread")
     texts: dict[str, Any] = {

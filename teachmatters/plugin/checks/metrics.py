@@ -48,7 +48,7 @@ def _of_metric(metric: MetricSpec) -> Iterator[str]:
 
 
 def _unsaid(sheet: CheckList, metric: MetricSpec) -> Iterator[tuple[str, str]]:
-    """Yield the fields that no call which may have made the metric sets."""
+    """Yield the explicit fields that no call for this metric sets."""
     calls = list(sheet.package.calls("MetricSpec"))
     own = [(file, call) for file, call in calls if _name(call) == metric.name]
     own = own or [(file, call) for file, call in calls if _name(call) is None]

@@ -36,7 +36,7 @@ def check_report(sheet: CheckList, spec: ReportSpec) -> None:
         if not isinstance(table, pd.DataFrame) or table.empty:
             what = "an empty DataFrame" if isinstance(table, pd.DataFrame) else f"a {type(table).__name__}"
             raise CheckFailed(
-                f"its table is {what}: a DataFrame with rows is needed", sheet.package.place_of_function("table")
+                f"its table is {what}: it must be a DataFrame with rows", sheet.package.place_of_function("table")
             )
         if spec.draw:
             with plots.look():

@@ -28,7 +28,7 @@ def draw(every: list[dict[str, Any]], options: Options) -> Figure:
         groups.setdefault(name, []).append(row)
     if len(groups) > MOST:
         raise TeachMattersError(
-            f"{len(groups)} squares are too many for one figure; select at most {MOST} with --metric, --model and --data."
+            f"{len(groups)} squares are too many for one figure; select at most {MOST} with --metric, --model or --data"
         )
     metrics = {row["metric"] for row in pairs}
     figure, axes = plots.panels(len(groups), columns=4, size=(2.3 if len(metrics) == 1 else 2.7, 2.5), share=False)

@@ -149,8 +149,8 @@ def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> No
     models = len(catalog.find_models(options.models) or catalog.models)
     if models > MOST_PAIRED:
         raise TeachMattersError(
-            f"{models} models make too many pairs for one page; select at most {MOST_PAIRED} of them with --model, or 'tm "
-            f"report {spec.name}' shows them all."
+            f"{models} models make too many pairs for one page; select at most {MOST_PAIRED} of them with --model; "
+            f"'tm report {spec.name}' shows them all."
         )
 
 

@@ -110,7 +110,7 @@ def supervision_word(text: str) -> str:
     word = text.strip()
     if not word or not word.isprintable() or len(word) > MOST:
         raise TeachMattersError(
-            f"supervision {text[:MOST]!r}: a line of 1 to {MOST} characters is needed, best one of "
+            f"supervision {text[:MOST]!r}: give one line of 1 to {MOST} characters, preferably one of "
             f"{listing(SUPERVISIONS, len(SUPERVISIONS))}"
         )
     return word.lower() if word.lower() in SUPERVISIONS else word

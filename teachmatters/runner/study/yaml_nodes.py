@@ -103,7 +103,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise here.error("a list or a mapping cannot be a key; a ? or { too many?")
             if key.value in lines:
-                raise here.error(f"{key.value!r} is there twice, first in line {lines[key.value]}; keep one")
+                raise here.error(f"{key.value!r} appears twice, first in line {lines[key.value]}; keep one")
             lines[key.value] = line
             yield key.value, self.read(value, line, depth + 1)
 

@@ -36,7 +36,7 @@ def opened(file: Path, text: str) -> Study:
         ("models: [toy-a\nmeasure: x\n", "line 2: this is not YAML: expected ',' or ']'"),
         ("models: a\n\tmeasure: x\n", "line 2: this is not YAML: found character '\\t'"),
         ("model: toy-a\nmeasure: knn\n", "line 1: unknown key 'model' of a study. Did you mean 'models'?"),
-        (HEAD + "measure: knn\nmodels: toy-b\n", "line 3: 'models' is there twice, first in line 1; keep one"),
+        (HEAD + "measure: knn\nmodels: toy-b\n", "line 3: 'models' appears twice, first in line 1; keep one"),
         (HEAD + "measure:\n", "line 2: 'measure' is empty; name at least one"),
         ("models: []\nmeasure: knn\n", "line 1: 'models' is empty"),
         ("models: 5\nmeasure: knn\n", "line 1: 'models' must be a text, not 5; put it in quotes"),
