@@ -61,7 +61,7 @@ RIGHT: list[tuple[Kind, Drawn]] = [
 WRONG: list[tuple[Kind, Drawn, str]] = [
     ("masks", Drawn({}), "'objects' must be a tuple of Mask, not NoneType"),
     ("parts", Drawn({"objects": ()}), "'parts' must be a tuple of Mask"),
-    ("masks", Drawn({"objects": (Mask(MASK.T, 0),)}), "a mask is uint8 (8, 6): uint8 (6, 8) as the image is needed"),
+    ("masks", Drawn({"objects": (Mask(MASK.T, 0),)}), "a mask is uint8 (8, 6): it must be uint8 (6, 8) like the image"),
     ("masks", Drawn({"objects": (Mask(MASK > 0, 0),)}), "a mask is bool (6, 8)"),  # type: ignore[arg-type]
     ("masks", Drawn({"objects": (Mask(MASK + 1, 0),)}), "values other than 0 and 255"),
     ("masks", Drawn({"objects": (Mask(MASK, 1),)}), "a mask has the label 1, of 1 categories"),

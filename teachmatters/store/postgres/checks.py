@@ -37,7 +37,7 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
             _check_schema(server, connection)
             if others:
                 raise TeachMattersError(
-                    f"{server} holds other tables than a results store's. With --db, name a separate database or "
+                    f"{server} has tables that do not belong to a results store. With --db, name a separate database or "
                     "schema (?options=-csearch_path%3DNAME)"
                 )
             return None

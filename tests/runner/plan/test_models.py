@@ -61,9 +61,9 @@ def test_a_supervision_goes_to_a_label_or_to_the_only_model() -> None:
         ("a=dino-s16 b=dino-s16", ["labels"], "with 2 models: write LABEL=TEXT; labels: a, b"),
         ("a=dino-s16", ["b=labels"], "no model is labelled 'b'; labels: a"),
         ("a=dino-s16", ["labels", "contrast"], "'a' already has 'labels'"),
-        ("a=dino-s16", ["a="], "a line of 1 to 100 characters is needed, best one of labels, image-text contrast"),
-        ("a=dino-s16", ["two\nlines"], "a line of 1 to 100 characters"),
-        ("a=dino-s16", ["x" * 101], "a line of 1 to 100 characters"),
+        ("a=dino-s16", ["a="], "give one line of 1 to 100 characters, preferably one of labels, image-text contrast"),
+        ("a=dino-s16", ["two\nlines"], "one line of 1 to 100 characters"),
+        ("a=dino-s16", ["x" * 101], "one line of 1 to 100 characters"),
     ],
 )
 def test_an_unclear_supervision_is_refused(models: str, words: list[str], message: str) -> None:
