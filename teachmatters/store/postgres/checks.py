@@ -37,8 +37,8 @@ def revision_of(server: Server, connection: postgres.Connection) -> str | None:
             _check_schema(server, connection)
             if others:
                 raise TeachMattersError(
-                    f"{server} has tables that do not belong to a results store. With --db, name a separate database or "
-                    "schema (?options=-csearch_path%3DNAME)"
+                    f"{server} has tables that do not belong to a results store. With --db, name a separate database "
+                    "or schema (?options=-csearch_path%3DNAME)"
                 )
             return None
         row = connection.execute(f"SELECT version_num FROM {public.VERSION_TABLE}").fetchone()

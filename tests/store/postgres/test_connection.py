@@ -121,7 +121,7 @@ def test_a_schema_with_other_tables_is_left_alone(server: Server, cluster: Clust
     schema = server.url.rpartition("%3D")[2]
     cluster.execute(f"CREATE TABLE {schema}.models (colour text)", "lab")
     for use in (lambda: Store.open(server), lambda: query(server, "SELECT 1"), backend_of(server).exists):
-        with pytest.raises(TeachMattersError, match=r"holds other tables.*search_path%3DNAME"):
+        with pytest.raises(TeachMattersError, match=r"has tables that do not belong.*search_path%3DNAME"):
             use()
 
 
