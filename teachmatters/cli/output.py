@@ -19,7 +19,7 @@ from teachmatters.reports.tables.atomic_write import atomic_write
 from teachmatters.reports.tables.formats import Bold, Format
 
 SCREEN = 24  # lines of the smallest terminal
-LEAST = 8  # lines of a table, however much follows it
+LEAST = 8  # lines of a table, even if much follows it
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 level = NORMAL  # of messages; set by -v and -q
@@ -115,7 +115,7 @@ def render(
 
 
 def beginning(text: str, below: int = 0) -> str:
-    """Return what two screens of the terminal hold of a table, and a line that counts the rest.
+    """Return the part of a table that fits on two screens of the terminal, and a line that counts the rest.
 
     The text stays whole with -v, and where standard output is not a terminal.
 

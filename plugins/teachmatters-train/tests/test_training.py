@@ -161,7 +161,7 @@ def test_what_is_written_tells_where_it_comes_from(corpus: Corpus, tmp_path: Pat
     weights = load_file(tmp_path / "mini-dino.safetensors")
     assert {value.dtype for value in weights.values()} == {torch.float16}
     backbone = finished.method.backbone
-    # A matrix has the 8 digits that the training's products saw of it, a bias the 11 of half precision.
+    # Matrices keep the 8 digits that the training's products used, biases the 11 of half precision.
     torch.testing.assert_close(weights["weight"].float(), backbone.weight.detach().bfloat16().float(), atol=0, rtol=0)
     torch.testing.assert_close(weights["bias"].float(), backbone.bias.detach(), atol=0, rtol=2**-11)
     assert (tmp_path / "mini-dino.png").read_bytes()[:4] == b"\x89PNG"

@@ -98,7 +98,7 @@ def visualize(
         Path | None, typer.Option("--html", metavar="FILE", help="Write the explorer instead of figures.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="A folder.  [default: the view's name]")
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the figures.  [default: the view's name]")
     ] = None,
     weights: Annotated[
         list[str] | None,
