@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.building import wheel
 from tests.postgres import cluster, place, server
+
+if TYPE_CHECKING:
+    from teachmatters.registry import Plugin
 
 __all__ = ["cluster", "place", "server", "wheel"]
 
@@ -38,9 +44,25 @@ def pytest_collection() -> Generator[None, object, object]:
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The registry with the toy plugin beside the built-ins."""
     from teachmatters import registry
-    from teachmatters.registry import plugins
+    from teachmatters.registry import names, plugins
 
     monkeypatch.setattr(plugins, "BUILT_IN", (*plugins.BUILT_IN, "tests.toys"))
+    monkeypatch.setattr(names, "discover", lambda: plugins.discover() if os.environ["TM_LOAD_PLUGINS"] else with_toys())
     registry.load.cache_clear()
     yield
     registry.load.cache_clear()
+
+
+def with_toys() -> list[Plugin]:
+    """Return copies of plugins that are discovered once per process, because a registry changes their lists."""
+    return [
+        replace(each, specs={hook: list(specs) for hook, specs in each.specs.items()}, problems=list(each.problems))
+        for each in discovered()
+    ]
+
+
+@functools.cache
+def discovered() -> list[Plugin]:
+    from teachmatters.registry import plugins
+
+    return plugins.discover()

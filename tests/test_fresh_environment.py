@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from teachmatters.plugin.new import KINDS
-
 pytestmark = pytest.mark.xdist_group("wheel")
+
+# The metadata of the other kinds differs only in what they need: see tests/plugin/test_new.py.
+KINDS = ("model", "dataset")
 
 # Packages that are already installed need not be downloaded, nor those for building.
 PIP = """#!/bin/sh
@@ -32,7 +33,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = folder / "bin" / "pip"
     pip.write_text(PIP.format(python=python))
     pip.chmod(0o755)
-    subprocess.run([pip, "install", "--no-deps", str(wheel)], check=True)
+    subprocess.run([pip, "install", "--no-deps", "--no-compile", str(wheel)], check=True)
     return folder
 
 
@@ -47,7 +48,7 @@ def typed(line: str, environment: Path, where: Path) -> str:
     return answer.stdout
 
 
-def test_new_plugins_of_every_kind_install_and_a_new_model_is_four_lines_away_from_its_report(
+def test_new_plugins_install_and_a_new_model_is_four_lines_away_from_its_report(
     environment: Path, tmp_path: Path
 ) -> None:
     where = typed("python -c 'import teachmatters; print(teachmatters.__file__)'", environment, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,11 @@ from teachmatters.plugin import check
 
 @pytest.fixture
 def here_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process of its own for every plugin: what is imported at start has its own tests."""
+    """No process of its own for every plugin: what is imported at start has its own tests.
+
+    What is imported here is exempt from garbage collection, which the check does after every part of a plugin.
+    """
+    gc.freeze()
     monkeypatch.setattr(check, "check_start", lambda sheet: None)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
@@ -92,6 +95,16 @@ def test_every_name_in_it_is_its_own() -> None:
             assert "$" not in path + text
             assert "template" not in path
             assert "my_vit" not in path + text
+
+
+def test_kinds_differ_only_in_what_they_need_which_is_installed_here() -> None:
+    """So that a fresh environment with two of them stands for all."""
+    projects = [tomllib.loads(package_files("tmt-mine", kind)["pyproject.toml"]) for kind in KINDS]
+    for each in projects:
+        needed = [Requirement(text) for text in each["project"].pop("dependencies")]
+        assert all(one.specifier.contains(version(one.name)) for one in needed)
+        del each["project"]["description"]
+    assert all(each == projects[0] for each in projects)
 
 
 def test_what_is_next_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from teachmatters.api import MetricSpec, Record, Result, StoredMap
-from teachmatters.store import Cell, ModelRow, Run, Store
+from teachmatters.store import Cell, ModelRow, Run
+from tests.store.samples import open_store
 
 DISTANCE = MetricSpec(
     name="attn-distance", title="Mean attention distance", summary="How far.", bounds=(0.0, math.sqrt(2)), level="head"
@@ -65,7 +66,7 @@ def record(
         run_id=str(uuid.uuid4()), cell=cell, model=row, other=other, setting=setting, device="cpu", n_items=8,
         n_skipped=0, versions={}, started_at=now, finished_at=now + timedelta(seconds=9), seconds=9, metrics=(metric,),
     )  # fmt: skip
-    with Store.open(path) as store:
+    with open_store(path) as store:
         store.record(run, Result(records=list(records), maps=list(maps)))
 
 

@@ -22,7 +22,7 @@ from tests.killing import die_at, ended, fork, forked
 from tests.store.samples import finish, start
 
 # The number of times each command is killed twice, with a fixed seed, and then run to the end.
-ROUNDS = int(os.environ.get("TM_TEST_KILLS", "3").replace("all", "10"))
+ROUNDS = int(os.environ.get("TM_TEST_KILLS", "2").replace("all", "10"))
 
 STUDY = """
 models: [toy-a, toy-b]

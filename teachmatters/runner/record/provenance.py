@@ -13,13 +13,17 @@ PACKAGES = ("teachmatters", "torch", "timm", "numpy", "scikit-learn", "pillow", 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Return the versions of Python and of the packages that compute."""
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {package: _version(package) for package in packages}
+    return {"python": platform.python_version(), **{package: text for package, text in found.items() if text}}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    """Return the version of an installed package, read once per process; None if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 @functools.cache
