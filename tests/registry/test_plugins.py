@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,11 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a plugin of one module, as pip would leave it: the module beside its dist-info."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delenv("TM_LOAD_PLUGINS")
+    modules = []
 
     def write(name: str, body: str, entry: str = "") -> None:
         module = name.replace("-", "_")
@@ -41,9 +42,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
         (info / "entry_points.txt").write_text(f"[teachmatters]\n{entry or name} = {module}\n")
-        monkeypatch.delitem(sys.modules, module, raising=False)
+        modules.append(module)
 
-    return write
+    yield write
+    for each in modules:
+        sys.modules.pop(each, None)
 
 
 def found(name: str) -> tuple[Registry, Plugin]:
