@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -10,22 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from teachmatters.api import Record
+from teachmatters.api import Record, StoredMap
 from teachmatters.errors import TeachMattersError
 from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.page import build as building
 from teachmatters.reports.page import section
 from teachmatters.reports.page.build import PageText, build, count
-from teachmatters.reports.page.chart_data import kind_of
+from teachmatters.reports.page.chart_data import content, kind_of
 from teachmatters.reports.page.notes import to_html
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.run import run_report
 from teachmatters.store import Store
 from teachmatters.store.reader import query
-from tests.reports.stores import CKA, DISTANCE, PURITY, TOP1, heads, model, record, rising, typical, values
+from tests.reports.stores import CKA, DISTANCE, MAP, PURITY, TOP1, heads, model, record, rising, typical, values
 from tests.reports.test_significance import hits, put
 
 EVIL = "<script>document.title='owned'</script>"
@@ -260,6 +262,24 @@ def test_title_notes_and_a_short_page(tmp_path: Path) -> None:
     assert "The runs behind it" not in text
     assert set(sections(text)) == set(sections(page(path)))
     assert len(text) < len(page(path))
+
+
+def test_maps_are_embedded_as_roots_of_their_share_of_the_largest(tmp_path: Path) -> None:
+    array = np.array([[[0.0, 0.25], [0.5, 1.0]]], dtype=np.float32)
+    maps = [StoredMap(name="attn-map-spatial-pure", layer=1, axes=("head", "y", "x"), array=array)]
+    spec = replace(MAP, name="attn-map-spatial-pure")
+    record(tmp_path / "r.db", model("a", depth=1), spec, [], analysis="attention", maps=maps)
+    report = run_report(
+        next(spec for spec in REPORTS if spec.name == "attention-maps"),
+        tmp_path / "r.db",
+        Options(metrics=(spec.name,)),
+    )
+    assert kind_of(report) == "maps"
+    read = content(report, "maps")
+    ((_, (only,)),) = read["strips"]
+    assert read["top"] == 1.0
+    assert (only["layer"], only["head"], only["columns"], only["centred"]) == (1, 1, 2, False)
+    assert list(base64.b64decode(only["steps"])) == [0, 128, 180, 255]
 
 
 def test_each_report_is_counted_once(store: Path) -> None:

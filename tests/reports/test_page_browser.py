@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from teachmatters.api import StoredMap
 from teachmatters.reports.builtin.specs import REPORTS
+from teachmatters.reports.explorer import build as explorer
 from teachmatters.reports.options import Options
-from teachmatters.reports.page.build import build
+from teachmatters.reports.page.build import PageText, build
+from tests.reports.explorer import toy_explorer
+from tests.reports.stores import MAP, model, record
 from tests.reports.test_page import EVIL, fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,9 +33,13 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     target = folder / "report.html"
-    target.write_text(
-        build(fill(folder / "r.db", "dino-s16", "dino-b16", EVIL), REPORTS, Options(), lambda: None), "utf-8"
-    )
+    path = fill(folder / "r.db", "dino-s16", "dino-b16", EVIL)
+    array = np.eye(5, dtype=np.float32)[None].repeat(2, axis=0)
+    aligned = StoredMap(name="attn-map-aligned", layer=1, axes=("head", "y", "x"), array=array)
+    spec = replace(MAP, name=aligned.name)
+    record(path, model("dino-s16", depth=2), spec, [], analysis="attention", maps=[aligned])
+    text = PageText(explorer=explorer.build([toy_explorer.model("toy", (2, 3))], toy_explorer.IMAGES))
+    target.write_text(build(path, REPORTS, Options(), lambda: None, text), "utf-8")
     return target
 
 
@@ -71,6 +80,24 @@ def test_it_draws_and_asks_for_nothing(visit: Visit, file: Path) -> None:
     assert visit.page.locator("#cka .chart .cell").count() == 4
     assert visit.page.locator("#best-layers .chart .dot").count() == 3
     assert [url for url in visit.requests if not url.startswith("data:")] == [file.as_uri()]
+    assert visit.complaints == []
+
+
+def test_maps_are_drawn_patch_by_patch(visit: Visit) -> None:
+    assert visit.page.locator("#aligned-maps .strip canvas").count() == 2
+    read = "(x) => [...document.querySelector('#aligned-maps canvas').getContext('2d').getImageData(x, 4, 1, 1).data]"
+    assert visit.page.evaluate(read, 4) == [252, 255, 164, 255], "the largest value"
+    assert visit.page.evaluate(read, 12) == [0, 0, 4, 255], "no attention"
+
+
+def test_an_explorer_is_drawn_when_it_comes_into_view(visit: Visit, file: Path) -> None:
+    assert visit.page.locator(".explorer iframe").count() == 0
+    visit.page.locator("#explorer").scroll_into_view_if_needed()
+    visit.page.wait_for_selector(".explorer iframe")
+    inside = visit.page.frame_locator(".explorer iframe")
+    inside.locator("html[data-ready]").wait_for()
+    assert inside.locator(".tile").count() > 6
+    assert {url for url in visit.requests if not url.startswith("data:")} <= {file.as_uri(), "about:srcdoc"}
     assert visit.complaints == []
 
 

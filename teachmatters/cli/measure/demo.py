@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,7 @@ GALLERY = 240
 FIRST = ("knn-top1", "attn-distance")
 HEADLINE, TASKS = "best-layers", ("knn-top1", "pck-0.10", "purity-cls")
 EXPLORED, IMAGES = ("mini-supervised", "mini-dino", "mini-mae", "mini-beit"), 3
+EMBEDDED = ("mini-dino", "mini-mae")  # in the page, with the first image
 TITLE = "What supervision teaches: seven small vision transformers"
 
 
@@ -65,7 +67,9 @@ def demo(
         raise typer.Exit(1)
     figure = draw_first(path, out / "first.png")
     best = headline(path)
-    page, explorer = write_page(path, out / "report.html"), write_explorer(out)
+    images = save_images(out / "images")
+    page = write_page(path, out / "report.html", images[:1])
+    explorer = write_explorer(images, out / "explorer.html")
     output.emit(best)
     output.say(
         f"\nLook first:   {figure} (k-NN and attention distance, layer by layer)\n"
@@ -107,37 +111,46 @@ def headline(path: Path) -> str:
     return f"Best score of each model (best layer)\n\n{text}"
 
 
-def write_page(path: Path, file: Path) -> Path:
-    """Write the page of all reports."""
+def write_page(path: Path, file: Path, images: Sequence[Path]) -> Path:
+    """Write the page of all reports, with an explorer of an image in two models."""
     from teachmatters.registry import load
     from teachmatters.reports.options import Options
     from teachmatters.reports.page.build import PageText, build, count
+    from teachmatters.runner.visualize.request import VisualizeRequest
 
     specs = list(load().reports.values())
     with output.progress() as display:
+        explorer, _ = explorer_page(VisualizeRequest(images=images, models=EMBEDDED))
         display.begin("drawing", count(specs))
-        text = build(path, specs, Options(), lambda: display.advance(1), PageText(title=TITLE))
+        said = PageText(title=TITLE, explorer=explorer)
+        text = build(path, specs, Options(), lambda: display.advance(1), said)
         display.finish()
     output.write_file(file, text)
     return file
 
 
-def write_explorer(out: Path) -> Path:
-    """Write the explorer of some bundled images."""
+def write_explorer(images: Sequence[Path], file: Path) -> Path:
+    """Write the explorer of some images."""
+    from teachmatters.runner.visualize.request import VisualizeRequest
+
+    text, _ = explorer_page(VisualizeRequest(images=images, models=EXPLORED))
+    output.write_file(file, text)
+    return file
+
+
+def save_images(folder: Path) -> list[Path]:
+    """Save the first bundled images as files."""
     from teachmatters.registry import load
     from teachmatters.runner.plan.datasets import items_of, open_dataset
     from teachmatters.runner.plan.parameters import effective
-    from teachmatters.runner.visualize.request import VisualizeRequest
 
     spec = load().dataset("scenes")
     opened = open_dataset(spec, None, effective(spec, "", {}), seed=0)
     files = []
     for nth, item in enumerate(items_of(opened, "images", ("all",), IMAGES)["all"], start=1):
-        files.append(out / "images" / f"scene-{nth}.png")
+        files.append(folder / f"scene-{nth}.png")
         opened.dataset.image(item).save(files[-1])
-    text, _ = explorer_page(VisualizeRequest(images=files, models=EXPLORED))
-    output.write_file(out / "explorer.html", text)
-    return out / "explorer.html"
+    return files
 
 
 app = options.single(demo, HELP)

@@ -75,6 +75,9 @@ def report(
         Path | None, typer.Option("--note", metavar="FILE.md", help="Notes below the title of the page.")
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="A short page: findings and figures.")] = False,
+    explore: Annotated[
+        list[Path] | None, typer.Option("--explore", metavar="IMAGE", help="Add an explorer of this image; repeat.")
+    ] = None,
     out: options.OutOption = None,
     plain: Annotated[bool, typer.Option("--plain", help="best-layers for a paper: scores and layers.")] = False,
     intervals: Annotated[bool, typer.Option("--intervals", help="With --plain: 95 % intervals as columns.")] = False,
@@ -109,14 +112,14 @@ def report(
         "--intervals": intervals,
         "--name": bool(name_),
     }
-    of_page = {"--title": title is not None, "--note": note is not None, "--short": short}
+    of_page = {"--title": title is not None, "--note": note is not None, "--short": short, "--explore": bool(explore)}
     if name is None:
         _refuse_without_name(asked, {**drawn, **of_page, "--out": out is not None, "--open": open_})
         _list(list(known.reports.values()), style)
         return
     if name == "page":
         drawn |= {"--format": style != "table"} | {f"--{each}": bool(getattr(asked, each)) for each in DRAWING}
-        target = write_page(db, asked, out, drawn, _page_text(title, note, short=short))
+        target = write_page(db, asked, out, drawn, _page_text(title, note, short=short), explore or ())
         if open_:
             _open(target)
         return

@@ -18,7 +18,7 @@ from teachmatters.reports.options import Options
 from teachmatters.reports.page.chart_data import embedded, kind_of
 from teachmatters.reports.page.findings import findings
 from teachmatters.reports.page.runs import Runs
-from teachmatters.reports.page.section import Section, anchor
+from teachmatters.reports.page.section import Section, anchor, embedded_explorer
 from teachmatters.reports.run import Report, run_report
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import query
@@ -39,7 +39,9 @@ CHAPTERS = {
     ),
     "What they represent": ("cka", "cka-last-layer", "residual", "clusters", "parts"),
 }
+EXPLORED = "How they attend"  # the chapter that an explorer ends
 MORE = "More"
+SCRIPTS = ("charts.js", "maps.js", "page.js")  # in this order
 FIRST = ("knn", "attention-distance")  # reports whose first curves are next to the findings
 # The reports of all pairs of models, and the largest number of models for which the page shows them.
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
@@ -65,11 +67,13 @@ class PageText:
         title: the title of the page; empty for the name of the store.
         note: HTML to show below the title.
         short: True for findings and figures without most tables, queries and runs.
+        explorer: an HTML document of ``reports.explorer`` to embed; may be empty.
     """
 
     title: str = ""
     note: str = ""
     short: bool = False
+    explorer: str = ""
 
 
 def build(
@@ -109,6 +113,8 @@ def build(
         advance()
     if not any(chapters.values()) and silent:
         raise next(iter(silent.values()))
+    if text.explorer:
+        chapters[EXPLORED].append(embedded_explorer(text.explorer))
     shown = {name: sections for name, sections in chapters.items() if sections}
     sections = [section for each in shown.values() for section in each]
     body = _first_screen(reports) + "".join(_chapter(name, each) for name, each in shown.items())
@@ -119,7 +125,7 @@ def build(
         "contents": "".join(_contents(name, each) for name, each in shown.items()),
         "body": body + ("" if text.short else _silent(silent, path)),
         "style": _asset("page.css"),
-        "script": _asset("charts.js") + _asset("page.js") if sections else "",
+        "script": "".join(map(_asset, SCRIPTS)) if sections else "",
         "looks": embedded(_looks(path)),
     }
     return Template(_asset("page.html")).substitute(fill)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from teachmatters.reports.run import Report
 from teachmatters.reports.tables import captions, frames
 
-Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "image"]
+if TYPE_CHECKING:
+    from teachmatters.reports.figures.map_strips import HeadMap
+
+Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "maps", "image"]
 # The columns whose values get separate panels in a chart of lines.
 PANEL = ("metric", "protocol", "dataset", "split")
 
@@ -21,6 +27,8 @@ def kind_of(report: Report) -> Kind | None:
     drawn: Kind | None = "image" if report.spec.draw else None
     if {"model", "layer", "head", "type"} <= columns:
         return "heads"
+    if {"model", "layer", "data", "types", "grid"} <= columns:
+        return "maps"
     if not {"model", "metric", "dataset", "layer", "value"} <= columns:
         return drawn
     if columns & {"other_value", "tied_layers"}:
@@ -56,7 +64,9 @@ def embedded(value: object) -> str:
 
 
 def content(report: Report, kind: Kind) -> dict[str, Any]:
-    """Return the rows for the browser: constant columns once, without the arrays of maps."""
+    """Return the rows for the browser, constant columns once; of maps the arrays that are drawn, in their place."""
+    if kind == "maps":
+        return _maps(report)
     columns = dict(zip(report.data.columns, zip(*report.data.rows, strict=True), strict=True))
     columns.pop("data", None)
     same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
@@ -74,6 +84,31 @@ def content(report: Report, kind: Kind) -> dict[str, Any]:
     if kind == "heads":
         return found | _kinds(report)
     return found | {"levels": _levels(report)}
+
+
+def _maps(report: Report) -> dict[str, Any]:
+    """Return the maps of each model, in steps of 1/255 of the square root of the largest attention of all."""
+    from teachmatters.reports.builtin.attention.attention_maps import strips
+
+    found = strips(report.drawn_rows, report.options, all_layers=True)
+    top = max(float(each.values.max()) for maps in found.values() for each in maps) or 1.0
+    return {"top": top, "strips": [[title, [_map(each, top) for each in maps]] for title, maps in found.items()]}
+
+
+def _map(each: HeadMap, top: float) -> dict[str, Any]:
+    from teachmatters.reports.figures.map_strips import SHORT
+
+    steps = np.rint(255 * np.sqrt(np.clip(each.values, 0, None) / top)).astype(np.uint8)
+    return {
+        "layer": each.layer,
+        "head": each.head,
+        "type": SHORT.get(each.kind, each.kind),
+        "offset": each.offset,
+        "centred": each.centred,
+        "columns": each.values.shape[1],
+        "most": float(each.values.max()),
+        "steps": base64.b64encode(steps.tobytes()).decode(),
+    }
 
 
 def _panels(report: Report) -> dict[str, Any]:

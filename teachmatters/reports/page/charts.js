@@ -129,7 +129,9 @@ function cells(title, list, labels, size) {
 }
 
 const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
-function viridis(share) {
-  const at = Math.max(0, Math.min(1, share)) * (VIRIDIS.length - 1), k = Math.min(VIRIDIS.length - 2, Math.floor(at));
-  return `rgb(${VIRIDIS[k].map((low, part) => Math.round(low + (at - k) * (VIRIDIS[k + 1][part] - low))).join(",")})`;
+const INFERNO = [[0, 0, 4], [33, 12, 74], [87, 16, 110], [138, 34, 106], [188, 55, 84], [228, 90, 49], [249, 142, 9], [249, 203, 53], [252, 255, 164]];
+const viridis = (share) => between(VIRIDIS, share), inferno = (share) => between(INFERNO, share);
+function between(colours, share) {
+  const at = Math.max(0, Math.min(1, share)) * (colours.length - 1), k = Math.min(colours.length - 2, Math.floor(at));
+  return `rgb(${colours[k].map((low, part) => Math.round(low + (at - k) * (colours[k + 1][part] - low))).join(",")})`;
 }

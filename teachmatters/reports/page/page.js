@@ -209,7 +209,20 @@ function overview(parts, order, low, choose) {
 
 for (const holder of document.querySelectorAll(".charts")) {
   const data = JSON.parse(document.getElementById(holder.dataset.of).textContent);
-  ({ lines, pairs, scatter, dots, heads })[holder.dataset.kind](holder, data);
+  ({ lines, pairs, scatter, dots, heads, maps })[holder.dataset.kind](holder, data);
+}
+
+/* An explorer is a document of its own, drawn when it comes near. */
+for (const holder of document.querySelectorAll(".explorer")) {
+  const near = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    near.disconnect();
+    const frame = html("iframe");
+    frame.title = "Explorer";
+    frame.srcdoc = JSON.parse(document.getElementById(holder.dataset.of).textContent);
+    holder.append(frame);
+  }, { rootMargin: "400px 0px" });
+  near.observe(holder);
 }
 
 /* The contents mark the section in view. */

@@ -67,6 +67,18 @@ class Section:
         return cls(name, "".join([*parts, "</section>"]))
 
 
+def embedded_explorer(document: str) -> Section:
+    """Return the section of an explorer, a document of its own that is drawn when it comes into view."""
+    name = "explorer"
+    return Section(
+        name,
+        f'<section id="{name}" aria-labelledby="{name}-title"><h3 id="{name}-title">{name}</h3>'
+        "<p>single images, patch by patch: where it attends, in every layer and head</p>"
+        f'<script type="application/json" id="data-{name}">{embedded(document)}</script>'
+        f'<div class="explorer" data-of="data-{name}"></div></section>',
+    )
+
+
 def _captions(lines: Sequence[str]) -> list[str]:
     return [f'<p class="caption">{html.escape(line)}</p>' for line in lines]
 

@@ -51,6 +51,7 @@ def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
         (("--out", "page.pdf"), "must end in .html"),
         (("--out", "nowhere/page.html"), "there is no folder"),
         (("--model", "nobody"), "unknown model 'nobody'"),
+        (("--explore", "nowhere.png"), "no image 'nowhere.png'"),
     ],
 )
 def test_what_a_page_cannot_be(store: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str) -> None:

@@ -153,12 +153,24 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     """Draw a strip of maps per model: of each layer three heads by type, or those that ``--heads`` chooses."""
     from teachmatters.reports.figures import map_strips
 
+    found = strips(rows, options)
+    return map_strips.draw(found, 1 if len(found) <= FEW else 2, own_scale=options.scale == "own")
+
+
+def strips(rows: pd.DataFrame, options: Options, *, all_layers: bool = False) -> dict[str, list[HeadMap]]:
+    """Return the maps of each model by its title, models in legend order.
+
+    Args:
+        rows: of the report.
+        options: of the report.
+        all_layers: True for all layers, however many models there are.
+    """
     titles_of = titles.panel_titles(frames.records(rows.drop(columns="data")))
     panels: dict[str, list[Tile]] = {}
     for tile in tiles(rows, options):
         panels.setdefault(tile.model, []).append(tile)
-    strips = {titles_of[name]: _strip(panel, options, len(panels)) for name, panel in panels.items()}
-    return map_strips.draw(strips, 1 if len(panels) <= FEW else 2, own_scale=options.scale == "own")
+    models = 1 if all_layers else len(panels)
+    return {titles_of[name]: _strip(panel, options, models) for name, panel in panels.items()}
 
 
 def _strip(panel: Sequence[Tile], options: Options, models: int) -> list[HeadMap]:
