@@ -80,7 +80,7 @@ class Labelled(Drawn):
 
 
 def suite(name: str, device: torch.device, images: int) -> Ways:
-    """The plain pass, and the pass of one command with more and more readouts."""
+    """Compare the pass of one command with more and more readouts to the plain pass."""
     spec = registry.load().model(name)
     source = registry.load_object(spec.factory)(ModelRequest(spec=spec))
     adapter = source.build()

@@ -50,7 +50,7 @@ LETTERS = {
     "huge": "h", "h": "h", "giant": "g", "gigantic": "g", "g": "g", "so400m": "so400m", "7b": "7b", "1b": "1b",
     "3b": "3b",
 }  # fmt: skip
-# Where people copy a name of the hub from.
+# Addresses of the hub that people copy names from.
 ADDRESS = re.compile(r"^(https?://)?(huggingface\.co|hf\.co)/|^hf[-_]hub:")
 WORDS = "tiny|small|base|large|huge|gigantic|giant|so400m|7b|1b|3b"
 

@@ -51,7 +51,7 @@ class Reduced:
 
 @dataclass(slots=True)
 class _Found:
-    """What the blocks of some images add up to; lists have an element for each block.
+    """Totals over the blocks of some images; lists have an element for each block.
 
     Attributes:
         aligned: the sum of aligned rows, if needed.

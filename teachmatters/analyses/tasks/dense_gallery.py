@@ -20,7 +20,7 @@ BANK_BLOCK = 32768
 
 
 class PatchGallery:
-    """What both predictors keep of the gallery's patches, in the order of its images.
+    """The patches of the gallery that both predictors keep, in the order of its images.
 
     Args:
         context: the context of the analysis.

@@ -35,7 +35,7 @@ ImagesArgument = Annotated[
     list[Path], typer.Argument(metavar="IMAGE...", help="Files, or folders of images.", show_default=False)
 ]
 
-# What each output does not use; giving it is an error.
+# The options that each output does not use; giving one is an error.
 UNUSED = {
     "--view attention": ("--at", "--foreground", "--norm"),
     "--view pca": ("--heads", "--positions", "--grid", "--at"),

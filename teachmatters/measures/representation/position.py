@@ -1,4 +1,4 @@
-"""How well the position of a patch can be read from its token."""
+"""The accuracy with which the position of a patch can be read from its token."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ KERNELS = (
     RADIO,
 )
 
-# What PyTorch's wrappers insert into names.
+# Parts of names that PyTorch's wrappers insert.
 INFIXES = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 CHUNKED = re.compile(r"blocks\.(\d+)\.(\d+)\.")

@@ -1,4 +1,4 @@
-"""What a curve over the layers is compared with: the values of metrics named like another one and a suffix."""
+"""References of a curve over the layers: metrics with the name of another one and a suffix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from teachmatters.reports.binding import literal
 from teachmatters.reports.options import Options
 from teachmatters.store.reader import Rows
 
-# In legends, what the metric of each suffix measures.
+# The entry in legends for the metrics with each suffix.
 SUFFIXES = {"-chance": "chance", "-still": "first mask, not moved"}
 KEY = ("model", "dataset", "split", "setting", "metric", "layer")
 

@@ -16,7 +16,7 @@ from teachmatters.runner.forward.schedule import ScheduledImage
 # A core reads about 140 photographs per second, while a GPU can process thousands.
 WORKERS = min(16, os.cpu_count() or 1)
 
-# How far a box may reach beyond its image, as a fraction of the side: annotators draw boxes slightly too large.
+# The fraction of the side by which a box may exceed its image: annotators draw boxes slightly too large.
 BEYOND = 0.1
 
 Loaded: TypeAlias = TransformedImage | Exception

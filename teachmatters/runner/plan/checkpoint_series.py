@@ -9,7 +9,7 @@ from typing import Any
 
 from teachmatters.errors import TeachMattersError, listing
 
-# Where training code keeps how far it came, the finest unit first.
+# The keys under which training code stores its progress, the finest unit first.
 STEP_KEYS = ("global_step", "step", "iteration", "iter", "epoch")
 
 
