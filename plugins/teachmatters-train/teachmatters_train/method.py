@@ -17,6 +17,11 @@ from teachmatters_train.views import View
 # The view of the methods that need only light augmentation: a large crop and a random horizontal flip.
 LIGHT = View()
 
+# The view of dino and moco, which compare two views of an image. Crops are resized to 48 pixels, so that objects keep
+# about the size they have in the whole image of 64. Hue varies over the full circle: otherwise colours alone would
+# identify an image. Objects of the data set are tilted at random, so the views are too.
+PAIRED = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2, rotation=40.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:

@@ -1,4 +1,4 @@
-"""Augmented views of images: random crops, flips and colours, computed for a whole batch at once.
+"""Augmented views of images: random crops, rotations, flips and colours, computed for a whole batch at once.
 
 All random numbers come from torch's global generator, which the training loop seeds before every step.
 """
@@ -24,15 +24,15 @@ class View:
         size: the side of the result, in pixels.
         area: the smallest and largest share of the image that is cropped.
         colours: the strength of changes of brightness, contrast and saturation, and of hue; None for no change.
-        grey, blur, solarise: the probability of each.
+        grey: the probability that a view has no colour.
+        rotation: the largest angle by which a view is rotated, in degrees, either way.
     """
 
     size: int = 64
     area: tuple[float, float] = (0.5, 1.0)
     colours: tuple[float, float] | None = None
     grey: float = 0.0
-    blur: float = 0.0
-    solarise: float = 0.0
+    rotation: float = 0.0
 
 
 def look(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
@@ -51,23 +51,22 @@ def look(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
         images = _where(0.8, images, _jitter(images, *view.colours))
     if view.grey:
         images = _where(view.grey, images, _grey(images).expand_as(images))
-    if view.blur:
-        images = _where(view.blur, images, _blur(images))
-    if view.solarise:
-        images = _where(view.solarise, images, torch.where(images >= 0.5, 1 - images, images))
     return images * 2 - 1, mirrored
 
 
 def _crop(images: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """Crop a random rectangle of each image, with an aspect ratio of 3:4 to 4:3, and flip half of them."""
+    """Crop a random rectangle of each image, with an aspect ratio of 3:4 to 4:3, rotate it, and flip half of them."""
     count = len(images)
     area = torch.empty(count).uniform_(*view.area)
     ratio = torch.empty(count).uniform_(math.log(3 / 4), math.log(4 / 3)).exp()
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     x, y = ((1 - side) * (2 * torch.rand(count) - 1) for side in (width, height))
     mirrored = torch.rand(count) < 0.5
-    zero = torch.zeros(count)
-    rows = [torch.stack([torch.where(mirrored, -width, width), zero, x], 1), torch.stack([zero, height, y], 1)]
+    angle = torch.zeros(count)
+    if view.rotation:
+        angle.uniform_(-view.rotation, view.rotation).deg2rad_()
+    sine, cosine, across = angle.sin(), angle.cos(), torch.where(mirrored, -width, width)
+    rows = [torch.stack([across * cosine, -height * sine, x], 1), torch.stack([across * sine, height * cosine, y], 1)]
     where = torch.stack(rows, 1).to(images.device)
     grid = F.affine_grid(where, [count, 3, view.size, view.size], align_corners=False)
     cut = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
@@ -94,17 +93,6 @@ def _turn(colours: Tensor, hue: float) -> Tensor:
 
 def _grey(images: Tensor) -> Tensor:
     return (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-
-
-def _blur(images: Tensor) -> Tensor:
-    """Blur with a Gaussian of 0.1 to 1 pixel; relative to the image, that is stronger than the usual 0.1 to 2."""
-    count, channels = images.shape[:2]
-    sigma = (0.1 + 0.9 * _rand(images)).view(-1, 1)
-    kernel = torch.exp(-(torch.arange(-3, 4, device=images.device) ** 2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, 0)
-    flat = F.pad(images.reshape(1, count * channels, *images.shape[2:]), (3, 3, 3, 3), mode="reflect")
-    flat = F.conv2d(flat, kernel[:, None, None, :], groups=count * channels)
-    return F.conv2d(flat, kernel[:, None, :, None], groups=count * channels).view_as(images)
 
 
 def _where(share: float, images: Tensor, changed: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from skimage.color import rgb2gray
-from skimage.filters import gaussian
 
 from teachmatters_train import views
 from teachmatters_train.recipe import seeded
@@ -12,7 +11,7 @@ from teachmatters_train.views import View, look
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 64, 64), dtype=np.uint8))
 WHOLE = (1.0, 1.0)
-STRONG = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, blur=0.5, solarise=0.2)
+STRONG = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, rotation=20.0)
 
 
 def test_the_seed_alone_decides() -> None:
@@ -75,12 +74,17 @@ def test_grey_is_as_bright_as_colour_looks() -> None:
     torch.testing.assert_close(views._grey(torch.ones(1, 3, 2, 2)), torch.ones(1, 1, 2, 2))
 
 
-def test_blur_is_gaussian(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "_rand", lambda images: torch.full((len(images), 1, 1, 1), 0.8))
-    images = IMAGES.float() / 255
-    found = views._blur(images)[2, 1].numpy()
-    expected = gaussian(images[2, 1].numpy(), sigma=0.1 + 0.9 * 0.8, mode="mirror", truncate=4)  # type: ignore[no-untyped-call]
-    np.testing.assert_allclose(found[4:-4, 4:-4], expected[4:-4, 4:-4], atol=2e-3)
+def test_rotated_views_are_rotated() -> None:
+    """A slope from left to right becomes a slope along another direction, whose angle is at most the setting."""
+    slope = torch.linspace(0, 255, 64).round().byte().expand(100, 3, 64, 64)
+    with seeded(0, 0):
+        found, mirrored = look(slope, View(area=(0.25, 0.3), rotation=30.0))
+    middle = found[:, 0, 16:48, 16:48]  # its corners stay inside the crop's image
+    across = (middle[:, :, -1] - middle[:, :, 0]).mean(1) * torch.where(mirrored, -1, 1)
+    down = (middle[:, -1] - middle[:, 0]).mean(1)
+    angles = torch.atan2(down, across).rad2deg()
+    assert 24 < angles.max() < 36  # aspect ratios stretch the angle a little
+    assert -36 < angles.min() < -24
 
 
 def test_turning_hue_keeps_grey_and_length(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the field's own name for it)
 
 from teachmatters_train.backbone import class_token
-from teachmatters_train.method import Batch, Corpus, Method, Settings
+from teachmatters_train.method import PAIRED, Batch, Corpus, Method, Settings
 from teachmatters_train.momentum import follow, freeze
-from teachmatters_train.views import View, look
+from teachmatters_train.views import look
 
-HIDDEN, BOTTLENECK, PROTOTYPES = 384, 64, 256
+HIDDEN, BOTTLENECK, PROTOTYPES = 384, 64, 64
 # The student's temperature.
 STUDENT = 0.1
 # The teacher's temperature at the start, and after TEACHER_WARM_UP of the training.
-TEACHER = (0.04, 0.07)
+TEACHER = (0.03, 0.04)
 TEACHER_WARM_UP = 0.3
 # The teacher's momentum at the start. It is lower than the published 0.996 because training is a hundred times shorter.
 MOMENTUM = 0.99
@@ -28,10 +28,6 @@ MOMENTUM = 0.99
 KOLEO = 0.1
 # The share of patches that the student does not see; it stands in for the small crops of the paper.
 DROPPED = 0.5
-
-# Crops are resized to 48 pixels, so that objects keep about the size they have in the whole image of 64. Hue varies
-# over the full circle: otherwise colours alone would identify an image.
-VIEW = View(size=48, area=(0.5, 1.0), colours=(0.4, 0.5), grey=0.2)
 
 
 class Dino(Method):
@@ -49,7 +45,7 @@ class Dino(Method):
         self.apart = KoLeoLoss()
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        views = torch.cat([look(batch.images, VIEW)[0] for _ in range(2)])
+        views = torch.cat([look(batch.images, PAIRED)[0] for _ in range(2)])
         size = len(batch.images)
         with torch.no_grad():
             answers = self.teacher_head(class_token(self.teacher, views)).float()
@@ -84,7 +80,7 @@ def _temperature(progress: float) -> float:
     """Return the teacher's temperature, which rises during the warm-up: its targets are sharpest at the start.
 
     >>> _temperature(0.0), round(_temperature(0.15), 3), _temperature(1.0)
-    (0.04, 0.055, 0.07)
+    (0.03, 0.035, 0.04)
     """
     low, high = TEACHER
     return low + (high - low) * min(1.0, progress / TEACHER_WARM_UP)

@@ -10,19 +10,17 @@ from torch import Tensor
 
 from teachmatters_train.backbone import class_token
 from teachmatters_train.contrast import info_nce
-from teachmatters_train.method import Batch, Corpus, Method, Settings, mlp
+from teachmatters_train.method import PAIRED, Batch, Corpus, Method, Settings, mlp
 from teachmatters_train.momentum import follow, freeze
-from teachmatters_train.views import View, look
+from teachmatters_train.views import look
 
 HIDDEN, WIDTH = 512, 128
 SCALE = 1 / 0.2
 # The momentum at the start, as published.
 MOMENTUM = 0.99
 
-# Crops are small, so that two of them seldom overlap. They share the patterns of object and background, which depend on
-# the category. Large crops also share outline, lighting and position, which identify the image but not its category.
-# Hue varies over the full circle: otherwise colours alone would identify an image.
-VIEW = View(size=32, area=(0.15, 0.5), colours=(0.4, 0.5), grey=0.2)
+# The share of patches that the queries' encoder does not see.
+DROPPED = 0.5
 
 
 class Moco(Method):
@@ -40,10 +38,10 @@ class Moco(Method):
         freeze(self.teacher_projector, self.projector)
 
     def loss(self, batch: Batch, progress: float) -> Tensor:
-        views = [look(batch.images, VIEW)[0] for _ in range(2)]
+        views = [look(batch.images, PAIRED)[0] for _ in range(2)]
         both = torch.cat(views)
         half = len(batch.images)
-        tokens = self.projector[0](class_token(self.backbone, both)).split(half)
+        tokens = self.projector[0](class_token(self.backbone, both, DROPPED)).split(half)
         queries = [self.predictor(self._rest(self.projector, part)) for part in tokens]
         with torch.no_grad():
             tokens = self.teacher_projector[0](class_token(self.teacher, both)).split(half)
