@@ -35,6 +35,29 @@ def complete_metrics(incomplete: str) -> list[str]:
     return _matching(incomplete, [*suites, *(spec.name for spec in specs), *metrics])
 
 
+def complete_parameters(context: typer.Context, incomplete: str) -> list[str]:
+    """Return ``NAME=`` of the parameters of the analyses and data sets given so far; after it, the allowed values."""
+    from teachmatters.registry import load
+    from teachmatters.runner.plan.parameters import parameter_names
+
+    known = load()
+    names = context.params.get("metric") or ()
+    try:
+        analyses = [each.analysis for name in names for each in known.requests(name)] or known.analyses.values()
+    except TeachMattersError:
+        return []
+    data = [known.datasets[name] for name in context.params.get("data") or () if name in known.datasets]
+    parties = [*analyses, *data]
+    values = {
+        f"{name}={value}": None
+        for party in parties
+        for parameter in party.parameters
+        for name in (parameter.name, f"{party.name}.{parameter.name}")
+        for value in parameter.choices
+    }
+    return _matching(incomplete, values if "=" in incomplete else [f"{name}=" for name in parameter_names(parties)])
+
+
 def complete_datasets(incomplete: str) -> list[str]:
     """Return the data sets that start with this text."""
     from teachmatters.registry import load

@@ -75,6 +75,10 @@ def test_the_shell_completes_commands_options_and_names() -> None:
     assert completed("tm models mini-m") == ["mini-moco", "mini-mae"]
     assert completed("tm analyze --model mine=mini-b") == ["mine=mini-beit"]
     assert "knn-top1" in completed("tm analyze --metric knn")
+    assert completed("tm analyze --metric knn --param te") == ["temperature="]
+    assert completed("tm analyze --metric knn --param knn.feature=c") == ["knn.feature=cls", "knn.feature=cls+mean"]
+    assert completed("tm analyze --metric nope --param te") == []
+    assert "world=" in completed("tm analyze --data scenes --param w")
     assert completed("tm datasets sce") == ["scenes"]
     assert completed("tm config cache") == ["cache_limit"]
     assert completed("tm help anal") == ["analyze"]

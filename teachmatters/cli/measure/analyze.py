@@ -99,6 +99,7 @@ def analyze(
             "--param",
             "-p",
             metavar="NAME=VALUE",
+            autocompletion=completion.complete_parameters,
             help="A parameter, such as feature=mean: 'tm metrics ANALYSIS' lists those of an analysis.",
         ),
     ] = None,
