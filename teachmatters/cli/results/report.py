@@ -36,6 +36,7 @@ Examples:
   tm report page --out report.html
 """
 
+BOOKTABS = r"% The preamble needs \usepackage{booktabs}"
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -209,14 +210,16 @@ def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = F
         # The headings of the table have the metrics already.
         about = " ".join([caption, *(f"{line}." for line in found.caption if line.startswith(("Data: ", "Setting")))])
         label = f"tab:{found.spec.name}"
-        return formats.latex_float(text, about, label) if style == "latex" else f"{text}\n{formats.visible(about)}\n"
+        if style == "latex":
+            return f"{BOOKTABS}\n{formats.latex_float(text, about, label)}"
+        return f"{text}\n{formats.visible(about)}\n"
     footer = [*filter(None, [caption]), *table.attrs.get("notes", ()), *found.caption]
     if style == "table":
         below = output.paragraphs(footer, to_file=to_file)
         shown = text if to_file else output.beginning(text, below.count("\n") + 2)
         return f"{shown}\n{below}\n"
-    mark, gap = ("% ", "\n") if style == "latex" else ("", "  \n")
-    return text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
+    head, mark, gap = (f"{BOOKTABS}\n", "% ", "\n") if style == "latex" else ("", "", "  \n")
+    return head + text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
 
 
 def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:

@@ -93,7 +93,9 @@ def test_rows_for_programs(store: Path) -> None:
 def test_markdown_and_latex(store: Path) -> None:
     text = report("best-layers", "--db", store, "--format", "markdown").stdout
     assert "| dino | dino-s16 | **60.0 (12)** | **0.7000 (2)** |" in text
-    assert report("best-layers", "--db", store, "--format", "latex").stdout.startswith("\\begin{tabular}{llrrr}")
+    assert report("best-layers", "--db", store, "--format", "latex").stdout.startswith(
+        "% The preamble needs \\usepackage{booktabs}\n\\begin{tabular}{llrrr}"
+    )
 
 
 def test_the_printed_sql_can_be_pasted(store: Path) -> None:

@@ -62,7 +62,9 @@ def test_intervals_are_columns_where_units_have_scores(path: Path) -> None:
 
 def test_latex_has_caption_and_label(path: Path) -> None:
     text = report(path, *PLAIN, "--format", "latex", "--name", "mae-b16=50% MAE").stdout
-    assert text.startswith("\\begin{table}\n\\centering\n\\caption{The best layer of each model")
+    assert text.startswith(
+        "% The preamble needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{The best layer"
+    )
     assert "\\label{tab:best-layers}\n\\begin{tabular}{lrr}\n" in text
     assert "50\\% MAE & 30.0 (1) & \\textbf{5.000 (4)} \\\\\n" in text
     assert text.endswith("\\end{tabular}\n\\end{table}\n")
