@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import options, output
-from teachmatters.cli.measure.explorer import explorer_page
+from teachmatters.cli.explorer import explorer_page
 from teachmatters.cli.measure.outcomes import show_outcomes
 from teachmatters.cli.results.report import report_text
 from teachmatters.errors import TeachMattersError

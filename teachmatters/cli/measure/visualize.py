@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from teachmatters.cli import completion, options, output
+from teachmatters.cli.explorer import explorer_page
+from teachmatters.cli.images import image_files
 from teachmatters.cli.measure.draw import FigureChoices, GridChoice, NormChoice, ScaleChoice, ViewChoice, draw_figures
-from teachmatters.cli.measure.explorer import explorer_page
-from teachmatters.cli.measure.figures import FigureWriter, image_files
+from teachmatters.cli.measure.figures import FigureWriter
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:

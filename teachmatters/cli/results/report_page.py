@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teachmatters.cli import options, output, stores
-from teachmatters.cli.measure.explorer import explorer_page
-from teachmatters.cli.measure.figures import image_files
+from teachmatters.cli.explorer import explorer_page
+from teachmatters.cli.images import image_files
 from teachmatters.errors import TeachMattersError, listing
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
-from teachmatters.cli.measure.figures import short_names
+from teachmatters.cli.images import short_names
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:
