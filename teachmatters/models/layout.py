@@ -31,7 +31,7 @@ def blocks_of(network: nn.Module, name: str) -> Sequence[nn.Module]:
         if lacking:
             raise _refusal(name, f"block {number} ({type(block).__name__}) has no {listing(lacking)}")
         if not isinstance(getattr(block.attn, "num_heads", None), int):
-            raise _refusal(name, f"the attention of block {number} does not tell its number of heads")
+            raise _refusal(name, f"the attention of block {number} does not show its number of heads")
     return list(blocks)
 
 
@@ -110,7 +110,7 @@ def _grid(network: Any, name: str, size: tuple[int, int]) -> tuple[int, int]:
         return size[0] // patch, size[1] // patch
     grid = getattr(embedding, "grid_size", None)
     if grid is None:
-        raise _refusal(name, "its patch embedding does not tell its grid of patches")
+        raise _refusal(name, "its patch embedding does not show its grid of patches")
     return int(grid[0]), int(grid[1])
 
 

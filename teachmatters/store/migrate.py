@@ -118,4 +118,4 @@ def _upgrade(connection: Connection) -> None:
     config.attributes.update(connection=connection, version_table=public.VERSION_TABLE)
     command.upgrade(config, "head")
     if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
-        raise TeachMattersError("the store's rows do not fit together: it was damaged before. Restore a backup")
+        raise TeachMattersError("the store's rows are inconsistent: it was damaged before. Restore a backup")

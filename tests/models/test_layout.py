@@ -62,7 +62,7 @@ REFUSED = [
     ("vit_small_patch16_18x2_224", {}, r"block 1 \(ParallelThingsBlock\) has no norm1"),
     ("vit_base_patch16_xp_224", NARROW, r"block 1 \(ParallelScalingBlock\) has no norm1"),
     ("cait_xxs24_224", {}, "has no drop_path1, drop_path2"),
-    ("xcit_nano_12_p16_224", {}, "does not tell its grid"),
+    ("xcit_nano_12_p16_224", {}, "does not show its grid"),
 ]
 
 

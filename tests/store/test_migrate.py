@@ -210,7 +210,7 @@ def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path
         connection.execute("DELETE FROM recorded")
         connection.commit()
     before = _dump(old)
-    with pytest.raises(TeachMattersError, match="do not fit together"):
+    with pytest.raises(TeachMattersError, match="are inconsistent"):
         migrate(old)
     assert _dump(old) == before
 

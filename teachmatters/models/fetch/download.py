@@ -109,7 +109,7 @@ def _explained(error: Exception) -> Exception:
     if isinstance(error, urllib.error.URLError):
         return DownloadError(str(error.reason))
     if isinstance(error, http.client.IncompleteRead):
-        return DownloadError(f"the connection broke off {ATTEMPTS} times; the same command goes on where it ended")
+        return DownloadError(f"the connection broke off {ATTEMPTS} times; run the same command again to resume")
     return DownloadError(str(error) or type(error).__name__) if _is_network(error) else error
 
 

@@ -34,7 +34,7 @@ def _activation(path: Path, match: Match, network: Any, architecture: str) -> st
     other = _other(architecture)
     if not is_openai(match.place):
         return (
-            f"{path} does not tell its activation: {architecture} computes {ours}; OpenAI's, MetaCLIP's and DFN's "
+            f"{path} does not show its activation: {architecture} computes {ours}; OpenAI's, MetaCLIP's and DFN's "
             f"weights are trained with {QUICK}, most others of OpenCLIP with GELU; timm/{other} computes the other"
         )
     if ours == QUICK:

@@ -90,7 +90,7 @@ def _mapped(source: Source, target: Target) -> Iterator[tuple[sqlite3.Connection
         yield connection, schema
     except sqlite3.IntegrityError as error:
         raise TeachMattersError(
-            f"{source.path} is damaged: its rows do not fit together ({error}). Restore a backup, or leave it out"
+            f"{source.path} is damaged: its rows are inconsistent ({error}). Restore a backup, or leave it out"
         ) from error
     for name in ("added", *(f"new_{table.__tablename__}" for table in _SHARED)):
         connection.execute(f"DROP TABLE temp.{name}")

@@ -19,7 +19,7 @@ from teachmatters.store.sqlite.deadline import hearing
 from teachmatters.store.sqlite.read_connection import connect, uri
 from teachmatters.store.values import check_tables
 
-WRONG_KEYS = "its rows do not fit together"
+WRONG_KEYS = "its rows are inconsistent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,9 +216,9 @@ def test_radios_table_is_cut_as_timm_cuts_it(side: int, tmp_path: Path) -> None:
         (
             "vit_base_patch16_clip_224",
             False,
-            "does not tell its activation: .* computes GELU.*quickgelu_224 computes",
+            "does not show its activation: .* computes GELU.*quickgelu_224 computes",
         ),
-        ("vit_base_patch16_clip_quickgelu_224", False, "does not tell its activation: .* computes QuickGELU"),
+        ("vit_base_patch16_clip_quickgelu_224", False, "does not show its activation: .* computes QuickGELU"),
     ],
 )
 def test_an_activation_that_no_name_tells_is_said(architecture: str, openai: bool, words: str, tmp_path: Path) -> None:
