@@ -58,7 +58,7 @@ def test_a_cut_connection_is_taken_up_where_it_ended(behaviour: Behaviour, addre
 
 def test_a_later_command_goes_on_where_an_earlier_one_ended(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.cuts = [1000] * ATTEMPTS
-    with pytest.raises(DownloadError, match="broke off 5 times; the same command goes on"):
+    with pytest.raises(DownloadError, match="broke off 5 times; run the same command again"):
         download(address, target, silence)
     assert not target.exists()
     assert beside(target) == {"weights.pth.part", "weights.pth.part.etag"}

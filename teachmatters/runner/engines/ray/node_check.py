@@ -63,18 +63,18 @@ def judge(node: str, answer: Mapping[str, Any], wanted: Mapping[str, str], cache
 
     >>> judge("node-7", {"versions": {"timm": "1.0"}}, {"timm": "1.1"}, Path())
     Traceback (most recent call last):
-    teachmatters.errors.TeachMattersError: worker node-7 has timm 1.0, and here it is 1.1: install on it timm==1.1
+    teachmatters.errors.TeachMattersError: worker node-7 has timm 1.0, this machine 1.1: install timm==1.1 there
     """
     there = answer["versions"]
     absent = {name: version for name, version in wanted.items() if name not in there}
     if absent:
         lines = " ".join(f"{name}=={version}" for name, version in absent.items())
-        raise TeachMattersError(f"worker {node} lacks {listing(absent)}: install on it {lines}")
+        raise TeachMattersError(f"worker {node} lacks {listing(absent)}: install {lines} there")
     for name, version in wanted.items():
         # A local version such as '+cpu' only describes how the package was built.
         if there[name].partition("+")[0] != version.partition("+")[0]:
-            exact = f"install on it {name}=={version}"
-            raise TeachMattersError(f"worker {node} has {name} {there[name]}, and here it is {version}: {exact}")
+            exact = f"install {name}=={version} there"
+            raise TeachMattersError(f"worker {node} has {name} {there[name]}, this machine {version}: {exact}")
     if not answer["sees"]:
         raise TeachMattersError(
             f"worker {node} does not see the cache {cache}: name a folder on a disk that all machines share with "

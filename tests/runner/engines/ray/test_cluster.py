@@ -82,8 +82,8 @@ WANTED = {"teachmatters": "0.1.0", "torch": "2.14.1+cpu", "tm-mine": "3"}
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"versions": {}}, "lacks teachmatters, torch, tm-mine: install on it teachmatters==0.1.0 torch=="),
-        ({"versions": WANTED | {"tm-mine": "2"}}, "has tm-mine 2, and here it is 3: install on it tm-mine==3"),
+        ({"versions": {}}, "lacks teachmatters, torch, tm-mine: install teachmatters==0.1.0 torch=="),
+        ({"versions": WANTED | {"tm-mine": "2"}}, "has tm-mine 2, this machine 3: install tm-mine==3 there"),
         ({"versions": WANTED, "sees": False}, "does not see the cache /shared/db.cache: name a folder on a disk"),
         ({"versions": WANTED, "sees": True, "writes": "Permission denied"}, "cannot write to the cache /shared/db"),
     ],
