@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from teachmatters import __version__
 from teachmatters.api import CommandSpec
 from teachmatters.cli import output
 from teachmatters.cli.verbosity import add_verbosity
-from teachmatters.errors import TeachMattersError
+from teachmatters.errors import TeachMattersError, did_you_mean
 
 # Standard output is on a disk that is full or fails.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -111,6 +112,9 @@ def one_line() -> Iterator[None]:
         yield
     except TeachMattersError as error:
         _fail(str(error), error)
+    except click.exceptions.UsageError as error:
+        error.message = _plain(error.message)
+        raise
     except BrokenPipeError:  # Click writes help itself, and the reader closed the pipe
         output.leave_quietly()
     except OSError as error:
@@ -119,6 +123,19 @@ def one_line() -> Iterator[None]:
         if error.errno not in UNWRITABLE:
             raise
         _fail(f"cannot write the output: {error.strerror}; free some space, or write it elsewhere", error)
+
+
+def _plain(message: str) -> str:
+    """Return a usage error without the name of its Python exception, and with the nearest of the allowed values.
+
+    >>> _plain("Value error, 'pcaa' is not one of 'attention', 'pca'.")
+    "'pcaa' is not one of 'attention', 'pca'. Did you mean 'pca'?"
+    """
+    text = message.removeprefix("Value error, ")
+    if not (found := re.fullmatch(r"'(.*)' is not one of ('.*')\.", text)):
+        return text
+    allowed = re.findall(r"'([^']*)'", found[2])
+    return f"{text} {did_you_mean(found[1], allowed)}".rstrip()
 
 
 def _fail(text: str, error: Exception) -> NoReturn:

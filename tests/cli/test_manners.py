@@ -141,3 +141,9 @@ def test_the_store_of_the_configuration_is_read(config: Path) -> None:
     assert tm("db", "path").stderr == ""
     config.write_text("device = 3\n")
     assert "device in" in tm("db", "path").stderr
+
+
+def test_a_wrong_choice_has_the_nearest_one() -> None:
+    result = tm("visualize", "x.png", "--model", "mini-dino", "--view", "pcaa")
+    assert result.exit_code == 2
+    assert "'--view': 'pcaa' is not one of 'attention', 'pca', 'similarity'. Did you mean 'pca'?" in result.stderr

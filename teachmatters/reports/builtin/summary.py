@@ -85,7 +85,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     figure = Figure(figsize=(room + WIDE * len(models) + 0.9, 0.9 + HIGH * len(names)), layout="constrained")
     ax = figure.subplots()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
-    ax.set_xticks(range(len(models)), [plots.label(shown[model]).replace(" ", "\n", 1) for model in models], fontsize=8)
+    ax.set_xticks(range(len(models)), [plots.narrow(shown[model], WIDE) for model in models], fontsize=8)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.set_yticks(range(len(names)), names)
     ax.grid(visible=False)

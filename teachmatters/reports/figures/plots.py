@@ -127,6 +127,15 @@ def wrapped(text: str, inches: float, lines: int = 3) -> str:
     return "\n".join(textwrap.wrap(label(text, longest=lines * letters), letters, break_on_hyphens=False))
 
 
+def narrow(name: str, inches: float) -> str:
+    r"""Return a name as lines that fit a column, broken inside words if need be.
+
+    >>> narrow("mini CLIP", 0.6), narrow("my-checkpoint@120000", 0.8)
+    ('mini\nCLIP', 'my-checkpo\nint@120000')
+    """
+    return "\n".join(textwrap.wrap(label(name), max(5, int(inches / LETTER)), break_on_hyphens=False))
+
+
 def caption(figure: Figure, text: str) -> None:
     """Add small print at the top, wrapped to the figure's width; the figure grows by these lines."""
     width, height = figure.get_size_inches()
