@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from teachmatters import registry
-from teachmatters.cli.results.report import report_text
+from teachmatters.cli.report_text import report_text
 from teachmatters.reports.options import Options
 from teachmatters.reports.run import run_report
 from teachmatters.reports.tables import formats

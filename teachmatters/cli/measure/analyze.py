@@ -9,7 +9,7 @@ import typer
 
 from teachmatters.cli import completion, options, output
 from teachmatters.cli.measure.outcomes import show_outcomes
-from teachmatters.cli.results.report import report_text
+from teachmatters.cli.report_text import report_text
 from teachmatters.errors import NothingToShowError, listing
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 from teachmatters.cli import options, output
 from teachmatters.cli.explorer import explorer_page
 from teachmatters.cli.measure.outcomes import show_outcomes
-from teachmatters.cli.results.report import report_text
+from teachmatters.cli.report_text import report_text
 from teachmatters.errors import TeachMattersError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import typer
 from teachmatters.cli import options, output, stores
 from teachmatters.cli.browser import open_file
 from teachmatters.cli.completion import complete_reports
+from teachmatters.cli.report_text import report_text
 from teachmatters.cli.results.report_page import write_page
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.reports.options import DRAWING
-from teachmatters.reports.tables import formats
 
 if TYPE_CHECKING:
     from teachmatters.api import ReportSpec
@@ -36,7 +36,6 @@ Examples:
   tm report page --out report.html
 """
 
-BOOKTABS = r"% The preamble needs \usepackage{booktabs}"
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -189,37 +188,6 @@ def _run(spec: ReportSpec, db: str | None, asked: Options) -> Report:
     from teachmatters.reports.run import run_report
 
     return run_report(spec, stores.reading(db), asked)
-
-
-def report_text(found: Report, style: options.ReportFormat, *, to_file: bool = False) -> str:
-    """Return a report as text: CSV and JSON have the raw rows, the others a rounded table with notes and caption."""
-    if style in ("csv", "json"):
-        for line in found.caption:
-            output.say(line)
-        return output.render(found.data.columns, found.data.rows, style, to_file=to_file)
-    table = found.table
-    text = output.render(
-        list(table.columns),
-        table.values.tolist(),
-        style,
-        table.attrs.get("bold", ()),
-        table.attrs.get("labels", 1),
-        to_file=to_file,
-    )
-    if (caption := table.attrs.get("caption")) and style in ("latex", "markdown"):
-        # The headings of the table have the metrics already.
-        about = " ".join([caption, *(f"{line}." for line in found.caption if line.startswith(("Data: ", "Setting")))])
-        label = f"tab:{found.spec.name}"
-        if style == "latex":
-            return f"{BOOKTABS}\n{formats.latex_float(text, about, label)}"
-        return f"{text}\n{formats.visible(about)}\n"
-    footer = [*filter(None, [caption]), *table.attrs.get("notes", ()), *found.caption]
-    if style == "table":
-        below = output.paragraphs(footer, to_file=to_file)
-        shown = text if to_file else output.beginning(text, below.count("\n") + 2)
-        return f"{shown}\n{below}\n"
-    head, mark, gap = (f"{BOOKTABS}\n", "% ", "\n") if style == "latex" else ("", "", "  \n")
-    return head + text + "\n" + gap.join(mark + formats.visible(line) for line in footer) + "\n"
 
 
 def _refuse_without_name(asked: Options, others: dict[str, bool]) -> None:
