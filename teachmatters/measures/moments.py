@@ -11,6 +11,9 @@ from torch import Tensor
 # Features that differ by less than this share of their norm count as equal.
 ROUNDING = 4 * torch.finfo(torch.float32).eps
 
+# The width from which products of vectors with themselves are computed in so many blocks of columns.
+BLOCKED, BLOCKS = 192, 4
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -99,7 +102,7 @@ class ScatterMatrix:
         values = values.to(accumulator(values.device))
         mean = values.mean(dim=0)
         values = values - mean
-        return cls(values.shape[0], mean, values.T @ values)
+        return cls(values.shape[0], mean, _products(values))
 
     def __add__(self, other: ScatterMatrix) -> ScatterMatrix:
         count = self.count + other.count
@@ -113,6 +116,19 @@ class ScatterMatrix:
         """Return whether the vectors differ by more than rounding."""
         varying, size = float(self.products.trace()), self.count * float(self.mean.square().sum())
         return varying > ROUNDING**2 * (varying + size)
+
+
+def _products(values: Tensor) -> Tensor:
+    """Compute X'X of (n, D); a CPU computes the upper blocks alone and mirrors them."""
+    width = values.shape[1]
+    if values.device.type != "cpu" or width < BLOCKED:
+        return values.T @ values
+    products, step = values.new_empty(width, width), -(-width // BLOCKS)
+    for start in range(0, width, step):
+        end = start + step
+        upper = values[:, start:end].T @ values[:, start:]
+        products[start:end, start:], products[end:, start:end] = upper, upper[:, step:].T
+    return products
 
 
 def varies(vectors: Tensor) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from teachmatters.measures.moments import ScatterMatrix
+from teachmatters.measures.moments import ScatterMatrix, accumulator
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,13 @@ class RidgeSums:
     @classmethod
     def of(cls, features: Tensor, targets: Tensor) -> RidgeSums:
         """Compute the sums of (n, D) and (n, T), n >= 1, in float64 where the device has it."""
+        features = features.to(accumulator(features.device))  # once for both products
         inputs = ScatterMatrix.of(features)
-        targets = targets.to(inputs.mean.dtype)
+        targets = targets.to(features.dtype)
         mean = targets.mean(dim=0)
         centred = targets - mean
         # Centring one side is enough: the centred targets sum to 0.
-        return cls(inputs, mean, features.to(inputs.mean.dtype).T @ centred, centred.square().sum(dim=0))
+        return cls(inputs, mean, features.T @ centred, centred.square().sum(dim=0))
 
     def __add__(self, other: RidgeSums) -> RidgeSums:
         inputs = self.inputs + other.inputs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachmatters.measures.moments import Moments
+from teachmatters.measures.moments import Moments, ScatterMatrix
 
 
 @pytest.mark.parametrize("cuts", [[30], [1, 29], [10, 10, 10], [29, 1]])
@@ -25,3 +25,10 @@ def test_any_parts_equal_numpy(cuts: list[int]) -> None:
 
 def test_one_value_has_no_deviation() -> None:
     assert Moments.of(torch.tensor([[2.0]])).std() is None
+
+
+@pytest.mark.parametrize("width", [5, 192, 193, 201])
+def test_products_of_wide_vectors_equal_numpy(width: int) -> None:
+    values = 3 + np.random.default_rng(0).standard_normal((40, width))
+    total = ScatterMatrix.of(torch.tensor(values[:15])) + ScatterMatrix.of(torch.tensor(values[15:]))
+    np.testing.assert_allclose(total.products.numpy(), 39 * np.cov(values.T), rtol=1e-10, atol=1e-10)
