@@ -251,7 +251,7 @@ class AnalysisSession:
         measured = [model for model in models if model]
         for lack, metrics in sorted(pending.lacking(*(model.info for model in measured)).items()):
             result.notes[f"not applicable without {lack}"] = sorted(metrics)
-        if pools := [model.asked.label for model in measured if pending.pools(model.info)]:
+        if pools := sorted({model.asked.label for model in measured if pending.pools(model.info)}):
             result.notes["the feature is the mean of the patch tokens, for lack of a class token"] = pools
         run = describe_run(pending, models, conditions, result)
         if self.store is None:
