@@ -43,7 +43,9 @@ def resampled_means(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -
         for row in drawn:
             row[:] = np.bincount(generator.integers(0, units, units), minlength=units)
         np.matmul(columns, drawn.T, out=sums[:, start : start + step])
-    return sums.T.astype(np.float64, copy=False) / units
+    means = sums.astype(np.float64, copy=False)
+    means /= units
+    return means.T
 
 
 def _exact_in_single(scores: Floats) -> bool:
@@ -64,26 +66,27 @@ def interval(means: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     return low, high
 
 
-def tied(means: Floats, best: NDArray[np.int64]) -> NDArray[np.bool_]:
+def tied(means: Floats, best: int) -> NDArray[np.bool_]:
     """Find columns that are not distinguishable from another: the interval of the paired difference contains 0.
 
     Args:
         means: (resamples, columns).
-        best: (columns,), the column to compare each column with.
+        best: the column to compare each column with.
 
     >>> means = resampled_means(np.array([[0.0, 0.0, 9.0], [1.0, 1.0, 9.0], [2.0, 1.0, 9.0]]))
-    >>> tied(means, best=np.array([0, 0, 0])).tolist()
+    >>> tied(means, best=0).tolist()
     [True, True, False]
     """
-    gaps = (means.T - means.T[best]).T
+    gaps = means - means[:, [best]]
     # Each end is between two of the sorted gaps. Where these are on one side of 0, counting is enough.
     place = int((1 - LEVEL) / 2 * (len(gaps) - 1))
     under, over = (gaps <= 0).sum(axis=0), (gaps >= 0).sum(axis=0)
     fewer = np.minimum(under, over)
     found: NDArray[np.bool_] = fewer > place + 2
     near = ~found & (fewer >= place)
-    low, high = interval(gaps[:, near])
-    found[near] = (low <= 0) & (high >= 0)
+    if near.any():
+        low, high = interval(gaps[:, near])
+        found[near] = (low <= 0) & (high >= 0)
     return found
 
 

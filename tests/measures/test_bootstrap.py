@@ -67,9 +67,8 @@ def test_tied_is_0_within_the_interval() -> None:
         means = generator.normal(centres, 1, (resamples, 1000))
         means[:, 0] = 0
         means[: resamples // 2, 1:50] = 0
-        best = np.zeros(1000, dtype=np.int64)
         low, high = np.quantile(means, [0.025, 0.975], axis=0)
-        found = tied(means, best)
+        found = tied(means, 0)
         assert found.tolist() == ((low <= 0) & (high >= 0)).tolist()
         assert resamples == 2 or 0 < found.sum() < 1000
 
@@ -84,7 +83,7 @@ def test_pairing_tells_apart_what_intervals_cannot() -> None:
     means = resampled_means(np.stack([noise, noise - 0.1, noise + np.random.default_rng(1).normal(0, 5, 200)], axis=1))
     low, high = interval(means)
     assert low[0] < high[1], "their intervals overlap"
-    assert tied(means, np.array([0, 0, 0])).tolist() == [True, False, True]
+    assert tied(means, 0).tolist() == [True, False, True]
 
 
 def test_wins_are_shares_of_the_resamples() -> None:
