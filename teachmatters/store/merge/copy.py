@@ -48,12 +48,28 @@ _OWN: dict[type[Base], tuple[dict[str, str], str]] = {
 }
 
 
-def copy(source: Source, target: Target, added: Mapping[str, int], advance: Callable[[int], None]) -> None:
+def attach(source: Source, target: Target) -> str:
+    """Attach a source to the connection of a target file, and return its name there; empty if it cannot be attached.
+
+    SQLite compares with, and copies from, an attached file four times as fast as rows go through Python. But it cannot
+    detach a file within a transaction, and attaches at most ten. Other sources, and all sources of a server, are read
+    through their own connection.
+    """
+    schema = _free(target.connection) if isinstance(target, FileTarget) else ""
+    if schema:
+        target.execute(f"ATTACH ? AS {schema}", (source.uri,))
+    return schema
+
+
+def copy(
+    source: Source, target: Target, attached: str, added: Mapping[str, int], advance: Callable[[int], None]
+) -> None:
     """Insert runs of a store; none of them is marked as the newest yet.
 
     Args:
         source: the store to read.
         target: the store to write.
+        attached: name of the source in the connection of the target; empty if it is not attached.
         added: ids of the runs, with their keys in the source.
         advance: called with the number of runs copied.
 
@@ -62,7 +78,7 @@ def copy(source: Source, target: Target, added: Mapping[str, int], advance: Call
     """
     (last,) = target.execute("SELECT coalesce(max(id), 0) FROM run_facts").fetchone()
     keys = [(new, old, name) for new, (name, old) in enumerate(added.items(), start=last + 1)]
-    with _mapped(source, target) as (connection, schema):
+    with _mapped(source, target, attached) as (connection, schema):
         connection.execute("CREATE TABLE temp.added (new INTEGER PRIMARY KEY, old INTEGER, name TEXT)")
         connection.executemany("INSERT INTO temp.added VALUES (?, ?, ?)", keys)
         for table in _SHARED:
@@ -75,17 +91,10 @@ def copy(source: Source, target: Target, added: Mapping[str, int], advance: Call
 
 
 @contextlib.contextmanager
-def _mapped(source: Source, target: Target) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Yield the connection that reads the source and holds the temporary tables, and the source's schema in it.
-
-    This is the connection of a target file if possible: SQLite copies from an attached file four times as fast as rows
-    go through Python. But it cannot detach a file within a transaction, and attaches at most ten. Other sources, and
-    all sources of a server, are read through their own connection.
-    """
-    connection, schema = source.connection, "main"
-    if isinstance(target, FileTarget) and (free := _free(target.connection)):
-        connection, schema = target.connection, free
-        connection.execute(f"ATTACH ? AS {schema}", (source.uri,))
+def _mapped(source: Source, target: Target, attached: str) -> Iterator[tuple[sqlite3.Connection, str]]:
+    """Yield the connection that reads the source and holds the temporary tables, and the source's schema in it."""
+    here = attached and isinstance(target, FileTarget)
+    connection, schema = (target.connection, attached) if here else (source.connection, "main")
     try:
         yield connection, schema
     except sqlite3.IntegrityError as error:

@@ -23,7 +23,7 @@ from teachmatters.store.backend import backend_of
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.merge.conflicts import Conflict, Side, of_ids, of_metrics, of_results
 from teachmatters.store.merge.content import Clash, resolve
-from teachmatters.store.merge.copy import copy
+from teachmatters.store.merge.copy import attach, copy
 from teachmatters.store.merge.order import settle
 from teachmatters.store.merge.sources import Source, opened
 from teachmatters.store.merge.target import FileTarget, Target, target_of
@@ -110,7 +110,8 @@ def _same(path: StoreLocation, other: StoreLocation) -> bool:
 
 def _take(source: Source, target: Target, progress: Progress) -> Merged:
     progress.begin(f"merging {source.path.name}", len(source.runs))
-    names, clashes = _named(source, target, progress)
+    schema = attach(source, target)
+    names, clashes = _named(source, target, schema, progress)
     here = _keys(target)
     added = {name: key for name, key in names.items() if name not in here}
     clashes = [clash for clash in clashes if clash.incoming in added]
@@ -120,17 +121,17 @@ def _take(source: Source, target: Target, progress: Progress) -> Merged:
         sides = (Side(target, _inverted(here)), Side(source.connection, _inverted(names)))
         conflicts += of_results(*sides, reported)
         conflicts += of_metrics(source.connection, target, added.values())
-        copy(source, target, added, progress.advance)
+        copy(source, target, schema, added, progress.advance)
     return Merged(source.path, len(names), len(added), conflicts)
 
 
-def _named(source: Source, target: Target, progress: Progress) -> tuple[dict[str, int], list[Clash]]:
+def _named(source: Source, target: Target, schema: str, progress: Progress) -> tuple[dict[str, int], list[Clash]]:
     """Return the keys of the source's runs by the ids that they will have in the target, and the id clashes."""
     here = _keys(target)
     names: dict[str, int] = {}
     clashes: list[Clash] = []
     for _, run_id, key in source.runs:
-        clash = resolve(source.connection, target, run_id) if run_id in here else None
+        clash = resolve(source.connection, target, run_id, schema) if run_id in here else None
         if clash:
             clashes.append(clash)
         names[clash.incoming if clash else run_id] = key
