@@ -64,22 +64,12 @@ def _upgraded(path: StoreLocation, backend: Backend, patience: float) -> Iterato
 def info(path: StoreLocation) -> dict[str, Any]:
     """Return what ``tm db info`` shows: path, size and revision of the store, and its counts."""
     backend = backend_of(path)
-    found = backend.info(_counts(backend.revision()))
+    found = backend.info(_COUNTS)
     return {**found, "needs_migration": found["revision"] != head()}
 
 
-_COUNTS = {
-    "runs": "SELECT count(*) FROM runs",
-    "results": "SELECT count(*) FROM results",
-    "maps": "SELECT count(*) FROM maps",
-    "models": "SELECT count(label) FROM (SELECT model AS label FROM runs UNION SELECT other_model FROM runs) AS labels",
-    "datasets": "SELECT count(DISTINCT dataset) FROM runs",
-    "metrics": "SELECT count(DISTINCT name) FROM metrics",
-}
-
-
-# A pair of different models is one row of the table and two rows of the view. This is ten times as fast as counting
-# the rows of the view.
+# The numbers are counted in the tables, which are those of every revision. A pair of different models is one row of the
+# table and two rows of the view.
 _RESULTS = """
 SELECT coalesce(sum(
     CASE WHEN run.other_model <> '' AND run.other_model <> run.model THEN 2 ELSE 1 END * (
@@ -93,11 +83,14 @@ FROM recorded
 JOIN run_facts AS run ON run.id = recorded.run_id
 WHERE recorded.is_newest = 1
 """
-
-
-def _counts(revision: str | None) -> dict[str, str]:
-    """Return a query for each count; the fast query needs the tables of the latest revision."""
-    return {**_COUNTS, "results": _RESULTS} if revision == head() else _COUNTS
+_COUNTS = {
+    "runs": "SELECT count(*) FROM runs",
+    "results": _RESULTS,
+    "maps": "SELECT count(*) FROM maps",
+    "models": "SELECT count(label) FROM (SELECT model AS label FROM runs UNION SELECT other_model FROM runs) AS labels",
+    "datasets": "SELECT count(DISTINCT dataset) FROM runs",
+    "metrics": "SELECT count(DISTINCT name) FROM metrics",
+}
 
 
 def _recorded_revision(connection: Connection) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from teachmatters.store.columns import COLUMNS
 
 # Stores of every revision can be read; an older store lacks the columns that a newer revision added.
-REVISIONS: tuple[str, ...] = ("0001", "0002")
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
 
 VERSION_TABLE = "teachmatters_revision"
 

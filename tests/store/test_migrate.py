@@ -25,8 +25,8 @@ import signal
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 def upgrade():
     op.add_column("metrics", sa.Column("colour", sa.Text, nullable=False, server_default="red"))
@@ -48,9 +48,9 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The migrations with one more."""
     folder = tmp_path / "100% scripts"
     shutil.copytree(module.SCRIPTS, folder)
-    (folder / "versions" / "v0003_next.py").write_text(NEXT)
+    (folder / "versions" / "v0004_next.py").write_text(NEXT)
     monkeypatch.setattr(module, "SCRIPTS", folder)
-    monkeypatch.setattr(public, "REVISIONS", (*public.REVISIONS, "0003"))
+    monkeypatch.setattr(public, "REVISIONS", (*public.REVISIONS, "0004"))
     return folder
 
 
@@ -115,13 +115,13 @@ def test_from_nothing(tmp_path: Path, content: str) -> None:
 
 def test_from_an_older_store_with_rows(aged: StoreLocation, scripts: Path) -> None:
     old = aged
-    assert backend_of(old).revision() == "0002"
+    assert backend_of(old).revision() == "0003"
     assert info(old)["needs_migration"] is True
     assert query(old, "SELECT value FROM results").rows == [(1.0,), (2.0,)]
-    assert migrate(old) == "0002"
-    assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
-    assert (backend_of(old).revision(), info(old)["needs_migration"]) == ("0003", False)
     assert migrate(old) == "0003"
+    assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
+    assert (backend_of(old).revision(), info(old)["needs_migration"]) == ("0004", False)
+    assert migrate(old) == "0004"
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert rows(old, "SELECT colour FROM metrics") == [("red",)]
     assert isinstance(old, Server) or beside(old) == ["r.db"]
@@ -149,7 +149,7 @@ def _dump(path: Path) -> list[str]:
 
 HALFWAY = """
 from teachmatters.store import migrate as module, public
-module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002', '0003')
+module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), (*public.REVISIONS, '0004')
 os.environ[sys.argv[3]] = '1'
 module.migrate(plain_path(sys.argv[1]))
 """
@@ -171,7 +171,7 @@ def test_a_migration_that_ends_halfway_changes_nothing(old: Path, scripts: Path,
             assert list(reading.iterdump()) == before
         assert [(path, path.read_bytes()) for path in (old, journal)] == files, "a reader leaves it as it is"
     assert _dump(old) == before
-    assert migrate(old) == "0002"
+    assert migrate(old) == "0003"
     assert query(old, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
 
 
@@ -179,7 +179,7 @@ def test_a_migration_that_ends_halfway_changes_nothing(old: Path, scripts: Path,
 def test_a_migration_of_a_server_that_ends_halfway_changes_nothing(server: Server, scripts: Path, end: str) -> None:
     tables = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
     with pytest.MonkeyPatch.context() as today:
-        today.setattr(public, "REVISIONS", ("0001", "0002"))
+        today.setattr(public, "REVISIONS", public.REVISIONS[:-1])
         today.setattr(module, "SCRIPTS", Path(module.__file__).parent / "migrations")
         store_at(server, (run(DISTANCE), numbers("attn-distance", 1, 2)))
     before = sorted(rows(server, tables))
@@ -187,14 +187,14 @@ def test_a_migration_of_a_server_that_ends_halfway_changes_nothing(server: Serve
     assert (status, "halfway" in error) == ((-signal.SIGKILL, False) if end == "DIE" else (1, True)), error
     assert sorted(rows(server, tables)) == before
     assert rows(server, "SELECT value FROM results ORDER BY 1") == [(1.0,), (2.0,)]
-    assert migrate(server) == "0002"
+    assert migrate(server) == "0003"
     assert query(server, "SELECT value FROM results ORDER BY 1").rows == [(2.0,), (4.0,)]
 
 
 def test_killed_while_the_store_is_made(place: StoreLocation, scripts: Path) -> None:
     code = (
         "from teachmatters.store import migrate as module, public\n"
-        "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), ('0001', '0002', '0003')\n"
+        "module.SCRIPTS, public.REVISIONS = Path(sys.argv[2]), (*public.REVISIONS, '0004')\n"
         "os.environ['DIE'] = '1'\n"
         "Store.open(sys.argv[1])\n"
     )

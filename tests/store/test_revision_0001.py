@@ -10,15 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 import teachmatters
+from teachmatters.api import Record, Result
 from teachmatters.cli.app import app
 from teachmatters.errors import TeachMattersError
 from teachmatters.store import Store, info, query
 from teachmatters.store.backend import backend_of
 from teachmatters.store.location import Server, StoreLocation
 from teachmatters.store.migrate import migrate
-from teachmatters.store.migrations.versions.v0001_tables_and_views import RUNS
+from teachmatters.store.migrations.versions.v0001_tables_and_views import ALL_RESULTS, RESULTS, RUNS
 from tests.store.merging import join
-from tests.store.samples import DISTANCE, beside, model, numbers, rows, run, store_at
+from tests.store.samples import CKA, DISTANCE, NORMS, beside, model, numbers, rows, run, store_at
 
 COMMANDS = (
     "report attention-distance --format json",
@@ -33,9 +34,11 @@ COMMANDS = (
 
 def made_old(place: StoreLocation) -> StoreLocation:
     """The store as revision 0001 would have it."""
+    views = {} if isinstance(place, Server) else {"results": RESULTS, "all_results": ALL_RESULTS}
     with backend_of(place).writing_engine(1, tables_only=True).begin() as connection:
         for sql in (
-            "DROP VIEW runs",
+            *(f"DROP VIEW {name}" for name in ("runs", *views)),
+            *(f"CREATE VIEW {name} AS {select}" for name, select in views.items()),
             "UPDATE run_facts SET seconds = elapsed",
             "ALTER TABLE run_facts DROP COLUMN elapsed",
             f"CREATE VIEW runs AS {RUNS}",
@@ -73,6 +76,30 @@ def test_every_reading_command_leaves_the_file_as_it_is(file: Path, tmp_path: Pa
     found = CliRunner().invoke(app, [*shlex.split(command.format(out=tmp_path)), "--db", str(file)])
     assert found.exit_code == 0, found.stderr
     assert (hashlib.sha256(file.read_bytes()).hexdigest(), beside(file)) == (before, ["r.db"])
+
+
+def test_both_views_of_numbers_show_the_same_rows_before_and_after(tmp_path: Path) -> None:
+    """Pairs, a model with itself, swapped norms, heads, replaced numbers, and a metric without any."""
+    a, b = model("a"), model("b")
+    pairs = [Record(metric="cka", layer=1, other_layer=2, value=0.5), Record(metric="cka", layer=2, value=0.25)]
+    norms = [Record(metric="cka-norm", layer=1, other_layer=2, category=c, value=v) for v, c in enumerate(("", "1-2"))]
+    path = store_at(
+        tmp_path / "r.db",
+        (run(CKA, of=a, other=b, analysis="cka"), Result(records=pairs)),
+        (run(CKA, of=a, other=a, analysis="cka"), Result(records=pairs)),
+        (run(NORMS, of=a, other=b, analysis="cka"), Result(records=norms)),
+        (run(DISTANCE, of=a), numbers("attn-distance", 1, 2)),
+        (run(DISTANCE, of=a), numbers("attn-distance", 3)),
+        (run(DISTANCE, of=b), Result()),
+    )
+    ask = [
+        f"SELECT * FROM {view} ORDER BY run_id, model, metric, layer, category" for view in ("results", "all_results")
+    ]
+    made_old(path)
+    before = [rows(path, sql) for sql in ask]
+    migrate(path)
+    assert [rows(path, sql) for sql in ask] == before
+    assert [len(each) for each in before] == [2 * 2 + 2 + 2 * 2 + 1, 2 * 2 + 2 + 2 * 2 + 3]
 
 
 def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: StoreLocation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -302,3 +303,20 @@ def test_every_run_keeps_the_facts_that_it_was_measured_with(place: StoreLocatio
         ("distance", "patches", 0, None, "layer", 1, None),
     ]
     assert len(rows(path, "SELECT 1 FROM models")) == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "reads"),
+    [
+        ("SELECT count(*) FROM {}", {"direction", "recorded", "run", "metric", "model", "number"}),
+        ("SELECT DISTINCT model FROM {}", {"direction", "recorded", "run", "metric", "model"}),
+        ("SELECT DISTINCT metric, dataset, protocol FROM {}", {"direction", "recorded", "run", "metric", "model"}),
+    ],
+)
+@pytest.mark.parametrize("view", ["results", "all_results"])
+def test_a_file_is_read_only_as_far_as_a_query_needs(tmp_path: Path, view: str, sql: str, reads: set[str]) -> None:
+    """The view becomes a part of the query: neither it nor the numbers that no column needs are read first."""
+    path = store_at(tmp_path / "r.db", (run(CKA, of=model("a"), other=model("b"), analysis="cka"), Result()))
+    plan = [row[3].split() for row in rows(path, f"EXPLAIN QUERY PLAN {sql.format(view)}")]
+    assert {name for verb, name, *_ in plan if verb in ("SCAN", "SEARCH")} - {"2", "held"} == reads
+    assert not {"CO-ROUTINE", view} & {word for words in plan for word in words}

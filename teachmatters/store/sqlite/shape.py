@@ -47,6 +47,7 @@ VIEWS: dict[str, dict[str, str]] = {
         "maps": "ebdadc427a663890",
     },
     "0002": {"runs": "640b8ec097b9d1ef"},
+    "0003": {"results": "49fa6456616ac16b", "all_results": "38bfee83b6f896ba"},
 }
 _FUNCTIONS = ("json_each", "json_tree")  # table-valued functions that queries call
 

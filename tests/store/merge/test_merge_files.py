@@ -76,7 +76,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
     into = tmp_path / "into.db"
     assert [one.added for one in join(into, old).values()] == [1]
     assert print_of(old) == before
-    assert (backend_of(old).revision(), backend_of(into).revision()) == ("0002", "0003")
+    assert (backend_of(old).revision(), backend_of(into).revision()) == ("0003", "0004")
     assert query(into, "SELECT value FROM results").rows == [(2.0,), (4.0,)]
     assert [one.added for one in join(into, old).values()] == [0]
 
