@@ -42,8 +42,13 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain(column: pd.Series[Any], *, whole: bool) -> list[Any]:
-    values: list[Any] = column.astype(object).where(column.notna(), None).tolist()
-    return [None if value is None else int(value) for value in values] if whole else values
+    values: list[Any] = column.tolist()
+    missing = column.isna().to_numpy()
+    if whole and column.dtype.kind != "i":
+        values = [None if gone else int(value) for value, gone in zip(values, missing, strict=True)]
+    elif missing.any():
+        values = [None if gone else value for value, gone in zip(values, missing, strict=True)]
+    return values
 
 
 def wide(rows: pd.DataFrame, options: Options, index: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from teachmatters.api import MetricSpec, Result
+from teachmatters.api import MetricSpec, Record, Result
 from teachmatters.store import Run
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.merge.merge import Merged
@@ -124,6 +124,8 @@ PARTS: list[tuple[Run, Result, str]] = [
     (run(DISTANCE, run_id="r"), Result(maps=result("attn-distance", 1).maps), "numbers"),
     (run(DISTANCE, run_id="r"), replace(result("attn-distance", 1), records=[
         replace(record, n=7) for record in result("attn-distance", 1).records]), "numbers"),
+    (run(DISTANCE, run_id="r"), replace(result("attn-distance", 1), records=[
+        *result("attn-distance", 1).records, Record(metric="attn-distance", layer=4, value=1.0)]), "numbers"),
 ]  # fmt: skip
 
 

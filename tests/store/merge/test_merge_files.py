@@ -84,7 +84,7 @@ def test_a_source_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
 def test_a_target_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path) -> None:
     other = store_at(tmp_path / "b.db", (run(DISTANCE, of=model("b")), numbers("attn-distance", 5)))
     join(old, other)
-    assert backend_of(old).revision() == "0003"
+    assert backend_of(old).revision() == "0004"
     assert values(query(old, "SELECT value FROM results").rows) == {2, 4, 5}
 
 
