@@ -84,7 +84,8 @@ def hollow(architecture: str, kwargs: Mapping[str, Any], size: Size | None = Non
     """
     import torch
 
+    from teachmatters.models.initialisation import SkippedInitialisation
     from teachmatters.models.timm.lean_timm import postponed_compiler
 
-    with torch.device("meta"), postponed_compiler():
+    with SkippedInitialisation(), torch.device("meta"), postponed_compiler():
         return create(architecture, sized(kwargs, size))

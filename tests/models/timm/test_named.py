@@ -13,6 +13,7 @@ from timm.models import deit, eva, get_pretrained_cfg, vision_transformer
 
 from teachmatters import registry
 from teachmatters.api import SUPERVISIONS, ModelRequest, ModelSpec
+from teachmatters.models.networks import hollow
 from teachmatters.models.recipes import shown
 from teachmatters.models.sources import open_untrained
 from teachmatters.models.timm.families import FAMILIES
@@ -128,9 +129,7 @@ def test_its_speed_can_be_tried_without_its_weights() -> None:
 
 def test_the_largest_streams_its_taps_without_numbers() -> None:
     name = "dinov3-7b16"
-    with torch.device("meta"):
-        network = timm.create_model(NAMED[name].timm_id.partition(".")[0], num_classes=0)
-    model = TimmViT(network, name, SPECS[name].arch)
+    model = TimmViT(hollow(NAMED[name].timm_id.partition(".")[0], {}), name, SPECS[name].arch)
     info = model.info
     assert (info.arch, info.patch_size, info.depth, info.heads) == promised(SPECS[name])
     model.to(torch.device("meta"), torch.float32)
