@@ -66,7 +66,7 @@ def test_the_drawing_says_every_score_and_stresses_the_first(tmp_path: Path) -> 
         "0.3000 (1)": "normal", "0.1000 (1)": "bold", "1.0": "bold", "3.0": "normal",
         "1": "normal", "2": "normal", "3": "normal",
     }  # fmt: skip
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["DINO\nS/16", "MAE\nS/16", "BEiT\nS/16"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["DINO S/16", "MAE S/16", "BEiT S/16"]
     assert [tick.get_text() for tick in ax.get_yticklabels()][-2:] == ["mean rank", "tasks measured"]
 
 
