@@ -62,8 +62,8 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
 def chance_precision(positive: Tensor, junk: Tensor) -> Tensor:
     """Compute the expected average precision of each query if the gallery is ranked at random.
 
-    Of N ranked images, R are positive. Before a positive at rank r (from 1) stand (r - 1) (R - 1) / (N - 1) others on
-    average, so that ``average_precision`` has the expectation (R / N + (H + (R - 1) / (N - 1) (N - H)) / N) / 2, where
+    Of N ranked images, R are positive. A positive at rank r (from 1) has (r - 1) (R - 1) / (N - 1) others before it on
+    average, so ``average_precision`` has the expectation (R / N + (H + (R - 1) / (N - 1) (N - H)) / N) / 2, where
     H = 1 + 1/2 + ... + 1/N.
 
     Args:

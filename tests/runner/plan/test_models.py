@@ -31,7 +31,7 @@ def test_files_go_to_labels_then_to_names() -> None:
     ("models", "weights", "words"),
     [
         ("a=dino-s16 b=dino-s16", "dino-s16=f", "no model is labelled 'dino-s16'; labels: a, b"),
-        ("dino-s16 dino-s8", "f.pth", "say LABEL=FILE"),
+        ("dino-s16 dino-s8", "f.pth", "write LABEL=FILE"),
         ("dino-s16", "f.pth g.pth", "one file a model"),
         ("dino-s16 dino-s16", "", "two models are labelled 'dino-s16'"),
     ],

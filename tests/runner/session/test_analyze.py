@@ -411,7 +411,7 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ("toy-a", "knn", {"dtype": "int8"}, "unknown dtype 'int8'"),
         ("toy-a toy-a", "knn", {}, "two models are labelled 'toy-a'"),
         ("toy-a x=toy-a toy-b", "knn", {"weights": ["y=f"]}, "no model is labelled 'y'"),
-        ("toy-a toy-b", "knn", {"weights": ["f.pth"]}, "say LABEL=FILE"),
+        ("toy-a toy-b", "knn", {"weights": ["f.pth"]}, "write LABEL=FILE"),
         ("x=toy-*", "knn", {}, "one label cannot name"),
         ("=toy-a", "knn", {}, "the label is empty"),
         ("", "knn", {}, "nothing to do"),
