@@ -86,7 +86,7 @@ def made(name: str) -> Any:
 
 def save(name: str, folder: Path, **how: Any) -> Path:
     """The network in a folder, as save_pretrained writes it."""
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     made(name).save_pretrained(folder, **how)
     return folder
 

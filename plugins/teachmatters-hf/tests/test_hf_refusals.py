@@ -118,7 +118,7 @@ def test_another_layout_of_transformers_is_refused_and_not_measured(
 ) -> None:
     source = opened(folder)
 
-    class Elsewhere(transformers.ViTModel):  # type: ignore[no-untyped-call]
+    class Elsewhere(transformers.ViTModel):  # type: ignore[misc]
         """Blocks of other parts, as a later release may have them."""
 
         def __init__(self, *given: Any, **named: Any) -> None:
