@@ -78,7 +78,8 @@ def draw_similarity(
         titles=(
             f"Similarity to the patch in row {patch[0] + 1}, column {patch[1] + 1} of {images[0][0]}",
             model,
-            "cosine; below each panel its minimum and maximum; white: the most similar patch of another image",
+            "cosine; below each panel its minimum and maximum",
+            "white: the most similar patch of another image",
         ),
         left=[["", *(f"{m.min():.2f}" for m in row)] for row in maps],
         right=[["", *(f"{m.max():.2f}" for m in row)] for row in maps],
