@@ -180,12 +180,13 @@ def _key(figure: Figure, axes: Sequence[Axes], top: float, *, own_scale: bool) -
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import PowerNorm
 
-    norm = PowerNorm(0.5, vmin=0, vmax=1 if own_scale else top)
+    end = 1.0 if own_scale else top
+    norm = PowerNorm(0.5, vmin=0, vmax=end)
     bar = figure.colorbar(
         ScalarMappable(norm, "inferno"), ax=list(axes), orientation="horizontal", shrink=0.5, aspect=45, pad=0.01
     )
     # Evenly spaced along the bar: those of its own choice run into each other where the root is flat.
-    bar.set_ticks([norm.vmax * share**2 for share in (0, 0.25, 0.5, 0.75, 1)])
+    bar.set_ticks([end * share**2 for share in (0, 0.25, 0.5, 0.75, 1)])
     bar.ax.xaxis.set_major_formatter("{x:.2g}")
     name = "attention as a share of each map's maximum" if own_scale else "attention, one scale for all maps"
     bar.set_label(f"{name} (square root)", fontsize=7)
