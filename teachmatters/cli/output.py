@@ -124,8 +124,8 @@ def beginning(text: str, below: int = 0) -> str:
         below: number of lines that follow it.
     """
     lines = text.rstrip("\n").split("\n")
-    # The last three are the count, a remark and the prompt of the shell.
-    room = 2 * max(shutil.get_terminal_size().lines, SCREEN) - 3 - below
+    # Five are for the count, the shell's prompt and remarks: which store is read, and that it has more rows.
+    room = 2 * max(shutil.get_terminal_size().lines, SCREEN) - 5 - below
     if len(lines) <= room + 1 or level >= VERBOSE or not on_terminal():
         return text
     kept = lines[: max(room, LEAST)]
