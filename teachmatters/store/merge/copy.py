@@ -93,8 +93,9 @@ def copy(
 @contextlib.contextmanager
 def _mapped(source: Source, target: Target, attached: str) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Yield the connection that reads the source and holds the temporary tables, and the source's schema in it."""
-    here = attached and isinstance(target, FileTarget)
-    connection, schema = (target.connection, attached) if here else (source.connection, "main")
+    connection, schema = source.connection, "main"
+    if attached and isinstance(target, FileTarget):
+        connection, schema = target.connection, attached
     try:
         yield connection, schema
     except sqlite3.IntegrityError as error:

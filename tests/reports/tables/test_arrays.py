@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from teachmatters.reports.tables.arrays import read
+from teachmatters.errors import DamagedError
+from teachmatters.reports.tables.arrays import read, stacked
 
 
 def npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
@@ -65,3 +66,19 @@ def test_what_numpy_refuses_is_refused() -> None:
             np.load(io.BytesIO(data), allow_pickle=False)
         with pytest.raises((ValueError, EOFError)):
             read(data)
+
+
+@pytest.mark.parametrize("others", [np.arange(3.0), np.arange(3), np.arange(3.0, dtype=np.float32)])
+@pytest.mark.parametrize("end", [b"", b"more"])
+def test_stacked_is_numpys_stack(others: np.ndarray, end: bytes) -> None:
+    """Of one header or several, with or without bytes after the array."""
+    arrays = [np.array([5.0, -1.0, 0.5]), others, np.array([2.0, 3.0, 4.0])]
+    found = stacked([npy(array) + end for array in arrays])
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, np.stack([np.asarray(array, np.float64) for array in arrays]))
+
+
+@pytest.mark.parametrize("second", [npy(np.arange(2.0)), npy(np.arange(3.0))[:-1], npy(np.ones((3, 1)))])
+def test_stacked_refuses_what_does_not_fit(second: bytes) -> None:
+    with pytest.raises(DamagedError):
+        stacked([npy(np.arange(3.0)), second])
