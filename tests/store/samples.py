@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from teachmatters.api import MetricSpec, Record, Result
-from teachmatters.store import Cell, ModelRow, Run, Store
+from teachmatters.store import Cell, ModelRow, Run, Store, head
 from teachmatters.store.location import Server, StoreLocation, plain_path  # noqa: F401 (for what start() runs)
 
 AnyPlace = TypeVar("AnyPlace", Path, Server, StoreLocation)
@@ -98,12 +98,13 @@ def open_store(path: StoreLocation) -> Store:
     if not isinstance(path, Path):
         return Store.open(path)
     if not path.exists():
-        path.write_bytes(_empty_store())
+        path.write_bytes(_empty_store(head()))
     return Store(path)
 
 
 @functools.cache
-def _empty_store() -> bytes:
+def _empty_store(revision: str) -> bytes:
+    """Return an empty store; ``revision`` is the head, which a test of migrations moves."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.db"
         Store.open(path).close()
