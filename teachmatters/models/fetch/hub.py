@@ -50,13 +50,16 @@ def cached(place: str) -> Path | None:
     if "://" in place:
         target = cache_file(place)
         return target if target.is_file() else None
-    import huggingface_hub
+    # The layout that Hugging Face documents. Its own function would import an HTTP client, which takes longer than the
+    # rest of ``tm models``.
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    for file in FILES:
-        found = huggingface_hub.try_to_load_from_cache(place, file)
-        if isinstance(found, str):
-            return Path(found)
-    return None
+    repository = Path(HF_HUB_CACHE, f"models--{place.replace('/', '--')}")
+    try:
+        snapshot = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return next((path for file in FILES if (path := snapshot / file).is_file()), None)
 
 
 def cache_file(address: str) -> Path:
