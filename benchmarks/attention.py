@@ -49,12 +49,14 @@ CASES = (
     ("vit_small_patch14_dinov2", 518, 1),
     ("vit_small_patch14_dinov2", 518, 4),
 )
-# timm's name, depth, pixels and batch size.
+# timm's name, depth (0: its own), pixels and batch size.
 MEMORY = (
     *(("vit_base_patch16_224", depth, 224, 16) for depth in (3, 6, 12, 24)),
     ("vit_base_patch8_224", 12, 224, 4),
     *(("vit_small_patch14_dinov2", 12, 518, batch) for batch in (1, 4)),
 )
+# After so many rounds, a case ends when it has taken so long.
+FEWEST, SECONDS = 3, 60
 # glibc then returns freed tensors to the system, so that the peak shows live memory instead of fragmentation.
 RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
@@ -151,9 +153,10 @@ def untrained(name: str, pixels: int, depth: int | None = None) -> TimmViT:
     return TimmViT(timm.create_model(name, num_classes=0, img_size=pixels, **options), name)
 
 
-def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device, images: int) -> None:
+def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device, images: int | None) -> None:
     """Print the ratios of one model."""
     name, pixels, size = case
+    images = images or max(size or 16, 2)
     contest = Contest(untrained(name, pixels), device, images, size)
     ways: dict[str, Callable[[], None]] = {
         "plain forward": contest.plain,
@@ -165,11 +168,16 @@ def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device,
     for work in ways.values():
         work()  # warm
     taken: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
+    start = time.perf_counter()
+    while len(taken["plain forward"]) < rounds:
         for way, work in ways.items():
             taken[way].append(contest.seconds(work))
+        if len(taken["plain forward"]) >= FEWEST and time.perf_counter() - start > SECONDS:
+            break
     threads = torch.get_num_threads()
-    print(f"{name}, {pixels} pixels, on {device}, {images} images in batches of {contest.size}, {threads} threads")
+    count = len(taken["plain forward"])
+    what = f"{name}, {pixels} pixels, {device}: {images} images in batches of {contest.size}"
+    print(f"{what}, {threads} threads, {count} rounds")
     for way, times in taken.items():
         each = sorted(one / plain for one, plain in zip(times, taken["plain forward"], strict=True))
         spread = f"{statistics.median(each):5.2f}  ({each[0]:.2f} to {each[-1]:.2f})"
@@ -178,7 +186,7 @@ def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device,
 
 def memory(name: str, depth: int, pixels: int, size: int) -> None:
     """Print what the analysis needs beyond the weights, in this process."""
-    contest = Contest(untrained(name, pixels, depth), torch.device("cpu"), 2 * size, size)
+    contest = Contest(untrained(name, pixels, depth or None), torch.device("cpu"), 2 * size, size)
     contest.analysed(contest.ready)  # allocate the buffers of libraries first
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -188,7 +196,7 @@ def memory(name: str, depth: int, pixels: int, size: int) -> None:
     mib = (_status("VmHWM") - before) / 1024
     info = contest.adapter.info
     maps = 4 * size * info.heads * info.tokens**2 / 2**20
-    print(f"  {name}, {pixels} pixels, {depth:2} blocks, batches of {size}: {mib:6.0f} MiB, {mib / maps:.1f} maps")
+    print(f"  {name}, {pixels} pixels, {info.depth:2} blocks, batches of {size}: {mib:6.0f} MiB, {mib / maps:.1f} maps")
 
 
 def _status(name: str) -> int:
@@ -205,7 +213,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--images", type=int, default=16)
+    parser.add_argument("--images", type=int, help="default: one batch, at least 2")
+    parser.add_argument("--memory-only", action="store_true", help="measure no times")
     parser.add_argument("--threads", type=int, help="of the CPU; default: all")
     parser.add_argument("--memory-of", nargs=4, metavar=("NAME", "DEPTH", "PIXELS", "BATCH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -215,13 +224,15 @@ def main() -> None:
         name, *numbers = options.memory_of
         memory(name, *map(int, numbers))
         return
-    cases = [(options.model, options.pixels, options.batch_size)] if options.model else CASES
-    for case in cases:
-        ratios(case, options.rounds, find_device(options.device), options.images)
+    cases: Sequence[tuple[str, int, int | None]] = CASES
+    measured_cases: Sequence[tuple[str, int, int, int]] = MEMORY
     if options.model:
-        return
+        cases = ((options.model, options.pixels, options.batch_size),)
+        measured_cases = ((options.model, 0, options.pixels, options.batch_size or 16),)
+    for case in () if options.memory_only else cases:
+        ratios(case, options.rounds, find_device(options.device), options.images)
     print("peak memory of the whole analysis beyond the model, on the CPU; 1 map: a layer's attention", flush=True)
-    for measured in MEMORY:
+    for measured in measured_cases:
         command = [sys.executable, "-m", "benchmarks.attention", "--memory-of", *map(str, measured)]
         subprocess.run(command, check=True, env=os.environ | RETURN_AT_ONCE)
 
