@@ -64,7 +64,8 @@ def test_a_pattern_means_the_listed_names() -> None:
 
 def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     load = registry.load()
-    assert [(r.analysis.name, sorted(r.metrics)) for r in load.requests("knn")] == [("knn", ["knn-top1", "knn-top5"])]
+    knn = ["knn-top1", "knn-top1-chance", "knn-top5", "knn-top5-chance"]
+    assert [(r.analysis.name, sorted(r.metrics)) for r in load.requests("knn")] == [("knn", knn)]
     assert [sorted(r.metrics) for r in load.requests("knn-top5")] == [["knn-top5"]]
     assert [sorted(r.metrics) for r in load.requests("knn:knn-top5")] == [["knn-top5"]]
     assert {r.analysis.name for r in load.requests("paper")} >= {"attention", "knn"}

@@ -23,6 +23,9 @@ from tests.toys import ToyMotion
 pytestmark = pytest.mark.usefixtures("toys")
 
 
+KNN = ["knn-top1", "knn-top1-chance", "knn-top5", "knn-top5-chance"]
+
+
 class Runs:
     """Analyze commands on one store."""
 
@@ -112,17 +115,17 @@ def test_only_the_missing_metric_is_measured(run: Runs) -> None:
     run("toy-a", "knn-top1")
     outcomes = run("toy-a", "knn")
     assert {(o.status, o.metrics) for o in outcomes} == {
-        ("done", frozenset({"knn-top5"})),
+        ("done", frozenset({"knn-top1-chance", "knn-top5", "knn-top5-chance"})),
         ("reused", frozenset({"knn-top1"})),
     }
-    assert run.rows("SELECT DISTINCT metric FROM results ORDER BY 1") == [("knn-top1",), ("knn-top5",)]
+    assert run.rows("SELECT DISTINCT metric FROM results ORDER BY 1") == [(name,) for name in KNN]
 
 
 def test_todays_metric_hides_none_of_yesterdays(run: Runs) -> None:
     run("toy-a", "attn-distance")
     run("toy-a", "knn")
     found = run.rows("SELECT DISTINCT metric FROM results ORDER BY 1")
-    assert found == [("attn-distance",), ("knn-top1",), ("knn-top5",)]
+    assert found == [("attn-distance",), *((name,) for name in KNN)]
 
 
 def test_a_trial_with_a_limit_stands_beside_the_full_run(run: Runs) -> None:
@@ -333,7 +336,7 @@ def test_class_token_metrics_do_not_apply_without_a_class_token(run: Runs) -> No
     named = ["feature=cls,cls+mean"]
     outcomes = run("toy-bare", "knn attn-distance", param=named)
     assert statuses(outcomes) == ["done", "done", "done"]
-    assert outcomes[0].notes == {"not applicable without a class token": ["knn-top1", "knn-top5"]}
+    assert outcomes[0].notes == {"not applicable without a class token": KNN}
     assert run.rows("SELECT DISTINCT metric FROM results") == [("attn-distance",)]
     assert run.rows("SELECT n_items FROM runs WHERE analysis = 'knn'") == [(0,), (0,)]
     assert statuses(run("toy-bare", "knn", param=named)) == ["reused", "reused"]

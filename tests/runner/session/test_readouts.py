@@ -60,7 +60,8 @@ def test_without_a_class_token_the_feature_is_the_mean(run: Runs) -> None:
     pooled = {"the feature is the mean of the patch tokens, for lack of a class token": ["toy-bare"]}
     assert auto.items() >= pooled.items()
     assert not mean.keys() & pooled.keys()
-    assert cls == {"not applicable without a class token": ["knn-top1", "knn-top5"]}
+    knn = ["knn-top1", "knn-top1-chance", "knn-top5", "knn-top5-chance"]
+    assert cls == {"not applicable without a class token": knn}
     assert rank == {"not applicable without a class token": ["effective-rank-cls"]}
     where = (
         "SELECT metric, layer, category, value FROM results WHERE analysis = 'knn' AND setting = '{}' ORDER BY 1, 2, 3"
