@@ -96,13 +96,13 @@ def _ranks(options: Options, every: Sequence[Mapping[str, Any]]) -> Callable[[st
 
 
 def in_order(every: Iterable[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
-    """Sort rows in the order of panels: main protocols first, metrics in the selected order, then data sets."""
+    """Sort rows in the order of panels: main protocols first, metrics in the selected order, then data and settings."""
     rows = list(every)
     rank = _ranks(options, rows)
 
     def place(row: Mapping[str, Any]) -> tuple[Any, ...]:
         ranks = rank("protocol", row["protocol"]), rank("metric", row["metric"])
-        return (*ranks, *(str(row[name] or "") for name in ("metric", "dataset", "split", "protocol")))
+        return (*ranks, *(str(row.get(name) or "") for name in ("metric", "dataset", "split", "protocol", "setting")))
 
     return sorted(rows, key=place)
 
