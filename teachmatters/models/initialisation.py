@@ -18,6 +18,7 @@ class SkippedInitialisation(TorchFunctionMode):
 
     They have no effect on the meta device, and take most of the time that it takes to build a network there.
 
+    >>> import torch
     >>> with SkippedInitialisation(), torch.device("meta"):
     ...     torch.nn.Linear(2, 3).weight.shape
     torch.Size([3, 2])

@@ -37,7 +37,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
         "tmt-seed: nothing sets its direction: True, False, or None for no direction (higher_is_better=)",
         METRIC,
     ),
-    "no unit": (("__init__.py", '    unit="",\n', ""), "metrics", "tmt-seed: nothing says its unit", METRIC),
+    "no unit": (("__init__.py", '    unit="",\n', ""), "metrics", "tmt-seed: nothing sets its unit", METRIC),
     "no title": (("__init__.py", 'title="token norm"', 'title=" "'), "metrics", "tmt-seed: its title is empty", METRIC),
     "bounds without room": (
         ("__init__.py", "bounds=(0.0, None)", "bounds=(1.0, 0.0)"),

@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[Change, str, str]] = {
         "images",
         "is of mode L: it must be a PIL image of mode RGB",
     ),
-    "no images": (("dataset.py", READ, "            return item.key"), "images", "is a str: a PIL image"),
+    "no images": (("dataset.py", READ, "            return item.key"), "images", "is a str: it must be a PIL image"),
     "another image each time": (
         ("dataset.py", READ, READ + ".point(lambda v, s=__import__('os').urandom(1)[0]: v ^ s)"),
         "images",

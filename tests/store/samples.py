@@ -95,10 +95,9 @@ def store_at(path: AnyPlace, *runs: tuple[Run, Result]) -> AnyPlace:
 
 def open_store(path: StoreLocation) -> Store:
     """Open a store for writing; a new file begins as a copy of an empty store, which is faster than to make it."""
-    if not isinstance(path, Path):
+    if not isinstance(path, Path) or path.exists():
         return Store.open(path)
-    if not path.exists():
-        path.write_bytes(_empty_store(head()))
+    path.write_bytes(_empty_store(head()))
     return Store(path)
 
 

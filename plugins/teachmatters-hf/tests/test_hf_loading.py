@@ -85,7 +85,7 @@ def test_a_file_in_other_names_is_sent_to_the_model_that_reads_it(folder: Path, 
     state = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
     torch.save({"teacher": {f"backbone.{name}": value for name, value in state.items()}}, tmp_path / "file.pth")
     said = told(lambda: opened(folder, tmp_path / "file.pth"))
-    assert "holds a ViT-Ti/16 with other names than those of transformers, which hf/ reads" in said
+    assert "holds a ViT-Ti/16 in other names than those of transformers, which hf/ reads" in said
     assert said.endswith("use --model timm/vit_tiny_patch16_224 with the same --weights")
 
 
