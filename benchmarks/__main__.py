@@ -3,6 +3,20 @@
 import subprocess
 import sys
 
-for name in ("attention", "cka", "knn", "postgres", "readouts", "scale", "scenes", "store", "tasks"):
+NAMES = (
+    "alternatives",
+    "attention",
+    "cka",
+    "knn",
+    "large_gallery",
+    "postgres",
+    "readouts",
+    "scale",
+    "scenes",
+    "store",
+    "tasks",
+)
+
+for name in NAMES:
     print(f"--- {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

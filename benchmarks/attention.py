@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import timm
@@ -40,6 +40,8 @@ from teachmatters.runner.forward.settings import PassSettings
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import plan
 from teachmatters.runner.requests import AnalyzeRequest
+
+T = TypeVar("T")
 
 # timm's name, pixels and batch size.
 CASES = (
@@ -188,15 +190,20 @@ def memory(name: str, depth: int, pixels: int, size: int) -> None:
     """Print what the analysis needs beyond the weights, in this process."""
     contest = Contest(untrained(name, pixels, depth or None), torch.device("cpu"), 2 * size, size)
     contest.analysed(contest.ready)  # allocate the buffers of libraries first
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
-    before = _status("VmRSS")
-    contest.analysed(contest.ready)
-    mib = (_status("VmHWM") - before) / 1024
+    _, mib = peak_memory(lambda: contest.analysed(contest.ready))
     info = contest.adapter.info
     maps = 4 * size * info.heads * info.tokens**2 / 2**20
     print(f"  {name}, {pixels} pixels, {info.depth:2} blocks, batches of {size}: {mib:6.0f} MiB, {mib / maps:.1f} maps")
+
+
+def peak_memory(work: Callable[[], T]) -> tuple[T, float]:
+    """Return the result of a call, and its peak memory in addition to what this process holds, in MiB (Linux)."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _status("VmRSS")
+    result = work()
+    return result, (_status("VmHWM") - before) / 1024
 
 
 def _status(name: str) -> int:

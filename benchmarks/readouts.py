@@ -35,7 +35,7 @@ from benchmarks.knn import BLOCK, compare
 from benchmarks.tasks import Drawn
 from teachmatters import registry
 from teachmatters.analyses.tasks.dense import DenseAnalysis
-from teachmatters.api import Item, Kind, ModelRequest, Role, SemanticMask
+from teachmatters.api import Dataset, Item, Kind, ModelRequest, Role, SemanticMask
 from teachmatters.api.progress import NoProgress
 from teachmatters.measures.representation.similarity import centred_unit, procrustes, rsa, similarity_ranks
 from teachmatters.measures.ridge import ridge
@@ -79,6 +79,22 @@ class Labelled(Drawn):
         return {"mask": SemanticMask(blocks.repeat(self.size[1] // 7, axis=0).repeat(self.size[0] // 7, axis=1))}
 
 
+def pass_plan(
+    model: MeasuredModel, data: Dataset, metrics: Sequence[str], parameters: Sequence[str], settings: PassSettings
+) -> PassPlan:
+    """Plan the passes of metrics, as ``tm analyze`` does, with this data set."""
+    request = AnalyzeRequest(models=["any"], metrics=metrics, db=Path("unused"), data=["scenes"], parameters=parameters)
+    tasks = [
+        replace(
+            task,
+            opened=replace(task.opened, dataset=data),
+            items={role: data.items(task.kinds[0], role) or () for role in task.items},
+        )
+        for task in plan(registry.load(), request)[0]
+    ]
+    return PassPlan(settings, model, [PendingTask(task, task.metrics) for task in tasks], print)
+
+
 def suite(name: str, device: torch.device, images: int) -> Ways:
     """Compare the pass of one command with more and more readouts to the plain pass."""
     spec = registry.load().model(name)
@@ -98,22 +114,11 @@ def suite(name: str, device: torch.device, images: int) -> Ways:
                 adapter.forward(batch)
 
     def read(metrics: Sequence[str]) -> None:
-        request = AnalyzeRequest(
-            models=["any"], metrics=metrics, db=Path("unused"), data=["scenes"], parameters=PARAMETERS
-        )
-        tasks = [
-            replace(
-                task,
-                opened=replace(task.opened, dataset=data),
-                items={role: data.items(task.kinds[0], role) or () for role in task.items},
-            )
-            for task in plan(registry.load(), request)[0]
-        ]
         with tempfile.TemporaryDirectory() as cache, patch.object(DenseAnalysis, "_segment"):
             settings = PassSettings(
                 device=device, dtype=torch.float32, batch_size=batch_size, seed=0, cache=Path(cache)
             )
-            planned = PassPlan(settings, model, [PendingTask(task, task.metrics) for task in tasks], print)
+            planned = pass_plan(model, data, metrics, PARAMETERS, settings)
             transforms = {shared_member.input_spec.transform for shared in planned.groups for shared_member in shared}
             assert sum(len(planned.planned(shared)) for shared in planned.groups) == len(transforms)
             for result in run_passes(planned, LocalExecutor(adapter, settings, NoProgress())):
