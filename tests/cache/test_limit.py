@@ -179,11 +179,16 @@ def write(entry):
 
 moments, entry, found = random.Random(0), CacheEntry.at(Path(sys.argv[1]), "features", {"model": "a"}), 0
 for _ in range(int(sys.argv[2])):
+    begun, ready = os.pipe()
     child = os.fork()
     if not child:
         hold(entry)
+        os.write(ready, b".")
         write(entry)
-    time.sleep(moments.uniform(0.001, 0.02))
+    os.read(begun, 1)  # on a busy machine it takes its time
+    os.close(begun)
+    os.close(ready)
+    time.sleep(moments.uniform(0.0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found += bool(entry.drafts())
