@@ -29,7 +29,7 @@ def _version(package: str) -> str | None:
 @functools.cache
 def git_commit() -> str | None:
     """Return the commit of the checkout that this code runs from, None for an installed package."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     if not (package.parent / ".git").exists():
         return None
     command = ["git", "-C", str(package), "rev-parse", "HEAD"]
