@@ -40,6 +40,19 @@ def pytest_collection() -> Generator[None, object, object]:
     return result
 
 
+# Fixtures that take seconds: tests that use one of them run in one worker, which sets it up once.
+SHARED = ("browser", "cluster", "wheel")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that share a slow fixture, before xdist reads the groups."""
+    for item in items:
+        for name in SHARED:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The registry with the toy plugin beside the built-ins."""

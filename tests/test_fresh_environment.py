@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 # The metadata of the other kinds differs only in what they need: see tests/plugin/test_new.py.
 KINDS = ("model", "dataset")
 

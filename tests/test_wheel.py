@@ -13,8 +13,6 @@ import pytest
 from teachmatters.runner.study.files import packaged
 from tests.building import ROOT
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 EVERY_REPORT = """
 import teachmatters
 from teachmatters import registry

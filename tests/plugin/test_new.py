@@ -15,10 +15,13 @@ from typer.testing import CliRunner, Result
 
 from teachmatters.cli.app import app
 from teachmatters.plugin.new import KINDS, Kind, package_files, write_package
-from tests.installing import write_plugin
+from tests.installing import installed, write_plugin
 from tests.pages import ROOT
 
 LONG = "a-name-that-is-as-long-as-names-may-be-x"
+
+# Tests within a test: no worker of its own, no cache, and no modules of the name "conftest".
+WITHIN = ["-p", "no:xdist", "-p", "no:cacheprovider", "--import-mode=importlib"]
 
 
 def new(*words: str) -> Result:
@@ -60,33 +63,17 @@ def test_mypy_has_nothing_to_say(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-# Runs each package's tests in a forked process, which need not import PyTorch again.
-SIDE_BY_SIDE = """
-import os, sys
-import pytest, timm, torch, typer.testing
-import teachmatters.plugin.checks.analysis, teachmatters.plugin.checks.model, teachmatters.runner.session.analyze
-
-failed = []
-for folder in sys.argv[1:]:
-    child = os.fork()
-    if not child:
-        os.chdir(folder)
-        strict = ["-W", "error", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is imported already
-        os._exit(pytest.main(["-q", *strict, "-p", "no:cacheprovider", "--doctest-modules"]))
-    failed += [folder] if os.waitpid(child, 0)[1] else []
-sys.exit(", ".join(failed) or 0)
-"""
-
-
-def test_their_own_tests_pass(tmp_path: Path) -> None:
-    """They check the contract too. A warning is an error here, and need not be one there."""
-    for kind in KINDS:
-        write_plugin(tmp_path, f"tmt-{kind}", {}, f"tmt_{kind}")
-        folder = written(tmp_path, f"tmt-{kind}", kind)
-        (tmp_path / f"tmt_{kind}").symlink_to(folder / f"tmt_{kind}")
-    (tmp_path / "side_by_side.py").write_text(SIDE_BY_SIDE)
-    said = run("side_by_side", *(f"tmt-{kind}" for kind in KINDS), where=tmp_path)
-    assert said.count(" passed in ") == len(KINDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_own_tests_pass(kind: Kind, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """They check the contract too. They run in this process, which has imported PyTorch already."""
+    folder = written(tmp_path, f"tmt-{kind}", kind)
+    write_plugin(folder, f"tmt-{kind}", {}, f"tmt_{kind}")
+    with pytest.MonkeyPatch.context() as patch, installed(folder, f"tmt-{kind}", module=f"tmt_{kind}"):
+        patch.chdir(folder)
+        ended = pytest.main(["-q", "-W", "error", *WITHIN, "--doctest-modules", str(folder)])
+    said = capfd.readouterr().out
+    assert ended == 0, said
+    assert " passed in " in said
     assert "skipped" not in said
 
 

@@ -35,7 +35,7 @@ ALL = "attention artefacts attention-iou cka residual rank knn clustering toy-vi
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def local_ray() -> Iterator[None]:
     """One Ray for all tests here: starting it takes seconds."""
     import ray
 
