@@ -35,6 +35,7 @@ _BAD = {
     "x": "typeof({0}) <> 'blob'",
 }
 _TEXTS = "tjd"
+_NUMBERS = (int, float)
 
 
 def check_store(path: StoreLocation, tables: Collection[str] = SMALL) -> None:
@@ -132,17 +133,17 @@ def check_rows(path: StoreLocation, columns: Sequence[str], rows: Sequence[Seque
     Raises:
         DamagedError: a value has the wrong type or range.
     """
-    for position, name in enumerate(columns):
-        values = [row[position] for row in rows]
+    for name, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
         kinds = set(map(type, values)) - {type(None)}
         if wrong := kinds - _kinds(name):
             found = "a text" if str in wrong else "bytes" if bytes in wrong else "a number"
             raise _damaged(path, f"{name} holds {found}")
         counts = name in public.COUNTED
         least, most = (0, public.DEEPEST) if counts else (-public.LARGEST, public.LARGEST)
-        for value in values if float in kinds or counts else ():
-            if isinstance(value, int | float) and not least <= value <= most:
-                raise _damaged(path, f"{name} holds {value:g}")
+        if float in kinds or counts:
+            numbers = [value for value in values if isinstance(value, _NUMBERS)]
+            if beyond := [value for value in numbers if not least <= value <= most]:
+                raise _damaged(path, f"{name} holds {beyond[0]:g}")
 
 
 def _kinds(name: str) -> frozenset[type]:

@@ -19,7 +19,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.reports.builtin.specs import REPORTS
 from teachmatters.reports.options import Options
 from teachmatters.reports.page import build as building
-from teachmatters.reports.page import section
+from teachmatters.reports.page import chart_data, section
 from teachmatters.reports.page.build import PageText, build, count
 from teachmatters.reports.page.chart_data import content, kind_of
 from teachmatters.reports.page.notes import to_html
@@ -200,12 +200,26 @@ def test_what_no_reader_could_take_in_is_left_out_and_said(two: Path, monkeypatc
     assert "1 more lines: 'tm report knn'" in found["knn"]
 
 
-def test_too_many_pairs_are_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "MOST_PAIRED", 1)
+def test_too_many_models_are_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((building, "MOST_PAIRED"), (building, "MOST_MODELS"), (chart_data, "MOST_MODELS")):
+        monkeypatch.setattr(module, name, 1)
     text = page(two)
-    assert "cka" not in sections(text)
-    assert "<b>cka</b>: 2 models make too many pairs for one page; select at most 1 of them with --model" in text
-    assert "cka" in sections(page(two, Options(models=("dino-s16",))))
+    found = sections(text)
+    for name, what in (("cka", "pairs"), ("layers-heads", "panels")):
+        assert name not in found
+        assert f"<b>{name}</b>: 2 models make too many {what} for one page; select at most 1 of them" in text
+    curves = data_of(found["attention-distance"])
+    assert {row["head"] for row in curves} == {None}, "the curves are drawn without their heads"
+    assert {row["model"] for row in curves} == {"dino-s16", "dino-b16"}
+    assert {"cka", "layers-heads"} <= set(sections(page(two, Options(models=("dino-s16",)))))
+
+
+def test_a_chart_of_heads_holds_the_data_set_that_it_draws(tmp_path: Path) -> None:
+    for label, data in (("dino-s16", "photos"), ("dino-s16", "digits"), ("dino-b16", "digits")):
+        record(tmp_path / "r.db", model(label, depth=2), DISTANCE, heads(DISTANCE, rising(2)), data=data)
+    spec = next(spec for spec in REPORTS if spec.name == "layers-heads")
+    read = content(run_report(spec, tmp_path / "r.db", Options()), "heads")
+    assert read["constant"]["dataset"] == read["dataset"] == "digits"
 
 
 def test_only_what_is_asked_for(two: Path) -> None:

@@ -15,7 +15,7 @@ from teachmatters.reports import titles
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
-from teachmatters.reports.page.chart_data import embedded, kind_of
+from teachmatters.reports.page.chart_data import MOST_MODELS, embedded
 from teachmatters.reports.page.findings import findings
 from teachmatters.reports.page.runs import Runs
 from teachmatters.reports.page.section import Section, anchor, embedded_explorer
@@ -43,8 +43,10 @@ EXPLORED = "How they attend"  # the chapter that an explorer ends
 MORE = "More"
 SCRIPTS = ("charts.js", "maps.js", "page.js")  # in this order
 FIRST = ("knn", "attention-distance")  # reports whose first curves are next to the findings
-# The reports of all pairs of models, and the largest number of models for which the page shows them.
+# The reports of all pairs of models, and those with a panel of heads for each model; the largest number of models for
+# which the page shows them.
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
+PANELLED = ("heads", "layers-heads", "attention-maps", "aligned-maps")
 
 # The view of all results would scan millions of rows.
 _MODELS = """
@@ -117,7 +119,7 @@ def build(
         chapters[EXPLORED].append(embedded_explorer(text.explorer))
     shown = {name: sections for name, sections in chapters.items() if sections}
     sections = [section for each in shown.values() for section in each]
-    body = _first_screen(reports) + "".join(_chapter(name, each) for name, each in shown.items())
+    body = _first_screen(reports, sections) + "".join(_chapter(name, each) for name, each in shown.items())
     fill = {
         "title": html.escape(text.title or f"teachmatters: {path.name}"),
         "facts": _facts(path),
@@ -131,14 +133,15 @@ def build(
     return Template(_asset("page.html")).substitute(fill)
 
 
-def _first_screen(reports: Mapping[str, Report]) -> str:
+def _first_screen(reports: Mapping[str, Report], sections: Iterable[Section]) -> str:
     """Return the findings, and the curves that they are about."""
     items = "".join(
         f'<li>{html.escape(one.text)} <a href="#{anchor(one.report)}">{html.escape(one.report)}</a></li>'
         for one in findings(reports)
     )
     holder = '<div class="charts" data-kind="lines" data-of="data-{}" data-panels="1" data-plain></div>'
-    curves = [holder.format(anchor(name)) for name in FIRST if name in reports and kind_of(reports[name]) == "lines"]
+    drawn = {section.name for section in sections if section.kind == "lines"}
+    curves = [holder.format(anchor(name)) for name in FIRST if name in drawn]
     found = f'<div class="findings"><h2>Findings</h2><ul>{items}</ul></div>' if items else ""
     return found + (f'<div class="first">{"".join(curves)}</div>' if curves else "")
 
@@ -149,13 +152,12 @@ def count(specs: Iterable[ReportSpec]) -> int:
 
 
 def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> None:
-    """Raise an error if there are too many models for a report of all pairs."""
-    if spec.name not in PAIRED:
-        return
+    """Raise an error if there are too many models for a report of all pairs, or with a panel for each model."""
+    most, what = (MOST_PAIRED, "pairs") if spec.name in PAIRED else (MOST_MODELS, "panels")
     models = len(catalog.find_models(options.models) or catalog.models)
-    if models > MOST_PAIRED:
+    if spec.name in (*PAIRED, *PANELLED) and models > most:
         raise TeachMattersError(
-            f"{models} models make too many pairs for one page; select at most {MOST_PAIRED} of them with --model; "
+            f"{models} models make too many {what} for one page; select at most {most} of them with --model; "
             f"'tm report {spec.name}' shows them all."
         )
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "maps", "image"]
 # The columns whose values get separate panels in a chart of lines.
 PANEL = ("metric", "protocol", "dataset", "split")
+# In a figure of points or panels for each model; with more it takes minutes and cannot be read.
+MOST_MODELS = 40
 
 
 def kind_of(report: Report) -> Kind | None:
@@ -40,12 +42,14 @@ def _of_numbers(report: Report) -> Kind | None:
     """Return the chart of one number in each row: of pairs of layers, of layers, or of heads."""
     if all(_each(report, "other_model")) and all(_each(report, "other_layer")):
         return "pairs" if len(set(_each(report, "layer"))) > 1 else None
-    parts = ("head", "category", "model", "metric", "protocol", "dataset", "split")
-    every = list(zip(*(_each(report, part) for part in parts), strict=True))
-    plain = [tuple(series) for head, category, *series in every if head is category is None]
+    heads, categories = _each(report, "head"), _each(report, "category")
+    series = zip(*(_each(report, part) for part in ("model", "metric", "protocol", "dataset", "split")), strict=True)
+    plain = [
+        own for head, category, own in zip(heads, categories, series, strict=True) if head is None and category is None
+    ]
     if len(plain) > len(set(plain)):
         return "lines"
-    return "heads" if every and all(head is not None for head, *_ in every) else None
+    return "heads" if heads and None not in heads else None
 
 
 def _each(report: Report, name: str) -> Sequence[Any]:
@@ -64,17 +68,22 @@ def embedded(value: object) -> str:
 
 
 def content(report: Report, kind: Kind) -> dict[str, Any]:
-    """Return the rows for the browser, constant columns once; of maps the arrays that are drawn, in their place."""
+    """Return the rows that the browser draws, constant columns once; of maps the arrays, in their place."""
     if kind == "maps":
         return _maps(report)
-    columns = dict(zip(report.data.columns, zip(*report.data.rows, strict=True), strict=True))
+    rows = _drawn(report, kind)
+    columns = dict(zip(report.data.columns, zip(*rows, strict=True), strict=True))
     columns.pop("data", None)
     same = {name: _plain(values[0]) for name, values in columns.items() if values.count(values[0]) == len(values)}
-    kept = {name: [_plain(value) for value in values] for name, values in columns.items() if name not in same}
+    kept = {
+        name: list(map(_plain, values)) if float in set(map(type, values)) else values
+        for name, values in columns.items()
+        if name not in same
+    }
     named = [name for column in ("metric", "other_metric") for name in dict.fromkeys(columns.get(column, ()))]
     found: dict[str, Any] = {
         "columns": list(kept),
-        "rows": list(zip(*kept.values(), strict=True)) if kept else [() for _ in report.data.rows],
+        "rows": list(zip(*kept.values(), strict=True)) if kept else [() for _ in rows],
         "constant": same,
         "titles": {name: captions.named(report.options.of(name)) for name in named},
         **_panels(report),
@@ -84,6 +93,18 @@ def content(report: Report, kind: Kind) -> dict[str, Any]:
     if kind == "heads":
         return found | _kinds(report)
     return found | {"levels": _levels(report)}
+
+
+def _drawn(report: Report, kind: Kind) -> Sequence[tuple[Any, ...]]:
+    """Return the rows that a chart shows: of heads one data set, of many models only the curves of layers."""
+    rows = report.data.rows
+    if kind == "heads" and report.spec.single_data_set:
+        shown = report.drawn_rows["dataset"].iloc[0]
+        rows = [row for row, dataset in zip(rows, _each(report, "dataset"), strict=True) if dataset == shown]
+    elif kind == "lines" and len(set(_each(report, "model"))) > MOST_MODELS:
+        finer = zip(_each(report, "head"), _each(report, "category"), strict=True)
+        rows = [row for row, parts in zip(rows, finer, strict=True) if parts == (None, None)]
+    return rows
 
 
 def _maps(report: Report) -> dict[str, Any]:

@@ -125,7 +125,8 @@ def _attention(report: Report) -> Iterable[str]:
     """Yield where the mean attention distance is shortest and longest, against uniform attention."""
     from teachmatters.reports.builtin.attention.attention_distance import UNIFORM, uniform_distance
 
-    means = [row for row in frames.records(report.drawn_rows) if row["head"] is None and _is_trained(row)]
+    drawn = report.drawn_rows
+    means = [row for row in frames.records(drawn[drawn["head"].isna()]) if _is_trained(row)]
     if not means:
         return
     ends = [pick(means, key=lambda row: row["value"]) for pick in (min, max)]

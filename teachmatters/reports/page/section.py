@@ -10,14 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teachmatters.reports.page.chart_data import Kind, content, embedded, kind_of
+from teachmatters.reports.page.chart_data import MOST_MODELS, Kind, content, embedded, kind_of
 from teachmatters.reports.page.runs import COLUMNS, Runs
 from teachmatters.reports.run import Report
 
 SHOWN = ("best-layers", "compare")  # reports whose table is unfolded, since it says as much as the figure
 
 DPI = 140
-MOST_MODELS = 40  # in an image; with more it takes minutes and cannot be read
 # Text and lines in a grey that is legible on white and on dark backgrounds.
 ON_BOTH = dict.fromkeys(
     ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), "#757F89"
@@ -34,10 +33,12 @@ class Section:
     Attributes:
         name: the report's.
         html: the section as HTML.
+        kind: its chart, None if it has none.
     """
 
     name: str
     html: str
+    kind: Kind | None = None
 
     @property
     def anchor(self) -> str:
@@ -64,7 +65,7 @@ class Section:
                 f"<details><summary>The query</summary><pre>{html.escape(report.sql)}</pre></details>",
                 _runs(runs.behind(report.data)),
             ]
-        return cls(name, "".join([*parts, "</section>"]))
+        return cls(name, "".join([*parts, "</section>"]), kind)
 
 
 def embedded_explorer(document: str) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports import supervisions
@@ -76,7 +77,7 @@ def _pivot(every: list[dict[str, Any]], labels: list[str], options: Options, ind
     places = sorted(
         cells, key=lambda place: [(v is not None, rank(name, v), v) for name, v in zip(index, place, strict=True)]
     )
-    order = list(dict.fromkeys(label for _, label in sorted(_ranked(every, labels, options))))
+    order = _columns(every, labels, options)
     head = pd.DataFrame([["" if v is None else str(v) for v in place] for place in places], columns=list(index))
     body = pd.DataFrame([[cells[place].get(label, "") for label in order] for place in places], columns=order)
     table = pd.concat([head, body], axis=1)
@@ -117,7 +118,7 @@ def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
     (['dataset'], [])
     """
     seen: dict[str, dict[tuple[Any, ...], set[Any]]] = {name: {} for name in _PARTS}
-    for values_of in dict.fromkeys(tuple(row.get(name) for name in _PARTS) for row in every):
+    for values_of in dict.fromkeys(tuple(map(row.get, _PARTS)) for row in every):
         row = dict(zip(_PARTS, values_of, strict=True))
         for name, values in seen.items():
             place = (row["metric"], row["dataset"]) if name in ("protocol", "split") else ()
@@ -128,11 +129,25 @@ def differing(every: Iterable[Mapping[str, Any]]) -> list[str]:
 def column_labels(every: list[dict[str, Any]], named: Collection[str] = ()) -> list[str]:
     """Return each row's model, followed by whatever differs between rows and is not ``named`` elsewhere."""
     differ = [part for part in differing(every) if part not in named]
-    versus = [f" vs {row['other_model']}" if row.get("other_model") else "" for row in every]
-    return [
-        " / ".join([row["model"] + other, *parts(row, differ)]) + mark
-        for row, other, mark in zip(every, versus, setting_marks(every), strict=True)
-    ]
+    marks = dict(zip([row.get("setting") for row in every], setting_marks(every), strict=True))
+
+    # Hundreds of thousands of rows have few different labels.
+    @cache
+    def label(model: str, other: str | None, setting: str | None, *values: str | None) -> str:
+        versus = f" vs {other}" if other else ""
+        held = parts(dict(zip(differ, values, strict=True)), differ)
+        return " / ".join([model + versus, *held]) + marks[setting]
+
+    names = ("model", "other_model", "setting", *differ)
+    return [label(*map(row.get, names)) for row in every]
+
+
+def by_label(every: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each column label, in legend order."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row, label in zip(every, column_labels(every), strict=True):
+        groups.setdefault(label, []).append(row)
+    return dict(sorted(groups.items(), key=lambda group: supervisions.model_order(group[1][0])))
 
 
 def tasks(every: list[dict[str, Any]]) -> list[str]:
@@ -196,10 +211,12 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _ranked(every: list[dict[str, Any]], labels: list[str], options: Options) -> list[tuple[Any, str]]:
-    """Return sort keys of the columns: the metrics in the selected order, then the models by supervision."""
+def _columns(every: list[dict[str, Any]], labels: list[str], options: Options) -> list[str]:
+    """Return the columns in order: the metrics in the selected order, then the models by supervision."""
     metrics = {name: place for place, name in enumerate(options.metrics)}
-    return [
-        ((metrics.get(row["metric"], 0), supervisions.model_order(row), str(row["other_model"] or "")), label)
-        for row, label in zip(every, labels, strict=True)
-    ]
+    one_of = {(label, row["metric"]): row for row, label in zip(every, labels, strict=True)}
+    ranked = sorted(
+        ((metrics.get(metric, 0), supervisions.model_order(row), str(row["other_model"] or "")), label)
+        for (label, metric), row in one_of.items()
+    )
+    return list(dict.fromkeys(label for _, label in ranked))

@@ -6,8 +6,8 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from operator import length_hint
 from pathlib import Path
-from sys import getsizeof
 from typing import Any, TypeVar
 
 from teachmatters.errors import SqlError, TeachMattersError
@@ -17,6 +17,7 @@ from teachmatters.store.sqlite.files import plain_error
 from teachmatters.store.suggestions import suggestion
 
 ROWS, BYTES, SECONDS = 1000, 4_000_000, 0.1  # a batch ends with whichever comes first
+VALUE = 32  # bytes of a value without its characters, about
 
 Batch = list[tuple[Any, ...]]
 T = TypeVar("T")
@@ -91,7 +92,7 @@ def _batch(cursor: sqlite3.Cursor) -> Batch:
     weight, end = 0, time.monotonic() + SECONDS
     for row in cursor:
         rows.append(row)
-        weight += sum(map(getsizeof, row))
+        weight += VALUE * len(row) + sum(map(length_hint, row))  # sys.getsizeof takes five times as long
         if len(rows) >= ROWS or weight >= BYTES or time.monotonic() >= end:
             break
     return rows

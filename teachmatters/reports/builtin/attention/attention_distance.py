@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions, titles
+from teachmatters.reports import titles
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
@@ -31,10 +31,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports.figures import layer_lines, plots
 
     every = frames.records(rows)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    ordered = sorted(zip(every, frames.column_labels(every), strict=True), key=lambda p: supervisions.model_order(p[0]))
-    for row, name in ordered:
-        groups.setdefault(name, []).append(row)
+    groups = frames.by_label(every)
     looks, headings, facts = style.looks(every), titles.panel_titles(every), options.of(every[0]["metric"])
     evens = {name: uniform_distance(panel[0].get("grid")) for name, panel in groups.items()}
     columns = plots.across(every, COLUMNS)

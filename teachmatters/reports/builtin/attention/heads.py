@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -40,7 +39,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
     held = {row["type"] for row in every}
     types = [kind for kind in (*LOOKS, *sorted(held - set(LOOKS))) if kind in held]
     lines = []
-    for name, panel in by_model(every).items():
+    for name, panel in frames.by_label(every).items():
         layers = sorted({row["layer"] for row in panel})
         lines += [[name, str(y), *_line([row for row in panel if row["layer"] == y], types)] for y in layers]
         near = sum(map(is_near, panel))
@@ -84,14 +83,3 @@ def said(row: dict[str, Any]) -> str:
         return _place(row)
     eighth = round(math.atan2(row["y"], row["x"]) / (math.pi / 4)) % 8
     return f"{_place(row)} {DIRECTIONS[eighth]} {math.hypot(row['x'], row['y']):.1f}"
-
-
-def by_model(every: Rows) -> dict[str, Rows]:
-    """Return the heads of each model and data set, in legend order."""
-    named = sorted(
-        zip(every, frames.column_labels(every), strict=True), key=lambda pair: supervisions.model_order(pair[0])
-    )
-    groups: dict[str, Rows] = {}
-    for row, name in named:
-        groups.setdefault(name, []).append(row)
-    return groups

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from teachmatters.reports import titles
-from teachmatters.reports.builtin.attention.heads import LOOKS, OFFSET, OTHER, by_model, is_near
+from teachmatters.reports.builtin.attention.heads import LOOKS, OFFSET, OTHER, is_near
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import frames
 
@@ -28,7 +28,7 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     from teachmatters.reports.figures import layer_head_grid, plots
 
     every = frames.records(rows)
-    models, headings = by_model(every), titles.panel_titles(every)
+    models, headings = frames.by_label(every), titles.panel_titles(every)
     shapes = {
         name: (max(row["head"] for row in panel), max(row["layer"] for row in panel)) for name, panel in models.items()
     }

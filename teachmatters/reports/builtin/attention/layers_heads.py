@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from teachmatters.reports import supervisions, titles
+from teachmatters.reports import titles
 from teachmatters.reports.options import Options
 from teachmatters.reports.tables import captions, frames
 
@@ -22,8 +22,8 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
     lines, most = [], 0
     for name, panel in _panels(frames.records(rows)).items():
-        for layer in sorted({row["layer"] for row in panel}):
-            cells = _layer(panel, layer, options)
+        for layer, values in sorted(_layers(panel).items()):
+            cells = _cells(values, options)
             lines.append([name, str(layer), *(frames.number(value, panel[0]["unit"] or "") for value in cells)])
             most = max(most, len(cells))
     padded = [line + [""] * (most + 2 - len(line)) for line in lines]
@@ -42,10 +42,10 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     panels, headings = _panels(every), titles.panel_titles(every)
     grids = {}
     for name, panel in panels.items():
-        heads, layers = (max(row[part] for row in panel) for part in ("head", "layer"))
-        grids[name] = np.full((heads, layers), np.nan)
-        for layer in range(1, layers + 1):
-            cells = _layer(panel, layer, options)
+        layers = _layers(panel)
+        grids[name] = np.full((max(map(max, layers.values())), max(layers)), np.nan)
+        for layer, values in layers.items():
+            cells = _cells(values, options)
             grids[name][: len(cells), layer - 1] = cells
     figure, axes = layer_head_grid.panels({headings[name]: grid.shape for name, grid in grids.items()})
     metrics = {name: panel[0]["metric"] for name, panel in panels.items()}
@@ -61,21 +61,21 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     return figure
 
 
-def _layer(panel: Rows, layer: int, options: Options) -> list[float]:
+def _layers(panel: Rows) -> dict[int, dict[int, float]]:
+    """Return the value of each head, by layer."""
+    layers: dict[int, dict[int, float]] = {}
+    for row in panel:
+        layers.setdefault(row["layer"], {})[row["head"]] = row["value"]
+    return layers
+
+
+def _cells(values: dict[int, float], options: Options) -> list[float]:
     """Return the values of a layer's heads, in the order of the heads or of the values; NaN for a head without one."""
-    values = {row["head"]: row["value"] for row in panel if row["layer"] == layer}
-    if options.sort or not values:
+    if options.sort:
         return sorted(values.values())
     return [values.get(head, float("nan")) for head in range(1, max(values) + 1)]
 
 
 def _panels(every: Rows) -> dict[str, Rows]:
-    """Return the rows of each model, further divided where needed, in legend order."""
-    named = sorted(
-        zip(every, frames.column_labels(every), strict=True),
-        key=lambda pair: (pair[0]["metric"], supervisions.model_order(pair[0])),
-    )
-    groups: dict[str, Rows] = {}
-    for row, name in named:
-        groups.setdefault(name, []).append(row)
-    return groups
+    """Return the rows of each model, further divided where needed, by metric and in legend order."""
+    return dict(sorted(frames.by_label(every).items(), key=lambda group: str(group[1][0]["metric"])))
