@@ -1,9 +1,8 @@
 """Measure k-NN, ridge and retrieval with a gallery of ImageNet's size. ``python -m benchmarks.large_gallery``.
 
 A memory map in a temporary folder, which is removed at the end, holds one layer of random class tokens in half
-precision (1.28 million of 768 channels: 2.0 GB). Each method reads it as its analysis does: k-NN and ridge block by
-block; retrieval whole, which takes 8 GB of memory. For each layer and method, print the time and the peak memory in
-addition to what the process held before (on Linux).
+precision (1.28 million of 768 channels: 2.0 GB). Each method reads it block by block, as its analysis does. For each
+layer and method, print the time and the peak memory in addition to what the process held before (on Linux).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.attention import peak_memory
-from teachmatters.analyses.tasks.knn import GALLERY_BLOCK
+from teachmatters.analyses.feature_buffer import GALLERY_BLOCK
 from teachmatters.measures.ridge import RidgeSums, ridge
 from teachmatters.measures.tasks.knn import nearest, rank_of_truth
 from teachmatters.measures.tasks.linear import one_hot_sums, rank_of_class
@@ -86,11 +85,8 @@ class Layer:
 
     def retrieval(self, count: int) -> float:
         """Return the mean average precision of the first queries, 0 to 1; the positives are the images of a class."""
-        gallery = torch.empty(self.shape)
-        for part, block in zip(torch.split(gallery, GALLERY_BLOCK), self.blocks(), strict=True):
-            part.copy_(block)
         positive = self.truth[:count, None] == self.labels
-        order = ranking(self.queries[:count], gallery)
+        order = ranking(self.queries[:count], self.blocks())
         return float(average_precision(order, positive, torch.zeros_like(positive)).mean())
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from teachmatters.api import Analysis, Batch, Context, Role, State, Tap
+from teachmatters.api import Analysis, Batch, Context, Readout, Role, State, Tap
 
 Features: TypeAlias = NDArray[np.float32]
+
+# Images of a gallery that are in memory at a time.
+GALLERY_BLOCK = 32768
 
 
 class FeatureAnalysis(Analysis):
@@ -27,6 +30,18 @@ class FeatureAnalysis(Analysis):
 
     def merge(self, states: Sequence[State]) -> State:
         return {}
+
+    def queries(self, layer: int) -> torch.Tensor:
+        """Return the vectors of all queries, (Q, C), on the device."""
+        vectors = self.context.features.read("queries", Readout.of(self.context.parameters), layer)
+        return torch.from_numpy(vectors).to(self.context.device)
+
+    def gallery(self, layer: int) -> Iterator[torch.Tensor]:
+        """Read the vectors of the gallery in blocks (n, C), on the device."""
+        features, readout = self.context.features, Readout.of(self.context.parameters)
+        for start in range(0, len(features.index("gallery")), GALLERY_BLOCK):
+            block = features.read("gallery", readout, layer, start, start + GALLERY_BLOCK)
+            yield torch.from_numpy(block).to(self.context.device)
 
 
 class FeatureBuffer:

@@ -15,7 +15,6 @@ from teachmatters.errors import TeachMattersError, listing
 from teachmatters.measures.tasks.knn import chance, nearest, rank_of_truth
 
 HEADLINE_K = 20
-GALLERY_BLOCK = 32768
 
 
 class KnnAnalysis(FeatureAnalysis):
@@ -61,13 +60,7 @@ class KnnAnalysis(FeatureAnalysis):
     def _ranks(
         self, layer: int, truth: torch.Tensor, labels: torch.Tensor, ks: Sequence[int]
     ) -> dict[int, torch.Tensor]:
-        features, readout = self.context.features, Readout.of(self.context.parameters)
-        queries = torch.from_numpy(features.read("queries", readout, layer)).to(self.context.device)
-        blocks = (
-            torch.from_numpy(features.read("gallery", readout, layer, start, start + GALLERY_BLOCK))
-            for start in range(0, len(labels), GALLERY_BLOCK)
-        )
-        similarity, index = nearest(queries, blocks, ks[-1])
+        similarity, index = nearest(self.queries(layer), self.gallery(layer), ks[-1])
         temperature, classes = self.context.parameters["temperature"], len(self.context.dataset.classes)
         return rank_of_truth(similarity, labels[index], truth, classes, ks, temperature)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from teachmatters.analyses.feature_buffer import FeatureAnalysis
 from teachmatters.analyses.scores import mean_record, unit_map
-from teachmatters.api import InputSpec, Parameters, Readout, Result, Role, State, ThumbnailCrop
+from teachmatters.api import InputSpec, Parameters, Readout, Result, State, ThumbnailCrop
 from teachmatters.errors import TeachMattersError
 from teachmatters.measures.tasks.retrieval import average_precision, chance_precision, precision_at, ranking
 
@@ -46,7 +46,7 @@ class RetrievalAnalysis(FeatureAnalysis):
     def compute(self, state: State) -> Result:
         levels, result = self._levels(), Result()
         for layer in range(1, self.context.model.depth + 1):
-            order = ranking(self._vectors("queries", layer), self._vectors("gallery", layer))
+            order = ranking(self.queries(layer), self.gallery(layer))
             for level in levels:
                 self._score(result, layer, level, order[level.rows])
         whole = len(self.context.features.index("queries"))
@@ -57,10 +57,6 @@ class RetrievalAnalysis(FeatureAnalysis):
                 f"none of {whole} queries has a positive image that could be read; check the ground truth and jpg/"
             )
         return result
-
-    def _vectors(self, role: Role, layer: int) -> Tensor:
-        readout = Readout.of(self.context.parameters)
-        return torch.from_numpy(self.context.features.read(role, readout, layer)).to(self.context.device)
 
     def _levels(self) -> list[_Level]:
         query_index, gallery_index = (self.context.features.index(role) for role in ("queries", "gallery"))

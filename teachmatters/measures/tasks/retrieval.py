@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,25 +10,27 @@ from torch.nn.functional import normalize
 
 from teachmatters.measures.moments import accumulator
 
-QUERIES_AT_ONCE = 1024
+# Places of rankings that are sorted or scored at a time: some 40 bytes each.
+RANKED_AT_ONCE = 2**23
 
 
-def ranking(queries: Tensor, gallery: Tensor) -> Tensor:
+def ranking(queries: Tensor, gallery: Iterable[Tensor]) -> Tensor:
     """Rank the gallery by cosine to each query, most similar first.
 
     Args:
         queries: (Q, D), any float.
-        gallery: (G, D).
+        gallery: blocks (n, D), read once, in order; together G vectors.
 
     Returns:
         gallery indices (Q, G), int64; of equal similarities, the lower index comes first.
 
-    >>> ranking(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0], [3.0, 3.0], [0.5, 0.0]])).tolist()
+    >>> ranking(torch.tensor([[1.0, 0.0]]), [torch.tensor([[0.0, 2.0], [3.0, 3.0], [0.5, 0.0]])]).tolist()
     [[2, 1, 0]]
     """
-    unit, others = normalize(queries.float(), dim=1), normalize(gallery.float(), dim=1)
-    parts = torch.split(unit, QUERIES_AT_ONCE)
-    return torch.cat([(part @ others.T).argsort(dim=1, descending=True, stable=True) for part in parts])
+    unit = normalize(queries.float(), dim=1)
+    blocks = [unit @ normalize(block.float(), dim=1).T for block in gallery]
+    cosines = torch.cat([unit.new_empty(len(unit), 0), *blocks], dim=1)
+    return torch.cat([rows.argsort(dim=1, descending=True, stable=True) for rows in _parts(cosines)])
 
 
 def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
@@ -52,11 +54,8 @@ def average_precision(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
     >>> average_precision(order, torch.tensor([[False, True, False]]), nothing).item()
     0.25
     """
-    hit, rank = _ranked(order, positive, junk)
-    earlier = hit.cumsum(dim=1).to(accumulator(order.device)) - 1
-    left = torch.where(rank > 0, earlier / rank.clamp(min=1), 1.0)
-    area = (left + (earlier + 1) / (rank + 1)) / 2
-    return (area * hit).sum(dim=1) / hit.sum(dim=1)
+    parts = zip(_parts(order), _parts(positive), _parts(junk), strict=True)
+    return torch.cat([_areas(*part) for part in parts])
 
 
 def chance_precision(positive: Tensor, junk: Tensor) -> Tensor:
@@ -100,6 +99,25 @@ def precision_at(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int
     >>> precision_at(order, torch.tensor([[False, True, False]]), nothing, [1, 10])
     {1: tensor([0.], dtype=torch.float64), 10: tensor([0.5000], dtype=torch.float64)}
     """
+    parts = zip(_parts(order), _parts(positive), _parts(junk), strict=True)
+    found = [_precisions(*part, ks) for part in parts]
+    return {k: torch.cat([part[k] for part in found]) for k in ks}
+
+
+def _parts(rows: Tensor) -> tuple[Tensor, ...]:
+    """Split the rows of queries so that intermediate results, which are as large, fit into memory."""
+    return torch.split(rows, max(1, RANKED_AT_ONCE // max(1, rows.shape[1])))
+
+
+def _areas(order: Tensor, positive: Tensor, junk: Tensor) -> Tensor:
+    hit, rank = _ranked(order, positive, junk)
+    earlier = hit.cumsum(dim=1).to(accumulator(order.device)) - 1
+    left = torch.where(rank > 0, earlier / rank.clamp(min=1), 1.0)
+    area = (left + (earlier + 1) / (rank + 1)) / 2
+    return (area * hit).sum(dim=1) / hit.sum(dim=1)
+
+
+def _precisions(order: Tensor, positive: Tensor, junk: Tensor, ks: Sequence[int]) -> dict[int, Tensor]:
     hit, rank = _ranked(order, positive, junk)
     last = torch.where(hit, rank + 1, 0).amax(dim=1, keepdim=True)  # 0 without positives: 0 / 0 below
     cuts = {k: last.clamp(max=k) for k in ks}

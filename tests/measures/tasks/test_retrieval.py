@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from teachmatters.measures.tasks import retrieval
 from teachmatters.measures.tasks.retrieval import average_precision, chance_precision, precision_at, ranking
 from tests import task_oracles as oracles
 
@@ -39,11 +40,13 @@ def test_what_is_both_is_positive() -> None:
     assert average_precision(torch.arange(2)[None], flags(2, 0), flags(2, 0)).item() == 1.0
 
 
-def test_scores_equal_the_loop() -> None:
+@pytest.mark.parametrize("at_once", [1, 70, 10**6])  # one query, two of nine, all
+def test_scores_equal_the_loop(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "RANKED_AT_ONCE", at_once)
     generator = np.random.default_rng(5)
     queries, gallery = generator.standard_normal((9, 4)), generator.standard_normal((30, 4))
     kind = generator.integers(0, 4, (9, 30))  # 0 positive, 1 junk
-    order = ranking(torch.tensor(queries), torch.tensor(gallery))
+    order = ranking(torch.tensor(queries), torch.split(torch.tensor(gallery), 7))
     positive, junk = torch.tensor(kind == 0), torch.tensor(kind == 1)
     found, at = average_precision(order, positive, junk), precision_at(order, positive, junk, [1, 5, 10])
     for i in range(9):
@@ -74,4 +77,9 @@ def test_a_query_without_positives_has_no_score() -> None:
 
 def test_of_equal_similarities_the_lower_index_comes_first() -> None:
     a, b = [1.0, 0.0], [0.0, 1.0]
-    assert ranking(torch.tensor([a, b]), torch.tensor([b, a, b, a] * 20))[0, :4].tolist() == [1, 3, 5, 7]
+    assert ranking(torch.tensor([a, b]), torch.split(torch.tensor([b, a, b, a] * 20), 30))[0, :4].tolist() == [
+        1,
+        3,
+        5,
+        7,
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from teachmatters.analyses.tasks import knn
+from teachmatters.analyses import feature_buffer
 from teachmatters.api import Crop, InputSpec, Item, Readout, Role
 from teachmatters.api.progress import NoProgress
 from teachmatters.cache import features
@@ -276,12 +276,12 @@ def test_neither_a_pass_nor_knn_holds_more_than_blocks(run: Runs, monkeypatch: p
 
     monkeypatch.setattr(FeatureShards, "add", adding)
     monkeypatch.setattr(CollectedFeatures, "read", reading)
-    monkeypatch.setattr(knn, "GALLERY_BLOCK", 4)
+    monkeypatch.setattr(feature_buffer, "GALLERY_BLOCK", 4)
     run("toy-a", "knn", batch_size=3, param=["k=1,3"])
     assert max(waiting) <= 3 + 3
     assert [size for role, size in asked if role == "gallery"] == [4, 4, 3] * 3
     blocks = run.rows(VALUES)
-    monkeypatch.setattr(knn, "GALLERY_BLOCK", 100)
+    monkeypatch.setattr(feature_buffer, "GALLERY_BLOCK", 100)
     run("toy-a", "knn", force=True, param=["k=1,3"])
     assert run.rows(VALUES) == blocks
 
