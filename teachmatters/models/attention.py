@@ -16,8 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from teachmatters.errors import TeachMattersError
 
-# Bytes of attention that are computed at a time on a CPU.
-CACHE = 500_000
+# Bytes of attention that are computed at a time on a CPU, but at least an image's: enough for all cores, and few enough
+# to be in a cache when they are read again.
+CACHE = 2_000_000
 
 
 def explicit_attention(
@@ -58,35 +59,28 @@ def explicit_attention(
     return torch.softmax(scores, dim=-1, out=scores)  # in place: a second map is as large as all other memory
 
 
-def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, *, scale: float, out: Tensor) -> Tensor:
-    """Compute the attention without mask and its output in blocks that stay in a core's cache.
+def attend_by_images(query: Tensor, key: Tensor, value: Tensor, *, scale: float, out: Tensor) -> Tensor:
+    """Compute the attention without mask and its output, few images at a time.
 
     Args:
-        query: (..., L, C).
-        key: (..., S, C).
-        value: (..., S, D).
+        query: (B, H, L, C).
+        key: (B, H, S, C).
+        value: (B, H, S, D).
         scale: of the dot products.
-        out: contiguous float32 (..., L, S), overwritten by the attention.
+        out: contiguous float32 (B, H, L, S), overwritten by the attention.
 
     Returns:
-        the output (..., L, D), in the dtype of the values.
+        the output (B, H, L, D), in the dtype of the values.
     """
-    (length, width), keys = query.shape[-2:], key.shape[-2]
-    maps, rows = max(1, CACHE // (4 * length * keys)), min(length, max(1, CACHE // (4 * keys)))
-    # Rows of a head are contiguous, because a product of other strides takes up to twice as long.
-    scaled = query.reshape(-1, length, width).float() * scale
-    transposed = key.reshape(-1, keys, width).float().transpose(1, 2)
-    transposed = transposed.contiguous() if rows < length else transposed
-    values, attention = value.reshape(-1, keys, value.shape[-1]), out.view(-1, length, keys)
-    output = value.new_empty(len(values), length, value.shape[-1])
-    for start in range(0, len(values), maps):
-        of_maps = slice(start, start + maps)
-        for first in range(0, length, rows):
-            here = of_maps, slice(first, first + rows)
-            torch.bmm(scaled[here], transposed[of_maps], out=attention[here])
-            torch.softmax(attention[here], dim=-1, out=attention[here])
-            torch.bmm(attention[here].to(value.dtype), values[of_maps], out=output[here])
-    return output.view(*query.shape[:-1], value.shape[-1])
+    batch, heads, length, width = *query.shape[:3], value.shape[-1]
+    images = max(1, CACHE // (4 * out[0].numel()))
+    # In the order of fused attention, so that joining the heads copies nothing.
+    output = value.new_empty(batch, length, heads, width).transpose(1, 2)
+    for start in range(0, batch, images):
+        here = slice(start, start + images)
+        attention = explicit_attention(query[here], key[here], scale=scale, out=out[here])
+        output[here] = attention.to(value.dtype) @ value[here]
+    return output
 
 
 class AttentionCapture(TorchFunctionMode):
@@ -149,7 +143,7 @@ class AttentionCapture(TorchFunctionMode):
             key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
         attention, scale = self._memory_for(query, key), query.shape[-1] ** -0.5 if scale is None else scale
         if query.device.type == "cpu" and attn_mask is None and not is_causal:
-            output = attend_in_blocks(query, key, value, scale=scale, out=attention)
+            output = attend_by_images(query, key, value, scale=scale, out=attention)
         else:
             explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale, out=attention)
             output = attention.to(value.dtype) @ value
