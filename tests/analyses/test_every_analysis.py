@@ -139,7 +139,7 @@ def test_neither_batches_nor_parts_change_the_numbers(name: str, tmp_path: Path)
 
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", ANALYSES)
-def test_an_empty_state_survives_saving_and_merges_as_nothing(name: str, tmp_path: Path) -> None:
+def test_an_empty_state_can_be_saved_and_merged(name: str, tmp_path: Path) -> None:
     task = task_of(name)
     analysis, state = gathered(task, "toy-a", 16, tmp_path)
     adapter = toy.toy_source(ModelRequest(spec=registry.load().models["toy-a"])).build()

@@ -94,12 +94,12 @@ def test_stitch_by_hand_and_out_of_order() -> None:
     assert merge_windows(rows, features)[..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_a_row_that_is_the_whole_grid_only_takes_shape() -> None:
+def test_a_row_of_the_whole_grid_is_only_reshaped() -> None:
     values = torch.arange(12.0).reshape(6, 2)
     assert torch.equal(merge_windows([row(None, 1)], [values]), values.reshape(2, 3, 2))
 
 
 @pytest.mark.parametrize("rows", [[row([0, 1, 3, 4])], [row([0, 1, 3, 4]), row([1, 2, 4, 5])]])
-def test_a_window_too_few_or_a_patch_twice_is_an_error(rows: list[Row]) -> None:
+def test_a_missing_window_or_a_repeated_patch_is_an_error(rows: list[Row]) -> None:
     with pytest.raises(ValueError, match="of 2 windows do not cover the 2 x 3 patches once"):
         merge_windows(rows, [torch.zeros(4, 1)] * len(rows))

@@ -27,7 +27,7 @@ def noise(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize(
     "shape", [(320, 256), (256, 320), (100, 100), (224, 224), (64, 300), (33, 47), (8, 8), (301, 227)]
 )
-def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> None:
+def test_crop_equals_torchvision_bit_for_bit(shape: tuple[int, int], size: int) -> None:
     image = noise(*shape)
     expected = tv.center_crop(tv.resize(image, size, tv.InterpolationMode.BICUBIC), [size, size])
     transformed = Crop().apply(image, {"labels": {"a": 1}}, model(size))
@@ -37,14 +37,14 @@ def test_crop_is_torchvisions_to_the_bit(shape: tuple[int, int], size: int) -> N
     assert transformed.annotations == {"labels": {"a": 1}}
 
 
-def test_a_line_of_pixels_is_refused_before_it_grows() -> None:
+def test_a_one_pixel_line_is_refused_before_it_is_enlarged() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
         Crop().apply(Image.new("RGB", (1, 20000)), {}, model(224))
 
 
 @pytest.mark.parametrize("short_side", [64, 73, 256])
 @pytest.mark.parametrize("shape", [(320, 256), (256, 320), (33, 47), (301, 227)])
-def test_a_longer_short_side_is_torchvisions_to_the_bit(shape: tuple[int, int], short_side: int) -> None:
+def test_a_longer_short_side_equals_torchvision_bit_for_bit(shape: tuple[int, int], short_side: int) -> None:
     image = noise(*shape)
     expected = tv.center_crop(tv.resize(image, short_side, tv.InterpolationMode.BICUBIC), [64, 64])
     crop = Crop(short_side)

@@ -169,7 +169,7 @@ def test_a_black_and_white_image_comes_in_three_channels() -> None:
 
 @pytest.mark.parametrize("transform", EVERY, ids=str)
 @pytest.mark.parametrize("shape", [(320, 256), (250, 321), (64, 64)])
-def test_a_semantic_mask_says_of_each_pixel_what_it_shows(transform: Transform, shape: tuple[int, int]) -> None:
+def test_a_semantic_mask_labels_each_pixel(transform: Transform, shape: tuple[int, int]) -> None:
     """Of an image whose two halves are black and white; what lies outside of it is void."""
     mask = np.zeros(shape[::-1], np.uint8)
     mask[:, shape[0] // 2 :] = 7
@@ -271,13 +271,11 @@ def test_a_patch_belongs_to_the_first_window_that_covers_it(shape: tuple[int, in
 
 
 @pytest.mark.parametrize(("shape", "grid"), [((200, 100), (8, 16)), ((300, 100), (8, 24)), ((100, 100), (16, 16))])
-def test_dense_just_covers_two_of_a_rectangular_models_inputs_each_way(
-    shape: tuple[int, int], grid: tuple[int, int]
-) -> None:
+def test_dense_covers_two_rectangular_inputs_each_way(shape: tuple[int, int], grid: tuple[int, int]) -> None:
     assert Dense().apply(noise(*shape), {}, WIDE).grid == grid
 
 
-def test_dense_refuses_what_it_cannot_do() -> None:
+def test_dense_refuses_unsupported_sizes() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
         Dense().apply(Image.new("RGB", (1, 20000)), {}, model(224))
     untiled = replace(model(64), image_size=70)
@@ -312,7 +310,7 @@ def padded(image: Image.Image, size: int) -> Pixels:
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (128, 5), (5, 128), (300, 225), (64, 47)])
-def test_pad_is_the_usual_one(shape: tuple[int, int]) -> None:
+def test_pad_equals_the_usual_padding(shape: tuple[int, int]) -> None:
     image = noise(*shape)
     transformed = Pad().apply(image, {}, model(64))
     np.testing.assert_array_equal(whole(transformed), padded(image, 64))
@@ -339,7 +337,7 @@ def test_pad_scales_positions_by_the_long_side(
 
 # ---------------------------------------------------------------- thumbnail
 @pytest.mark.parametrize("shape", [(1300, 700), (300, 220), (220, 300), (50, 40)])
-def test_thumbnail_is_pils_of_the_whole_image(shape: tuple[int, int]) -> None:
+def test_thumbnail_equals_pil_on_the_whole_image(shape: tuple[int, int]) -> None:
     lazy = decoded(noise(*shape))
     small = decoded(noise(*shape)).convert("RGB")
     small.thumbnail((64, 64), Image.Resampling.LANCZOS)
@@ -348,7 +346,7 @@ def test_thumbnail_is_pils_of_the_whole_image(shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(whole(ThumbnailCrop().apply(lazy, {}, model(64))), np.asarray(expected))
 
 
-def test_a_query_is_cut_to_its_box_and_nothing_else_is() -> None:
+def test_only_queries_are_cropped_to_their_box() -> None:
     image, box = noise(300, 220), Box(10.4, 9.5, 199.6, 200.5)  # 9.5 and 200.5 round to even
     given = {"retrieval": {"box": box, "easy": (3,)}}
     cut = Image.fromarray(np.asarray(image)[10:200, 10:200])
@@ -361,10 +359,10 @@ def test_a_query_is_cut_to_its_box_and_nothing_else_is() -> None:
 
 
 @pytest.mark.parametrize("box", [Box(5, 5, 5, 9), Box(9, 5, 5, 9), Box(0, 0, 1e5, 1e5)])
-def test_a_box_of_nothing_or_of_too_much_is_refused(box: Box) -> None:
+def test_an_empty_or_oversized_box_is_refused(box: Box) -> None:
     with pytest.raises(ValueError, match="cannot be cut out"):
         ThumbnailCrop(crop_to_box=True).apply(noise(30, 30), {"retrieval": {"box": box}}, model(64))
 
 
-def test_equal_preparations_are_one() -> None:
+def test_equal_transforms_compare_equal() -> None:
     assert len({*EVERY, Crop(), Dense(), Stretch(), Pad(), ThumbnailCrop(crop_to_box=False)}) == len(EVERY)

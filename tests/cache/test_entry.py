@@ -27,7 +27,7 @@ def entry(root: Path, kind: str = "features", size: int = 100, days: float = 0, 
     return made
 
 
-def test_every_fact_makes_another_entry_and_order_none(tmp_path: Path) -> None:
+def test_entries_depend_on_every_field_and_not_on_their_order(tmp_path: Path) -> None:
     facts = {"model": "a", "limit": None, "parameters": {"k": (1, 2)}}
     one = CacheEntry.at(tmp_path, "features", facts)
     assert CacheEntry.at(tmp_path, "features", dict(reversed(facts.items()))).path == one.path
@@ -36,7 +36,7 @@ def test_every_fact_makes_another_entry_and_order_none(tmp_path: Path) -> None:
     assert CacheEntry.at(tmp_path, "cka", facts).path != one.path
 
 
-def test_what_it_holds_is_replaced_only_when_said(tmp_path: Path) -> None:
+def test_an_entry_is_replaced_only_on_request(tmp_path: Path) -> None:
     made = CacheEntry.at(tmp_path, "cka", {})
     assert made.holds() is None
     made.begin({"images": 3})
@@ -58,7 +58,7 @@ def test_what_it_holds_is_replaced_only_when_said(tmp_path: Path) -> None:
         "ÿ",
     ],
 )
-def test_a_damaged_description_is_listed_dropped_and_made_anew(tmp_path: Path, text: str) -> None:
+def test_a_damaged_description_is_listed_pruned_and_rewritten(tmp_path: Path, text: str) -> None:
     made = entry(tmp_path, model="a")
     (made.path / "about.json").write_text(text, encoding="latin1")
     assert made.holds() is None
@@ -71,13 +71,13 @@ def test_a_damaged_description_is_listed_dropped_and_made_anew(tmp_path: Path, t
     assert not made.path.exists()
 
 
-def test_a_description_under_another_name_is_none(tmp_path: Path) -> None:
+def test_a_description_under_another_name_is_ignored(tmp_path: Path) -> None:
     one, two = entry(tmp_path, model="a"), entry(tmp_path, model="b")
     (two.path / "about.json").write_bytes((one.path / "about.json").read_bytes())
     assert two.holds() is None
 
 
-def test_nothing_but_our_own_files_is_dropped(tmp_path: Path) -> None:
+def test_only_files_of_the_cache_are_removed(tmp_path: Path) -> None:
     made = entry(tmp_path, model="a")
     draft = made.path / f".000001-abc.safetensors.{'a' * 32}"
     draft.write_bytes(b"xyz")
@@ -124,7 +124,7 @@ def test_an_inventory_of_half_a_shard_and_of_nothing(tmp_path: Path) -> None:
     assert (line.model, line.weights, line.data, line.readout, line.images) == ("a", "01234567", "digits", "cls", 0)
 
 
-def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_location_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder(tmp_path / "results.db") == tmp_path / "results.db.cache"
     assert cache_folder(Server("postgresql://me:secret@lab/my%2Fresults")) == Path("my-results.cache")
     monkeypatch.setenv("TM_CACHE", str(tmp_path / "elsewhere"))
@@ -132,13 +132,13 @@ def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cache_folder(Server("postgresql://lab/results")) == tmp_path / "elsewhere"
 
 
-def test_a_folder_that_cannot_be_made_is_said_with_the_way_out(tmp_path: Path) -> None:
+def test_an_impossible_cache_folder_is_an_error_with_advice(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TeachMattersError, match="TM_CACHE"):
         CacheEntry.at(tmp_path / "file", "features", {}).begin()
 
 
-def test_sizes_are_said_from_a_tenth_of_the_free_disk_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_are_shown_from_a_tenth_of_the_free_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=50_000_000_000))
     folder = tmp_path / "not" / "yet"
     assert remark_on_space(folder, 5_000_000_000, "features") is None

@@ -49,20 +49,20 @@ def read(feature_shards: FeatureShards, *numbers: int) -> NDArray[np.float32]:
     return np.stack([feature_shards.read(places, layer) for layer in range(1, DEPTH + 1)])
 
 
-def test_any_images_come_back_in_any_order_also_to_somebody_else(tmp_path: Path) -> None:
+def test_images_can_be_read_in_any_order_and_by_another_reader(tmp_path: Path) -> None:
     for feature_shards in (filled(tmp_path), open_at(tmp_path)):
         for numbers in ([0], [3, 4], list(range(10)), [9, 0, 5, 5, 1]):
             np.testing.assert_allclose(read(feature_shards, *numbers), vectors(10)[:, numbers], atol=2e-3)
 
 
-def test_images_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_missing_images_are_reported(tmp_path: Path) -> None:
     assert open_at(tmp_path).find(ids_of(1, 2)).tolist() == [-1, -1]
     found = filled(tmp_path).find(ids_of(99, 4, 2**70, 0)) >= 0
     assert found.tolist() == [False, True, False, True]
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6, 1e12])
-def test_what_vectors_differ_by_keeps_its_digits(tmp_path: Path, scale: float) -> None:
+def test_differences_between_vectors_keep_their_precision(tmp_path: Path, scale: float) -> None:
     """Of an untrained network they differ by far less than they measure; some are too large for half precision."""
     values = scale * (vectors(6) + 1000).astype(np.float64)
     feature_shards = open_at(tmp_path)
@@ -75,7 +75,7 @@ def test_what_vectors_differ_by_keeps_its_digits(tmp_path: Path, scale: float) -
     np.testing.assert_allclose(differences, vectors(6) - vectors(6)[:, :1], atol=3e-3)
 
 
-def test_rounding_depends_on_no_image_but_the_first(tmp_path: Path) -> None:
+def test_rounding_depends_only_on_the_first_image(tmp_path: Path) -> None:
     one = filled(tmp_path / "one", batch=1, shard_rows=1)
     other = filled(tmp_path / "other", batch=5, shard_rows=4)
     np.testing.assert_array_equal(read(one, *range(10)), read(other, *range(10)))
@@ -94,13 +94,13 @@ def test_half_precision_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("depth", "width", "gigabytes"), [(12, 384, 12), (12, 768, 25), (24, 1024, 65), (32, 1280, 109)]
 )
-def test_all_layers_of_imagenet_take_what_the_docs_say(tmp_path: Path, depth: int, width: int, gigabytes: int) -> None:
+def test_the_documented_size_of_all_layers_of_imagenet(tmp_path: Path, depth: int, width: int, gigabytes: int) -> None:
     entry = CacheEntry.at(tmp_path, "features", {})
     size = FeatureShards(entry, depth, width, print).size_of(1_331_167)
     assert round(size / 1e9) == gigabytes
 
 
-def test_whole_shards_outlive_a_process_that_was_killed(tmp_path: Path) -> None:
+def test_complete_shards_survive_a_killed_process(tmp_path: Path) -> None:
     feature_shards, values = open_at(tmp_path), vectors(10)
     for number in range(10):  # two shards of four, and two images that never were written
         feature_shards.add(ids_of(number), values[:, number : number + 1])
@@ -112,7 +112,7 @@ def test_whole_shards_outlive_a_process_that_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "emptied", "foreign", "another model's", "of another shape"])
-def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
+def test_a_damaged_shard_is_reported_and_removed(tmp_path: Path, harm: str) -> None:
     path = shards(filled(tmp_path))[1]
     content = path.read_bytes()
     match harm:
@@ -138,7 +138,7 @@ def test_a_damaged_shard_is_said_and_dropped(tmp_path: Path, harm: str) -> None:
     assert (feature_shards.find(ids_of(*range(10))) >= 0).sum() == 10 - 3
 
 
-def test_two_processes_that_extract_the_same_count_once(tmp_path: Path) -> None:
+def test_features_extracted_by_two_processes_count_once(tmp_path: Path) -> None:
     one, two = open_at(tmp_path), open_at(tmp_path)
     for feature_shards in (one, two):
         feature_shards.add(ids_of(*range(4)), vectors(4))
@@ -148,7 +148,7 @@ def test_two_processes_that_extract_the_same_count_once(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(whole, 3, 0), vectors(4)[:, [3, 0]], atol=2e-3)
 
 
-def test_only_the_shards_and_layers_asked_for_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_requested_shards_and_layers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.cache import features
 
     feature_shards = filled(tmp_path, count=40, batch=4)
@@ -165,7 +165,7 @@ def test_only_the_shards_and_layers_asked_for_are_read(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nothing_that_is_not_finite_is_kept(tmp_path: Path, bad: float) -> None:
+def test_features_that_are_not_finite_are_not_kept(tmp_path: Path, bad: float) -> None:
     feature_shards, values = open_at(tmp_path), vectors(2)
     values[1, 1, 3] = bad
     with pytest.raises(TeachMattersError, match="not finite"):
@@ -174,20 +174,20 @@ def test_nothing_that_is_not_finite_is_kept(tmp_path: Path, bad: float) -> None:
     assert not feature_shards.entry.path.exists()
 
 
-def test_a_shard_that_went_away_is_an_error_with_its_name(tmp_path: Path) -> None:
+def test_a_vanished_shard_is_an_error_with_its_name(tmp_path: Path) -> None:
     feature_shards = filled(tmp_path)
     feature_shards.entry.remove()
     with pytest.raises(TeachMattersError, match=r"cannot be read: .* run again"):
         read(feature_shards, 0)
 
 
-def test_other_facts_are_another_extraction(tmp_path: Path) -> None:
+def test_other_fields_are_another_extraction(tmp_path: Path) -> None:
     filled(tmp_path, dtype="float32")
     assert open_at(tmp_path, dtype="bfloat16").find(ids_of(0)).tolist() == [-1]
     assert open_at(tmp_path, dtype="float32").find(ids_of(0)).tolist() == [0]
 
 
-def test_what_is_written_after_a_prune_can_be_found_and_pruned_again(tmp_path: Path) -> None:
+def test_entries_written_after_a_prune_can_be_found_and_pruned(tmp_path: Path) -> None:
     feature_shards = filled(tmp_path, count=4)
     feature_shards.entry.remove()
     feature_shards.add(ids_of(7), vectors(1))

@@ -53,7 +53,7 @@ def test_sizes_as_people_write_them(monkeypatch: pytest.MonkeyPatch, given: str,
 
 
 @pytest.mark.parametrize("given", ["much", "-1", "20GX", "1e9", "GB", "1,000", "inf"])
-def test_what_is_no_size_is_one_line(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_an_invalid_size_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", given)
     with pytest.raises(
         TeachMattersError, match=f"TM_CACHE_LIMIT='{given}' is not a size; give bytes, or a number with kB"
@@ -69,7 +69,7 @@ def test_by_default_a_tenth_of_the_disk_and_never_more_than_50_gb(
     assert limit_of(Path("nowhere")) == limit
 
 
-def test_what_was_not_used_for_longest_goes_first(
+def test_the_least_recently_used_entry_is_removed_first(
     three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -85,7 +85,7 @@ def test_what_was_not_used_for_longest_goes_first(
     assert left(tmp_path) == "a"
 
 
-def test_what_the_command_uses_is_kept_and_told(
+def test_entries_in_use_are_kept_and_reported(
     three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -100,7 +100,7 @@ def test_what_the_command_uses_is_kept_and_told(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_another_process_uses_is_kept_until_it_ends(
+def test_entries_of_another_process_are_kept_until_it_ends(
     three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
@@ -121,7 +121,7 @@ def test_what_another_process_uses_is_kept_until_it_ends(
 
 
 @pytest.mark.parametrize("name", [".tmpa1B2c3", f".state.safetensors.{'a' * 32}", f".about.json.{'0' * 32}"])
-def test_what_killed_processes_were_writing_is_removed_by_the_next_who_comes(
+def test_drafts_of_killed_processes_are_removed_by_the_next_command(
     three: list[CacheEntry], tmp_path: Path, name: str
 ) -> None:
     mine = three[0].path / ".tmp-notes"
@@ -136,7 +136,7 @@ def test_what_killed_processes_were_writing_is_removed_by_the_next_who_comes(
     assert left(tmp_path) == "abc"
 
 
-def test_a_folder_that_holds_nothing_but_a_draft_is_an_entry(tmp_path: Path) -> None:
+def test_a_folder_with_only_a_draft_is_an_entry(tmp_path: Path) -> None:
     made = CacheEntry.at(tmp_path, "cka", {"model": "a"})
     made.path.mkdir()
     (made.path / f".about.json.{'0' * 32}").write_bytes(b"half")
@@ -144,7 +144,7 @@ def test_a_folder_that_holds_nothing_but_a_draft_is_an_entry(tmp_path: Path) -> 
     assert list(entries(tmp_path)) == []
 
 
-def test_a_killed_write_leaves_what_is_recognised(tmp_path: Path) -> None:
+def test_a_killed_write_leaves_a_recognisable_draft(tmp_path: Path) -> None:
     """Killed where it is worst: when all bytes are written, and the file is about to get its name."""
     code = """
 import os, signal, sys
@@ -203,7 +203,7 @@ print(found)
 """
 
 
-def test_killed_at_any_moment_it_leaves_whole_files_and_nothing_for_ever(tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_leaves_whole_files_and_removable_drafts(tmp_path: Path) -> None:
     kills = os.environ.get("TM_TEST_CACHE_KILLS", "60")
     found = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), kills], capture_output=True, text=True, check=False
@@ -212,7 +212,7 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_nothing_for_ever(tmp_pat
     assert int(found.stdout) > 0, "none fell into a write: this shows nothing"
 
 
-def test_an_entry_that_was_dropped_while_it_was_held_is_held_anew(three: list[CacheEntry]) -> None:
+def test_an_entry_removed_while_in_use_is_held_again(three: list[CacheEntry]) -> None:
     hold(three[0])
     three[0].remove()
     three[0].begin()
@@ -233,7 +233,7 @@ def test_without_locks_nothing_is_dropped(
     assert left(tmp_path) == "abc"
 
 
-def test_a_cache_that_may_only_be_read_is_left_alone(
+def test_a_read_only_cache_is_left_alone(
     three: list[CacheEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "0")
@@ -247,7 +247,7 @@ def test_a_cache_that_may_only_be_read_is_left_alone(
     assert left(tmp_path) == "abc"
 
 
-def test_many_entries_are_gone_through_at_once(tmp_path: Path) -> None:
+def test_many_entries_are_listed_in_one_scan(tmp_path: Path) -> None:
     for number in range(200):
         entry(tmp_path, model=str(number))
     begun = time.process_time()

@@ -81,7 +81,7 @@ def test_any_changed_byte_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 5, b"not a state at all", b"\xff" * 64])
-def test_what_is_not_a_state_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_state_is_a_one_line_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "s"
     path.write_bytes(content)
     with pytest.raises(TeachMattersError, match="cannot be read as a saved state") as caught:
@@ -89,7 +89,7 @@ def test_what_is_not_a_state_is_refused_in_one_line(tmp_path: Path, content: byt
     assert str(path) in str(caught.value)
 
 
-def test_half_a_state_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_state_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s"
     save_state(path, {"x": np.arange(1000.0)})
     path.write_bytes(path.read_bytes()[:-100])
@@ -105,13 +105,13 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         load_state(tmp_path / "s")
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="cannot be read"):
         load_state(tmp_path / "none")
 
 
 @pytest.mark.parametrize("value", [np.array(["text"]), np.array([1j]), [1, 2], None])
-def test_what_a_state_may_not_hold(tmp_path: Path, value: object) -> None:
+def test_unsupported_values_in_a_state_are_refused(tmp_path: Path, value: object) -> None:
     state: State = {"odd": value}  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="'odd'"):
         save_state(tmp_path / "s", state)

@@ -69,7 +69,7 @@ def full_disk(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_unavailable_device_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     refused(
@@ -78,14 +78,12 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str) 
     assert files() == {}
 
 
-def test_a_device_that_does_not_exist() -> None:
+def test_an_unknown_device_is_an_error() -> None:
     refused(analyze("toy-a", "--device", "tpu"), "unknown device 'tpu'; allowed: auto, cpu, cuda, mps")
     assert files() == {}
 
 
-def test_a_store_that_is_locked_is_found_before_the_work(
-    store: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_store_is_detected_before_measuring(store: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Store.open.__func__.__kwdefaults__, "timeout", 0.1)  # type: ignore[attr-defined]
     monkeypatch.setattr("tests.toys.toy_source", never)
     with held():
@@ -97,9 +95,7 @@ def never(*_: object) -> None:
     raise AssertionError("the store is looked at first")
 
 
-def test_a_store_that_stays_locked_when_the_numbers_are_there(
-    store: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_stays_locked_after_measuring(store: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     record = Store.record
 
     def record_late(self: Store, *what: Any) -> None:
@@ -128,7 +124,7 @@ def test_a_store_newer_than_the_code(store: dict[str, bytes]) -> None:
     assert files() == newer
 
 
-def test_a_disk_that_is_full_when_the_numbers_are_there(store: dict[str, bytes]) -> None:
+def test_a_disk_that_is_full_after_measuring(store: dict[str, bytes]) -> None:
     with full_disk(32768):  # what SQLite needs to open a store for writing; its journal does not fit
         refused(analyze("toy-b"), "the disk is full")
     assert files() == store

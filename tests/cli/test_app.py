@@ -57,7 +57,7 @@ def test_the_help_shows_the_commands_in_order_and_imports_none_of_them() -> None
 
 
 @pytest.mark.parametrize("spec", register_commands(), ids=lambda spec: spec.name)
-def test_the_help_of_tm_says_of_a_command_what_its_own_help_says(spec: CommandSpec) -> None:
+def test_the_help_of_tm_and_of_each_command_agree(spec: CommandSpec) -> None:
     told = " ".join(tm(spec.name, "--help").stdout.partition("\n\n")[2].partition("\n\n")[0].split())
     assert told == spec.summary
 
@@ -94,7 +94,7 @@ def test_analyze_then_read(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None:
+def test_a_metric_without_layer_values_is_shown_alone() -> None:
     asked = ("analyze", "--model", "toy-a", "--data", "toys", "--metric")
     among_others = tm(*asked, "attention")
     assert "attn-distance " in among_others.stdout
@@ -109,7 +109,7 @@ def test_a_metric_without_a_layers_own_number_is_shown_by_itself_alone() -> None
 
 
 @pytest.mark.usefixtures("toys")
-def test_analyze_prints_one_table_all_of_them_or_none() -> None:
+def test_analyze_prints_one_table_by_default_all_with_v_none_with_q() -> None:
     asked = ("analyze", "-m", "toy-a", "-m", "toy-b", "--data", "toys", "--metric", "attn-distance", "--metric", "knn")
     usual, loud, quiet = (tm(*asked, *more) for more in ((), ("-v",), ("-q",)))
     assert usual.stdout.count("-----\n") == 1
@@ -136,7 +136,7 @@ def test_the_default_data_set_is_named_with_its_size() -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_of_several_models_the_closing_table_says_which_failed() -> None:
+def test_the_final_table_shows_which_models_failed() -> None:
     answer = tm("analyze", "-m", "toy-a", "-m", "toy-broken", "--metric", "attn-distance", "--data", "toys")
     assert answer.exit_code == 1
     assert "done   toy-a: attention on toys" in answer.stderr
@@ -177,7 +177,7 @@ def test_of_several_models_the_closing_table_says_which_failed() -> None:
         ("demo --out junk.pth", "junk.pth"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_makes_nothing(here: Path, line: str, words: str) -> None:
+def test_an_error_is_one_line_and_creates_nothing(here: Path, line: str, words: str) -> None:
     (here / "junk.pth").write_text("not a checkpoint")
     (here / "evil.pth").write_bytes(pickle.dumps(Payload()))
     refused(tm(*line.split()), words)
@@ -191,12 +191,12 @@ class Payload:
         return Path.touch, (Path("it-ran"),)
 
 
-def test_options_that_do_not_exist_or_do_not_parse_are_exit_2() -> None:
+def test_unknown_or_invalid_options_exit_with_2() -> None:
     for line in ("analyze", "analyze --nope", "analyze -m a --metric b --limit x", "nope", "models --format xml"):
         assert tm(*line.split()).exit_code == 2
 
 
-def test_a_defect_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError("a defect")
 
@@ -218,7 +218,7 @@ PROGRAM = (sys.executable, "-m", "teachmatters")
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("line", ["--help", "report --help", "db --help", "--version"])
-def test_a_full_disk_beneath_the_help_is_one_line(line: str) -> None:
+def test_a_full_disk_while_printing_help_is_one_line(line: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*PROGRAM, *line.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
@@ -227,7 +227,7 @@ def test_a_full_disk_beneath_the_help_is_one_line(line: str) -> None:
     assert "No space left on device" in done.stderr
 
 
-def test_a_reader_of_the_help_may_go_away() -> None:
+def test_the_reader_of_the_help_may_close_the_pipe() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([*PROGRAM, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
@@ -242,7 +242,7 @@ def test_standard_output_may_be_closed() -> None:
     assert (done.returncode, done.stderr) == (1, "Error: cannot write to standard output: it is closed.\n")
 
 
-def test_a_notebooks_backend_is_no_business_of_ours(here: Path) -> None:
+def test_a_notebooks_matplotlib_backend_is_ignored(here: Path) -> None:
     """Its kernel names a module in MPLBACKEND that the Python of tm may lack."""
     env = dict(os.environ, MPLBACKEND="module://no_such_module.backend_inline")
     command = [*PROGRAM, "report", "knn", "--db", str(Path(__file__).parents[2] / "results.db"), "--plot", "x.png"]
@@ -250,7 +250,7 @@ def test_a_notebooks_backend_is_no_business_of_ours(here: Path) -> None:
     assert (done.returncode, (here / "x.png").exists()) == (0, True), done.stderr
 
 
-def test_debug_shows_where_an_error_comes_from() -> None:
+def test_tm_debug_shows_the_traceback() -> None:
     answer = tm("models", "dino-b61", TM_DEBUG="1")
     assert answer.exit_code == 1
     assert "Traceback" in answer.stderr
@@ -338,7 +338,7 @@ def greeting(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("greeting")
-def test_a_plugins_command_is_a_command_of_ours() -> None:
+def test_a_plugins_command_is_a_command_of_tm() -> None:
     help_page = tm("--help").stdout
     assert "Say hello." in help_page
     assert "tmt_greet_app" not in sys.modules  # help knows the spec and needs no more
@@ -362,7 +362,7 @@ def test_a_plugins_command_is_a_command_of_ours() -> None:
         ("import typer\napp = typer.Typer()", "'tmt_greet_app:app' is not a Typer app with a command"),
     ],
 )
-def test_a_command_that_cannot_be_loaded_is_one_line_and_harms_no_other(here: Path, body: str, words: str) -> None:
+def test_a_broken_command_is_one_line_and_does_not_affect_others(here: Path, body: str, words: str) -> None:
     (here / "tmt_greet_app.py").write_text(body)
     assert "Say hello." in tm("--help").stdout
     refused(tm("greet"), words)

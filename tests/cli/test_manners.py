@@ -101,7 +101,7 @@ def test_completion_of_labels_offers_families(monkeypatch: pytest.MonkeyPatch) -
     assert completion._matching("b", ["a", "b1", "", "b1", "b2"]) == ["b1", "b2"]
 
 
-def test_the_configuration_is_shown_set_and_removed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configuration_values_are_shown_set_and_removed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tm("config", "db", "mine.db").stderr == f"Wrote {config}\n"
     config.write_text(config.read_text() + "# mine\ndevice = 'cpu'\n")
     assert tm("config", "cache_limit", "2GB").exit_code == 0
@@ -127,7 +127,7 @@ def test_the_configuration_is_shown_set_and_removed(config: Path, monkeypatch: p
         ("db merge a.db --into bundled", "the bundled results are only read"),
     ],
 )
-def test_wrong_words_are_one_line(config: Path, line: str, words: str) -> None:
+def test_invalid_configuration_arguments_are_one_line_errors(config: Path, line: str, words: str) -> None:
     result = tm(*line.split())
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert words in result.stderr
@@ -143,7 +143,7 @@ def test_the_store_of_the_configuration_is_read(config: Path) -> None:
     assert "device in" in tm("db", "path").stderr
 
 
-def test_a_wrong_choice_has_the_nearest_one() -> None:
+def test_a_wrong_choice_suggests_the_nearest_one() -> None:
     result = tm("visualize", "x.png", "--model", "mini-dino", "--view", "pcaa")
     assert result.exit_code == 2
     assert "'--view': 'pcaa' is not one of 'attention', 'pca', 'similarity'. Did you mean 'pca'?" in result.stderr

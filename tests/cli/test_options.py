@@ -19,7 +19,7 @@ def test_lists_of_numbers(text: str | None, numbers: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "1,", "1-", "-1", "1-2-3", "1.5", "²", "٣", "1;2", "9" * 30])
-def test_what_is_no_list(text: str) -> None:
+def test_invalid_lists_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a list of numbers such as '1,6,12' or '1-3'"):
         options.parse_numbers(text, "--layers")
 
@@ -40,7 +40,7 @@ def test_bounds(value: float) -> None:
     options.above(0.1, 0, "--timeout")
 
 
-def test_where_a_file_may_go(tmp_path: Path) -> None:
+def test_valid_and_invalid_output_paths(tmp_path: Path) -> None:
     options.check_target(None, "--out")
     options.check_target(tmp_path / "new.PNG", "--plot", (".png",))
     store = tmp_path / "store.txt"

@@ -16,7 +16,7 @@ from teachmatters.errors import TeachMattersError
 from teachmatters.reports.tables.formats import Format
 
 
-def test_data_and_talk_go_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_go_to_standard_output_and_messages_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     output.emit_table(["a", "b"], [[1, None]], "json")
     output.say("a word")
     out, err = capsys.readouterr()
@@ -24,7 +24,7 @@ def test_data_and_talk_go_apart(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "a word\n"
 
 
-def test_talk_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_cannot_send_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     output.say("one\ntwo\x1b[2J")
     assert capsys.readouterr().err == "one\ntwo\\x1b[2J\n"
 
@@ -57,7 +57,7 @@ def test_a_terminal_gets_its_width_and_bold(monkeypatch: pytest.MonkeyPatch) -> 
     assert "\x1b" not in output.render(columns, [[1, *[0.5] * 9]], bold={(0, 1)})
 
 
-def test_csv_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_csv_cannot_send_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -79,7 +79,7 @@ def test_an_encoding_that_lacks_letters_gets_escapes(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(("size", "times"), [(10_000_000, 1), (99, 99_999)])
-def test_a_reader_that_went_away_is_no_error(size: int, times: int, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(size: int, times: int, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         f"from teachmatters.cli import output\nfor _ in range({times}):\n    output.emit('x' * {size})\n"
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "link.txt"]
 
 
-def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+def test_devices_and_pipes_can_be_written_to(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with ThreadPoolExecutor() as pool:
         read = pool.submit((tmp_path / "pipe").read_text)
@@ -127,7 +127,9 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
         assert read.result(timeout=10) == "text"
 
 
-def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_file_gets_occasional_progress_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = iter([0.0, 0.0, 10.0, 31.0, 40.0, 62.0])
     monkeypatch.setattr("teachmatters.progress.time.monotonic", lambda: next(clock))
     log = progress.Log(output.say)
@@ -161,7 +163,7 @@ def test_progress_shows_label_and_count_on_a_terminal() -> None:
         assert [task.description for task in display.tasks] == ["digits"], "one bar at a time"
 
 
-def test_a_message_of_megabytes_is_cut() -> None:
+def test_a_very_long_message_is_cut() -> None:
     told = str(TeachMattersError("the file " + "x" * 50_000_000 + " is wrong"))
     assert len(told) < 5000
     assert told.startswith("the file xxx")

@@ -44,7 +44,7 @@ def notes() -> list[list[str]]:
         return [json.loads(text)["data"] for (text,) in store.execute("SELECT notes FROM runs ORDER BY analysis")]
 
 
-def test_a_run_says_it_once_and_keeps_it() -> None:
+def test_a_run_prints_the_remark_once_and_stores_it() -> None:
     answer = analyze("--metric", "knn", "--metric", "attn-distance", "--param", "k=1")
     assert answer.exit_code == 0, answer.output
     said = [line for line in answer.stderr.splitlines() if line.startswith("folder: ")]
@@ -53,7 +53,7 @@ def test_a_run_says_it_once_and_keeps_it() -> None:
     assert notes() == [[FILES], [CLASS, FILES]], "attention has no use for classes"
 
 
-def test_a_study_says_it_once_and_keeps_it() -> None:
+def test_a_study_prints_the_remark_once_and_stores_it() -> None:
     Path("s.yaml").write_text(
         "models: [toy-a, toy-b]\ndata_root: in\nmeasure: [{metrics: knn, data: folder, params: {k: 1}}]\n"
     )
@@ -63,14 +63,14 @@ def test_a_study_says_it_once_and_keeps_it() -> None:
     assert notes() == [[CLASS, FILES]] * 2
 
 
-def test_the_list_of_data_sets_says_it_too() -> None:
+def test_the_list_of_data_sets_shows_the_remark() -> None:
     answer = tm("datasets", "folder", "--data-root", "in", "--format", "json")
     (shown,) = json.loads(answer.stdout)
     assert shown["remarks"] == [FILES, CLASS]
     assert shown["found"] == "4 for images; 4 for labels; 1 class"
 
 
-def test_a_data_set_without_labels_says_why() -> None:
+def test_a_data_set_without_labels_gives_the_reason() -> None:
     image("stray").save("in/stray.png")
     answer = analyze("--metric", "knn")
     assert answer.exit_code == 1

@@ -88,7 +88,7 @@ def test_a_report_fits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3 <= len(on_terminal(f"report {name} --db bundled -q", monkeypatch)) < TWO_SCREENS
 
 
-def test_a_long_table_says_how_much_is_left_and_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_table_says_how_many_rows_are_hidden_and_how_to_see_them(monkeypatch: pytest.MonkeyPatch) -> None:
     line = "report best-layers --db bundled"
     cut, whole = on_terminal(line, monkeypatch), on_terminal(f"{line} -v", monkeypatch)
     (note,) = [at for at, text in enumerate(cut) if "more lines" in text]

@@ -33,7 +33,7 @@ def tm(*words: str) -> Result:
     return result
 
 
-def test_analyze_records_and_finds_again(server: Server, tmp_path: Path) -> None:
+def test_analyze_records_and_then_reuses(server: Server, tmp_path: Path) -> None:
     first = tm(*ANALYZE, "--db", server.url)
     assert f"recorded in {server}\n" in first.stderr
     assert tm(*ANALYZE, "--db", "file.db").stdout == first.stdout
@@ -55,7 +55,7 @@ def test_analyze_records_and_finds_again(server: Server, tmp_path: Path) -> None
     assert names <= {"lab.cache"}, "a server's cache lies here"
 
 
-def test_a_study_names_a_server_and_goes_on_there(server: Server, tmp_path: Path) -> None:
+def test_a_study_on_a_server_resumes_there(server: Server, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.format(db=json.dumps(server.url)))
     assert not backend_of(server).exists()
     tm("study", "study.yaml", "--plan")

@@ -29,7 +29,7 @@ def test_photos_are_read_from_the_packages_by_name() -> None:
         assert np.asarray(read).std() > 10
 
 
-def test_digits_are_scikit_learns() -> None:
+def test_digits_equal_scikit_learn() -> None:
     dataset, data = open_digits(DatasetRequest(spec=DIGITS)), load_digits()
     items = dataset.items("labels", "all") or []
     assert [item.label for item in items] == data.target.tolist()

@@ -98,7 +98,7 @@ def test_several_polygons_are_one_object_and_compressed_runs_are_read() -> None:
     assert (draw(as_text, 8, 10) == both).all()
 
 
-def test_both_layouts_are_one_cell(folder: Path, tmp_path: Path) -> None:
+def test_both_layouts_give_the_same_fingerprint(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "annotations", tmp_path / "annotations")
     shutil.copytree(folder / "images" / "val2017", tmp_path / "val2017")
     marks = []
@@ -120,12 +120,12 @@ def test_how_many_images_an_analysis_gets(folder: Path) -> None:
     assert [item.key[-5:-4] for item in items_of(some, "masks", ["all"], None)["all"]] == ["1", "2", "3"]
 
 
-def test_a_image_without_annotations_has_no_objects(broken: Path) -> None:
+def test_an_image_without_annotations_has_no_objects(broken: Path) -> None:
     change(broken, lambda content: content["annotations"].clear())
     assert objects(Coco(broken), 0) == ()
 
 
-def test_a_image_that_is_missing_is_listed_and_cannot_be_read(broken: Path) -> None:
+def test_a_missing_image_is_listed_and_unreadable(broken: Path) -> None:
     (broken / "images/val2017/000000000002.jpg").unlink()
     dataset = Coco(broken)
     assert dataset._items[1].size == 0
@@ -133,7 +133,7 @@ def test_a_image_that_is_missing_is_listed_and_cannot_be_read(broken: Path) -> N
         dataset.image(dataset._items[1])
 
 
-def test_polygons_that_are_no_areas_give_an_empty_mask(broken: Path) -> None:
+def test_polygons_without_area_give_an_empty_mask(broken: Path) -> None:
     change(broken, lambda content: content["annotations"][0].update(segmentation=[]))
     change(broken, lambda content: content["annotations"][1].update(segmentation=[[1.0, 1, 9, 9]]))
     dataset = Coco(broken)
@@ -168,14 +168,14 @@ def test_a_missing_annotation_file_is_named(broken: Path) -> None:
         (lambda content: content["annotations"][0].update(segmentation=3), "TypeError"),
     ],
 )
-def test_a_damaged_annotation_file_is_one_line(broken: Path, what: Callable[[Any], object], told: str) -> None:
+def test_a_damaged_annotation_file_is_a_one_line_error(broken: Path, what: Callable[[Any], object], told: str) -> None:
     change(broken, what)
     with pytest.raises(TeachMattersError, match=rf"instances_val2017\.json is damaged or not .*{told}"):
         opened(broken)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"images": 3}', "[]", "[" * 100_000])
-def test_what_is_no_annotation_file_at_all(broken: Path, content: str) -> None:
+def test_a_file_that_is_not_an_annotation_file_is_refused(broken: Path, content: str) -> None:
     (broken / ANNOTATIONS).write_text(content)
     with pytest.raises(TeachMattersError, match="damaged or not in COCO's format"):
         opened(broken)
@@ -192,7 +192,7 @@ def test_what_is_no_annotation_file_at_all(broken: Path, content: str) -> None:
         ({"counts": [5]}, "are for None"),
     ],
 )
-def test_damaged_run_lengths_are_one_line(broken: Path, runs: Any, told: str) -> None:
+def test_damaged_run_lengths_are_a_one_line_error(broken: Path, runs: Any, told: str) -> None:
     change(broken, lambda content: content["annotations"][0].update(segmentation=runs))
     dataset = Coco(broken)
     with pytest.raises(TeachMattersError, match=rf"damaged mask for 000000000001\.jpg: .*{told}"):
@@ -209,11 +209,11 @@ def remarks(root: Path) -> list[str]:
     return list(whole.dataset.remarks("masks", items_of(whole, "masks", ["all"], None)))
 
 
-def test_a_whole_file_has_nothing_to_say(folder: Path) -> None:
+def test_a_complete_data_set_has_no_remarks(folder: Path) -> None:
     assert remarks(folder) == []
 
 
-def test_annotations_of_images_that_are_not_listed_are_left_out_and_said(broken: Path) -> None:
+def test_annotations_of_unlisted_images_are_skipped_and_reported(broken: Path) -> None:
     before = [len(objects(Coco(broken), number)) for number in range(12)]
     change(broken, lambda content: content["annotations"].append(content["annotations"][0] | {"image_id": 555}))
     change(broken, lambda content: content["images"].pop(0))

@@ -56,7 +56,7 @@ def test_masks_hold_numbers_of_objects_and_void(root: Path) -> None:
         (np.zeros((4, 4, 3), np.uint8), "mode RGB"),
     ],
 )
-def test_what_is_no_mask_is_refused(array: np.ndarray, words: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_mask_is_refused(array: np.ndarray, words: str, tmp_path: Path) -> None:
     Image.fromarray(array).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=words):
         read_index_mask(tmp_path / "a.png")
@@ -66,13 +66,13 @@ def test_what_is_no_mask_is_refused(array: np.ndarray, words: str, tmp_path: Pat
     ("names", "words"),
     [("", "names no video"), ("clip0\ngone\n", "names gone, not in"), ("../DAVIS\n", r"names \.\./DAVIS, not in")],
 )
-def test_what_the_list_lacks_is_one_line(names: str, words: str, root: Path) -> None:
+def test_an_unlisted_video_is_a_one_line_error(names: str, words: str, root: Path) -> None:
     (root / VAL).write_text(names)
     with pytest.raises(TeachMattersError, match=words):
         opened(root)
 
 
-def test_an_empty_video_and_a_missing_list_are_one_line(root: Path) -> None:
+def test_an_empty_video_and_a_missing_list_are_one_line_errors(root: Path) -> None:
     shutil.rmtree(root / "JPEGImages" / "480p" / "clip0")
     (root / "JPEGImages" / "480p" / "clip0").mkdir()
     with pytest.raises(TeachMattersError, match="clip0 holds no frames"):
@@ -88,11 +88,11 @@ def remarks(dataset: Davis, kind: Kind = "videos") -> list[str]:
     return list(dataset.remarks(kind, {"all": dataset.items(kind, "all") or []}))
 
 
-def test_a_whole_data_set_has_nothing_to_say(root: Path) -> None:
+def test_a_complete_data_set_has_no_remarks(root: Path) -> None:
     assert remarks(opened(root)) == remarks(opened(root), "images") == []
 
 
-def test_an_image_that_is_lost_is_an_item_that_cannot_be_read(root: Path) -> None:
+def test_a_lost_image_is_an_unreadable_item(root: Path) -> None:
     whole = [item.key for item in opened(root).items("videos", "all") or []]
     (root / "JPEGImages/480p/clip0/00001.jpg").unlink()
     dataset = opened(root)
@@ -105,13 +105,13 @@ def test_an_image_that_is_lost_is_an_item_that_cannot_be_read(root: Path) -> Non
 
 
 @pytest.mark.parametrize("frame", [0, 1])
-def test_a_frame_that_is_lost_with_its_mask_is_said(frame: int, root: Path) -> None:
+def test_a_frame_lost_with_its_mask_is_reported(frame: int, root: Path) -> None:
     (root / f"JPEGImages/480p/clip1/{frame:05d}.jpg").unlink()
     (root / f"Annotations/480p/clip1/{frame:05d}.png").unlink()
     assert remarks(opened(root)) == [f"frames that are not there: JPEGImages/480p/clip1/{frame:05d}.jpg"]
 
 
-def test_a_mask_that_is_lost_is_said_where_masks_are_used(root: Path) -> None:
+def test_a_lost_mask_is_reported_where_masks_are_used(root: Path) -> None:
     (root / "Annotations/480p/clip1/00002.png").unlink()
     shutil.rmtree(root / "Annotations/480p/clip0")
     told = "masks that are not there: " + ", ".join(f"Annotations/480p/clip0/{n:05d}.png" for n in range(3))

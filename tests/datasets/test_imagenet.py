@@ -97,7 +97,7 @@ def test_kaggles_list_is_found_where_kaggle_puts_it(flat: Path, sorted_too: Path
     assert every == items_of(opened(sorted_too), "labels", ROLES, None)
 
 
-def test_images_and_names_without_the_other_are_said(flat: Path) -> None:
+def test_images_without_names_and_names_without_images_are_reported(flat: Path) -> None:
     devkit(flat)
     (flat / "val" / f"{name(2)}.JPEG").unlink()
     image("stray").save(flat / "val" / "stray.JPEG")
@@ -111,7 +111,7 @@ def test_images_and_names_without_the_other_are_said(flat: Path) -> None:
     ]
 
 
-def test_without_a_list_it_says_what_is_needed(flat: Path) -> None:
+def test_without_a_list_the_error_says_what_is_needed(flat: Path) -> None:
     with pytest.raises(
         TeachMattersError, match=r"val is not sorted .* ILSVRC2012_validation_ground_truth\.txt .* Kaggle"
     ):
@@ -129,7 +129,7 @@ def test_without_a_list_it_says_what_is_needed(flat: Path) -> None:
         ("meta.mat", None, "No such file"),
     ],
 )
-def test_a_list_that_is_damaged_is_one_line(file: str, content: str | None, words: str, flat: Path) -> None:
+def test_a_damaged_list_is_a_one_line_error(file: str, content: str | None, words: str, flat: Path) -> None:
     if file != "LOC_val_solution.csv":
         devkit(flat)
     if content is None:

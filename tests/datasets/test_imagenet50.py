@@ -36,13 +36,13 @@ def test_the_first_of_each_class_in_order(root: Path) -> None:
     assert dataset.image(items[0]).size == (320, 256)
 
 
-def test_per_class_takes_what_is_there(root: Path) -> None:
+def test_per_class_takes_fewer_where_a_class_is_smaller(root: Path) -> None:
     items = open_imagenet50(request(root)).items("images", "all") or []
     assert [(item.key[-9:], item.label) for item in items[:3]] == [("0000.JPEG", 0), ("0001.JPEG", 0), ("0000.JPEG", 1)]
     assert len(items) == 100
 
 
-def test_it_is_the_train_split_and_not_divided(root: Path) -> None:
+def test_the_train_split_is_not_divided(root: Path) -> None:
     dataset = open_imagenet50(request(root, per_class=1))
     assert (dataset.split("labels"), dataset.items("labels", "gallery")) == ("train", None)
     assert (dataset.classes[0], len(dataset.classes)) == ("Dipper", 50)

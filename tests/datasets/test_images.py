@@ -61,7 +61,7 @@ def test_the_first_frame_of_several(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "gif", "bmp"])
-def test_a_truncated_image_is_an_error_that_the_runner_knows(suffix: str, tmp_path: Path) -> None:
+def test_a_truncated_image_is_an_error_that_the_runner_skips(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"p.{suffix}"
     image("truncated").save(path)
     path.write_bytes(path.read_bytes()[:2000])
@@ -70,7 +70,7 @@ def test_a_truncated_image_is_an_error_that_the_runner_knows(suffix: str, tmp_pa
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a\xff\xff"])
-def test_a_corrupt_image_is_an_error_that_the_runner_knows(content: bytes, tmp_path: Path) -> None:
+def test_a_corrupt_image_is_an_error_that_the_runner_skips(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "p.png").write_bytes(content)
     with pytest.raises((OSError, ValueError, SyntaxError)):
         read_image(tmp_path / "p.png")
@@ -97,7 +97,7 @@ def bomb(path: Path, side: int) -> None:
 
 
 @pytest.mark.parametrize("bound", [Image.MAX_IMAGE_PIXELS, None], ids=["Pillow's bound", "Pillow without a bound"])
-def test_a_image_that_is_too_large_is_a_value_error(
+def test_an_image_that_is_too_large_is_a_value_error(
     bound: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
@@ -128,7 +128,7 @@ def test_the_page_names_the_bound_and_every_suffix() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".avif", ".jfif", ".pgm", ".jp2", ".tga"])
-def test_what_pillow_reads_is_read(suffix: str, tmp_path: Path) -> None:
+def test_every_format_that_pillow_reads_is_read(suffix: str, tmp_path: Path) -> None:
     if suffix not in formats():
         pytest.skip(f"this Pillow was built without {suffix}")
     image("suffix").convert("L" if suffix == ".pgm" else "RGB").save(tmp_path / f"p{suffix}")
@@ -136,7 +136,7 @@ def test_what_pillow_reads_is_read(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["p.eps", "p.jpg"])
-def test_no_other_program_is_run_for_an_image(name: str, tmp_path: Path) -> None:
+def test_no_external_program_is_run_for_an_image(name: str, tmp_path: Path) -> None:
     """Pillow hands PostScript to Ghostscript, whatever a file is called."""
     Image.new("RGB", (4, 4)).save(tmp_path / name, "EPS")
     assert is_image(name) == (name == "p.jpg")

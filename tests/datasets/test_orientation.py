@@ -62,20 +62,20 @@ def sizes(dataset: Any) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("form", [lambda folder: folder, tar_of, table_of], ids=["folder", "tar", "table"])
-def test_a_folder_shows_what_people_see_and_imagenet_what_is_stored(form: Any, folder: Path) -> None:
+def test_folder_applies_the_orientation_and_imagenet_does_not(form: Any, folder: Path) -> None:
     root = form(folder)
     assert sizes(open_folder(DatasetRequest(spec=FOLDER, root=root))) == {SHOWN}
     assert sizes(open_imagenet(DatasetRequest(spec=IMAGENET, root=root))) == {STORED}
 
 
-def test_imagenet50_shows_what_is_stored(tmp_path: Path) -> None:
+def test_imagenet50_does_not_apply_the_orientation(tmp_path: Path) -> None:
     for wnid in fifty_classes():
         tagged(tmp_path / "train" / wnid / "1.JPEG")
     dataset = ImageNet50(tmp_path, 1)
     assert dataset.image((dataset.items("labels", "all") or [])[0]).size == STORED
 
 
-def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
+def test_results_of_stored_pixels_are_not_reused_for_oriented_ones(folder: Path) -> None:
     """The version of a data set is in the fingerprint, and so in the cell; version 1 leaves no trace."""
     whole = OpenDataset(spec=FOLDER, parameters={}, dataset=open_folder(DatasetRequest(spec=FOLDER, root=folder)))
     items = items_of(whole, "labels", ("queries", "gallery"), None)
@@ -87,7 +87,7 @@ def test_numbers_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: 
 
 
 @pytest.mark.usefixtures("toys")
-def test_cached_features_of_stored_pixels_are_not_taken_for_those_of_shown_ones(folder: Path) -> None:
+def test_features_of_stored_pixels_are_not_reused_for_oriented_ones(folder: Path) -> None:
     wanted = task("knn", "folder", root=folder)
     settings = PassSettings(device=torch.device("cpu"), dtype=torch.float32, cache=folder)
     transform: Any = "any"

@@ -69,14 +69,14 @@ def test_masks_are_the_parts_of_that_image(folder: Path) -> None:
                 assert (np.asarray(filled) != mask.pixels).mean() < 0.01
 
 
-def test_the_known_faults_give_an_empty_mask_and_no_image(folder: Path) -> None:
+def test_the_known_faulty_annotations_give_an_empty_mask_and_no_image(folder: Path) -> None:
     dataset = PartImageNet(folder)
     assert not any(".DS_Store" in item.key for item in dataset._items)
     third = parts(dataset, dataset._items[2])
     assert [bool(mask.pixels.any()) for mask in third] == [True, True, False], "its polygon has four numbers"
 
 
-def test_a_polygon_that_is_no_area_leaves_the_others_of_its_part(folder: Path, tmp_path: Path) -> None:
+def test_a_polygon_without_area_keeps_the_others_of_its_part(folder: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(folder, tmp_path / "PartImageNet"))
     content = json.loads((root / "val.json").read_text())
     content["annotations"][0]["segmentation"].insert(0, [1.0, 1.0, 9.0, 9.0])
@@ -98,7 +98,7 @@ def test_files_may_number_their_categories_differently(folder: Path, tmp_path: P
         assert [mask.label for mask in parts(before, item)] == [mask.label for mask in parts(after, item)]
 
 
-def test_each_supercategory_is_sampled_from_its_classes_in_turn(folder: Path) -> None:
+def test_each_supercategory_is_sampled_round_robin_over_its_classes(folder: Path) -> None:
     # Fish are n01440764 (train) and n01443537 (val), birds n02006656 (train) and n02009912 (test).
     assert names(PartImageNet(folder, 3)) == [
         "n01440764_0000", "n01440764_0001", "n01443537_0000", "n02006656_0000", "n02006656_0001", "n02009912_0000",
@@ -106,7 +106,7 @@ def test_each_supercategory_is_sampled_from_its_classes_in_turn(folder: Path) ->
     assert names(PartImageNet(folder, 100)) == names(PartImageNet(folder))
 
 
-def test_a_class_that_runs_out_leaves_its_turn_to_the_others() -> None:
+def test_an_exhausted_class_leaves_its_turn_to_the_others() -> None:
     fish = {"a": ["train/a/a_1"], "b": ["val/b/b_1", "val/b/b_2", "val/b/b_3"], "c": ["test/c/c_1", "test/c/c_2"]}
     assert sampled({"Fish": fish}, 5) == ["train/a/a_1", "val/b/b_1", "val/b/b_2", "test/c/c_1", "test/c/c_2"]
     assert sampled({"Fish": fish, "Bird": {"0": ["val/0/0_1", "val/0/0_2"]}}, 1) == ["val/0/0_1", "train/a/a_1"]

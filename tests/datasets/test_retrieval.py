@@ -50,7 +50,7 @@ def test_gallery_and_queries_in_the_order_of_the_lists(root: Path) -> None:
     assert dataset.annotation_files("retrieval") == [root / "gnd_roxford5k.pkl"]
 
 
-def test_what_a_query_looks_for(tmp_path: Path) -> None:
+def test_positives_and_junk_of_a_query(tmp_path: Path) -> None:
     dataset = opened(written(tmp_path / "a"))
     query = (dataset.items("retrieval", "queries") or [])[0]
     expected = {"box": Box(1, 2, 30.5, 40), "easy": (0,), "hard": (2,), "junk": ()}
@@ -58,7 +58,7 @@ def test_what_a_query_looks_for(tmp_path: Path) -> None:
     assert dataset.annotations((dataset.items("retrieval", "gallery") or [])[0], "retrieval") == {}
 
 
-def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> None:
+def test_a_query_that_is_also_in_the_gallery_is_another_item(tmp_path: Path) -> None:
     dataset = opened(written(tmp_path / "a", qimlist=["b"]))
     image("b").save(tmp_path / "b.jpg")
     (tmp_path / "a" / "jpg").mkdir()
@@ -87,19 +87,19 @@ def test_a_query_that_is_in_the_gallery_too_is_another_item(tmp_path: Path) -> N
         ({"imlist": [["x"] * 10_000]}, "is not the ground truth"),
     ],
 )
-def test_what_is_no_ground_truth_is_one_line(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_an_invalid_ground_truth_is_a_one_line_error(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=words) as error:
         opened(written(tmp_path / "a", **changes))
     assert len(str(error.value)) < 600
 
 
-def test_without_a_folder_it_says_which_one() -> None:
+def test_a_missing_folder_is_named() -> None:
     with pytest.raises(TeachMattersError, match=r"jpg/ and gnd_roxford5k\.pkl"):
         opened(None)
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_query_that_is_missing_leaves_the_mean_and_is_named(tmp_path: Path) -> None:
+def test_a_missing_query_is_excluded_and_named(tmp_path: Path) -> None:
     annotated.retrieval(tmp_path, n=12, q=3)
     whole = measure(task("retrieval", "roxford5k", root=tmp_path))
     (tmp_path / "roxford5k" / "jpg" / "q_01.jpg").unlink()
@@ -117,7 +117,7 @@ def test_a_query_that_is_missing_leaves_the_mean_and_is_named(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_box_of_another_image_is_an_error_with_both(tmp_path: Path) -> None:
+def test_a_box_outside_its_image_is_an_error_with_both_sizes(tmp_path: Path) -> None:
     annotated.retrieval(tmp_path, n=12, q=3)
     image("turned", 100, 80).save(tmp_path / "roxford5k" / "jpg" / "q_00.jpg")
     with pytest.raises(

@@ -42,7 +42,7 @@ def test_the_same_images_in_another_process() -> None:
     assert there.stdout.strip() == here
 
 
-def test_every_image_world_and_split_differ() -> None:
+def test_images_differ_between_worlds_and_splits() -> None:
     drawn = [
         draw(labelled(world, split, number), 64).tobytes()
         for world in (0, 1)
@@ -61,7 +61,7 @@ def test_large_and_small_images_show_the_same() -> None:
         assert np.abs(large - small).mean() < 3 < 15 < np.abs(other - small).mean()
 
 
-def test_labels_are_balanced_and_splits_apart() -> None:
+def test_labels_are_balanced_and_splits_disjoint() -> None:
     scenes = Scenes()
     train, val = scenes.items("labels", "gallery"), scenes.items("labels", "queries")
     assert train is not None
@@ -117,7 +117,7 @@ def test_masks_lie_on_the_objects() -> None:
         assert (change[~both] > 12).mean() < 0.12
 
 
-def test_the_semantic_mask_is_the_masks_in_one() -> None:
+def test_the_semantic_mask_combines_the_object_masks() -> None:
     """But for pixels that several share: every pixel of an object's mask is of its category, the others of none."""
     scenes = Scenes(train=24, val=48)
     names = scenes.categories("semantic")
@@ -135,7 +135,7 @@ def test_the_semantic_mask_is_the_masks_in_one() -> None:
     assert scenes.split("semantic") == "val"
 
 
-def test_parts_lie_inside_the_object_and_apart() -> None:
+def test_parts_lie_inside_the_object_and_do_not_overlap() -> None:
     scenes = Scenes(val=48)
     for item in items(scenes):
         masks = scenes.annotations(item, "masks")["objects"]
@@ -165,7 +165,7 @@ def test_keypoints_lie_on_their_part() -> None:
     assert found > 48 * 4
 
 
-def test_parts_swing_about_their_joints() -> None:
+def test_parts_rotate_about_their_joints() -> None:
     """The joint of a wing stays on the body however it swings; its tip goes elsewhere."""
     rng = np.random.default_rng(0)
     scene = labelled(0, "val", 0)
@@ -177,7 +177,7 @@ def test_parts_swing_about_their_joints() -> None:
     assert np.std(tips) > 0.05
 
 
-def test_captions_name_what_is_seen() -> None:
+def test_captions_name_the_visible_objects() -> None:
     scenes = Scenes(val=96)
     captions = [scenes.caption(item) for item in items(scenes)]
     for item, words in zip(items(scenes), captions, strict=True):
@@ -189,7 +189,7 @@ def test_captions_name_what_is_seen() -> None:
     assert captions == [Scenes(val=96).caption(item) for item in items(scenes)]
 
 
-def test_held_images_are_bounded() -> None:
+def test_the_number_of_cached_images_is_bounded() -> None:
     held = Drawn(most=10)
     for number in range(5):
         held.put((0, 64, str(number)), b"1234")
@@ -198,7 +198,7 @@ def test_held_images_are_bounded() -> None:
     assert (held.get((0, 64, "3")), held.get((0, 64, "4"))) == (b"1234", b"5678")
 
 
-def test_a_held_image_cannot_be_spoilt() -> None:
+def test_a_cached_image_cannot_be_modified() -> None:
     scenes = Scenes()
     item = items(scenes)[0]
     scenes.image(item).paste((0, 0, 0), (0, 0, 64, 64))

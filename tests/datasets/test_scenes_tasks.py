@@ -26,7 +26,7 @@ def items(scenes: Scenes, kind: str, role: str = "all") -> list[Item]:
     return list(found)
 
 
-def test_relevance_is_disjoint_and_sometimes_lacks_a_grade(scenes: Scenes) -> None:
+def test_grades_of_relevance_are_disjoint_and_may_be_empty(scenes: Scenes) -> None:
     queries, gallery = items(scenes, "retrieval", "queries"), items(scenes, "retrieval", "gallery")
     assert (len(queries), len(items(scenes, "retrieval"))) == (36, 36 + len(gallery))
     assert 380 <= len(gallery) <= 460
@@ -58,7 +58,7 @@ def test_relevant_images_show_the_query(scenes: Scenes) -> None:
     assert np.mean(area["junk"]) < 0.03
 
 
-def test_distractors_are_nobody_asked_for() -> None:
+def test_distractors_are_relevant_to_no_query() -> None:
     asked = {retrieval.query_scene(0, number).figures[0].who for number in range(36)}
     others = [place for place, shot in enumerate(retrieval.gallery(0)) if shot.grade == "other"]
     assert len(asked) == 36
@@ -83,7 +83,7 @@ def test_videos_have_frames_in_order(scenes: Scenes) -> None:
     assert [frame.units for frame in frames] == [(int(frame.group[-1]) - 1,) for frame in frames]
 
 
-def test_objects_of_a_video_move_smoothly_and_stay(scenes: Scenes) -> None:
+def test_objects_of_a_video_move_smoothly_and_stay_visible(scenes: Scenes) -> None:
     middles: dict[tuple[str, int], list[complex]] = {}
     for frame in items(scenes, "videos"):
         pixels = scenes.annotations(frame, "videos")["mask"].pixels
@@ -107,7 +107,7 @@ def test_consecutive_frames_are_alike(scenes: Scenes) -> None:
         assert 0 < np.mean(steps) < np.abs(drawn[0] - drawn[-1]).mean()
 
 
-def test_objects_pass_before_each_other() -> None:
+def test_objects_occlude_each_other() -> None:
     hidden = 0
     for video in range(videos.VIDEOS):
         scenes = [videos.frame(0, video * videos.MOST + number) for number in range(videos.length(0, video))]
@@ -119,7 +119,7 @@ def test_objects_pass_before_each_other() -> None:
     assert hidden >= 4
 
 
-def test_points_of_a_pair_are_of_one_name(scenes: Scenes) -> None:
+def test_points_of_a_pair_have_the_same_names(scenes: Scenes) -> None:
     """Each stands for the same joint or tip: where the skeleton puts it in both images."""
     images = items(scenes, "pairs")
     for pair in scenes.pairs():
@@ -149,7 +149,7 @@ def test_pairs_cover_all_categories(scenes: Scenes) -> None:
         assert {pair.difficulty[name] for pair in found} == {0, 1, 2}
 
 
-def test_what_looks_alike_from_both_sides_is_not_mirrored() -> None:
+def test_symmetric_objects_are_not_mirrored() -> None:
     """Else the left wing of one image would answer to what anybody takes for the right wing of the other."""
     for category, kind in enumerate(CATEGORIES):
         sides = {pairs.pair_scene(0, category * 6 + n).figures[0].view.yaw > 0 for n in range(6)}

@@ -77,7 +77,7 @@ def test_names_with_a_colon_are_the_same_pairs(root: Path, tmp_path: Path) -> No
     assert opened(tmp_path).items("pairs", "all") == opened(root).items("pairs", "all")
 
 
-def test_a_image_with_two_boxes_is_two_items_of_one_image(root: Path, tmp_path: Path) -> None:
+def test_an_image_with_two_boxes_is_two_items(root: Path, tmp_path: Path) -> None:
     folder = changed(root, tmp_path / "a")
     (path,) = (folder / PAIRS).iterdir()
     content = json.loads(path.read_text())
@@ -104,12 +104,12 @@ def test_a_image_with_two_boxes_is_two_items_of_one_image(root: Path, tmp_path: 
         ({"src_kps": None}, "TypeError"),
     ],
 )
-def test_what_is_no_pair_is_one_line(changes: dict[str, Any], words: str, root: Path, tmp_path: Path) -> None:
+def test_an_invalid_pair_is_a_one_line_error(changes: dict[str, Any], words: str, root: Path, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=rf"not a pair of SPair-71k .*{words}"):
         opened(changed(root, tmp_path / "a", **changes))
 
 
-def test_no_pairs_and_no_folder_are_one_line(tmp_path: Path) -> None:
+def test_missing_pairs_and_a_missing_folder_are_one_line_errors(tmp_path: Path) -> None:
     (tmp_path / PAIRS).mkdir(parents=True)
     (tmp_path / PAIRS / ".000.json").write_text("{}")
     with pytest.raises(TeachMattersError, match="holds no pairs; expected"):
@@ -131,7 +131,7 @@ def test_an_image_of_another_size_is_an_error_with_both_sizes(side: str, root: P
         dataset.image(item)
 
 
-def test_pairs_need_not_tell_sizes_and_must_not_disagree(root: Path, tmp_path: Path) -> None:
+def test_pairs_may_omit_sizes_but_must_not_disagree(root: Path, tmp_path: Path) -> None:
     folder = changed(root, tmp_path / "a")
     (path,) = (folder / PAIRS).iterdir()
     content = json.loads(path.read_text())

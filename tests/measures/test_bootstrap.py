@@ -18,7 +18,7 @@ def scores() -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def test_intervals_are_scipys(scores: np.ndarray) -> None:
+def test_intervals_equal_scipy(scores: np.ndarray) -> None:
     low, high = interval(resampled_means(scores, resamples=20_000))
     for column, values in enumerate(scores.T):
         oracle = stats.bootstrap(
@@ -29,7 +29,7 @@ def test_intervals_are_scipys(scores: np.ndarray) -> None:
         assert high[column] == pytest.approx(oracle.confidence_interval.high, abs=0.15 * spread)
 
 
-def test_the_same_units_for_every_column_one_resample_after_the_other(scores: np.ndarray) -> None:
+def test_every_column_uses_the_same_resamples(scores: np.ndarray) -> None:
     generator = np.random.default_rng(7)
     slow = [scores[generator.integers(0, len(scores), len(scores))].mean(axis=0) for _ in range(130)]
     assert resampled_means(scores, resamples=130, seed=7) == pytest.approx(np.array(slow))
@@ -59,7 +59,7 @@ def test_fractions_are_not_added_in_single_precision() -> None:
     assert resampled_means(mixed, resamples=50) == pytest.approx(np.array(slow), rel=1e-14)
 
 
-def test_tied_is_0_within_the_interval() -> None:
+def test_tied_means_that_the_interval_contains_0() -> None:
     """Of gaps about 0 and far from it, whichever way it is found out."""
     generator = np.random.default_rng(1)
     for resamples in (2, 41, 161, 1000, 1001):
@@ -73,12 +73,12 @@ def test_tied_is_0_within_the_interval() -> None:
         assert resamples == 2 or 0 < found.sum() < 1000
 
 
-def test_no_unit_is_no_mean() -> None:
+def test_without_units_there_is_no_mean() -> None:
     with pytest.raises(ValueError, match="no units"):
         resampled_means(np.empty((0, 2)))
 
 
-def test_pairing_tells_apart_what_intervals_cannot() -> None:
+def test_pairing_separates_models_whose_intervals_overlap() -> None:
     noise = np.random.default_rng(0).normal(0, 10, 200)
     means = resampled_means(np.stack([noise, noise - 0.1, noise + np.random.default_rng(1).normal(0, 5, 200)], axis=1))
     low, high = interval(means)

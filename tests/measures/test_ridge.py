@@ -38,14 +38,14 @@ def test_fit_and_r2_equal_scikit_learn(penalty: float, size: int) -> None:
     np.testing.assert_allclose(determination(fit, sums(x2, y2, size)).numpy(), expected, rtol=1e-8)
 
 
-def test_features_that_do_not_vary_predict_the_mean() -> None:
+def test_constant_features_predict_the_mean() -> None:
     x, y = torch.full((6, 4), 3.3), torch.randn(6, 2)
     fit = ridge(RidgeSums.of(x, y), 1e-2)
     np.testing.assert_allclose(fit.predict(x), y.double().mean(dim=0).expand(6, 2))
     assert determination(fit, RidgeSums.of(x, y)).abs().max() < 1e-12
 
 
-def test_a_target_that_does_not_vary_has_no_r2() -> None:
+def test_a_constant_target_has_no_r2() -> None:
     x, y = data(0)
     y[:, 1] = 5.0
     fit = ridge(RidgeSums.of(x, y), 1e-2)

@@ -94,7 +94,7 @@ def test_the_share_alone_needs_no_attention() -> None:
     assert ArtefactsAnalysis().input_spec({"factor": 3.0}, frozenset({"artefact-share"})).taps == {"block"}
 
 
-def test_only_what_the_device_has_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_dtypes_of_the_device_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Apple's GPUs have no float64."""
 
     def refuse(tensor: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ def test_only_what_the_device_has_is_asked_of_it(monkeypatch: pytest.MonkeyPatch
     assert len(result.records) == DEPTH + DEPTH - 1
 
 
-def test_a_model_of_one_block_has_no_next_one() -> None:
+def test_a_model_of_one_block_has_no_artefact_mass() -> None:
     result, _, _ = measured(info(depth=1), BOTH, 4)
     assert [(r.metric, r.layer) for r in result.records] == [("artefact-share", 1)]
     assert result.notes == {"no artefact-mass": "a model of one block has no next block"}
@@ -139,7 +139,7 @@ def test_norms_equal_the_loop(registers: int, size: int) -> None:
     assert {each.name for each in result.maps} == {"unit:patch-norm"}
 
 
-def test_quantiles_of_too_many_tokens_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quantiles_of_too_many_tokens_come_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {(r.layer, r.category): r.value for r in measured(info(), frozenset({"patch-norm"}), 4)[0].records}
     monkeypatch.setattr(patch_norms, "MOST_TOKENS", 5 * COUNT + 3)
     results = [measured(info(), frozenset({"patch-norm"}), size)[0] for size in (1, 4)]

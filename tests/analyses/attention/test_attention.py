@@ -136,7 +136,7 @@ def test_deviation_over_classes_equals_the_loop() -> None:
 
 
 @pytest.mark.parametrize("cuts", [(), (3,), (2, 5)])
-def test_the_maps_of_a_class_go_once_it_is_complete(cuts: tuple[int, ...]) -> None:
+def test_the_maps_of_a_complete_class_are_freed(cuts: tuple[int, ...]) -> None:
     labels, maps = [0, 0, 2, 2, 3, 2, 5], torch.rand(2, 7, 3, 6, dtype=torch.float64)
     states = []
     for start, end in pairwise((0, *cuts, 7)):
@@ -161,7 +161,7 @@ def test_images_of_one_class_have_no_deviation_over_classes() -> None:
     assert result.notes["attn-map-class-std"] == "a deviation over classes needs at least two classes with images"
 
 
-def test_the_deviation_over_heads_is_one_number_a_layer() -> None:
+def test_the_deviation_over_heads_is_one_number_per_layer() -> None:
     attention = attention_of(info())
     found = rows(measured(info(), attention), "attn-head-std")
     for layer, images in enumerate(attention.double().numpy(), start=1):
@@ -192,7 +192,7 @@ def test_maps_are_means_over_images(model: ModelInfo) -> None:
         assert stored.axes == (("head", "token") if stored.array.ndim == 2 else ("head", "y", "x"))
 
 
-def test_the_offset_is_that_of_the_mean_map() -> None:
+def test_the_offset_is_computed_from_the_mean_map() -> None:
     attention = attention_of(info())
     result = measured(info(), attention)
     found = {metric: rows(result, metric) for metric in ("attn-offset-x", "attn-offset-y", "attn-offset")}
@@ -206,7 +206,7 @@ def test_the_offset_is_that_of_the_mean_map() -> None:
         assert found["attn-offset"][layer, 0] == (pytest.approx(lengths.mean(), rel=1e-5), None)
 
 
-def test_only_what_is_asked_for_is_recorded() -> None:
+def test_only_requested_metrics_are_recorded() -> None:
     for metric in METRICS:
         result = measured(info(), attention_of(info()), frozenset({metric}))
         assert {r.metric for r in result.records} | {m.name for m in result.maps} == {metric}
@@ -249,7 +249,7 @@ def test_a_single_image_has_no_halves_to_compare() -> None:
     assert "types of heads" in result.notes
 
 
-def test_one_head_or_one_patch_has_no_deviation_but_a_word() -> None:
+def test_one_head_or_one_patch_has_no_deviation_and_a_note() -> None:
     lonely = info(heads=1)
     result = measured(lonely, attention_of(lonely))
     assert "attn-head-std" in result.notes

@@ -157,7 +157,7 @@ def test_rows_without_mass_score_0_and_are_counted() -> None:
     assert result.notes == {"attention rows without mass, counted as an IoU of 0": 3}
 
 
-def test_only_what_was_asked_for_is_recorded() -> None:
+def test_only_requested_metrics_are_recorded() -> None:
     model = info((4, 4), class_token=False)
     attention, masks = drawn(model, 2, [1, 1])
     analysis = started(model, 2, frozenset({"attn-iou-spatial-best", "attn-iou-center"}))
@@ -169,7 +169,7 @@ def test_only_what_was_asked_for_is_recorded() -> None:
     assert {each.name for each in result.maps} == {"unit:attn-iou-spatial-best", "unit:attn-iou-center"}
 
 
-def test_nothing_left_on_the_grid_is_an_error() -> None:
+def test_no_object_on_the_grid_is_an_error() -> None:
     model = info((4, 4))
     attention, masks = drawn(model, 3, [0, 1, 0])
     masks[1][0][:] = 0
@@ -253,7 +253,7 @@ def test_partimagenet_from_its_files(tmp_path: Path) -> None:
     assert result.notes["objects that vanish on the grid, left out"] >= 4
 
 
-def test_what_the_paper_uses_has_what_it_needs() -> None:
+def test_the_papers_data_sets_have_the_needed_annotations() -> None:
     assert ATTENTION_IOU.paper_data == ("coco", "partimagenet")
     assert ATTENTION_IOU.kinds == ("masks", "parts")
     assert ATTENTION_IOU.metrics_on(frozenset({"images", "parts"})) == EVERY

@@ -79,7 +79,7 @@ def test_every_kind_of_tokens_and_pair_of_layers(images: int, size: int, whole: 
     assert {r.n for r in result.records if r.metric == "cka-null"} == {100}
 
 
-def test_a_mini_batch_that_comes_in_pieces_is_the_same() -> None:
+def test_a_mini_batch_may_arrive_in_pieces() -> None:
     model = info(2, width=WIDTH)
     features = taps(0, 8, model)
     whole = run(model, features, 8)
@@ -92,7 +92,7 @@ def test_a_mini_batch_that_comes_in_pieces_is_the_same() -> None:
     assert one.records == two.records
 
 
-def test_a_bad_image_leaves_a_smaller_mini_batch_which_must_be_the_others_too() -> None:
+def test_a_bad_image_shrinks_its_mini_batch_for_both_models() -> None:
     model = info(1, width=WIDTH)
     first, second = taps(0, 15, model), taps(10, 15, model)
     a, b = run(model, first, 5, bad=(2,)), run(model, second, 5, bad=(2,))
@@ -106,14 +106,14 @@ def test_a_bad_image_leaves_a_smaller_mini_batch_which_must_be_the_others_too() 
     assert "mini-batches that the two models did not see alike, left out" in result.notes
 
 
-def test_without_a_class_token_there_is_neither_its_cka_nor_neighbours() -> None:
+def test_a_model_without_class_token_has_no_cka_cls_and_no_mknn() -> None:
     one, two = info(1, width=WIDTH), info(1, width=WIDTH, class_token=False)
     a, b = run(one, taps(0, 12, one), 4), run(two, taps(1, 12, two), 4)
     for result in (a.compare(a.state(), b.state()), b.compare(b.state(), a.state())):
         assert {r.metric for r in result.records} == {"cka", "cka-spatial", "cka-norm", "cka-null"}
 
 
-def test_layers_that_are_the_same_for_all_images_have_no_row_and_one_note() -> None:
+def test_constant_layers_have_no_row_and_one_note() -> None:
     model = info(2, width=WIDTH)
     features = taps(0, 8, model)
     features["block"][0][:, 0] = 3.0
@@ -126,14 +126,14 @@ def test_layers_that_are_the_same_for_all_images_have_no_row_and_one_note() -> N
     assert all(np.isfinite(r.value) for r in result.records)
 
 
-def test_fewer_than_four_images_is_an_error_that_says_so() -> None:
+def test_fewer_than_four_images_is_an_error() -> None:
     model = info(1, width=WIDTH)
     analysis = run(model, taps(0, 3, model), 64)
     with pytest.raises(TeachMattersError, match="CKA needs at least 4 images"):
         analysis.compare(analysis.state(), analysis.state())
 
 
-def test_mutual_neighbours_are_of_all_images_or_noted() -> None:
+def test_mutual_neighbours_use_all_images_or_a_note_says_how_many() -> None:
     model = info(1, width=WIDTH)
     few, enough = (run(model, taps(0, n, model), 4, metrics=["mknn", "mknn-null"]) for n in (10, 13))
     result = few.compare(few.state(), few.state())
@@ -155,7 +155,7 @@ def runs(tmp_path: Path, toys: None) -> Runs:
     return Runs(tmp_path / "store.db")
 
 
-def test_three_models_cost_three_passes(runs: Runs, forwards: Counter[str]) -> None:
+def test_comparing_three_models_takes_three_passes(runs: Runs, forwards: Counter[str]) -> None:
     outcomes = runs("toy-a toy-b toy-bare", "cka residual rank", param=["cka.cka_batch=4", "residual.cka_batch=4"])
     assert set(statuses(outcomes)) == {"done"}
     assert forwards == {"3": 21, "2": 2 * 21}, "residual and rank in the same pass as cka"

@@ -65,13 +65,13 @@ def test_images_by_class_token_and_by_the_mean_of_patches(clusters: int | None) 
         (None, 1, "all 1 images are of one class"),
     ],
 )
-def test_what_cannot_be_divided(parameter: str | None, limit: int | None, words: str) -> None:
+def test_impossible_clusterings_are_errors(parameter: str | None, limit: int | None, words: str) -> None:
     wanted = measuring.task("clustering", "toys", *([parameter] if parameter else []), limit=limit)
     with pytest.raises(TeachMattersError, match=words):
         measuring.measure(wanted)
 
 
-def test_only_what_is_asked_for_is_read_and_recorded() -> None:
+def test_only_requested_features_are_read_and_recorded() -> None:
     analysis = ClusteringAnalysis()
     assert analysis.input_spec({}, frozenset({"nmi-spatial", "ari-spatial"})).collect == {Readout("mean")}
     assert analysis.input_spec({}, frozenset({"purity-cls"})).collect == {Readout("cls")}
@@ -87,7 +87,7 @@ def context(*metrics: str, **parameters: Any) -> Context:
     return started
 
 
-def test_collapsed_features_are_named_and_need_no_warning() -> None:
+def test_collapsed_features_are_noted_without_a_warning() -> None:
     result, flat = Result(), np.ones((9, 3), dtype=np.float32)
     spread = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
     with warnings.catch_warnings():
@@ -98,7 +98,7 @@ def test_collapsed_features_are_named_and_need_no_warning() -> None:
     assert result.records[1].value == pytest.approx(6 / 9)
 
 
-def test_the_seed_is_that_of_the_command() -> None:
+def test_the_seed_comes_from_the_command() -> None:
     features = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
     found = []
     for seed in (0, 1):
@@ -109,7 +109,7 @@ def test_the_seed_is_that_of_the_command() -> None:
     assert found[0] != found[1]
 
 
-def test_how_many_clusters_the_papers_data_have() -> None:
+def test_the_number_of_clusters_of_the_papers_data() -> None:
     given = {
         (spec.name, data): effective(spec, data, {})["clusters"]
         for spec in (CLUSTERING, SEGMENT_CLUSTERING)

@@ -30,7 +30,7 @@ def test_class_token_and_spatial_tokens_of_every_layer(size: int) -> None:
         assert values["effective-rank-spatial", layer] == pytest.approx(expected(spatial), rel=1e-6)
 
 
-def test_no_class_token_and_nothing_that_varies() -> None:
+def test_without_class_token_or_variation_there_is_no_rank() -> None:
     blocks = [torch.randn(9, 4, 6), torch.full((9, 4, 6), 2.5)]
     answer = result(blocks, 4, class_token=False, registers=0)
     assert [(r.metric, r.layer, r.n) for r in answer.records] == [("effective-rank-spatial", 1, 9)]

@@ -63,7 +63,7 @@ def test_norm_ratios_are_means_over_images(block: str, tokens: str) -> None:
         assert record.n == 9
 
 
-def test_a_branch_of_zero_leaves_its_image_out_and_is_noted() -> None:
+def test_images_with_a_zero_branch_are_excluded_and_noted() -> None:
     features = taps()
     features["mlp_branch"][0][2] = 0
     features["attn_branch"][1][:] = 0
@@ -78,7 +78,7 @@ def test_a_branch_of_zero_leaves_its_image_out_and_is_noted() -> None:
 
 
 @pytest.mark.parametrize("metric", [metric.name for metric in RESIDUAL.metrics])
-def test_every_metric_can_be_asked_for_alone(metric: str) -> None:
+def test_every_metric_can_be_requested_alone(metric: str) -> None:
     assert {r.metric for r in result(taps(), metrics=(metric,)).records} == {metric}
 
 

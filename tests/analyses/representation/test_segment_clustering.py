@@ -157,7 +157,7 @@ def fed(*batches: tuple[list[Row], torch.Tensor]) -> State:
     return segments.state()
 
 
-def test_an_object_in_two_windows_is_one_vector_wherever_the_cut_is() -> None:
+def test_an_object_across_two_windows_is_one_vector() -> None:
     """The middle patch is in both windows, and the first has it."""
     mask, tokens = [51, 255, 204], torch.arange(12.0).reshape(2, 2, 3)
     left, right = row(1, [mask], [0, 1]), row(1, [mask], [-1, 2], window=1)
@@ -171,7 +171,7 @@ def test_an_object_in_two_windows_is_one_vector_wherever_the_cut_is() -> None:
         assert state["object/vanished"] == 0
 
 
-def test_order_is_by_image_and_object_and_what_vanishes_is_counted_once() -> None:
+def test_vectors_are_ordered_by_image_and_object_and_vanished_ones_counted_once() -> None:
     tokens = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(0))
     rows = [row(2, [[0, 9], [0, 0], [9, 0]]), row(0, [[9, 9]]), row(3, [])]
     state = fed((rows, tokens))
@@ -189,12 +189,12 @@ def test_order_is_by_image_and_object_and_what_vanishes_is_counted_once() -> Non
     ("parameters", "words"),
     [(("clusters=500",), r"500 clusters of \d+ objects are not possible"), ((), r"all \d+ objects are of one class")],
 )
-def test_what_cannot_be_divided(parameters: tuple[str, ...], words: str) -> None:
+def test_impossible_clusterings_are_errors(parameters: tuple[str, ...], words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         measuring.measure(measuring.task("segment-clustering", "toys", *parameters))
 
 
-def test_nothing_left_is_an_error() -> None:
+def test_no_remaining_object_is_an_error() -> None:
     analysis = driving.started(SEGMENT_CLUSTERING, driving.info(1, width=3), 1, ["nmi-object"])
     with pytest.raises(TeachMattersError, match="no object is left on the grid"):
         analysis.compute(analysis.state())
@@ -208,7 +208,7 @@ def test_scenes_have_objects_and_parts() -> None:
     assert 8 <= (counts["nmi-object"] or 0) < (counts["nmi-part"] or 0)
 
 
-def test_what_the_papers_data_offer() -> None:
+def test_the_papers_data_sets_offer_objects_and_parts() -> None:
     assert SEGMENT_CLUSTERING.metrics_on(frozenset({"images", "masks"})) == {
         "purity-object", "nmi-object", "ari-object",
     }  # fmt: skip

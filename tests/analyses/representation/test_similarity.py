@@ -42,7 +42,7 @@ def test_every_layer_against_every_layer(tmp_path: Path) -> None:
             assert found["rsa", i, j] == pytest.approx(ranks, abs=0.02)
 
 
-def test_a_model_with_itself_and_a_layer_that_does_not_vary(tmp_path: Path) -> None:
+def test_a_model_with_itself_and_a_constant_layer(tmp_path: Path) -> None:
     wanted = task("similarity", "scenes", *IMAGES, "tap=norm1")  # before block 1 all class tokens are equal
     analysis, state = gathered(wanted, "toy-a", 4, tmp_path)
     result = analysis.compare(state, state)

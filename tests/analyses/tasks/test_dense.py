@@ -102,7 +102,7 @@ def test_a_row_for_each_class_that_occurs() -> None:
     assert headline == pytest.approx(np.mean([row.value for row in rows.values()]))
 
 
-def test_void_is_no_class_and_masks_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_void_is_not_a_class_and_masks_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = task("dense", "scenes", *WORLD)
     dataset: Any = wanted.opened.dataset
     whole = type(dataset).annotations

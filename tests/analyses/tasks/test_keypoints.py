@@ -103,14 +103,14 @@ def test_units_are_pairs_keypoints_and_categories(wanted: Task) -> None:
     assert (result.maps[0].units or ())[:2] == ("000000-insect 0-insect 1:ant", "000001-insect 4-insect 5:bee")
 
 
-def test_a_image_that_cannot_be_read_takes_its_pairs_with_it() -> None:
+def test_an_unreadable_image_removes_its_pairs() -> None:
     result = measure(task("keypoints", "toy-tasks", "bad=insect 2"))
     assert counts(result, "ant", "official") == {2}
     assert counts(result, "bee", "official") == {5}
     assert list(result.notes.values()) == [3]
 
 
-def test_when_nothing_can_be_matched_it_says_so() -> None:
+def test_no_readable_pair_is_an_error() -> None:
     bad = ",".join(f"insect {i}" for i in (0, 2, 4, 6))
     with pytest.raises(TeachMattersError, match="none of 10 pairs could be matched"):
         measure(task("keypoints", "toy-tasks", f"bad={bad}"))
@@ -126,7 +126,7 @@ def test_limit_counts_pairs_and_needs_only_their_images() -> None:
     assert first == [each.array.tolist() for each in result.maps]
 
 
-def test_a_sample_is_seeded_sorted_and_of_each_category() -> None:
+def test_a_sample_is_seeded_sorted_and_drawn_per_category() -> None:
     wanted = task("keypoints", "toy-tasks", "pairs_per_category=2")
     samples = [measure(wanted, seed=seed).maps[0].units or () for seed in (0, 0, 1, 2, 3)]
     assert samples[0] == samples[1]
@@ -138,7 +138,7 @@ def test_a_sample_is_seeded_sorted_and_of_each_category() -> None:
     assert counts(many, "", "official") == {10}
 
 
-def test_features_that_nobody_waits_for_are_dropped(wanted: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_freed_after_their_last_pair(wanted: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
     finish = KeypointsAnalysis._finish
 

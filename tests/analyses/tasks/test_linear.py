@@ -24,7 +24,7 @@ def features(items: Sequence[Item], dataset: Dataset) -> NDArray[np.float64]:
     return unit
 
 
-def test_probes_are_scikit_learns() -> None:
+def test_probes_equal_scikit_learn() -> None:
     wanted = task("linear", "scenes", *WORLD, "C=1", "ridge=0.01")
     result = measure(wanted)
     queries, gallery = (list(wanted.items[role]) for role in ("queries", "gallery"))
@@ -53,7 +53,7 @@ def test_values_are_chosen_where_a_class_has_ten_images() -> None:
     assert result.notes["a single value was given"] == "not chosen: ridge"
 
 
-def test_shots_are_the_first_images_of_each_class_and_too_few_to_choose() -> None:
+def test_shots_are_the_first_images_of_each_class() -> None:
     wanted = task("linear", "scenes", *WORLD, "shots=2")
     assert [item.key[-5:] for item in wanted.items["gallery"]] == [f"{number:05d}" for number in range(24)]
     assert len(wanted.items["queries"]) == 24
@@ -68,7 +68,7 @@ def test_a_class_that_the_gallery_lacks_is_wrong() -> None:
         assert values(result, metric) == [0.0, 0.0, 0.0]
 
 
-def test_vectors_that_do_not_vary_have_no_probe() -> None:
+def test_constant_vectors_have_no_probe() -> None:
     result = measure(task("linear", "scenes", *WORLD, "tap=norm1"))  # before block 1 all class tokens are equal
     assert {record.layer for record in result.records} == {2, 3}
     assert result.notes["the gallery's vectors do not vary, no probe"] == {"layers": [1]}

@@ -74,7 +74,7 @@ def units(result: Result, name: str) -> list[tuple[str, ...] | None]:
     return [each.units for each in result.maps if each.name == f"unit:{name}"]
 
 
-def test_queries_without_positives_leave_the_mean_and_are_told() -> None:
+def test_queries_without_positives_are_excluded_and_noted() -> None:
     result = measure(task("retrieval", "toy-tasks"))
     assert result.notes == {"queries without a positive": {"easy": 1, "medium": 1, "hard": 2}}
     assert {r.n for r in result.records if r.metric == "map-hard"} == {3}
@@ -83,20 +83,20 @@ def test_queries_without_positives_leave_the_mean_and_are_told() -> None:
     assert [float(s.mean()) for s in scores] == pytest.approx(values(result, "map-hard"), abs=1e-4)
 
 
-def test_a_gallery_image_that_cannot_be_read_is_nobodys_positive() -> None:
+def test_an_unreadable_gallery_image_is_not_a_positive() -> None:
     """Query 2's only hard image is gone: no hard score, and the others are as if it had never been."""
     result = measure(task("retrieval", "toy-tasks", "bad=place 12"))
     assert units(result, "map-hard")[0] == ("query 0", "query 1")
     assert result.notes["queries without a positive"] == {"easy": 1, "medium": 1, "hard": 3}
 
 
-def test_without_any_positive_it_says_so() -> None:
+def test_no_positive_at_all_is_an_error() -> None:
     wanted = task("retrieval", "toy-tasks", "bad=query 0,query 1,query 2,query 3")
     with pytest.raises(TeachMattersError, match="none of 1 queries has a positive image"):
         measure(wanted)
 
 
-def test_limit_counts_queries_and_the_gallery_stays_whole() -> None:
+def test_limit_counts_queries_and_keeps_the_whole_gallery() -> None:
     result = measure(task("retrieval", "toy-tasks", limit=2))
     assert units(result, "map-easy")[0] == ("query 0", "query 1")
     assert values(result, "map-easy") != pytest.approx(values(measure(task("retrieval", "toy-tasks")), "map-easy"))

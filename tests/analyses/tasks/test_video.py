@@ -81,7 +81,7 @@ def followed(wanted: Task, video: int, dense: bool, context: int, *, still: bool
 
 
 @pytest.mark.parametrize(("resolution", "context"), [("dense", 7), ("resized", 7), ("resized", 1)])
-def test_scores_equal_the_plain_way(resolution: str, context: int) -> None:
+def test_scores_equal_a_plain_implementation(resolution: str, context: int) -> None:
     line = [f"resolution={resolution}", f"context={context}", "radius=2", "top=3"]
     wanted = task("video", "toy-tasks", *line)
     result = measure(wanted)
@@ -131,19 +131,19 @@ def short(frames: int, monkeypatch: pytest.MonkeyPatch) -> Result:
 
 
 @pytest.mark.parametrize("frames", [1, 2])
-def test_a_video_without_a_frame_to_score_is_told(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_without_a_scored_frame_is_noted(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = short(frames, monkeypatch)
     assert result.notes["videos without a frame between the first and the last to score"] == ["film0"]
     assert {r.category for r in result.records} == {"", "film1"}
 
 
-def test_frames_that_cannot_be_read_are_passed_over() -> None:
+def test_unreadable_frames_are_skipped() -> None:
     whole, result = measure(task("video", "toy-tasks")), measure(task("video", "toy-tasks", "bad=film 1 frame 2"))
     assert values(result, "davis-j", "film0") == values(whole, "davis-j", "film0")
     assert values(result, "davis-j", "film1") != values(whole, "davis-j", "film1")
 
 
-def test_a_video_whose_first_frame_cannot_be_read_is_left_out() -> None:
+def test_a_video_with_an_unreadable_first_frame_is_excluded() -> None:
     result = measure(task("video", "toy-tasks", "bad=film 1 frame 0"))
     assert result.notes["videos whose first frame or its mask cannot be read"] == ["film1"]
     assert {r.category for r in result.records} == {"", "film0"}
@@ -169,7 +169,7 @@ def test_many_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values(result, "davis-j")[0] > 95
 
 
-def test_frames_of_several_sizes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_of_several_sizes_are_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     image, annotations = ToyTasks.image, ToyTasks.annotations
 
     def turned(self: ToyTasks, item: Item) -> Image.Image:
@@ -198,7 +198,7 @@ def renumbered(change: Callable[[int, np.ndarray[Any, Any]], np.ndarray[Any, Any
     return changed
 
 
-def test_numbers_with_gaps_are_the_same_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_object_numbers_may_have_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects 1 and 2 called 3 and 200: every score is the same, and no object that never occurs counts as right."""
     whole = measure(task("video", "toy-tasks", "resolution=resized"))
     calls = np.array([0, 3, 200, *range(3, 256)], dtype=np.uint8)
@@ -210,7 +210,7 @@ def test_numbers_with_gaps_are_the_same_objects(monkeypatch: pytest.MonkeyPatch)
     assert other.notes == whole.notes
 
 
-def test_an_object_that_comes_later_is_named_and_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_appears_later_is_noted_and_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure(task("video", "toy-tasks", "resolution=resized", limit=1))
 
     def late(frame: int, mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -223,7 +223,7 @@ def test_an_object_that_comes_later_is_named_and_not_scored(monkeypatch: pytest.
     assert other.records == whole.records
 
 
-def test_masks_of_nothing_but_void_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_with_only_void_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyTasks, "_mask", renumbered(lambda frame, mask: np.where(mask, 255, 0).astype(np.uint8)))
     with pytest.raises(TeachMattersError, match="no value but 0 and 255, which is void: number the objects from 1"):
         measure(task("video", "toy-tasks"))
@@ -254,7 +254,7 @@ def test_masks_are_written_as_the_official_evaluator_reads_them(tmp_path: Path) 
         assert image.mode == "P"
 
 
-def test_a_damaged_mask_costs_its_frame_and_a_missing_one_its_score(tmp_path: Path) -> None:
+def test_a_damaged_mask_loses_the_frame_and_a_missing_one_its_score(tmp_path: Path) -> None:
     annotated.davis(tmp_path / "DAVIS", frames=5, videos=1)
     masks = tmp_path / "DAVIS" / "Annotations" / "480p" / "clip0"
     whole = measure(task("video", "davis", "resolution=resized", root=tmp_path))
@@ -268,7 +268,7 @@ def test_a_damaged_mask_costs_its_frame_and_a_missing_one_its_score(tmp_path: Pa
         measure(task("video", "davis", "resolution=resized", root=tmp_path))
 
 
-def test_names_of_models_and_videos_cannot_lead_elsewhere(tmp_path: Path) -> None:
+def test_names_of_models_and_videos_cannot_escape_the_folder(tmp_path: Path) -> None:
     files = VideoFiles.below(str(tmp_path / "out"), "../up/model")
     files.write(Item("a/b/00001.jpg", 0, group="../x"), np.zeros((2, 2), np.uint8), [1])
     assert [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.png")] == ["out"]

@@ -52,7 +52,7 @@ def test_a_sheet_of_a_folder(here: Path) -> None:
         ("folder --data-root . --preview sheet.png", "no images"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_leaves_nothing(here: Path, line: str, words: str) -> None:
+def test_an_error_is_one_line_and_leaves_no_file(here: Path, line: str, words: str) -> None:
     answer = tm(line)
     assert answer.exit_code == 1
     assert answer.stdout == ""
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(here: Path, line: str, wor
     assert not list(here.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_path_is_a_one_line_error(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -128,7 +128,7 @@ def test_lost_and_empty_files_are_named(name: str, folder: str, lost: list[str],
         ("spair", "SPair-71k", "PairAnnotation/test"),
     ],
 )
-def test_half_a_data_set_is_told_what_it_lacks(name: str, folder: str, needed: str, tasks: Path) -> None:
+def test_missing_parts_of_a_data_set_are_listed(name: str, folder: str, needed: str, tasks: Path) -> None:
     (tasks / folder / needed).rename(tasks / "elsewhere")
     answer = tm(f"{name} --data-root .")
     assert answer.exit_code == 1

@@ -58,7 +58,7 @@ def test_one_model_is_fetched_once(published: Behaviour, caches: Path) -> None:
     assert (caches / "torch" / "hub" / "checkpoints" / "moco-b16.pth").read_bytes() == CONTENT
 
 
-def test_of_several_one_that_fails_stops_none(published: Behaviour) -> None:
+def test_a_failed_download_does_not_stop_the_others(published: Behaviour) -> None:
     answer = tm("fetch", "dino-*", "moco-s16", "dino-b16", "--format", "json")
     assert answer.exit_code == 1
     status = {row["name"]: row["status"] for row in json.loads(answer.stdout)}
@@ -69,7 +69,7 @@ def test_of_several_one_that_fails_stops_none(published: Behaviour) -> None:
     assert "404" in answer.stderr
 
 
-def test_the_only_one_that_fails_is_one_line(published: Behaviour) -> None:
+def test_a_single_failed_download_is_a_one_line_error(published: Behaviour) -> None:
     answer = tm("fetch", "dino-s16")
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr.startswith("Error: no weights for dino-s16")
@@ -83,13 +83,13 @@ def test_an_unknown_name_is_refused_before_anything_is_fetched(published: Behavi
     assert published.ranges == []
 
 
-def test_what_has_no_weights_needs_none() -> None:
+def test_models_without_weights_need_no_download() -> None:
     answer = tm("fetch", "random-s16", "noise-b16", "--format", "json")
     assert answer.exit_code == 0
     assert {(row["status"], row["weights"]) for row in json.loads(answer.stdout)} == {("none needed", None)}
 
 
-def test_a_file_that_changed_is_said_to_have(published: Behaviour, caches: Path) -> None:
+def test_a_changed_file_is_reported(published: Behaviour, caches: Path) -> None:
     tm("fetch", "moco-b16")
     (caches / "torch" / "hub" / "checkpoints" / "moco-b16.pth").write_bytes(b"something else")
     answer = tm("fetch", "moco-b16")
@@ -117,7 +117,7 @@ def test_the_papers_25_are_listed_with_every_field() -> None:
     assert rows["clip-l14-336"]["image_size"] == 336
 
 
-def test_weights_that_are_here_are_said_to_be(caches: Path) -> None:
+def test_cached_weights_are_marked_as_present(caches: Path) -> None:
     snapshots = caches / "hub" / "models--timm--vit_base_patch16_224.mae"
     for folder, file, text in (("refs", "main", "1" * 40), ("snapshots/" + "1" * 40, "model.safetensors", "weights")):
         (snapshots / folder).mkdir(parents=True)

@@ -17,7 +17,7 @@ def check(*words: str) -> Result:
     return CliRunner().invoke(app, ["plugin", "check", *words], catch_exceptions=False)
 
 
-def test_a_sound_plugin_ends_with_0(tmp_path: Path) -> None:
+def test_a_correct_plugin_exits_with_0(tmp_path: Path) -> None:
     with installed(tmp_path, "tmt-seed", seeded("command")):
         for words in ((), ("tmt-seed",)):
             answer = check(*words)
@@ -27,7 +27,7 @@ def test_a_sound_plugin_ends_with_0(tmp_path: Path) -> None:
             assert rows[1].endswith("facts, names code, app, help, examples")
 
 
-def test_a_fault_ends_with_1_and_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_fault_exits_with_1_and_names_its_line(tmp_path: Path) -> None:
     files = seeded("command", ("command.py", "Examples:", "So:"))
     with installed(tmp_path, "tmt-seed", files):
         answer = check()
@@ -42,14 +42,14 @@ def test_a_fault_ends_with_1_and_is_told_with_its_line(tmp_path: Path) -> None:
     assert {finding["status"] for finding in told} == {"ok", "wrong"}
 
 
-def test_what_is_not_checked_is_told_and_is_no_fault(tmp_path: Path) -> None:
+def test_skipped_checks_are_listed_and_are_not_faults(tmp_path: Path) -> None:
     with installed(tmp_path, "tmt-seed", seeded("dataset")):
         answer = check("tmt-seed")
     assert answer.exit_code == 0
     assert "\nnot checked: tmt-seed, data set tmt-seed, opens: it is not on this machine: " in answer.stdout
 
 
-def test_a_model_of_a_prefix_can_be_named(tmp_path: Path) -> None:
+def test_a_model_behind_a_prefix_can_be_checked_by_name(tmp_path: Path) -> None:
     resolve = '''
 
 def resolve(name: str) -> ModelSpec:
@@ -69,7 +69,7 @@ def resolve(name: str) -> ModelSpec:
     assert answer.exit_code == 0  # although nobody told the licence of that one
 
 
-def test_without_plugins_there_is_a_sentence() -> None:
+def test_without_plugins_it_prints_a_sentence() -> None:
     answer = check()
     assert (answer.exit_code, answer.stdout) == (0, "")
     assert answer.stderr == ("only built-in plugins are installed; 'tm plugin check teachmatters' checks them\n")
@@ -77,7 +77,7 @@ def test_without_plugins_there_is_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("words", [("tmt-sead",), ("tmt-seed", "--model", "no-such"), ("--data-root", "nowhere")])
-def test_what_is_not_there_is_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_missing_plugin_is_a_one_line_error(tmp_path: Path, words: tuple[str, ...]) -> None:
     with installed(tmp_path, "tmt-seed", seeded("command")):
         answer = check(*words)
     assert answer.exit_code == 1
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_one_line(tmp_path: Path, words: tuple[str, ...]) -
     assert "tmt-sead" not in words or "Did you mean 'tmt-seed'?" in answer.stderr
 
 
-def test_a_broken_plugin_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_broken_plugin_is_checked_as_far_as_possible(tmp_path: Path) -> None:
     write_plugin(tmp_path, "tmt-seed", {"tmt_seed.py": "import no_such_module\n"})
     with installed(tmp_path, "tmt-seed"):
         answer = check("tmt-seed")

@@ -57,7 +57,7 @@ def test_it_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("broken")
-def test_what_each_offers_is_counted_and_named() -> None:
+def test_the_contents_of_each_plugin_are_counted_and_named() -> None:
     rows = {line.split()[0]: line for line in plugins().partition("\n\n")[0].splitlines()}
     assert rows["one"].endswith("nothing")
     assert rows["a-second-plugin"].endswith("1 analysis, 6 models")
@@ -75,7 +75,7 @@ def test_without_problems_there_is_one_table() -> None:
     assert "problem" not in plugins()
 
 
-def test_what_a_plugin_is_called_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_names_cannot_send_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [*discover(), Plugin("one", "tm-one", "1.2", problems=["\x1b[2Jgone"])]
     known = Registry(found)
     monkeypatch.setattr(registry, "load", lambda: known)

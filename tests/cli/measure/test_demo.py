@@ -13,7 +13,7 @@ from teachmatters.registry import load
 SHIPPED = Path(__file__).parents[3] / "results.db"
 
 
-def test_the_headline_and_the_figure_are_of_what_the_demo_measures() -> None:
+def test_the_headline_and_the_figure_show_what_the_demo_measures() -> None:
     measured = {metric.name for name in demo.METRICS for metric in load().analyses[name].metrics}
     assert measured >= {*demo.FIRST, *demo.TASKS}
 

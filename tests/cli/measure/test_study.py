@@ -79,7 +79,7 @@ def test_json_is_a_list_of_objects_and_nothing_else() -> None:
     ]  # fmt: skip
 
 
-def test_what_failed_is_told_once_for_each_reason() -> None:
+def test_failures_are_listed_once_per_reason() -> None:
     Path("study.yaml").write_text(TEXT.replace("toy-b", "toy-broken"), encoding="utf-8")
     ended = tm("study.yaml")
     assert ended.exit_code == 1
@@ -93,14 +93,14 @@ def test_what_failed_is_told_once_for_each_reason() -> None:
     assert "not counted, toy-broken: toy-broken is broken\n3 of 5 cells are missing" in planned.stderr
 
 
-def test_the_store_is_the_options_then_the_files() -> None:
+def test_the_store_comes_from_the_option_then_from_the_file() -> None:
     Path("study.yaml").write_text("db: own.db\n" + TEXT, encoding="utf-8")
     assert tm("study.yaml", "--db", "other.db").exit_code == 0
     assert [path.name for path in Path().glob("*.db")] == ["other.db"]
     assert "in own.db" in tm("study.yaml").stderr
 
 
-def test_a_study_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_study_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("study.yaml").write_text(TEXT.replace("toy-b", "toy-bb"), encoding="utf-8")
     for words in (["study.yaml"], ["study.yaml", "--plan"]):
         answer = tm(*words)
@@ -113,7 +113,7 @@ def test_a_study_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     assert "--data, --out belong to 'tm study new'" in tm("study.yaml", "--data", "x", "--out", "y").stderr
 
 
-def test_a_new_study_is_of_the_users_models_and_data_and_runs_as_it_is() -> None:
+def test_a_new_study_has_the_users_models_and_data_and_runs_unchanged() -> None:
     Path("o'dd.pth").touch()
     words = ("-m", "toy-a", "-m", "mine=dino-s16", "-w", "mine=o'dd.pth", "--data", "toys", "--out", "new.yaml")
     assert "Wrote new.yaml" in tm("new", *words).stderr
@@ -135,7 +135,7 @@ def test_the_list_has_the_packaged_studies() -> None:
     assert {"mini", "paper"} <= set(packaged())
 
 
-def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_study_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(request: object) -> None:
         raise KeyboardInterrupt
 

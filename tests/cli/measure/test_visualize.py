@@ -65,7 +65,7 @@ def test_a_label_that_is_too_long_for_a_file_name_is_shortened(here: Path) -> No
     assert len(set(names)) == 2
 
 
-def test_what_is_chosen_is_drawn(here: Path) -> None:
+def test_the_chosen_layers_and_heads_are_drawn(here: Path) -> None:
     words = ("--layers", "1-2", "--heads", "3", "--positions", "top, 2:3,diagonal", "--out", "a/b")
     answer = tm("cat.png", "--model", "mine=toy-a", "--grid", "layers-heads", *words)
     assert answer.stderr == "Drew a/b/cat.mine.layers-heads-top.png\n"
@@ -73,7 +73,7 @@ def test_what_is_chosen_is_drawn(here: Path) -> None:
     assert files(here / "a" / "b")[1] == "cat.toy-a.heads-positions-layer2.png"
 
 
-def test_several_images_and_models_one_of_each_bad(here: Path) -> None:
+def test_one_bad_image_and_one_bad_model_do_not_stop_the_others(here: Path) -> None:
     (here / "bad.png").write_text("no image")
     answer = tm("cat.png", "bad.png", "-m", "toy-a", "-m", "toy-broken", "-m", "toy-b", "--grid", "layers-positions")
     assert answer.exit_code == 1
@@ -85,7 +85,7 @@ def test_several_images_and_models_one_of_each_bad(here: Path) -> None:
     assert failed[1:] == ["failed toy-broken: toy-broken is broken"]
 
 
-def test_a_folder_stands_for_its_images_but_not_for_our_figures(here: Path) -> None:
+def test_a_folder_means_its_images_except_our_own_figures(here: Path) -> None:
     for name in ("pets/dog.png", "pets/.hidden.png", "pets/below/deep.png"):
         photo(here / name)
     (here / "pets" / "notes.txt").write_text("notes")
@@ -96,7 +96,7 @@ def test_a_folder_stands_for_its_images_but_not_for_our_figures(here: Path) -> N
     refused(tm("empty", "--model", "toy-a"), "folder 'empty' has no image directly in it")
 
 
-def test_images_of_one_name_are_told_apart(here: Path) -> None:
+def test_images_of_the_same_name_get_different_files(here: Path) -> None:
     paths = [photo(here / name) for name in ("cats/0.png", "dogs/0.png")]
     answer = tm(*paths, "--model", "toy-b", "--grid", "layers-heads")
     assert answer.exit_code == 0
@@ -114,14 +114,14 @@ def test_nothing_else_is_overwritten(here: Path) -> None:
     assert (again.exit_code, again.stderr) == (0, "Drew attention/cat.toy-a.layers-heads-cls.png\n")
 
 
-def test_two_models_that_make_one_file_name_are_told(here: Path) -> None:
+def test_two_models_with_one_file_name_are_an_error(here: Path) -> None:
     answer = tm("cat.png", "-m", "a/b=toy-a", "-m", "a-b=toy-b", "--grid", "layers-positions")
     assert answer.exit_code == 1
     assert "Drew attention/cat.a-b.layers-positions.png\nfailed cat.png in a-b: " in answer.stderr
     assert "was just written and would be overwritten" in answer.stderr
 
 
-def test_one_line_for_what_cannot_be_done(here: Path) -> None:
+def test_impossible_requests_are_one_line_errors(here: Path) -> None:
     (here / "taken").write_text("a file")
     refused(tm("nowhere.png", "--model", "toy-a"), "no image 'nowhere.png': there is no such file")
     refused(tm("cat.png", "--model", "toy-z"), "unknown model 'toy-z'")
@@ -138,7 +138,7 @@ def test_one_line_for_what_cannot_be_done(here: Path) -> None:
     assert files(here) == ["cat.png", "taken"]
 
 
-def test_a_photograph_is_turned_as_its_tag_asks_for(here: Path) -> None:
+def test_a_photograph_is_rotated_by_its_orientation_tag(here: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown after a quarter turn
     (here / "tagged").mkdir()

@@ -81,7 +81,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop(signal.SIGINT)
 
 
-def test_it_reads_cannot_write_and_leaves_nothing(store: Path, server: Server) -> None:
+def test_it_only_reads_and_leaves_no_files(store: Path, server: Server) -> None:
     before = store.read_bytes()
     front = server.get("/results.json")
     assert sorted(view["name"] for view in front["views"]) == ["all_results", "maps", "results", "runs"]
@@ -127,14 +127,14 @@ def test_sql_keeps_to_the_guard_of_tm_query(shared: Server, sql: str) -> None:
 
 
 @pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("notebook.example:9", 200), ("evil.example", 403)])
-def test_it_answers_to_its_own_names(shared: Server, host: str, status: int) -> None:
+def test_it_answers_only_to_its_own_host_names(shared: Server, host: str, status: int) -> None:
     connection = http.client.HTTPConnection(shared.address.removeprefix("http://"), timeout=30)
     connection.request("GET", "/results.json", headers={"Host": host})
     assert connection.getresponse().status == status
     connection.close()
 
 
-def test_a_query_that_cannot_be_stopped_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_does_not_stop_is_abandoned(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that works for about two seconds, where one of hours would be as deaf."""
     monkeypatch.setattr(datasette_site, "SECONDS", 0.1)
     given_up = threading.Event()
@@ -150,7 +150,7 @@ def test_a_query_that_cannot_be_stopped_is_given_up(store: Path, monkeypatch: py
     site.close()
 
 
-def test_a_query_is_stopped_between_two_rows_of_hard_work(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_query_is_stopped_between_two_rows(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasette_site, "SECONDS", 0.1)
     site = datasette_site.Site(store, lambda: pytest.fail("it could be stopped"))
     connection = site._connect()
@@ -161,7 +161,7 @@ def test_a_query_is_stopped_between_two_rows_of_hard_work(store: Path, monkeypat
     site.close()
 
 
-def test_numbers_that_arrive_are_seen(store: Path, server: Server) -> None:
+def test_new_numbers_are_visible(store: Path, server: Server) -> None:
     count = "SELECT count(*) FROM results"
     before = server.sql(count)["rows"][0][0]
     record(store, model("moco-s16"), TOP1, values(TOP1, [1.0, 2.0]))
@@ -174,7 +174,7 @@ def browse(*words: object) -> Result:
     return CliRunner().invoke(app, ["browse", "--no-open", *map(str, words)])
 
 
-def test_what_bad_input_gets(store: Path, tmp_path: Path) -> None:
+def test_bad_input_is_a_one_line_error(store: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         bad = [
@@ -190,7 +190,7 @@ def test_what_bad_input_gets(store: Path, tmp_path: Path) -> None:
     assert beside(store) == [store.name]
 
 
-def test_without_datasette_it_says_how_to_get_it(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_datasette_it_says_how_to_install_it(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasette.app", None)
     result = browse("--db", store)
     assert (result.exit_code, result.stderr) == (
@@ -199,6 +199,6 @@ def test_without_datasette_it_says_how_to_get_it(store: Path, monkeypatch: pytes
     )
 
 
-def test_the_ready_queries_are_those_of_the_page() -> None:
+def test_the_ready_queries_are_those_of_the_documentation() -> None:
     told = {block.text.strip() for block in blocks(DOCS / "reference/views.md", "sql")}
     assert {sql for _, sql in QUERIES.values()} <= told

@@ -42,7 +42,7 @@ def test_info_lists_features_and_states(store: Path) -> None:
     assert f"2 entries, {sum(row['bytes'] for row in rows.values()) / 1000:.1f} kB" in text.stderr
 
 
-def test_of_no_cache_nothing_is_told_and_none_is_made(tmp_path: Path) -> None:
+def test_without_a_cache_nothing_is_shown_or_created(tmp_path: Path) -> None:
     result = cache("info", "--db", tmp_path / "none.db")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "nothing is cached in" in result.stderr
@@ -51,7 +51,7 @@ def test_of_no_cache_nothing_is_told_and_none_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_prune_says_what_it_freed_and_leaves_the_rest(store: Path) -> None:
+def test_prune_reports_the_freed_space_and_keeps_the_rest(store: Path) -> None:
     folder = store.with_name("store.db.cache")
     (folder / "notes.txt").write_text("mine")
     result = cache("prune", "toy-a", "--db", store)
@@ -82,7 +82,7 @@ def test_prune_by_age(store: Path) -> None:
         (("features-z",), "unknown cache entry 'features-z'. Did you mean 'features"),
     ],
 )
-def test_what_cannot_be_removed_is_one_line(store: Path, words: tuple[str, ...], said: str) -> None:
+def test_an_entry_that_cannot_be_removed_is_a_one_line_error(store: Path, words: tuple[str, ...], said: str) -> None:
     result = cache("prune", *words, "--db", store)
     assert result.exit_code == 1
     assert said in result.stderr

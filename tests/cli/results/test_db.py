@@ -40,7 +40,7 @@ def test_info_counts(store: Path) -> None:
     assert "runs" in db("info", "--db", store).stdout
 
 
-def test_migrate_leaves_a_store_of_today_as_it_is(store: Path) -> None:
+def test_migrate_leaves_a_current_store_unchanged(store: Path) -> None:
     facts = db("info", "--db", store).stdout
     result = db("migrate", "--db", store)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -48,7 +48,7 @@ def test_migrate_leaves_a_store_of_today_as_it_is(store: Path) -> None:
     assert db("info", "--db", store).stdout == facts
 
 
-def test_compact_says_the_sizes(tmp_path: Path) -> None:
+def test_compact_reports_the_sizes(tmp_path: Path) -> None:
     path = typical(tmp_path / "results.db")
     result = db("compact", "--db", path)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -67,7 +67,7 @@ def test_a_store_that_is_not_there(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["info", "migrate", "compact"])
-def test_a_file_that_is_no_store(command: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store(command: str, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("hello")
     result = db(command, "--db", tmp_path / "text.db")
     assert result.exit_code == 1
@@ -84,7 +84,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "1.db", tmp_path / "2.db"
 
 
-def test_merge_says_what_became_of_every_file(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_merge_reports_the_result_for_every_file(two: tuple[Path, Path], tmp_path: Path) -> None:
     result = db("merge", *two, "--into", tmp_path / "all.db")
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines() if not line.startswith("-")]
@@ -111,7 +111,7 @@ def test_merge_as_json(two: tuple[Path, Path], tmp_path: Path) -> None:
     assert len(set(conflict["run_ids"])) == 2
 
 
-def test_many_conflicts_are_not_all_told(tmp_path: Path) -> None:
+def test_a_long_list_of_conflicts_is_cut(tmp_path: Path) -> None:
     for name in ("1.db", "2.db"):
         for nth in range(23):
             record(tmp_path / name, model(f"m-{nth}"), DISTANCE, values(DISTANCE, [float(name[0])]))
@@ -120,7 +120,7 @@ def test_many_conflicts_are_not_all_told(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1] == "3 more conflicts; --format json lists them all"
 
 
-def test_merge_refuses_in_a_line(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_merge_errors_are_one_line(two: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("hello")
     wrong = {
         ("none.db", "all.db"): "there is no results store at .*none.db",

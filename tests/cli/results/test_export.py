@@ -40,7 +40,7 @@ def test_text_is_what_query_prints(store: Path, tmp_path: Path, style: str, sql:
     assert target.read_text("utf-8") == tm("query", sql, "--db", store, "--format", style).stdout
 
 
-def test_all_of_results_is_the_default(store: Path, tmp_path: Path) -> None:
+def test_the_whole_view_results_is_the_default(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "all.parquet"
     result = tm("export", "--db", store, "--out", target)
     kept = rows(store, "SELECT * FROM results")
@@ -83,7 +83,7 @@ def test_memory_does_not_grow_with_the_rows(store: Path, tmp_path: Path, suffix:
     assert peak(400) < 50_000_000  # the rows have 80
 
 
-def test_long_ones_say_that_they_go_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_exports_show_progress(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output.Pulse, "EVERY", 0.0)
     result = tm("export", "--db", store, "--query", SERIES.format(25_000, "x"), "--out", tmp_path / "n.csv")
     said = ["writing: 10,000 rows so far", "writing: 20,000 rows so far", f"Wrote 25,000 rows to {tmp_path}/n.csv"]
@@ -104,7 +104,7 @@ def test_long_ones_say_that_they_go_on(store: Path, tmp_path: Path, monkeypatch:
         (["--out", "out.csv", "--db", "none.db"], "there is no results store at none.db"),
     ],
 )
-def test_what_bad_input_gets(
+def test_bad_input_is_a_one_line_error(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_what_bad_input_gets(
     assert beside(store) == ["results.db"]
 
 
-def test_what_was_there_stays_until_all_is_written(store: Path, tmp_path: Path) -> None:
+def test_an_existing_file_stays_until_the_new_one_is_complete(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
     tm("export", "--db", store, "--query", SERIES.format(-1, "x"), "--timeout", 0.2, "--out", target)
@@ -136,7 +136,7 @@ app(["export", "--db", sys.argv[1], "--query", sys.argv[2], "--out", sys.argv[3]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_full_disk_is_one_line_and_leaves_nothing(store: Path, tmp_path: Path, suffix: str) -> None:
+def test_a_full_disk_is_one_line_and_leaves_no_file(store: Path, tmp_path: Path, suffix: str) -> None:
 
     process = start(FULL, store, SERIES.format(500, "hex(randomblob(1000))"), tmp_path / f"out{suffix}")
     code, error = finish(process)
@@ -146,7 +146,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(store: Path, tmp_path: Path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_pyarrow_it_says_how_to_get_it(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_it_says_how_to_install_it(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     result = tm("export", "--db", store, "--out", tmp_path / "out.parquet")
     assert result.exit_code == 1

@@ -60,7 +60,7 @@ def test_every_format_holds_the_same(store: Path) -> None:
         assert all(repr(row["value"]) in text for row in objects)
 
 
-def test_rows_left_out_are_told_on_standard_error(store: Path) -> None:
+def test_omitted_rows_are_reported_on_standard_error(store: Path) -> None:
     result = query("SELECT * FROM results", "--db", store, "--limit", 2, "--format", "json")
     assert len(json.loads(result.stdout)) == 2
     assert result.stderr == "Only the first 2 rows are shown; --limit N shows more.\n"
@@ -80,7 +80,9 @@ def test_rows_left_out_are_told_on_standard_error(store: Path) -> None:
         (["SELECT 1", "--db", "none.db"], "there is no results store at none.db"),
     ],
 )  # fmt: skip
-def test_what_bad_input_gets(store: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str) -> None:
+def test_bad_input_is_a_one_line_error(
+    store: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
     monkeypatch.chdir(store.parent)
     result = query(*words)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -89,5 +91,5 @@ def test_what_bad_input_gets(store: Path, monkeypatch: pytest.MonkeyPatch, words
 
 
 @pytest.mark.parametrize("words", [[], ["SELECT 1", "--limit", "x"], ["SELECT 1", "--format", "latex"]])
-def test_what_does_not_parse(store: Path, words: list[str]) -> None:
+def test_invalid_options_are_usage_errors(store: Path, words: list[str]) -> None:
     assert query("--db", store, *words).exit_code == 2

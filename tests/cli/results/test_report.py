@@ -23,7 +23,7 @@ def report(*words: object) -> Result:
     return CliRunner().invoke(app, ["report", *map(str, words)])
 
 
-def test_alone_it_lists_the_reports() -> None:
+def test_without_a_name_it_lists_the_reports() -> None:
     result = report("--format", "json")
     assert result.exit_code == 0
     assert {"metric", "attention-distance", "best-layers"} <= {row["report"] for row in json.loads(result.stdout)}
@@ -54,7 +54,9 @@ def test_options_without_a_name_are_refused(words: tuple[str, ...]) -> None:
         (("--explore", "nowhere.png"), "no image 'nowhere.png'"),
     ],
 )
-def test_what_a_page_cannot_be(store: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str) -> None:
+def test_options_that_a_page_does_not_have_are_refused(
+    store: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
     monkeypatch.chdir(store.parent)
     before = sorted(store.parent.iterdir())
     result = report("page", "--db", store, *words)
@@ -104,7 +106,7 @@ def test_the_printed_sql_can_be_pasted(store: Path) -> None:
     assert CliRunner().invoke(app, ["query", sql, "--db", str(store), "--format", "csv"]).stdout == rows
 
 
-def test_files_instead_of_standard_output(store: Path, tmp_path: Path) -> None:
+def test_tables_can_be_written_to_files(store: Path, tmp_path: Path) -> None:
     result = report(
         "metric", "--db", store, "--out", tmp_path / "a.csv", "--format", "csv", "--plot", tmp_path / "a.svg"
     )
@@ -131,7 +133,9 @@ def test_files_instead_of_standard_output(store: Path, tmp_path: Path) -> None:
         (["metric", "--metric", "purity-cls", "--model", "mae-b16"], "'tm analyze --model"),
     ],
 )
-def test_what_bad_input_gets(store: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str) -> None:
+def test_bad_input_is_a_one_line_error(
+    store: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
     monkeypatch.chdir(store.parent)
     before = store.read_bytes()
     result = report(*words)
@@ -142,7 +146,7 @@ def test_what_bad_input_gets(store: Path, monkeypatch: pytest.MonkeyPatch, words
 
 
 @pytest.mark.parametrize("words", [["--layers", "x"], ["--format", "xml"], ["--nothing"]])
-def test_what_does_not_parse(store: Path, words: list[str]) -> None:
+def test_invalid_options_are_usage_errors(store: Path, words: list[str]) -> None:
     assert report("metric", "--db", store, *words).exit_code == 2
 
 

@@ -63,7 +63,7 @@ def test_train_and_validation_are_gallery_and_queries(saved: Path) -> None:
     assert open_imagenet(DatasetRequest(spec=IMAGENET, root=saved)).classes == NAMES
 
 
-def test_sizes_are_those_of_the_encoded_images(saved: Path) -> None:
+def test_sizes_are_read_from_the_encoded_images(saved: Path) -> None:
     import datasets
 
     raw = datasets.load_from_disk(str(saved))["train"].cast_column("image", datasets.Image(decode=False))
@@ -71,7 +71,7 @@ def test_sizes_are_those_of_the_encoded_images(saved: Path) -> None:
     assert sizes == [len(row["image"]["bytes"]) for row in raw]
 
 
-def test_rows_that_were_chosen_keep_their_order(tmp_path: Path) -> None:
+def test_selected_rows_keep_their_order(tmp_path: Path) -> None:
     table(6).select([4, 1, 5]).save_to_disk(str(tmp_path))
     dataset = opened(tmp_path)
     assert labels(dataset) == [("00000000", 1), ("00000001", 1), ("00000002", 2)]
@@ -123,12 +123,12 @@ def test_splits_of_many_names(names: tuple[str, ...], parts: dict[Role, str], tm
         check_images(dataset, role, seed)
 
 
-def test_it_is_not_guessed_which_split_is_meant(tmp_path: Path) -> None:
+def test_an_ambiguous_split_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="has the splits one, two, and which is meant is unclear"):
         splits(tmp_path, "one", "two")
 
 
-def test_splits_whose_labels_differ_are_one_line(tmp_path: Path) -> None:
+def test_splits_with_different_labels_are_a_one_line_error(tmp_path: Path) -> None:
     import datasets
 
     other = table(2).cast_column("label", datasets.ClassLabel(names=["eel", "dog", "cat"]))
@@ -163,7 +163,7 @@ def test_images_by_path_and_rows_without_one(tmp_path: Path, monkeypatch: pytest
         dataset.image(third)
 
 
-def test_files_come_before_a_table_beside_them(tmp_path: Path) -> None:
+def test_image_files_win_over_a_table_next_to_them(tmp_path: Path) -> None:
     image("a").save(tmp_path / "a.png")
     (tmp_path / "metadata.parquet").write_text("whatever")
     assert isinstance(opened(tmp_path), ImageFolder)
@@ -176,20 +176,20 @@ def test_any_name_of_the_column_and_no_labels(tmp_path: Path) -> None:
     assert [item.label for item in dataset.items("images", "all") or ()] == [None, None]
 
 
-def test_a_table_without_images_is_one_line(tmp_path: Path) -> None:
+def test_a_table_without_images_is_a_one_line_error(tmp_path: Path) -> None:
     table(2).remove_columns("image").save_to_disk(str(tmp_path))
     with pytest.raises(TeachMattersError, match="no column of images; its columns are label"):
         opened(tmp_path)
 
 
-def test_a_damaged_table_is_one_line(saved: Path, tmp_path: Path) -> None:
+def test_a_damaged_table_is_a_one_line_error(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{}")
     with pytest.raises(TeachMattersError, match="cannot be read by the package datasets") as error:
         opened(tmp_path)
     assert "\n" not in str(error.value)
 
 
-def test_without_the_package_it_says_what_to_install(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_datasets_it_says_what_to_install(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[hf\]'"):
         opened(saved)

@@ -28,7 +28,7 @@ def keys(dataset: Dataset, role: str = "all") -> list[tuple[str, int | None]]:
     return [(item.key, item.label) for item in items]
 
 
-def test_images_directly_are_not_labelled_at_any_depth(tmp_path: Path) -> None:
+def test_images_directly_in_the_root_make_it_unlabelled(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "b.jpg", "a.png", "deep/er/c.JPEG"))
     assert keys(dataset) == [("a.png", None), ("b.jpg", None), ("deep/er/c.JPEG", None)]
     assert dataset.kinds == {"images"}
@@ -37,7 +37,7 @@ def test_images_directly_are_not_labelled_at_any_depth(tmp_path: Path) -> None:
     assert dataset.split("images") == "all"
 
 
-def test_images_directly_outweigh_whatever_is_below(tmp_path: Path) -> None:
+def test_images_directly_in_the_root_win_over_subfolders(tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, "1.jpg", "train/cat/1.jpg", "val/cat/1.jpg"))
     assert dataset.kinds == {"images"}
     assert keys(dataset) == [("1.jpg", None), ("train/cat/1.jpg", None), ("val/cat/1.jpg", None)]
@@ -61,14 +61,14 @@ def test_train_and_val_are_gallery_and_queries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("half", ["train", "val"])
-def test_half_of_it_alone_is_a_folder_per_class(half: str, tmp_path: Path) -> None:
+def test_train_or_val_alone_is_a_folder_per_class(half: str, tmp_path: Path) -> None:
     dataset = ImageFolder(draw(tmp_path, f"{half}/cat/1.jpg", f"{half}/dog/1.jpg"))
     assert (list(dataset.classes), dataset.split("labels")) == (["cat", "dog"], half)
     assert keys(dataset) == [(f"{half}/cat/1.jpg", 0), (f"{half}/dog/1.jpg", 1)]
     assert dataset.items("labels", "gallery") is None
 
 
-def test_what_is_no_image_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_are_not_images_are_skipped(tmp_path: Path) -> None:
     root = draw(tmp_path, "cat/1.jpg", "cat/.hidden.jpg", "cat/._1.jpg", ".cache/2.jpg")
     (root / "cat" / ".DS_Store").write_bytes(b"x")
     (root / "cat" / "notes.txt").write_text("x")
@@ -100,7 +100,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
         dataset.image(gone)
 
 
-def test_no_image_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
+def test_an_error_without_images_says_what_was_expected_and_found(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "cat").mkdir()
     with pytest.raises(TeachMattersError, match=r"no images below .* looked for \.jpg.* found cat, notes\.txt"):
@@ -130,6 +130,6 @@ def test_imagenet_without_an_image_in_val_is_refused(tmp_path: Path) -> None:
         open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path))
 
 
-def test_a_folder_that_may_not_be_listed_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_read_permission_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="cannot list"):
         ImageFolder(tmp_path / "absent")

@@ -154,12 +154,12 @@ def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
         opened(root)
 
 
-def test_a_class_without_images_is_said(tmp_path: Path) -> None:
+def test_an_empty_class_is_reported(tmp_path: Path) -> None:
     root = draw(tmp_path, ("train/a/1.jpg", "train/b/2.jpg", "train/c/x.txt", "val/a/1.jpg", "test/readme.txt"))
     assert remarks(opened(root)) == ["folders without images: test, train/c", "files not read: 1 .txt"]
 
 
-def test_files_are_counted_only_where_images_were_asked_for(tmp_path: Path) -> None:
+def test_only_files_in_the_requested_folder_are_counted(tmp_path: Path) -> None:
     root = draw(tmp_path, ("train/a/1.jpg", "train/b/x.txt", "val/a/1.jpg", "val/b/1.jpg", "val/b/1.json"))
     dataset = opened(root)
     assert dataset.remarks("images", {"all": dataset.items("images", "all")}) == ["files not read: 1 .json"]
@@ -183,7 +183,7 @@ def test_a_class_called_like_a_split_keeps_its_images_in_tars_of_that_split(tmp_
     assert [key for key, *_ in listed(dataset)] == ["val/bullet_train/1.jpg", "val/bus/1.jpg"]
 
 
-def test_images_without_a_class_are_named_with_the_way_out(tmp_path: Path) -> None:
+def test_images_without_a_class_are_named_with_advice(tmp_path: Path) -> None:
     root = draw(tmp_path, ("train/a/1.jpg", "train/b/1.jpg", "test/1.jpg", "test/2.jpg"))
     assert opened(root).remarks("labels", {}) == [
         "no labels: images are directly in test/, not in a folder per class; "

@@ -124,7 +124,7 @@ def test_a_tar_of_an_odd_folder_is_that_folder_too(layout: int, inside: str, tmp
             assert packed.image(item).tobytes() == whole.image(item).tobytes(), item.key
 
 
-def test_links_in_a_circle_and_out_of_the_tar_lead_nowhere(tmp_path: Path) -> None:
+def test_circular_and_outside_links_in_a_tar_are_ignored(tmp_path: Path) -> None:
     image("secret").save(tmp_path / "secret.png")
     (tmp_path / "tars").mkdir()
     with tarfile.open(tmp_path / "tars" / "x.tar", "w") as tar:
@@ -137,7 +137,7 @@ def test_links_in_a_circle_and_out_of_the_tar_lead_nowhere(tmp_path: Path) -> No
     assert [(key, size) for key, size, _ in listed(dataset)] == [("a.png", 0), ("b.png", 0), ("c.png", 0)]
 
 
-def test_of_a_file_that_was_added_twice_the_last_counts(tmp_path: Path) -> None:
+def test_the_last_of_two_entries_of_one_name_counts(tmp_path: Path) -> None:
     for name in ("old", "new"):
         image(name).save(tmp_path / f"{name}.png")
     (tmp_path / "tars").mkdir()
@@ -159,7 +159,9 @@ def test_of_a_file_that_was_added_twice_the_last_counts(tmp_path: Path) -> None:
         (("x-test-",), {"all": "test"}),
     ],
 )
-def test_parts_are_told_by_names_of_tars(tars: tuple[str, ...], parts: dict[Role, str], tmp_path: Path) -> None:
+def test_splits_are_recognised_by_the_names_of_tars(
+    tars: tuple[str, ...], parts: dict[Role, str], tmp_path: Path
+) -> None:
     for number, name in enumerate(tars):
         samples((tmp_path / name).parent, f"{Path(name).name}%d.tar", 2, first=10 * number)
     dataset = opened(tmp_path)
@@ -170,7 +172,7 @@ def test_parts_are_told_by_names_of_tars(tars: tuple[str, ...], parts: dict[Role
     assert all(dataset.image(item).size for item in dataset.items("images", "all") or ())
 
 
-def test_samples_of_webdataset_have_the_class_that_their_cls_says(tmp_path: Path) -> None:
+def test_webdataset_samples_have_the_class_of_their_cls_file(tmp_path: Path) -> None:
     samples(tmp_path, "imagenet1k-train-%04d.tar", 8)
     samples(tmp_path, "imagenet1k-validation-%02d.tar", 5, first=20)
     dataset = opened(tmp_path)
@@ -234,7 +236,7 @@ def test_images_without_a_class_are_not_labelled(tmp_path: Path) -> None:
         open_imagenet(DatasetRequest(spec=IMAGENET, root=tmp_path / "tars"))
 
 
-def test_imagenet_may_be_one_tar_and_archives_beside_its_folder_are_not_it(tmp_path: Path) -> None:
+def test_imagenet_may_be_one_tar_and_other_archives_are_ignored(tmp_path: Path) -> None:
     imagenet(tmp_path / "data" / "imagenet", classes=2, train=2, val=1)
     pack(tmp_path / "data" / "imagenet", tmp_path / "tars" / "all.tar")
     assert find_root(IMAGENET, tmp_path / "tars") == tmp_path / "tars"
@@ -245,7 +247,7 @@ def test_imagenet_may_be_one_tar_and_archives_beside_its_folder_are_not_it(tmp_p
     assert find_root(IMAGENET, tmp_path / "data") == tmp_path / "data" / "imagenet"
 
 
-def test_images_outside_of_tars_come_first(tmp_path: Path) -> None:
+def test_image_files_come_before_tars(tmp_path: Path) -> None:
     samples(tmp_path, "s-%04d.tar", 2)
     image("a").save(tmp_path / "a.png")
     assert isinstance(opened(tmp_path), ImageFolder)
@@ -264,7 +266,7 @@ def test_a_cut_tar_loses_its_last_image_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "no tar"])
-def test_what_is_no_plain_tar_is_one_line(mode: str, tmp_path: Path) -> None:
+def test_an_invalid_tar_is_a_one_line_error(mode: str, tmp_path: Path) -> None:
     if mode == "no tar":
         (tmp_path / "x.tar").write_bytes(b"something else" * 100)
     else:
@@ -273,7 +275,7 @@ def test_what_is_no_plain_tar_is_one_line(mode: str, tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_tars_without_images_are_one_line(tmp_path: Path) -> None:
+def test_tars_without_images_are_a_one_line_error(tmp_path: Path) -> None:
     tarfile.open(tmp_path / "x.tar", "w").close()
     with pytest.raises(TeachMattersError, match="no images in the tar files below"):
         opened(tmp_path)
@@ -282,7 +284,7 @@ def test_tars_without_images_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["a/b.jpg", "b.seg.png", "v1.0/b.jpg", "v1.0/b", "b", "a/.b", ".jpg", "b.", "a.b/c.d/e.f.g"]
 )
-def test_the_sample_of_a_file_is_webdatasets(name: str) -> None:
+def test_sample_names_are_those_of_webdataset(name: str) -> None:
     from webdataset.tariterators import base_plus_ext
 
     assert sample_of(name) == (base_plus_ext(name)[0] or "")

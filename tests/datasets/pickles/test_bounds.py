@@ -82,7 +82,7 @@ def state_of_ours() -> str:
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_it_is_refused_soon_and_in_little_memory(what: str, tmp_path: Path) -> None:
+def test_a_hostile_pickle_is_refused_quickly_and_in_little_memory(what: str, tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(HOSTILE[what])
     before = state_of_ours()
     tracemalloc.start()
@@ -98,14 +98,14 @@ def test_it_is_refused_soon_and_in_little_memory(what: str, tmp_path: Path) -> N
     assert state_of_ours() == before
 
 
-def test_what_is_too_long_is_not_even_read(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a.pkl").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(TeachMattersError, match="more than 16,777,216 bytes"):
         read_plain_pickle(tmp_path / "a.pkl")
 
 
-def test_there_are_no_more_steps_than_a_few_seconds_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_steps_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "MOST_STEPS", 1000)
     (tmp_path / "a.pkl").write_bytes(b"N0" * 1000 + b"N.")
     with pytest.raises(TeachMattersError, match="more than 1,000 instructions"):
@@ -161,7 +161,7 @@ def test_ground_truth_of_the_official_size_is_read_at_once(tmp_path: Path) -> No
 CASES = int(os.environ.get("TM_TEST_CHANGES", "400"))
 
 
-def test_whatever_is_changed_in_a_file_it_is_read_or_refused(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_or_refused(tmp_path: Path) -> None:
     """Bytes replaced, cut out and doubled anywhere, by a fixed seed."""
     generator, path = random.Random(0), tmp_path / "a.pkl"
     truth = {"imlist": ["a", "b"], "gnd": [{"bbx": [1.5] * 4, "easy": np.arange(9), "hard": np.float32(2)}, None, b"x"]}

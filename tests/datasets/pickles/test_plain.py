@@ -44,7 +44,7 @@ def test_arrays_come_as_lists_by_every_protocol(protocol: int, tmp_path: Path) -
     assert read(tmp_path / "a.pkl", pickle.dumps(GROUND_TRUTH, protocol)) == READ
 
 
-def test_numpy_by_its_old_and_its_new_name(tmp_path: Path) -> None:
+def test_numpy_arrays_by_their_old_and_new_module_names(tmp_path: Path) -> None:
     for protocol in (2, 4):
         raw = pickle.dumps(GROUND_TRUTH["gnd"], protocol)
         new, old = b"numpy._core.multiarray", b"numpy.core.multiarray"
@@ -86,7 +86,7 @@ def test_a_call_is_refused_and_not_made(protocol: int, tmp_path: Path) -> None:
         (Path(), "pathlib"),
     ],
 )
-def test_what_is_not_plain_is_named(what: object, words: str, tmp_path: Path) -> None:
+def test_an_object_that_is_not_plain_data_is_named(what: object, words: str, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=words):
         read(tmp_path / "a.pkl", pickle.dumps(what, 2))
 
@@ -100,11 +100,11 @@ def test_an_array_may_not_claim_more_than_it_brings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"no pickle", b"\x80\x04\x95", pickle.dumps([1, 2, 3])[:-4], b"\x80\x02N\x81."])
-def test_damage_is_one_line(raw: bytes, tmp_path: Path) -> None:
+def test_damage_is_a_one_line_error(raw: bytes, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"a\.pkl is not read"):
         read(tmp_path / "a.pkl", raw)
 
 
-def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"cannot read .*none\.pkl: No such file"):
         read_plain_pickle(tmp_path / "none.pkl")

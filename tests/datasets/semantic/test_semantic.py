@@ -58,7 +58,7 @@ def test_voc_in_the_order_of_its_lists(voc: Path, inside: str) -> None:
     assert len(dataset.annotation_files("semantic")) == 4
 
 
-def test_what_is_missing_is_named(voc: Path) -> None:
+def test_missing_files_are_named(voc: Path) -> None:
     (voc / "VOC2012" / "SegmentationClass" / "2007_000001.png").unlink()
     dataset = opened(voc)
     assert dataset.missing("semantic") == ["SegmentationClass/2007_000001.png"]

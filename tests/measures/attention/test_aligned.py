@@ -60,7 +60,7 @@ def test_a_pure_shift_gives_exactly_that_offset(grid: tuple[int, int], down: int
     assert (x.item(), y.item()) == pytest.approx((right / (grid[1] - 1), down / (grid[0] - 1)), abs=1e-12)
 
 
-def test_attention_that_is_the_same_everywhere_is_centred() -> None:
+def test_uniform_attention_is_centred() -> None:
     x, y = offset(aligned(torch.full((2, 1, 13, 13), 1 / 13), (3, 4)))
     assert (x.item(), y.item()) == pytest.approx((0.0, 0.0), abs=1e-7)
 

@@ -59,7 +59,7 @@ def test_mass_equals_the_loop(prefix: int) -> None:
     assert artefact_mass(attention, where).tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_all_patches_get_what_the_prefix_does_not() -> None:
+def test_all_patches_get_the_mass_that_the_prefix_does_not() -> None:
     attention = torch.rand(2, 3, 10, 10, generator=torch.Generator().manual_seed(0)).softmax(dim=-1)
     on_prefix = attention[:, :, 1:, :1].sum(dim=-1).mean(dim=(1, 2))
     mass = artefact_mass(attention, torch.ones(2, 9, dtype=torch.bool))

@@ -119,7 +119,7 @@ def test_the_other_numbers_of_a_row_without_mass() -> None:
     assert attention_on_class(attention, 4)[0, 0].item() == pytest.approx(float(attention[0, 0, 1:, 0].mean()))
 
 
-def test_attention_that_is_the_same_everywhere() -> None:
+def test_uniform_attention() -> None:
     uniform = torch.full((1, 3, 17, 17), 1 / 17)
     points = [(x / 3, y / 3) for y in range(4) for x in range(4)]
     mean = np.mean([np.hypot(a[0] - b[0], a[1] - b[1]) for a in points for b in points])
@@ -130,14 +130,14 @@ def test_attention_that_is_the_same_everywhere() -> None:
     assert head_deviation(uniform, 16).item() == pytest.approx(0.0, abs=1e-8)
 
 
-def test_looking_at_oneself() -> None:
+def test_attention_on_the_query_itself() -> None:
     eye = torch.eye(10).expand(1, 2, 10, 10)
     assert distance(eye, (3, 3)).tolist() == [[0.0, 0.0]]
     assert attention_entropy(eye, 9).tolist() == [[0.0, 0.0]]
     assert position_deviation(eye, 9)[0, 0].item() == pytest.approx(1 / 3)  # one 1 among nine: sqrt((1 - 1/9) / 8)
 
 
-def test_looking_one_patch_to_the_right_is_one_patch_away() -> None:
+def test_attention_one_patch_to_the_right_has_a_distance_of_one_patch() -> None:
     shift = torch.zeros(1, 1, 9, 9)
     for i in range(9):
         shift[0, 0, i, i + 1 if i % 3 < 2 else i] = 1
@@ -151,7 +151,7 @@ def test_small_deviations_are_not_lost() -> None:
         np.testing.assert_allclose(measure(wave.float(), 49), measure(wave, 49), rtol=1e-3)
 
 
-def test_what_was_handed_over_is_left_as_it_was() -> None:
+def test_inputs_are_not_modified() -> None:
     attention = random_attention(10)
     before = attention.clone()
     distance(attention, (3, 3))
@@ -160,7 +160,7 @@ def test_what_was_handed_over_is_left_as_it_was() -> None:
     assert torch.equal(attention, before)
 
 
-def test_no_attention_has_no_entropy_also_where_the_smallest_numbers_count_as_0() -> None:
+def test_zero_weights_have_no_entropy_also_where_denormals_are_flushed() -> None:
     """As on Apple's GPUs, and on CPUs that were told so."""
     if not torch.set_flush_denormal(True):
         pytest.skip("this CPU cannot")

@@ -97,7 +97,7 @@ def test_layers_by_positions_are_the_mean_over_heads(views: Views) -> None:
     assert grid.marks == ((1, 2), None, (3, 4), None)
 
 
-def test_what_the_mean_is_over_is_said() -> None:
+def test_the_title_says_what_the_mean_is_over() -> None:
     def about(*heads: int) -> str:
         maps = np.zeros((1, len(heads), 1, 2, 2), dtype=np.float32)
         return Views(layers=(1,), heads=heads, positions=("cls",), maps=maps).grid("layers-positions").about

@@ -25,7 +25,7 @@ def members(inside: torch.Tensor) -> set[int]:
 
 @pytest.mark.parametrize(("grid", "prefix"), GRIDS)
 @pytest.mark.parametrize("reader", get_args(Reader))
-def test_what_is_read_equals_the_loop(grid: tuple[int, int], prefix: int, reader: Reader) -> None:
+def test_readers_equal_the_loop(grid: tuple[int, int], prefix: int, reader: Reader) -> None:
     attention = random_attention(grid[0] * grid[1] + prefix)
     expected = [[oracles.read(head, grid, reader) for head in image] for image in attention.double().numpy()]
     np.testing.assert_allclose(attention_read(attention, grid, reader).numpy(), expected, rtol=1e-5)
@@ -47,7 +47,7 @@ def test_the_smallest_set_that_holds_the_mass(mass: float) -> None:
     assert not empty.any()
 
 
-def test_of_equal_weights_the_later_is_taken_first() -> None:
+def test_the_later_of_equal_weights_is_taken_first() -> None:
     """Eighths add up without rounding, so that every cut falls where it should."""
     weights = torch.randint(0, 4, (200, 8), generator=torch.Generator().manual_seed(0)).float()
     weights[:, 0] += 16 - weights.sum(dim=1)
@@ -57,7 +57,7 @@ def test_of_equal_weights_the_later_is_taken_first() -> None:
     assert members(heaviest(torch.ones(8), 0.5)[0]) == {4, 5, 6, 7}
 
 
-def test_a_row_without_weight_predicts_nothing_and_is_told() -> None:
+def test_a_row_without_weight_predicts_nothing_and_is_counted() -> None:
     inside, empty = heaviest(torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), 0.6)
     assert inside.tolist() == [[False, False, False], [False, True, False]]
     assert empty.tolist() == [True, False]

@@ -62,7 +62,7 @@ def test_every_pair_of_layers_equals_the_formula(n: int, batches: int, offset: f
             assert float(values[i, j]) == pytest.approx(expected(one, two), abs=2e-5)
 
 
-def test_with_itself_it_is_one_whatever_turns_scales_or_shifts_the_features() -> None:
+def test_invariant_to_rotation_scale_and_shift() -> None:
     (batches,) = draw(3, 1, 2, 12, 30)
     turn, _ = np.linalg.qr(np.random.default_rng(4).standard_normal((30, 30)))
     moved = [7.5 * batch @ turn + 3.0 for batch in batches]
@@ -70,7 +70,7 @@ def test_with_itself_it_is_one_whatever_turns_scales_or_shifts_the_features() ->
     assert values.tolist() == [pytest.approx([1.0, 1.0], abs=1e-5)]
 
 
-def test_independent_features_have_none_on_the_average() -> None:
+def test_independent_features_have_zero_cka_on_average() -> None:
     """The biased estimator would be near 1 here: more features than images."""
     draws = 400
     generator = np.random.default_rng(5)
@@ -82,7 +82,7 @@ def test_independent_features_have_none_on_the_average() -> None:
     assert min(values) < 0, "unbiased: negative as often as not"
 
 
-def test_where_nothing_varies_there_is_none() -> None:
+def test_constant_features_have_no_cka() -> None:
     x = np.random.default_rng(6).standard_normal((8, 20))
     same = np.repeat(1000.0 + x[:1], 8, axis=0).astype(np.float32)
     rounded = same * (1 + np.float32(6e-8) * np.arange(8, dtype=np.float32)[:, None])
@@ -91,7 +91,7 @@ def test_where_nothing_varies_there_is_none() -> None:
     assert values.isnan()[:, 0].tolist() == [False, True, True]
 
 
-def test_little_variation_about_a_large_mean_is_seen() -> None:
+def test_little_variation_around_a_large_mean_is_not_lost() -> None:
     x = np.random.default_rng(7).standard_normal((8, 20))
     assert float(cka(triangles([[1e3 + x]]), triangles([[x]]))) == pytest.approx(1.0, abs=1e-4)
 
@@ -102,7 +102,7 @@ def test_fewer_than_four_images(n: int) -> None:
         centred(gram(torch.randn(n, 5)))
 
 
-def test_the_null_is_cka_with_images_that_really_changed_places() -> None:
+def test_the_null_equals_cka_of_permuted_images() -> None:
     first, second = draw(8, 2, 3, 9, 20), draw(9, 1, 3, 9, 20)
     present = torch.ones(3, 9, dtype=torch.bool)
     drawn = cka_null(triangles(first), triangles(second), present, 5, seed=11)
@@ -114,7 +114,7 @@ def test_the_null_is_cka_with_images_that_really_changed_places() -> None:
             assert float(drawn[nth, layer, 0]) == pytest.approx(expected(first[layer], moved), abs=1e-5)
 
 
-def test_the_null_leaves_absent_images_alone_and_centres_on_zero() -> None:
+def test_the_null_ignores_absent_images_and_centres_on_zero() -> None:
     present = torch.ones(1, 9, dtype=torch.bool)
     present[0, [2, 8]] = False
     inner = centred(gram(torch.randn(7, 30, generator=torch.Generator().manual_seed(0))))

@@ -34,7 +34,7 @@ def test_scores_equal_counting_and_scikit_learn(case: str) -> None:
     assert ari(a, b) == adjusted_rand_score(labels, clusters)
 
 
-def test_names_of_clusters_do_not_matter_and_every_sample_alone_is_pure() -> None:
+def test_cluster_names_do_not_matter_and_singletons_are_pure() -> None:
     labels, clusters = map(np.array, CASES["random"])
     for score in SCORES.values():
         assert score(labels, 10 - 3 * clusters) == pytest.approx(score(labels, clusters))
@@ -48,7 +48,7 @@ def inertia(points: np.ndarray[tuple[int, int], np.dtype[np.float32]], division:
 
 
 @pytest.mark.parametrize("clusters", [2, 3])
-def test_k_means_finds_the_best_of_all_divisions(clusters: int) -> None:
+def test_k_means_finds_the_best_of_all_partitions(clusters: int) -> None:
     points = np.random.default_rng(5).standard_normal((8, 2)).astype(np.float32)
     found = k_means(points, clusters)
     best = min(inertia(points, division) for division in product(range(clusters), repeat=8))
@@ -56,7 +56,7 @@ def test_k_means_finds_the_best_of_all_divisions(clusters: int) -> None:
     assert inertia(points, tuple(found.tolist())) == pytest.approx(best, rel=1e-5)
 
 
-def test_k_means_is_that_of_scikit_learn_from_ten_starts() -> None:
+def test_k_means_equals_scikit_learn_with_ten_starts() -> None:
     features = np.random.default_rng(3).standard_normal((150, 5)).astype(np.float32)
     found = k_means(features, 12)
     assert found.tolist() == KMeans(12, n_init=10, random_state=0).fit(features).labels_.tolist()
@@ -65,7 +65,7 @@ def test_k_means_is_that_of_scikit_learn_from_ten_starts() -> None:
     assert found.tolist() != k_means(features, 12, seed=1).tolist()
 
 
-def test_k_means_leaves_the_threads_as_they_were() -> None:
+def test_k_means_restores_the_number_of_threads() -> None:
     before = threadpool_info()
     k_means(np.zeros((3, 1), np.float32) + np.arange(3, dtype=np.float32)[:, None], 2)
     assert threadpool_info() == before

@@ -27,7 +27,7 @@ def test_neighbours_equal_sorting(k: int) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
-def test_twins_are_neighbours_of_each_other_and_never_of_themselves(k: int) -> None:
+def test_duplicates_are_neighbours_of_each_other_but_not_of_themselves(k: int) -> None:
     a, b, c = [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]
     x = np.array([a, a, b, a, c, b, a, a])
     assert neighbours(torch.tensor(x), k).tolist() == listed(x, k)
@@ -45,7 +45,7 @@ def test_shares_equal_sets() -> None:
 
 
 @pytest.mark.parametrize("table", [60, 2**25])
-def test_the_null_is_that_of_features_that_changed_places(table: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_null_equals_that_of_permuted_features(table: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mknn, "TABLE", table)
     generator = np.random.default_rng(2)
     first, second = ([generator.standard_normal((25, 4)) for _ in range(layers)] for layers in (3, 2))
@@ -58,7 +58,7 @@ def test_the_null_is_that_of_features_that_changed_places(table: int, monkeypatc
         assert torch.allclose(drawn[nth], mutual(lists[0], moved).mean(dim=-1))
 
 
-def test_by_chance_as_many_as_are_drawn() -> None:
+def test_the_expected_overlap_of_random_neighbours() -> None:
     generator = torch.Generator().manual_seed(4)
     lists = neighbours(torch.randn(60, 8, generator=generator), 10)[None]
     drawn = mutual_null(lists, lists, 200, seed=0)[:, 0, 0]

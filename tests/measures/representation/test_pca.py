@@ -38,7 +38,7 @@ def test_a_flipped_component_is_flipped_back() -> None:
     assert torch.equal(follow(before * torch.tensor([1, -1, -1]), before), before)
 
 
-def test_outliers_do_not_take_the_whole_channel() -> None:
+def test_outliers_do_not_fill_the_colour_range() -> None:
     values = torch.linspace(0, 1, 1000)[:, None].clone()
     values[0] = -1000
     channel = to_channels(values)

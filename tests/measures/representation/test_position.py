@@ -12,7 +12,7 @@ from teachmatters.measures.representation.position import grid_positions, positi
 from teachmatters.measures.ridge import RidgeSums
 
 
-def test_r2_is_scikit_learns() -> None:
+def test_r2_equals_scikit_learn() -> None:
     positions = grid_positions((3, 5))
     columns, rows = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 3))
     np.testing.assert_allclose(positions, np.stack([columns.ravel(), rows.ravel()], axis=1))
@@ -32,6 +32,6 @@ def test_one_row_of_patches_counts_only_its_columns() -> None:
     assert position_r2(sums, sums) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_tokens_that_do_not_vary_know_nothing() -> None:
+def test_constant_tokens_predict_no_position() -> None:
     sums = RidgeSums.of(torch.ones(15, 4), grid_positions((3, 5)))
     assert position_r2(sums, sums) == pytest.approx(0.0, abs=1e-12)

@@ -42,13 +42,13 @@ def test_rank_equals_that_of_the_singular_values(kind: str, size: int) -> None:
     assert scatter.count == len(x)
 
 
-def test_one_direction_and_all_alike() -> None:
+def test_a_single_direction_and_equal_vectors() -> None:
     assert expected(features("collapsed")) == pytest.approx(1.0)
     square = torch.cat([torch.eye(5), -torch.eye(5)])
     assert effective_rank(ScatterMatrix.of(square)) == pytest.approx(5.0)
 
 
-def test_none_where_nothing_varies() -> None:
+def test_constant_features_have_no_rank() -> None:
     assert effective_rank(ScatterMatrix.of(torch.full((6, 4), 3.3))) is None
     assert effective_rank(ScatterMatrix.of(torch.zeros(6, 4))) is None
     assert effective_rank(ScatterMatrix.of(torch.randn(1, 4))) is None

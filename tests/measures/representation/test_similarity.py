@@ -31,7 +31,7 @@ def similarity(x: np.ndarray, y: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("n", "first", "second"), [(30, 6, 9), (8, 20, 12), (8, 5, 20), (4, 3, 3)])
-def test_procrustes_is_scipys(n: int, first: int, second: int) -> None:
+def test_procrustes_equals_scipy(n: int, first: int, second: int) -> None:
     x, y = features(0, n, first), features(1, n, second)
     width = max(first, second)
     padded = [np.pad(normalised(each), ((0, 0), (0, width - each.shape[1]))) for each in (x, y)]
@@ -45,7 +45,7 @@ def test_rotation_scale_and_shift_do_not_matter() -> None:
     assert similarity(x, 7 * x @ turn + 2) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_rsa_is_scipys_correlation_with_ties() -> None:
+def test_rsa_equals_scipy_with_ties() -> None:
     x, y = np.random.default_rng(0).choice([-1.0, 1.0], (10, 4)), features(1, 10, 7)  # cosines 0, 1/2 and 1 exactly
     first, second = similarity_ranks(torch.tensor(x)), similarity_ranks(torch.tensor(y))
     assert first is not None
@@ -60,7 +60,7 @@ def test_ties_share_their_mean_rank() -> None:
     assert mean_ranks(torch.tensor(values)).tolist() == rankdata(values).tolist()
 
 
-def test_features_that_do_not_vary_have_no_similarity() -> None:
+def test_constant_features_have_no_similarity() -> None:
     x = torch.randn(1, 6).expand(5, 6)
     assert centred_unit(x) is None
     assert similarity_ranks(x) is None

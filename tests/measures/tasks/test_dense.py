@@ -48,7 +48,7 @@ def test_a_patch_that_is_all_void_has_no_label_and_enters_no_bank() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 5, 100])
-def test_the_bank_is_the_loops(most: int) -> None:
+def test_the_bank_equals_the_loop(most: int) -> None:
     labels = patch_labels(a_mask(1, 64, 64, 4), (8, 8), 8, 4)
     draws = 1 - np.random.default_rng((0, 3)).random(64)
     draws[10:20] = 0.5  # ties
@@ -59,7 +59,7 @@ def test_the_bank_is_the_loops(most: int) -> None:
 
 
 @pytest.mark.parametrize(("k", "block"), [(1, 7), (5, 40), (60, 13)])
-def test_neighbours_are_scikit_learns(k: int, block: int) -> None:
+def test_neighbours_equal_scikit_learn(k: int, block: int) -> None:
     generator = np.random.default_rng(2)
     tokens, bank = generator.standard_normal((23, 6)), generator.standard_normal((40, 6))
     labels = generator.dirichlet(np.ones(4), 40)
@@ -71,7 +71,7 @@ def test_neighbours_are_scikit_learns(k: int, block: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_of_equal_neighbours_the_first_in_the_bank_counts() -> None:
+def test_the_first_of_equal_neighbours_in_the_bank_counts() -> None:
     bank, labels = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 0.0], [3.0, 0.0]]), torch.eye(4)
     assert neighbour_labels(torch.tensor([[1.0, 0.0]]), [bank], labels, 1).argmax().item() == 1
 

@@ -30,7 +30,7 @@ def test_vote_equals_the_loop(block: int, k: int) -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 3, 8])
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 8])
-def test_of_equal_similarities_the_lower_index_is_taken(block: int, k: int) -> None:
+def test_the_lower_index_of_equal_similarities_is_taken(block: int, k: int) -> None:
     a, b = [1.0, 0.0], [0.0, 1.0]
     gallery = torch.tensor([b, a, a, b, a, b, a, a])  # to query a: five exact ties, then three
     _, index = nearest(torch.tensor([a]), blocks(gallery, block), k)
@@ -51,7 +51,7 @@ def test_a_large_gallery_is_searched_in_pieces_with_the_same_ties(k: int, monkey
         assert values == [row[i] for i in found]
 
 
-def test_of_equal_votes_the_lower_class_is_first() -> None:
+def test_the_lower_class_of_equal_votes_comes_first() -> None:
     similarity, labels = torch.tensor([[0.5, 0.5]]), torch.tensor([[2, 1]])
     for truth, rank in ((1, 0), (2, 1), (0, 2), (3, 3)):
         assert rank_of_truth(similarity, labels, torch.tensor([truth]), 4, [2], 0.07)[2].item() == rank
@@ -79,7 +79,7 @@ def test_no_queries() -> None:
     assert similarity.shape == index.shape == (0, 2)
 
 
-def test_of_one_class_everything_is_right() -> None:
+def test_with_one_class_everything_is_correct() -> None:
     similarity, index = nearest(torch.randn(4, 3), [torch.randn(5, 3)], 5)
     ranks = rank_of_truth(similarity, torch.zeros_like(index), torch.zeros(4, dtype=torch.int64), 1, [1, 5], 0.07)
     assert [rank.tolist() for rank in ranks.values()] == [[0] * 4, [0] * 4]

@@ -40,7 +40,7 @@ def gradient(x: np.ndarray, y: np.ndarray, weights: np.ndarray, c: float) -> flo
 
 
 @pytest.mark.parametrize("c", [0.01, 1.0, 1000.0])
-def test_logistic_regression_is_scikit_learns(c: float) -> None:
+def test_logistic_regression_equals_scikit_learn(c: float) -> None:
     x, y = data(4)
     fit = fit_logistic(x, y, 4, c)
     assert fit.gradient <= TOLERANCE
@@ -74,12 +74,12 @@ def test_blocks_do_not_change_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(fit_logistic(x, y, 3, 1.0).weights, whole, atol=1e-9)
 
 
-def test_of_one_class_there_is_nothing_to_fit() -> None:
+def test_one_class_has_nothing_to_fit() -> None:
     fit = fit_logistic(torch.randn(6, 3), torch.zeros(6, dtype=torch.int64), 1, 1.0)
     assert fit.scores(torch.randn(2, 3)).argmax(dim=1).tolist() == [0, 0]
 
 
-def test_ridge_of_labels_is_scikit_learns() -> None:
+def test_ridge_equals_scikit_learn() -> None:
     x, y = data(4)
     sums = one_hot_sums(x, y, 4, rows=17)
     assert sums is not None
@@ -100,7 +100,7 @@ def test_every_tenth_item_of_a_class_is_held_out() -> None:
     assert held_out(torch.tensor(labels)).tolist() == [n % 10 == 0 for n in nth]
 
 
-def test_ties_go_to_the_first_value_and_nothing_chosen_to_the_usual() -> None:
+def test_ties_go_to_the_first_value_and_no_choice_to_the_default() -> None:
     assert best_value((0.1, 1.0, 10.0), {0.1: 50.0, 1.0: 75.0, 10.0: 75.0}.__getitem__) == 1.0
     assert best_value((1.0, 0.1), lambda _: 50.0) == 1.0
     assert default_value((0.01, 1.0, 10.0), 1.0) == 1.0

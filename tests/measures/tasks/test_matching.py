@@ -28,7 +28,7 @@ def test_sample_reads_the_enlarged_map(height: int, width: int, patch: int) -> N
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("height", "width", "patch"), SHAPES)
-def test_match_equals_enlarging_for_real(height: int, width: int, patch: int, seed: int) -> None:
+def test_match_equals_an_explicitly_enlarged_map(height: int, width: int, patch: int, seed: int) -> None:
     """Also where the best patch lies on a border, whose outer half is all equal."""
     source, target = features(height, width, seed), features(height, width, seed + 10)
     queries = source.flatten(0, 1)[:9]
@@ -38,7 +38,7 @@ def test_match_equals_enlarging_for_real(height: int, width: int, patch: int, se
         assert found == task_oracles.first_best(large @ query)
 
 
-def test_of_equal_pixels_the_first_row_by_row_wins() -> None:
+def test_the_first_of_equal_pixels_in_row_major_order_wins() -> None:
     dots = torch.zeros(5, 4, 4)
     dots[1, 1:3, 1:3] = 0.7  # a plateau between four centres
     dots[2, 3] = 0.3  # the lowest row, to the image's edge

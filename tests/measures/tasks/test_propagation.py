@@ -49,7 +49,7 @@ def test_equal_affinities_of_neighbours_are_all_kept(top: int) -> None:
     assert torch.allclose(carried, task_oracles.propagated(frame, context, labels, (6, 6), 9, top, 0.1), atol=1e-12)
 
 
-def test_neither_tiles_nor_orientation_change_labels() -> None:
+def test_labels_do_not_depend_on_tiles_or_orientation() -> None:
     frame, context, labels = tracker((19, 4), 2, seed=1)
     straight = propagate(frame, context, labels, (19, 4), 3, 5, 0.1)
 
@@ -61,7 +61,7 @@ def test_neither_tiles_nor_orientation_change_labels() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [(4, 4), (3, 7), (9, 4), (224, 480), (224, 854), (784, 854), (448, 1)])
-def test_nearest_is_that_of_pil(old: int, new: int) -> None:
+def test_nearest_equals_pil(old: int, new: int) -> None:
     values = np.random.default_rng(0).integers(0, 255, (3, old)).astype(np.uint8)
     resized = np.asarray(Image.fromarray(values).resize((new, 3), Image.Resampling.NEAREST))
     assert np.array_equal(values[:, nearest(old, new).numpy()], resized)
@@ -79,7 +79,7 @@ def test_each_channel_is_stretched_before_the_largest_wins() -> None:
     assert 2 not in found
 
 
-def test_a_channel_without_differences_stays_as_it_is() -> None:
+def test_a_constant_channel_is_not_stretched() -> None:
     only_background = object_numbers(torch.ones(1, 2, 2), 4, (8, 8))
     assert not only_background.any()
     everywhere = torch.stack([torch.zeros(2, 2), torch.ones(2, 2)])

@@ -36,7 +36,7 @@ def test_precision_ends_at_the_last_positive() -> None:
     assert [at[k].item() for k in (1, 5, 10)] == [1.0, 0.5, 0.5]
 
 
-def test_what_is_both_is_positive() -> None:
+def test_an_image_that_is_positive_and_junk_is_positive() -> None:
     assert average_precision(torch.arange(2)[None], flags(2, 0), flags(2, 0)).item() == 1.0
 
 
@@ -75,7 +75,7 @@ def test_a_query_without_positives_has_no_score() -> None:
     assert at[1].item() == 1.0
 
 
-def test_of_equal_similarities_the_lower_index_comes_first() -> None:
+def test_the_lower_index_of_equal_similarities_comes_first() -> None:
     a, b = [1.0, 0.0], [0.0, 1.0]
     assert ranking(torch.tensor([a, b]), torch.split(torch.tensor([b, a, b, a] * 20), 30))[0, :4].tolist() == [
         1,

@@ -83,14 +83,14 @@ def test_j_equals_the_loop(name: str) -> None:
     assert found == pytest.approx([task_oracles.region(mask, MASKS[name]) for mask in MASKS.values()], abs=1e-12)
 
 
-def test_dilation_is_what_comes_near() -> None:
+def test_dilation_equals_a_distance_threshold() -> None:
     one, other = blob(1)[::2, ::2], blob(5)[::2, ::2]
     radius = math.ceil(0.008 * math.hypot(*one.shape))
     found = boundary_similarity(torch.from_numpy(one)[None], torch.from_numpy(other))
     assert found.item() == pytest.approx(task_oracles.boundary(one, other, radius), abs=1e-12)
 
 
-def test_empty_against_empty_is_right_and_against_something_wrong() -> None:
+def test_an_empty_mask_matches_only_an_empty_mask() -> None:
     empty, some = torch.from_numpy(EMPTY), torch.from_numpy(MASKS["blob"])
     assert region_similarity(torch.stack([empty, some]), empty).tolist() == [1.0, 0.0]
     assert boundary_similarity(torch.stack([empty, some]), empty).tolist() == [1.0, 0.0]

@@ -155,7 +155,7 @@ def test_every_cut_is_one_line(tmp_path: Path) -> None:
 CASES = int(os.environ.get("TM_TEST_CHANGES", "200"))
 
 
-def test_whatever_is_changed_in_a_file_it_is_read_or_refused(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_or_refused(tmp_path: Path) -> None:
     """Bytes replaced, cut out and doubled anywhere, by a fixed seed."""
     generator, path = random.Random(0), tmp_path / "w.npz"
     whole = []
