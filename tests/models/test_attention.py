@@ -29,7 +29,7 @@ BIAS = torch.randn(4, 7, 7, generator=torch.Generator().manual_seed(1))
     [{}, {"attn_mask": BOOLEAN}, {"attn_mask": BIAS}, {"is_causal": True}, {"scale": 0.9}, {"enable_gqa": True}],
     ids=["plain", "boolean mask", "bias", "causal", "scale", "grouped queries"],
 )
-def test_the_answer_is_torchs_own_and_rows_sum_to_one(options: dict[str, Any]) -> None:
+def test_the_output_equals_torch_and_rows_sum_to_one(options: dict[str, Any]) -> None:
     query, key, value = tensors(key_heads=2 if "enable_gqa" in options else 4)
     expected = F.scaled_dot_product_attention(query, key, value, **options)
     taken: list[tuple[int, Tensor]] = []
@@ -53,7 +53,7 @@ def test_a_block_without_exactly_one_softmax_is_refused(calls: int) -> None:
             capture.leave_block()
 
 
-def test_outside_a_block_nothing_is_taken() -> None:
+def test_attention_outside_a_block_is_ignored() -> None:
     taken: list[int] = []
     with AttentionCapture(lambda layer, _: taken.append(layer)) as capture:
         F.scaled_dot_product_attention(*tensors())

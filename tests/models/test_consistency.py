@@ -116,7 +116,7 @@ def unchanged(before: list[Any], after: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("architecture", FAMILIES)
-def test_what_is_read_is_what_the_network_used(architecture: str) -> None:
+def test_taps_equal_what_the_network_used(architecture: str) -> None:
     model = built(architecture, FAMILIES[architecture])
     pixels = images(model)
     before = traces(model)
@@ -195,7 +195,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("architecture", REFUSED)
-def test_what_is_no_plain_transformer_is_refused_in_one_line(architecture: str) -> None:
+def test_other_networks_are_refused_in_one_line(architecture: str) -> None:
     network = timm.create_model(architecture, num_classes=0, **REFUSED[architecture])
     with pytest.raises(TeachMattersError, match=r"cannot be (read|analysed)|attention maps") as refusal:
         preflight_check(TimmViT(network, architecture), torch.device("cpu"), torch.float32)

@@ -26,7 +26,7 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize(("architecture", "kwargs", "prefix", "grid"), FAMILIES, ids=[row[0] for row in FAMILIES])
-def test_every_family_streams_and_tells_its_tokens(
+def test_every_family_streams_and_describes_its_tokens(
     architecture: str, kwargs: dict[str, Any], prefix: tuple[bool, int], grid: tuple[int, int]
 ) -> None:
     model = tiny(architecture, **kwargs)
@@ -53,7 +53,7 @@ def test_naflex_keeps_its_tokens_in_a_module_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("width", "heads", "arch"), [(192, 3, "ViT-Ti/16"), (384, 6, "ViT-S/16"), (96, 3, "ViT-96/16")]
 )
-def test_the_architecture_is_named_by_its_width(width: int, heads: int, arch: str) -> None:
+def test_the_architecture_is_named_after_its_width(width: int, heads: int, arch: str) -> None:
     assert tiny(img_size=32, embed_dim=width, num_heads=heads).info.arch == arch
 
 
@@ -67,7 +67,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("architecture", "kwargs", "why"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_has_no_such_blocks_is_refused_with_the_reason(
+def test_networks_without_such_blocks_are_refused_with_the_reason(
     architecture: str, kwargs: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(TeachMattersError, match=why):

@@ -31,7 +31,7 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_a_spec_promises_is_what_is_built() -> None:
+def test_a_network_matches_its_spec() -> None:
     info = open_mini(request("mini-random")).build().info
     assert info == INFO
     for spec in mini_specs():
@@ -51,12 +51,12 @@ def test_positions_start_as_sines_of_the_row_and_of_the_column() -> None:
     torch.testing.assert_close(network.pos_embed[:, 1:], other.pos_embed[:, 1:])
 
 
-def test_where_the_weights_are() -> None:
+def test_the_location_of_the_weights() -> None:
     here = {spec.name: weights_here(spec) for spec in mini_specs()}
     assert here == dict.fromkeys(TRAINED, "part of the package") | {"mini-random": "none needed"}
 
 
-def test_the_untrained_one_follows_its_seed() -> None:
+def test_the_untrained_model_depends_on_its_seed() -> None:
     first, same, other = (open_mini(request("mini-random", seed=seed)) for seed in (0, 0, 1))
     assert first.weights == same.weights != other.weights
     pixels = torch.randn(1, 3, 64, 64)
@@ -66,7 +66,7 @@ def test_the_untrained_one_follows_its_seed() -> None:
     assert torch.equal(outputs[2], open_mini(request("mini-random", seed=1)).build().forward(pixels))
 
 
-def test_a_file_of_train_fills_the_network(weights: Path) -> None:
+def test_a_file_of_tm_train_loads(weights: Path) -> None:
     source = open_mini(request("mini-dino", weights))
     model = source.build()
     expected = mini_network(seed=3).half().float().eval()
@@ -76,7 +76,7 @@ def test_a_file_of_train_fills_the_network(weights: Path) -> None:
     assert len(source.weights) == 64
 
 
-def test_full_precision_and_files_of_others_load_too(tmp_path: Path) -> None:
+def test_full_precision_and_other_files_load_too(tmp_path: Path) -> None:
     torch.save({"model": mini_network(seed=3).state_dict()}, tmp_path / "mine.pth")
     model = open_mini(request("mini-mae", tmp_path / "mine.pth")).build()
     assert model.info == INFO
@@ -94,18 +94,18 @@ def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
         open_mini(request("mini-mae", tmp_path / "other.safetensors")).build()
 
 
-def test_the_untrained_one_takes_no_weights(weights: Path) -> None:
+def test_the_untrained_model_refuses_weights(weights: Path) -> None:
     with pytest.raises(TeachMattersError, match="mini-random, which is an untrained network"):
         open_mini(request("mini-random", weights))
 
 
-def test_weights_that_an_installation_lacks_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_bundled_weights_are_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "FOLDER", tmp_path)
     with pytest.raises(TeachMattersError, match=r"lacks the weights of mini-moco .* 'tm train --method moco' makes"):
         open_mini(request("mini-moco"))
 
 
-def test_a_card_is_told_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_shown_in_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = {
         "data": {"dataset": "scenes", "parameters": {"size": 64, "world": 0}},
         "distinct_images": 30000,

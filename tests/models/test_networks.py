@@ -19,7 +19,7 @@ from tests.models import official
         "eva02_base_patch16_clip_224",
     ],
 )
-def test_a_hollow_network_has_the_parameters_of_one_with_numbers(architecture: str) -> None:
+def test_a_network_on_the_meta_device_has_the_same_parameters(architecture: str) -> None:
     given = {name: value for name, value in official.TINY.items() if name != "num_classes"}
     expected, found = (make(architecture, given).state_dict() for make in (create, hollow))
     assert list(found) == list(expected)
@@ -27,7 +27,7 @@ def test_a_hollow_network_has_the_parameters_of_one_with_numbers(architecture: s
         assert (found[name].shape, found[name].dtype, found[name].is_meta) == (value.shape, value.dtype, True)
 
 
-def test_what_has_numbers_is_initialised_all_the_same() -> None:
+def test_a_network_with_memory_is_initialised() -> None:
     with SkippedInitialisation():
         assert torch.empty(2).fill_(3).tolist() == [3, 3]
         assert torch.nn.init.constant_(torch.empty(2), 3).tolist() == [3, 3]

@@ -29,7 +29,7 @@ def eight_bit(count: int, side: int = 32, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_it_passes_the_gate(dtype: torch.dtype) -> None:
+def test_the_noise_model_passes_the_preflight_check(dtype: torch.dtype) -> None:
     model = noise()
     model.to(torch.device("cpu"), dtype)
     preflight_check(model, torch.device("cpu"), dtype)
@@ -45,13 +45,13 @@ def test_batches_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("tap", sorted(STREAMED))
-def test_one_tap_alone_is_the_same(tap: Tap) -> None:
+def test_a_single_tap_gives_the_same_values(tap: Tap) -> None:
     everything, alone = streamed(noise(), eight_bit(1)), streamed(noise(), eight_bit(1), frozenset({tap}))
     assert list(alone) == [(layer, tap) for layer in range(1, 13)]
     assert all(torch.equal(value, everything[place]) for place, value in alone.items())
 
 
-def test_images_layers_and_seeds_differ_and_equal_images_do_not() -> None:
+def test_values_depend_on_image_layer_and_seed() -> None:
     pixels = eight_bit(2)
     pixels = torch.cat([pixels, pixels[:1]])
     first, other = streamed(noise(), pixels), streamed(noise(1), pixels)
@@ -74,7 +74,7 @@ def test_it_is_uniform_and_its_attention_is_normalised_by_rows() -> None:
     torch.testing.assert_close(attention.mean((0, 1, 2)), torch.full((197,), 1 / 197), rtol=0.05, atol=0)
 
 
-def test_the_sums_are_those_of_a_network() -> None:
+def test_residual_sums_hold_as_in_a_network() -> None:
     taken = streamed(noise(), eight_bit(1))
     for layer in range(1, 13):
         parts = taken[layer, "attn_skip"] + taken[layer, "attn_branch"]
@@ -85,7 +85,7 @@ def test_the_sums_are_those_of_a_network() -> None:
     assert torch.equal(noise().forward(eight_bit(1)), taken[12, "block"])
 
 
-def test_rounding_on_another_device_changes_nothing() -> None:
+def test_values_do_not_depend_on_the_device() -> None:
     pixels = eight_bit(1)
     nudged: Any = streamed(noise(), pixels * (1 + 1e-6))
     assert all(torch.equal(value, nudged[place]) for place, value in streamed(noise(), pixels).items())

@@ -19,7 +19,7 @@ from tests.models.conftest import Checkpoints
 from tests.models.helpers import request
 
 
-def test_a_files_identity_is_known_without_building(dino_s16: Path) -> None:
+def test_the_identity_of_a_file_needs_no_network(dino_s16: Path) -> None:
     source = open_named(request("dino-s16", dino_s16))
     network = described("vit_small_patch16_224", {}, IMAGENET)
     assert source.weights == identity(torch.load(dino_s16, weights_only=True), network)
@@ -75,7 +75,7 @@ def test_a_plain_file_of_another_resolution_is_recognised(dino_s16: Path, tmp_pa
         open_named(request("dino-s16", tmp_path / "at384.pth")).build()
 
 
-def test_random_is_a_function_of_its_seed() -> None:
+def test_random_networks_depend_only_on_their_seed() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     sources = [open_random(request("random-s32", seed=seed)) for seed in (0, 0, 1)]
@@ -101,7 +101,7 @@ def sized(name: str, weights: Path | None = None, seed: int = 0) -> ModelSource:
 
 
 @pytest.mark.parametrize("name", ["random-s32@64x96", "mini-random@32x40", "mini-dino@32x40", "noise-b16@32x48"])
-def test_whatever_is_here_takes_a_size(name: str) -> None:
+def test_every_available_model_takes_a_size(name: str) -> None:
     model = sized(name).build()
     rows, columns = (int(side) for side in name.partition("@")[2].split("x"))
     assert model.info.input_size == (rows, columns)
@@ -109,7 +109,7 @@ def test_whatever_is_here_takes_a_size(name: str) -> None:
     assert sized(name).weights == sized(name).weights != sized(name.partition("@")[0]).weights
 
 
-def test_a_file_is_resampled_to_the_size_that_is_asked_for(dino_s16: Path) -> None:
+def test_a_file_is_resampled_to_the_requested_size(dino_s16: Path) -> None:
     state = torch.load(dino_s16, weights_only=True)
     named, own = sized("dino-s16@64", dino_s16), sized("timm/vit_small_patch16_224.dino@64", dino_s16)
     assert named.weights == own.weights != sized("dino-s16", dino_s16).weights
@@ -132,13 +132,13 @@ def test_a_file_is_resampled_to_the_size_that_is_asked_for(dino_s16: Path) -> No
         ("dino-s16", ("dino-s16@64", "dino-s16@64x96", "supervised-s16@64")),
     ],
 )
-def test_a_file_in_networks_that_compute_otherwise_is_several_models(
+def test_one_file_in_different_networks_is_several_models(
     file: str, names: tuple[str, ...], checkpoint: Checkpoints
 ) -> None:
     assert len({sized(name, checkpoint(file)).weights for name in names}) == len(names)
 
 
-def test_the_native_size_asked_for_is_the_model_itself(dino_s16: Path) -> None:
+def test_requesting_the_native_size_gives_the_same_model(dino_s16: Path) -> None:
     assert sized("dino-s16@224", dino_s16).weights == sized("dino-s16", dino_s16).weights
 
 

@@ -25,7 +25,7 @@ def test_every_field_is_filled(spec: ModelSpec) -> None:
     assert empty <= {"resolve", "aliases"}
 
 
-def test_names_are_unique_and_a_family_alone_means_its_b16() -> None:
+def test_names_are_unique_and_a_family_name_means_its_b16() -> None:
     names = [name for spec in SPECS for name in (spec.name, *spec.aliases)]
     assert len(names) == len(set(names))
     alone = {
@@ -63,14 +63,14 @@ def test_every_shape_of_the_paper_has_an_untrained_network() -> None:
     assert {f"random-{size}{patch}" for size, patch in shapes} == {n for n in RECIPES if n.startswith("random")}
 
 
-def test_colours_are_those_of_the_training() -> None:
+def test_the_mean_and_std_are_those_of_the_training() -> None:
     first = {recipe.family: recipe.mean_std[0][0] for recipe in RECIPES.values()}
     imagenet = dict.fromkeys(("dino", "mae", "moco"), 0.485)
     half = dict.fromkeys(("supervised", "beit", "random", "noise"), 0.5)
     assert first == imagenet | half | {"clip": 0.48145466}
 
 
-def test_timm_agrees_on_the_colours_of_what_it_publishes() -> None:
+def test_mean_and_std_agree_with_timm() -> None:
     from timm.models import get_pretrained_cfg
 
     for recipe in RECIPES.values():
@@ -82,7 +82,7 @@ def test_timm_agrees_on_the_colours_of_what_it_publishes() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "noise-b16"])
-def test_what_a_spec_promises_is_what_is_built(name: str) -> None:
+def test_a_network_matches_its_spec(name: str) -> None:
     spec = next(spec for spec in SPECS if spec.name == name)
     info = TimmViT(hollow(RECIPES[name].architecture, RECIPES[name].kwargs), name).info
     assert (info.arch, info.patch_size, info.image_size, info.depth, info.heads) == (
@@ -101,7 +101,7 @@ def test_timm_knows_every_repository_of_its_own() -> None:
             assert not place.startswith("timm/") or place.removeprefix("timm/") in published
 
 
-def test_clip_is_built_with_quick_gelu_from_weights_that_lie_under_the_plain_name() -> None:
+def test_clip_uses_quick_gelu_with_weights_of_the_plain_name() -> None:
     recipe = RECIPES["clip-l14-336"]
     assert recipe.architecture == "vit_large_patch14_clip_quickgelu_336"
     assert recipe.origins == ("timm/vit_large_patch14_clip_336.openai",)

@@ -66,18 +66,18 @@ def answer(name: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "meant"), MEANT.items())
-def test_a_spelling_is_answered_with_what_to_type(name: str, meant: str) -> None:
+def test_a_near_spelling_gets_the_right_name(name: str, meant: str) -> None:
     said = answer(name)
     assert f"unknown model {name!r}. Did you mean {meant!r}? " in said
     assert isinstance(registry.load().model(meant), ModelSpec)
 
 
 @pytest.mark.parametrize("name", ["ViT-B/16", "ViT-B-16", "vit_b_16", "ViTB16"])
-def test_a_shape_alone_is_answered_with_models_that_have_it(name: str) -> None:
+def test_a_shape_alone_gets_models_of_that_shape(name: str) -> None:
     assert "Models of that shape: supervised-b16, clip-b16, dino-b16, moco-b16, mae-b16, beit-b16. " in answer(name)
 
 
-def test_a_shape_of_other_pixels_is_that_of_few() -> None:
+def test_a_shape_with_an_image_size_gets_fewer_models() -> None:
     assert "Models of that shape: clip-l14-336, pe-core-l14. " in answer("ViT-L/14@336px")
 
 
@@ -93,23 +93,23 @@ TIMMS = {
 
 
 @pytest.mark.parametrize(("name", "words"), TIMMS.items())
-def test_timms_ids_are_looked_at_too(name: str, words: str) -> None:
+def test_timm_ids_are_suggested_too(name: str, words: str) -> None:
     assert words in answer(name)
 
 
-def test_another_training_of_a_known_network_is_not_taken_for_it() -> None:
+def test_another_training_of_a_known_network_is_not_suggested() -> None:
     assert "Did you mean" not in answer("facebook/webssl-dino300m-full2b-224")
     assert "'dinov2-s14" not in answer("mini-dinov2")
 
 
-def test_a_repository_of_the_hub_can_be_had_where_the_plugin_is_here() -> None:
+def test_a_hub_repository_is_suggested_where_the_plugin_is_installed() -> None:
     load = registry.load()
     said = answer("facebook/dinov2-small")
     assert ("'hf/facebook/dinov2-small' takes that repository" in said) == ("hf/" in load.models)
 
 
 @pytest.mark.parametrize("name", ["facebook/vit-msn-small", "facebook/webssl-dino300m-full2b-224", "a/data2vec-b"])
-def test_what_transformers_alone_has_is_its_repository_and_nothing_else(name: str) -> None:
+def test_models_that_only_transformers_has_get_their_repository(name: str) -> None:
     said = answer(name)
     assert "Models of that shape" not in said
     assert (f"'hf/{name}' takes that repository" in said) == ("hf/" in registry.load().models)
@@ -120,29 +120,29 @@ NO_REPOSITORIES = ["CLIP-B/16", "ViT-B/16", "./run/checkpoint.pth", "nvidia/C-RA
 
 
 @pytest.mark.parametrize("name", NO_REPOSITORIES)
-def test_what_transformers_has_not_is_not_sent_there(name: str) -> None:
+def test_models_that_transformers_lacks_do_not_get_a_repository(name: str) -> None:
     assert "'hf/" not in answer(name)
 
 
 @pytest.mark.parametrize("name", ["checkpoint.pth", "runs/last.ckpt", "model.safetensors", "a.pth.tar"])
-def test_a_file_is_told_where_it_belongs(name: str) -> None:
+def test_a_file_name_gets_the_option_it_belongs_to(name: str) -> None:
     assert f"Give a file of weights as '--model MODEL --weights {name}'. " in answer(name)
 
 
-def test_a_folder_of_transformers_is_told_its_prefix(tmp_path: Path) -> None:
+def test_a_folder_of_transformers_gets_its_prefix(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     said = answer(str(tmp_path))
     assert (f"'hf/{tmp_path}' takes that folder" in said) == ("hf/" in registry.load().models)
 
 
-def test_patterns_are_of_any_case() -> None:
+def test_patterns_ignore_case() -> None:
     assert [spec.name for spec in registry.load().match_models("MAE-*")] == ["mae-b16", "mae-l16", "mae-h14"]
 
 
-def test_what_nothing_is_near_to_is_said_to_be_unknown() -> None:
+def test_a_name_without_near_match_is_unknown() -> None:
     assert re.fullmatch(r"unknown model 'qwerty'\. 'tm models --all' lists all \d+\.", answer("qwerty"))
 
 
 @pytest.mark.parametrize("name", ["dino-s16@big", "dinov2@", "dino-s16@12x", "dino-s16@99999"])
-def test_what_is_no_size_is_said_to_be_none(name: str) -> None:
+def test_an_invalid_size_is_named(name: str) -> None:
     assert "is not a size; write @384" in answer(name)

@@ -21,7 +21,7 @@ MAE_PLACES = (
 )
 
 
-def test_a_spec_says_what_timm_says() -> None:
+def test_a_spec_agrees_with_timm() -> None:
     spec = resolve("timm/vit_base_patch16_224.mae")
     assert (spec.name, spec.arch, spec.patch_size, spec.image_size) == (
         "timm/vit_base_patch16_224.mae",
@@ -37,18 +37,18 @@ def test_an_unknown_id_gets_did_you_mean() -> None:
         resolve("timm/vit_small_patch16_224.dinno")
 
 
-def test_what_is_no_transformer_is_refused_before_any_download() -> None:
+def test_other_networks_are_refused_before_any_download() -> None:
     with pytest.raises(TeachMattersError, match=r"timm/resnet50 is not a vision transformer"):
         resolve("timm/resnet50")
 
 
-def test_a_file_is_loaded_with_the_colours_of_the_id(dino_s16: Path) -> None:
+def test_a_file_is_loaded_with_the_mean_and_std_of_the_id(dino_s16: Path) -> None:
     for name, mean in (("timm/vit_small_patch16_224.dino", 0.485), ("timm/vit_small_patch16_224.augreg_in21k", 0.5)):
         info = open_timm(ModelRequest(spec=resolve(name), weights=dino_s16)).build().info
         assert (info.arch, info.mean[0]) == ("ViT-S/16", mean)
 
 
-def test_windows_are_not_the_whole_image() -> None:
+def test_windowed_attention_is_refused() -> None:
     with pytest.raises(TeachMattersError, match="timm/samvit_base_patch16 is not a plain vision transformer"):
         resolve("timm/samvit_base_patch16")
 
@@ -114,14 +114,14 @@ def test_an_encoder_in_a_submodule_is_converted_by_timm(tmp_path: Path, monkeypa
     assert all(torch.equal(value, plain[key]) for key, value in model.network.state_dict().items())
 
 
-def test_a_file_that_fits_and_computes_otherwise_is_read_with_a_remark(checkpoint: Checkpoints) -> None:
+def test_a_fitting_file_of_another_variant_is_read_with_a_remark(checkpoint: Checkpoints) -> None:
     """MoCo's small file fits timm's small network, and has half as many heads there as it was trained with."""
     spec = resolve("timm/vit_small_patch16_224.dino")
     (remark,) = open_timm(ModelRequest(spec=spec, weights=checkpoint("moco-s16"))).remarks[-1:]
     assert "trains with 12 heads, and this network has 6: numbers differ; use --model moco-s16" in remark
 
 
-def test_a_file_that_only_a_named_model_reads_is_sent_there(checkpoint: Checkpoints) -> None:
+def test_a_file_for_a_named_model_gets_its_name(checkpoint: Checkpoints) -> None:
     spec = resolve("timm/vit_small_patch16_224.dino")
     with pytest.raises(TeachMattersError, match=r"use --model beit-b16 with the same --weights"):
         open_timm(ModelRequest(spec=spec, weights=checkpoint("beit-b16")))
@@ -144,6 +144,6 @@ def test_another_size_resamples_the_positions(
 
 
 @pytest.mark.parametrize("size", ["@", "@0", "@12x", "@big", "@-3", "@99999", "@32x0"])
-def test_what_is_no_size_is_refused(size: str) -> None:
+def test_an_invalid_size_is_refused(size: str) -> None:
     with pytest.raises(TeachMattersError, match="is not a size; write @384"):
         resolve(f"timm/vit_base_patch16_224.dino{size}")

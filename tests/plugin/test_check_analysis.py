@@ -24,7 +24,7 @@ CHECKS = (
 )
 
 
-def test_the_package_as_it_is_written_has_none(tmp_path: Path) -> None:
+def test_the_generated_package_has_no_faults(tmp_path: Path) -> None:
     findings = checked(tmp_path, seeded("analysis"))
     assert [f.check for f in findings if f.about == "analysis tmt-seed"] == list(CHECKS)
     assert {f.status for f in findings} == {"ok"}
@@ -176,7 +176,7 @@ METRIC = dataclasses.replace(
 
 
 @pytest.mark.parametrize("way", [FROM_A_DICT, FROM_A_FUNCTION])
-def test_a_direction_said_in_another_way_is_said(tmp_path: Path, way: str) -> None:
+def test_another_direction_of_a_metric_is_a_fault(tmp_path: Path, way: str) -> None:
     files = seeded(
         "analysis",
         ("__init__.py", "    higher_is_better=None,\n", ""),
@@ -191,7 +191,7 @@ def test_a_direction_said_in_another_way_is_said(tmp_path: Path, way: str) -> No
     assert wrong(checked(tmp_path, files)) == []
 
 
-def test_where_its_data_are_not_here_the_bundled_scenes_stand_in(tmp_path: Path) -> None:
+def test_without_its_data_the_bundled_scenes_are_used(tmp_path: Path) -> None:
     change = ("__init__.py", "metrics=(METRIC,),", "metrics=(METRIC,), kind='masks', default_data='coco',")
     found = {f.check: f.status for f in checked(tmp_path, seeded("analysis", change))}
     assert found["measures"] == "ok"

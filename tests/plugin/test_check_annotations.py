@@ -93,12 +93,12 @@ WRONG: list[tuple[Kind, Drawn, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "dataset"), RIGHT)
-def test_what_is_right_is_right(kind: Kind, dataset: Drawn) -> None:
+def test_correct_annotations_pass(kind: Kind, dataset: Drawn) -> None:
     check_annotations(dataset, kind, FRAMES[:1])
 
 
 @pytest.mark.parametrize(("kind", "dataset", "words"), WRONG)
-def test_what_is_wrong_is_named(kind: Kind, dataset: Drawn, words: str) -> None:
+def test_wrong_annotations_are_named(kind: Kind, dataset: Drawn, words: str) -> None:
     with pytest.raises(CheckFailed) as found:
         check_annotations(dataset, kind, FRAMES[:1])
     assert words in str(found.value)

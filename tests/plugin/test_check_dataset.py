@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
     return root.parent
 
 
-def test_the_package_as_it_is_written_has_none(tmp_path: Path, data: Path) -> None:
+def test_the_generated_package_has_no_faults(tmp_path: Path, data: Path) -> None:
     findings = checked(tmp_path, seeded("dataset"), data)
     checks = ["facts", "names code", "opens", "kinds", "images", "labels"]
     assert [f.check for f in findings if f.about == "data set tmt-seed"] == checks
@@ -101,7 +101,7 @@ def test_a_fault_is_named_with_its_line(tmp_path: Path, data: Path, fault: str) 
     assert found[name].where == line_of(tmp_path, *CLASS)
 
 
-def test_data_that_are_not_here_are_said_not_to_be_checked(tmp_path: Path, data: Path) -> None:
+def test_missing_data_are_listed_as_not_checked(tmp_path: Path, data: Path) -> None:
     findings = checked(tmp_path, seeded("dataset"))
     assert wrong(findings) == []
     (unchecked,) = [f for f in findings if f.status == "not checked"]
@@ -112,7 +112,7 @@ def test_data_that_are_not_here_are_said_not_to_be_checked(tmp_path: Path, data:
     assert "labels.csv" in unchecked.message
 
 
-def test_the_bundled_data_sets_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundled_data_sets_have_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among them every kind of data that there is."""
     monkeypatch.setattr("teachmatters.plugin.checks.dataset.FEW", 2)
     (plugin,) = [plugin for plugin in registry.load().plugins if plugin.name == "datasets"]

@@ -43,7 +43,7 @@ def tensors() -> int:
     return sum({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in found}.values())
 
 
-def test_what_a_network_was_like_is_remembered_without_its_weights() -> None:
+def test_networks_are_compared_without_keeping_their_weights() -> None:
     adapter = TimmViT(create("vit_tiny_patch16_224", TINY), "tiny")
     before = tensors()
     traces = Traces(adapter)
@@ -65,7 +65,7 @@ def test_what_a_network_was_like_is_remembered_without_its_weights() -> None:
         nn.Parameter(torch.ones(1)).expand(2, 2),
     ],
 )
-def test_the_checksum_of_a_copy_is_the_same_and_that_of_anything_else_is_not(values: torch.Tensor) -> None:
+def test_equal_networks_have_equal_checksums_and_others_do_not(values: torch.Tensor) -> None:
     assert checksum(values) == checksum(values.detach().clone())
     assert checksum(values) != checksum(values.reshape(-1, 1))
     assert not values.numel() or checksum(values) != checksum(~values if values.dtype == torch.bool else values + 1)
@@ -78,7 +78,7 @@ def checked(folder: Path, *names: str) -> list[Finding]:
         return check([plugin], models=[registry.load().model(name) for name in names])
 
 
-def test_a_network_is_let_go_before_the_next_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_is_freed_before_the_next_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[weakref.ref[ModelAdapter]] = []
     build = model._built
 
@@ -95,7 +95,7 @@ def test_a_network_is_let_go_before_the_next_is_built(tmp_path: Path, monkeypatc
     assert len(built) == 2
 
 
-def test_a_large_network_is_checked_by_its_smaller_one_unless_it_is_named(tmp_path: Path) -> None:
+def test_a_large_network_is_checked_by_a_smaller_one_unless_named(tmp_path: Path) -> None:
     findings = checked(tmp_path)
     (told,) = [each for each in findings if each.status == "not checked"]
     assert (told.about, told.check) == ("model second", "weights")
@@ -109,7 +109,7 @@ def test_a_large_network_is_checked_by_its_smaller_one_unless_it_is_named(tmp_pa
     assert wrong == [("model second", "shape", "depth"), ("model second", "shape", "heads")]
 
 
-def test_a_large_network_that_stands_alone_is_checked() -> None:
+def test_a_large_network_without_a_smaller_one_is_checked() -> None:
     def spec(name: str, heads: int, factory: str = "m:f", family: str = "f") -> ModelSpec:
         return ModelSpec(name=name, family=family, supervision="", summary="", factory=factory, depth=24, heads=heads)
 

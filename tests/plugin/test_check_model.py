@@ -26,7 +26,7 @@ CHECKS = (
 )
 
 
-def test_the_package_as_it_is_written_has_none(tmp_path: Path) -> None:
+def test_the_generated_package_has_no_faults(tmp_path: Path) -> None:
     findings = checked(tmp_path, seeded("model"))
     assert [f.check for f in findings if f.about == "model tmt-seed"] == list(CHECKS)
     assert {f.status for f in findings} == {"ok"}
@@ -192,7 +192,7 @@ FETCHING = """
         ('    raise TeachMattersError("give --weights FILE")\n', "give --weights FILE"),
     ],
 )
-def test_weights_that_are_not_here_are_said_not_to_be_checked(tmp_path: Path, body: str, words: str) -> None:
+def test_missing_weights_are_listed_as_not_checked(tmp_path: Path, body: str, words: str) -> None:
     change = ("source.py", "    path = request.weights\n", body + "    path = request.weights\n")
     findings = checked(tmp_path, seeded("model", change))
     assert wrong(findings) == []
@@ -229,9 +229,7 @@ def resolve(name: str) -> object:
         ("return ModelSpec(name=name, family='', supervision='', summary='')", "factory must look like"),
     ],
 )
-def test_a_prefix_refuses_or_resolves_and_its_models_are_not_checked(
-    tmp_path: Path, body: str, words: str | None
-) -> None:
+def test_models_behind_a_prefix_are_not_checked(tmp_path: Path, body: str, words: str | None) -> None:
     files = seeded("model", ("__init__.py", "\n    ]\n", PREFIX))
     files["tmt_seed/source.py"] += RESOLVE + body + "\n"
     findings = [f for f in checked(tmp_path, files) if f.about == "model seeds/"]

@@ -15,7 +15,7 @@ COMMAND = ("command.py", "@app.command")
 OPTION = "db: given.DbOption = None"
 
 
-def test_the_command_as_it_is_written_has_none(tmp_path: Path) -> None:
+def test_the_generated_command_has_no_faults(tmp_path: Path) -> None:
     findings = checked(tmp_path, seeded("command"))
     checks = ["facts", "names code", "app", "help", "examples"]
     assert [f.check for f in findings if f.about == "command tmt-seed"] == checks
@@ -112,7 +112,7 @@ def reporting(**changes: str) -> dict[str, str]:
     return {f"tmt_seed/{name}": text for name, text in files.items()}
 
 
-def test_a_sound_report_has_none(tmp_path: Path) -> None:
+def test_a_correct_report_has_no_faults(tmp_path: Path) -> None:
     findings = checked(tmp_path, reporting())
     assert [f.check for f in findings if f.about == "report tmt-seed"] == ["facts", "names code", "query", "runs"]
     assert wrong(findings) == []
@@ -148,12 +148,12 @@ def test_a_fault_of_a_report_is_named_with_its_line(
     assert found[0].where == line_of(tmp_path, "__init__.py" if where == "ReportSpec(" else "report.py", where)
 
 
-def test_what_the_package_has_no_numbers_of_is_measured_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_numbers_are_measured_for_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.plugin.checks.report.PACKAGED", tmp_path / "none.db")
     assert wrong(checked(tmp_path, reporting())) == []
 
 
-def test_numbers_that_nothing_here_can_measure_are_said_not_to_be_checked(tmp_path: Path) -> None:
+def test_numbers_that_cannot_be_measured_are_listed_as_not_checked(tmp_path: Path) -> None:
     specs = SPECS.replace('metrics=("attn-distance",)', 'metrics=("tmt-gone",)')
     findings = checked(tmp_path, reporting(init_py=specs, rows_sql=QUERY.replace("attn-distance", "tmt-gone")))
     assert [(f.check, f.status) for f in findings][-1] == ("runs", "not checked")

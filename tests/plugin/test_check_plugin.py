@@ -30,7 +30,7 @@ def test_torch_at_start_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("forgotten")
-def test_it_is_the_plugins_own_lines_that_are_named(tmp_path: Path) -> None:
+def test_the_named_lines_are_the_plugins_own(tmp_path: Path) -> None:
     """Where the import stands in another of its modules, and what brings another along."""
     lazily = ("__init__.py", "    return [\n", "    import tmt_seed.more\n\n    return [\n")
     files = seeded("command", lazily, ("__init__.py", IMPORTS, f"import jax.numpy\n{IMPORTS}"))
@@ -43,21 +43,21 @@ def test_it_is_the_plugins_own_lines_that_are_named(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_imported_when_it_is_used_is_fine(tmp_path: Path) -> None:
+def test_lazy_imports_are_accepted(tmp_path: Path) -> None:
     selections = "import importlib.util\n\nTHERE = importlib.util.find_spec('torch') is not None\n"
     files = seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}{selections}"))
     files["tmt_seed/__init__.py"] += "\n\ndef _later() -> object:\n    import torch\n\n    return torch\n"
     assert wrong(checked(tmp_path, files)) == []
 
 
-def test_what_is_printed_at_start_is_told(tmp_path: Path) -> None:
+def test_printing_at_start_is_a_fault(tmp_path: Path) -> None:
     (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", IMPORTS, f"{IMPORTS}print('hello')\n"))))
     assert found.check == "start"
     assert "it prints when imported ('hello')" in found.message
 
 
 @pytest.mark.usefixtures("here_only")
-def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
+def test_a_plugin_without_a_version_gets_the_line_to_add(tmp_path: Path) -> None:
     (found,) = wrong(checked(tmp_path, seeded("command", ("__init__.py", "TEACHMATTERS_API = 2", "VERSION = 1"))))
     assert found.check == "plugin API"
     assert "put TEACHMATTERS_API = 2 into tmt_seed" in found.message
@@ -84,7 +84,7 @@ def test_a_plugin_that_says_no_version_is_told_how(tmp_path: Path) -> None:
         ("    return [\n", "    return [[\n", "cannot be loaded: SyntaxError", "return [["),
     ],
 )
-def test_what_tm_plugins_says_is_found_too(tmp_path: Path, old: str, new: str, words: str, line: str) -> None:
+def test_problems_listed_by_tm_plugins_are_faults(tmp_path: Path, old: str, new: str, words: str, line: str) -> None:
     found = wrong(checked(tmp_path, seeded("command", ("__init__.py", old, new))))[0]
     assert (found.about, found.check) == ("plugin", "found")
     assert words in found.message
@@ -112,7 +112,7 @@ def test_what_tm_plugins_says_is_found_too(tmp_path: Path, old: str, new: str, w
         ),
     ],
 )
-def test_a_missing_docstring_is_told_with_its_line(
+def test_a_missing_docstring_is_named_with_its_line(
     tmp_path: Path, name: str, old: str, new: str, what: str, line: str
 ) -> None:
     files = seeded("analysis", (name, old, new))

@@ -41,7 +41,7 @@ def run(*words: str, where: Path) -> str:
     return answer.stdout
 
 
-def test_ruff_has_nothing_to_say_whatever_the_name(tmp_path: Path) -> None:
+def test_ruff_is_quiet_for_names_of_any_length(tmp_path: Path) -> None:
     """About all packages at once, each by its own settings."""
     for kind in KINDS:
         for name in ("a", LONG):
@@ -50,7 +50,7 @@ def test_ruff_has_nothing_to_say_whatever_the_name(tmp_path: Path) -> None:
     run("ruff", "format", "--check", "--no-cache", where=tmp_path)
 
 
-def test_mypy_has_nothing_to_say(tmp_path: Path) -> None:
+def test_mypy_is_quiet(tmp_path: Path) -> None:
     """All kinds at once, with the repository's own settings, so that mypy's cache of PyTorch is used."""
     files = []
     for kind in KINDS:
@@ -77,7 +77,7 @@ def test_their_own_tests_pass(kind: Kind, tmp_path: Path, capfd: pytest.CaptureF
     assert "skipped" not in said
 
 
-def test_every_name_in_it_is_its_own() -> None:
+def test_names_in_a_package_follow_the_package() -> None:
     for kind in KINDS:
         for path, text in package_files("tmt-mine", kind).items():
             assert "$" not in path + text
@@ -85,7 +85,7 @@ def test_every_name_in_it_is_its_own() -> None:
             assert "my_vit" not in path + text
 
 
-def test_kinds_differ_only_in_what_they_need_which_is_installed_here() -> None:
+def test_kinds_differ_only_in_their_dependencies() -> None:
     """So that a fresh environment with two of them stands for all."""
     projects = [tomllib.loads(package_files("tmt-mine", kind)["pyproject.toml"]) for kind in KINDS]
     for each in projects:
@@ -95,7 +95,7 @@ def test_kinds_differ_only_in_what_they_need_which_is_installed_here() -> None:
     assert all(each == projects[0] for each in projects)
 
 
-def test_what_is_next_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_steps_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     answer = new("tmt-mine", "--kind", "model")
     assert answer.exit_code == 0
@@ -144,7 +144,7 @@ def test_what_is_next_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("cli", "there is a plugin with this name"),
     ],
 )
-def test_a_name_that_cannot_be_is_one_line(
+def test_an_invalid_name_is_a_one_line_error(
     name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -155,12 +155,12 @@ def test_a_name_that_cannot_be_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kind_that_there_is_not_is_no_option() -> None:
+def test_an_unknown_kind_is_a_usage_error() -> None:
     assert new("my-vit", "--kind", "models").exit_code == 2
 
 
 # ---------------------------------------------------------------- folders
-def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_with_files_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
@@ -179,7 +179,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     assert (tmp_path / "mine/README.md").is_file()
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = new("tmt-mine", "--kind", "model", "--out", str(tmp_path / "file/below/mine"))
     assert answer.exit_code == 1
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert answer.stderr.count("\n") == 1
 
 
-def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Path.write_text
 
     def full(self: Path, text: str, **words: str) -> int:

@@ -25,5 +25,5 @@ def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.parametrize("alone", PACKAGES, indirect=True)
-def test_each_keeps_the_contract(alone: str) -> None:
+def test_each_plugin_keeps_the_contract(alone: str) -> None:
     assert faults(alone) == []

@@ -10,12 +10,12 @@ from teachmatters import registry
 from teachmatters.errors import TeachMattersError, UnknownNameError
 
 
-def test_a_family_alone_is_its_b16() -> None:
+def test_a_family_name_means_its_b16() -> None:
     assert registry.load().model("dino").name == "dino-b16"
     assert registry.load().model("mae").name == "mae-b16"
 
 
-def test_a_family_without_a_b_is_its_smallest() -> None:
+def test_a_family_without_a_b_means_its_smallest() -> None:
     assert registry.load().model("ijepa").name == "ijepa-h14"
     assert registry.load().model("dinov2").name == "dinov2-b14"
 
@@ -34,7 +34,7 @@ def test_every_name_takes_a_size() -> None:
         assert load.model(f"{name}@{side}x{2 * side}").size == (side, 2 * side)
 
 
-def test_a_size_that_does_not_fit_is_refused() -> None:
+def test_a_size_that_is_not_a_multiple_of_the_patch_is_refused() -> None:
     load = registry.load()
     for name, near in (("dinov2-s14@500", "490 and 504"), ("timm/vit_base_patch16_224@224x7", "16 and 32")):
         with pytest.raises(TeachMattersError, match=f"not a multiple of 1[46], .* the nearest are {near}"):
@@ -97,7 +97,7 @@ def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite(monkeyp
         ("report", "query", "unknown report 'query'. It is a command: 'tm query --help' describes it. 'tm report'"),
     ],
 )
-def test_an_unknown_name_is_helped(kind: str, name: str, words: str) -> None:
+def test_an_unknown_name_gets_suggestions(kind: str, name: str, words: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         getattr(registry.load(), kind)(name)
     assert words in str(caught.value)

@@ -87,7 +87,7 @@ def test_a_good_plugin_is_used(install: Install) -> None:
         ("", "offers nothing"),
     ],
 )
-def test_a_broken_plugin_is_reported_and_harms_nobody(install: Install, body: str, words: str) -> None:
+def test_a_broken_plugin_is_reported_and_affects_no_other(install: Install, body: str, words: str) -> None:
     install("tmt-broken", body)
     install("tmt-good", "@hookimpl\ndef register_models():\n    return [model('mine-s16')]\n")
     registry, plugin = found("tmt-broken")
@@ -97,7 +97,7 @@ def test_a_broken_plugin_is_reported_and_harms_nobody(install: Install, body: st
     assert registry.model("dino-b16").family == "dino"
 
 
-def test_what_is_good_of_a_half_broken_plugin_is_used(install: Install) -> None:
+def test_valid_specs_of_a_partly_broken_plugin_are_used(install: Install) -> None:
     models = "@hookimpl\ndef register_models():\n    return [model('mine-s16'), 3]\n"
     install("tmt-half", models + "@hookimpl\ndef register_datset():\n    return []\n")
     registry, plugin = found("tmt-half")
@@ -118,7 +118,7 @@ def test_a_built_in_keeps_its_name(install: Install, clash: str) -> None:
     assert "tmt-thief" in plugin.problems[0]
 
 
-def test_between_two_plugins_neither_is_used_and_both_are_named(install: Install) -> None:
+def test_two_plugins_with_one_name_are_both_refused(install: Install) -> None:
     for name in ("tmt-one", "tmt-two"):
         # one entry point name in two distributions: neither may drop silently
         install_same = f"@hookimpl\ndef register_models():\n    return [model('same'), model('{name}-own')]\n"
@@ -132,7 +132,7 @@ def test_between_two_plugins_neither_is_used_and_both_are_named(install: Install
         assert "tmt-one (shared) and by tmt-two (shared): neither is used" in plugin.problems[0]
 
 
-def test_a_metric_that_exists_refuses_the_analysis(install: Install) -> None:
+def test_an_analysis_with_an_existing_metric_is_refused(install: Install) -> None:
     install(
         "tmt-metric",
         "@hookimpl\ndef register_analyses():\n    return [analysis(metrics=("
@@ -184,7 +184,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("hook", BAD)
-def test_a_bad_spec_is_left_out_and_told(install: Install, hook: str) -> None:
+def test_an_invalid_spec_is_skipped_and_reported(install: Install, hook: str) -> None:
     install("tmt-bad", f"@hookimpl\ndef {hook}():\n    return [{BAD[hook]}, {GOOD[hook]}]\n")
     registry, plugin = found("tmt-bad")
     assert len(plugin.problems) == 1
@@ -193,7 +193,7 @@ def test_a_bad_spec_is_left_out_and_told(install: Install, hook: str) -> None:
     assert "sound" in getattr(registry, hook.removeprefix("register_"))
 
 
-def test_a_command_named_like_a_built_in_is_told(install: Install) -> None:
+def test_a_command_named_like_a_built_in_is_reported(install: Install) -> None:
     spec = "CommandSpec(name='report', summary='', app='mine:app')"
     install("tmt-command", f"@hookimpl\ndef register_commands():\n    return [{spec}]\n")
     registry, plugin = found("tmt-command")
@@ -213,7 +213,7 @@ def test_a_command_named_like_a_built_in_is_told(install: Install) -> None:
         ("lambda name: model(name, heads='6')", "made no model of 'mine/x': heads must be a whole number, not '6'"),
     ],
 )
-def test_a_prefix_that_cannot_resolve_is_one_line(install: Install, resolve: str, words: str) -> None:
+def test_a_prefix_that_cannot_resolve_is_a_one_line_error(install: Install, resolve: str, words: str) -> None:
     spec = "model('mine/', resolve='tmt_prefix:resolve')"
     install("tmt-prefix", f"@hookimpl\ndef register_models():\n    return [{spec}]\nresolve = {resolve}\n")
     registry, plugin = found("tmt-prefix")
@@ -222,7 +222,7 @@ def test_a_prefix_that_cannot_resolve_is_one_line(install: Install, resolve: str
         registry.model("mine/x")
 
 
-def test_a_prefixs_own_words_are_kept(install: Install) -> None:
+def test_a_prefixs_own_error_is_kept(install: Install) -> None:
     install(
         "tmt-prefix",
         "@hookimpl\ndef register_models():\n    return [model('mine/', resolve='tmt_prefix:resolve')]\n"
@@ -234,14 +234,14 @@ def test_a_prefixs_own_words_are_kept(install: Install) -> None:
 
 
 @pytest.mark.parametrize("body", ["import no_such_module", "1 / 0", "1 +", "raise SystemExit(3)"])
-def test_a_module_that_cannot_be_imported_is_one_line(tmp_path: Path, install: Install, body: str) -> None:
+def test_a_module_that_cannot_be_imported_is_a_one_line_error(tmp_path: Path, install: Install, body: str) -> None:
     install("tmt-factory", "")
     (tmp_path / "tmt_heavy.py").write_text(body)
     with pytest.raises(TeachMattersError, match=r"'tmt_heavy:build', named by a plugin, cannot be loaded: [A-Z]"):
         load_object("tmt_heavy:build")
 
 
-def test_a_defect_of_our_own_is_not_dressed_up() -> None:
+def test_a_bug_of_ours_shows_its_traceback() -> None:
     with pytest.raises(TypeError):
         call("teachmatters.errors:did_you_mean")
     with pytest.raises(TeachMattersError, match="there is no way"):
@@ -252,7 +252,7 @@ def no_way() -> None:
     raise TeachMattersError("there is no way")
 
 
-def test_what_a_spec_names_must_exist() -> None:
+def test_names_in_a_spec_must_exist() -> None:
     for reference in ("no.such:thing", "teachmatters.errors:no_such", "teachmatters.errors"):
         with pytest.raises(TeachMattersError, match="cannot be loaded"):
             load_object(reference)

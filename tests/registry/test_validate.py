@@ -91,7 +91,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("spec", "words"), BAD, ids=[words for _, words in BAD])
-def test_a_bad_spec_is_told_in_plain_words(spec: Any, words: str) -> None:
+def test_an_invalid_spec_is_explained(spec: Any, words: str) -> None:
     assert words in (problem(spec) or "nothing")
 
 
@@ -110,7 +110,7 @@ def test_a_bad_spec_is_told_in_plain_words(spec: Any, words: str) -> None:
         ReportSpec(name="r", summary="", sql="p:sql/r.sql"),
     ],
 )
-def test_a_sound_spec_is_left_alone(spec: Any) -> None:
+def test_a_valid_spec_is_unchanged(spec: Any) -> None:
     assert problem(spec) is None
 
 
@@ -121,12 +121,12 @@ class Longer(ModelSpec):
     __annotations__ = {"more": "Nowhere"}
 
 
-def test_a_spec_may_be_of_a_class_derived_from_ours() -> None:
+def test_a_spec_may_be_a_subclass() -> None:
     assert problem(Longer(name="a", family="", supervision="", summary="", factory="m:f")) is None
     assert problem(Longer(name="a b", family="", supervision="", summary="", factory="m:f"))
 
 
-def test_every_built_in_spec_is_sound() -> None:
+def test_every_built_in_spec_is_valid() -> None:
     specs = [spec for plugin in registry.load().plugins for specs in plugin.specs.values() for spec in specs]
     assert {type(spec) for spec in specs} == set(HOOKS.values())
     assert [problem(spec) for spec in specs if problem(spec)] == []

@@ -39,7 +39,7 @@ def told(folder: Path, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("line", [f"TEACHMATTERS_API = {hookspecs.API_VERSION}", "TEACHMATTERS_API: int = 2", ""])
-def test_one_that_is_made_for_this_version_or_says_nothing_is_used(tmp_path: Path, line: str) -> None:
+def test_a_plugin_for_this_version_or_without_one_is_used(tmp_path: Path, line: str) -> None:
     plugin = told(tmp_path, BODY.format(line=line))
     assert plugin["problems"] == []
     assert plugin["api"] == (hookspecs.API_VERSION if line else None)
@@ -54,14 +54,14 @@ def test_one_that_is_made_for_this_version_or_says_nothing_is_used(tmp_path: Pat
         ("True", "TEACHMATTERS_API must be a whole number such as 2, not True; none of it is used"),
     ],
 )
-def test_one_that_is_made_for_another_version_says_so_and_is_not_used(tmp_path: Path, version: str, words: str) -> None:
+def test_a_plugin_for_another_version_is_refused(tmp_path: Path, version: str, words: str) -> None:
     plugin = told(tmp_path, BODY.format(line=f"TEACHMATTERS_API = {version}"))
     assert plugin["problems"] == [words]
     assert plugin["offers"] == []
 
 
 @pytest.mark.parametrize("line", ["TEACHMATTERS_API = 3", "TEACHMATTERS_API: int = 3"])
-def test_one_that_cannot_be_imported_here_is_asked_all_the_same(tmp_path: Path, line: str) -> None:
+def test_the_version_of_a_broken_plugin_is_read(tmp_path: Path, line: str) -> None:
     """What is made for another version imports what there is not."""
     body = BODY.format(line="from teachmatters.api import Telepathy\n" + line)
     (words,) = told(tmp_path, body)["problems"]
@@ -71,13 +71,13 @@ def test_one_that_cannot_be_imported_here_is_asked_all_the_same(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("text", ["1 +", "import no_such_module", "TEACHMATTERS_API = 2\n1 / 0", "x, y = 1 / 0"])
-def test_where_the_version_is_not_to_blame_it_is_not_blamed(tmp_path: Path, text: str) -> None:
+def test_the_version_is_blamed_only_if_it_differs(tmp_path: Path, text: str) -> None:
     (words,) = told(tmp_path, text)["problems"]
     assert words.startswith("cannot be loaded: ")
     assert "plugin API" not in words
 
 
-def test_saying_nothing_means_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_version_means_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "API_VERSION", 3)
     assert versions.mismatch(None, "tm-old") == (
         "it declares no version, so it is assumed to be made for plugin API 2, and this teachmatters has 3, so none of "

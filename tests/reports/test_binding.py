@@ -12,16 +12,16 @@ NASTY = ["o'brien", "''", "<script>", "line\nbreak", ":models", "-- no comment",
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_a_text_comes_back_as_it_was(text: str) -> None:
+def test_texts_are_bound_unchanged(text: str) -> None:
     assert sqlite3.connect(":memory:").execute(f"SELECT {literal(text)}").fetchone() == (text,)
 
 
-def test_a_list_of_nasty_names_binds_to_itself() -> None:
+def test_difficult_names_are_bound_unchanged() -> None:
     sql = bind("SELECT value FROM json_each(:setting) WHERE value IN (:models)", Options(models=tuple(NASTY)), "x")
     assert sql.count(":models") == 1, "only the one inside a literal is left"
 
 
-def test_texts_and_comments_are_left_alone() -> None:
+def test_texts_and_comments_are_not_bound() -> None:
     sql = """SELECT ':models', ":data" /* :layers
     it's */ -- don't :heads
     WHERE x IN (:metrics) AND y::text = :setting"""
@@ -34,10 +34,10 @@ def test_nothing_given_restricts_nothing() -> None:
     assert sqlite3.connect(":memory:").execute(sql).fetchone() == (1, 1)
 
 
-def test_a_name_that_no_option_has() -> None:
+def test_an_unknown_placeholder_is_an_error() -> None:
     with pytest.raises(TeachMattersError, match=r"SQL of report 'toy' binds :modles; a report may bind :metrics"):
         bind("SELECT :modles", Options(), "toy")
 
 
-def test_the_text_never_looks_like_an_option() -> None:
+def test_names_in_texts_are_not_placeholders() -> None:
     assert bind("-- a comment\nSELECT 1", Options(), "x")[0] == "\n"

@@ -57,7 +57,7 @@ def test_metrics_by_analysis_or_name(several: Path) -> None:
         ("find_data", "unknown data set 'mini-x'. results.db holds photos."),
     ],
 )  # fmt: skip
-def test_unknown_names_say_what_the_store_holds(several: Path, call: str, message: str) -> None:
+def test_unknown_names_list_the_stored_ones(several: Path, call: str, message: str) -> None:
     with pytest.raises(UnknownNameError) as error:
         getattr(read_catalog(several), call)(["mini-x"])
     assert str(error.value) == message
@@ -73,7 +73,7 @@ def test_an_unknown_setting(several: Path) -> None:
         catalog.find_setting("limit=3")
 
 
-def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
+def test_an_empty_store_says_what_to_run(tmp_path: Path) -> None:
     Store.open(tmp_path / "new.db").close()
     with pytest.raises(
         TeachMattersError,
@@ -82,9 +82,7 @@ def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
         read_catalog(tmp_path / "new.db")
 
 
-def test_a_command_measures_what_was_asked_for_in_the_store_that_was_asked(
-    several: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_suggested_command_names_the_request_and_the_store(several: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = read_catalog(several)
     assert catalog.command("knn-top1", models=("zeta", "mine"), data=("a b",)) == (
         f"tm analyze --model zeta --model mine --metric knn-top1 --data 'a b' --db {several}"
@@ -94,7 +92,7 @@ def test_a_command_measures_what_was_asked_for_in_the_store_that_was_asked(
     assert catalog.command("rank") == "tm analyze --model mini-a --metric rank"
 
 
-def test_a_command_for_a_label_names_the_model_and_the_file_behind_it(tmp_path: Path) -> None:
+def test_the_suggested_command_resolves_labels(tmp_path: Path) -> None:
     """The bare name would measure other weights, the bare label means nothing to 'tm analyze'."""
     path, mine = tmp_path / "r.db", replace(model("mine"), name="dino-s16")
     record(path, mine, TOP1, values(TOP1, [1.0]), data="digits")
@@ -119,19 +117,19 @@ def test_a_command_for_a_label_names_the_model_and_the_file_behind_it(tmp_path: 
         ("find_data", "fold*", "no data set in results.db matches 'fold*'; it holds photos."),
     ],
 )
-def test_what_was_not_measured_is_not_called_unknown(several: Path, call: str, name: str, message: str) -> None:
+def test_unmeasured_models_are_not_called_unknown(several: Path, call: str, name: str, message: str) -> None:
     with pytest.raises(TeachMattersError) as error:
         getattr(read_catalog(several), call)([name])
     assert str(error.value).startswith(message)
 
 
-def test_where_all_is_at_its_default_a_setting_is_told_so(tmp_path: Path) -> None:
+def test_default_settings_are_named(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
     with pytest.raises(TeachMattersError, match=r"no run in r.db has the setting 'k=1'; every run there has all"):
         read_catalog(tmp_path / "r.db").find_setting("k=1")
 
 
-def test_the_latest_facts_count(tmp_path: Path) -> None:
+def test_the_latest_metric_facts_are_used(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     record(path, model(), TOP1, values(TOP1, [1.0]))
     record(path, model(), replace(TOP1, title="Better"), values(TOP1, [1.0]))

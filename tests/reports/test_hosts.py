@@ -31,7 +31,7 @@ def asked(*headers: tuple[bytes, bytes], kind: str = "http") -> int:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8001", "127.0.0.1", "localhost", "LOCALHOST:80", "notebook.example", "notebook.example:443"]
 )
-def test_its_names_are_answered(host: str) -> None:
+def test_its_own_host_names_are_answered(host: str) -> None:
     assert asked((b"host", host.encode())) == 200
 
 

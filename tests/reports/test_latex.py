@@ -70,7 +70,7 @@ def test_awkward_names_stay_text() -> None:
 
 
 @pytest.mark.parametrize("name", ["[1, 2]", "*", "[-1ex]", "*[2cm]"])
-def test_no_cell_is_an_argument_of_the_command_before_it(name: str) -> None:
+def test_no_cell_is_parsed_as_an_argument(name: str) -> None:
     r"""Both the end of a row and \\midrule take a bracket that follows them for their own."""
     text = formats.latex([name, "b"], [[name, 1], [name, 2], ["", name]])
     check(text)

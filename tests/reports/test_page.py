@@ -89,7 +89,7 @@ def cells(section: str) -> list[list[str]]:
     ]
 
 
-def test_every_number_is_what_the_query_beside_it_gives(two: Path, shown: str) -> None:
+def test_every_number_equals_its_query(two: Path, shown: str) -> None:
     found = sections(shown)
     assert {"attention-distance", "knn", "cka", "best-layers", "summary"} <= set(found)
     compared = 0
@@ -114,14 +114,14 @@ def test_panels_follow_the_drawings_order_and_name_what_differs(tmp_path: Path) 
     assert read["differ"] == ["dataset"]
 
 
-def test_the_machines_folders_are_not_told(tmp_path: Path) -> None:
+def test_paths_of_the_machine_are_not_shown(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "dino-s16")
     text = page(path)
     assert "r.db holds" in text
     assert str(tmp_path) not in text
 
 
-def test_it_says_what_is_computed_beside_the_query(tmp_path: Path) -> None:
+def test_values_computed_outside_the_query_are_marked(tmp_path: Path) -> None:
     put(tmp_path / "r.db", "dino-s16", hits(0, 0.3, 0.7))
     put(tmp_path / "r.db", "mae-s16", hits(1, 0.3, 0.5))
     found = sections(page(tmp_path / "r.db"))
@@ -166,7 +166,7 @@ def test_the_runs_behind_a_report(two: Path, shown: str) -> None:
     assert all(run in section for run in runs)
 
 
-def test_of_a_cell_measured_twice_the_newest_run(tmp_path: Path) -> None:
+def test_a_cell_measured_twice_shows_its_newest_run(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     for number in (1.0, 2.0):
         record(path, model("dino-s16", depth=2), TOP1, values(TOP1, [number, number]))
@@ -193,14 +193,14 @@ def test_both_sides_of_a_comparison_have_their_runs(two: Path) -> None:
     assert cited == {run for (run,) in query(two, "SELECT run_id FROM runs WHERE analysis = 'knn'").rows}
 
 
-def test_what_no_reader_could_take_in_is_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oversized_tables_are_omitted_with_a_note(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(section, "MOST_LINES", 1)
     found = sections(page(two))
     assert len(cells(found["knn"])) == 1
     assert "1 more lines: 'tm report knn'" in found["knn"]
 
 
-def test_too_many_models_are_left_out_and_said(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_models_are_omitted_with_a_note(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((building, "MOST_PAIRED"), (building, "MOST_MODELS"), (chart_data, "MOST_MODELS")):
         monkeypatch.setattr(module, name, 1)
     text = page(two)
@@ -222,12 +222,12 @@ def test_a_chart_of_heads_holds_the_data_set_that_it_draws(tmp_path: Path) -> No
     assert read["constant"]["dataset"] == read["dataset"] == "digits"
 
 
-def test_only_what_is_asked_for(two: Path) -> None:
+def test_only_the_requested_metrics(two: Path) -> None:
     found = sections(page(two, Options(models=("dino-s16",))))
     assert {row["model"] for row in data_of(found["knn"])} == {"dino-s16"}
 
 
-def test_what_the_store_lacks_is_said(store: Path) -> None:
+def test_missing_metrics_are_mentioned(store: Path) -> None:
     text = page(store)
     assert "Not in this store" in text
     assert re.search(r"<b>video</b>: .*nothing that report &#x27;video&#x27; shows", text)
@@ -238,7 +238,7 @@ def test_one_model_and_one_layer(tmp_path: Path) -> None:
     assert set(sections(page(tmp_path / "r.db"))) == {"best-layers", "summary", "clusters"}
 
 
-def test_nothing_to_show_is_the_stores_sentence(tmp_path: Path) -> None:
+def test_an_empty_page_shows_the_stores_message(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     Store.open(path).close()
     with pytest.raises(TeachMattersError, match=r"no numbers|no results"):

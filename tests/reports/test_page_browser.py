@@ -75,7 +75,7 @@ def visit(browser: Any, file: Path) -> Iterator[Visit]:
     opened.context.close()
 
 
-def test_it_draws_and_asks_for_nothing(visit: Visit, file: Path) -> None:
+def test_it_draws_without_network_requests(visit: Visit, file: Path) -> None:
     assert visit.page.locator("#knn .series .line").count() == 3
     assert visit.page.locator("#cka .chart .cell").count() == 4
     assert visit.page.locator("#best-layers .chart .dot").count() == 3
@@ -135,7 +135,7 @@ def test_numbers_sort_as_numbers(visit: Visit) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_a_point_says_what_it_is(visit: Visit) -> None:
+def test_a_point_has_a_tooltip(visit: Visit) -> None:
     chart = visit.page.locator("#knn .chart").first
     chart.scroll_into_view_if_needed()
     point = chart.locator(".dot").first.bounding_box()
@@ -168,7 +168,7 @@ def test_another_pair_can_be_chosen(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_and_follows_the_readers_colours(
+def test_it_fits_and_follows_the_readers_colour_scheme(
     browser: Any, file: Path, width: int, height: int, scheme: str
 ) -> None:
     opened = Visit(browser, file, viewport={"width": width, "height": height}, color_scheme=scheme)

@@ -64,7 +64,7 @@ def test_the_report_of_published_figures_reads_a_server(shipped: Server) -> None
         run_report(registry.load().reports["published"], shipped, Options())
 
 
-def test_what_is_asked_is_asked_of_reports_that_there_are() -> None:
+def test_the_options_are_of_existing_reports() -> None:
     assert set(ASKED) <= set(REPORTS)
 
 
@@ -113,9 +113,7 @@ def test_a_notebook_reads_the_same(shipped: Server) -> None:
     assert repr(there).startswith(f"results in {shipped}\n  models: ")
 
 
-def test_sql_that_a_server_does_not_take_is_said_with_the_way_out(
-    shipped: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sql_that_a_server_refuses_gets_advice(shipped: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.reports import run
 
     monkeypatch.setattr(run, "read_sql", lambda _: "SELECT model FROM results WHERE metric IN (:metrics) GROUP BY 2")

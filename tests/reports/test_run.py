@@ -26,7 +26,7 @@ def run(name: str, path: Path, **options: object) -> Report:
     return run_report(SPECS[name], path, Options(**options))  # type: ignore[arg-type]
 
 
-def test_the_hook_offers_them_all() -> None:
+def test_the_hook_returns_all_reports() -> None:
     assert register_reports() == list(REPORTS)
 
 
@@ -55,7 +55,7 @@ def test_options_restrict(store: Path) -> None:
     assert set(run("metric", store, metrics=("purity-cls",), data=("imagenet*",)).rows["dataset"]) == {"imagenet50"}
 
 
-def test_headlines_alone_unless_heads_are_asked_for(store: Path) -> None:
+def test_only_layer_values_unless_heads_are_requested(store: Path) -> None:
     assert run("metric", store, metrics=("attn-distance",)).rows["head"].isna().all()
     assert run("metric", store, metrics=("knn-top1",)).rows["category"].isna().all()
     assert run("attention-distance", store).rows["head"].nunique() == 6
@@ -64,7 +64,7 @@ def test_headlines_alone_unless_heads_are_asked_for(store: Path) -> None:
     assert run("attention-distance", store, heads=(2,), layers=(3,)).table["head"].tolist() == ["", "2"]
 
 
-def test_a_metric_without_headline_shows_its_finer_rows(tmp_path: Path) -> None:
+def test_a_metric_without_layer_values_shows_its_heads(tmp_path: Path) -> None:
     rows = [Record(metric=TYPES.name, layer=1, head=head, category="grid", value=0.5) for head in (1, 2)]
     record(tmp_path / "r.db", model(), TYPES, rows)
     assert run("metric", tmp_path / "r.db").rows["head"].tolist() == [1, 2]
@@ -74,7 +74,7 @@ def test_a_metric_without_headline_shows_its_finer_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "label", ["o'brien", "<script>alert(1)</script>", "two\nlines", "a$b$", "_x", "50% & {co}", "[b]"]
 )
-def test_strange_labels_are_only_names(tmp_path: Path, label: str) -> None:
+def test_special_characters_in_labels_are_only_text(tmp_path: Path, label: str) -> None:
     path = tmp_path / "r.db"
     record(path, model(label, family="dino"), DISTANCE, heads(DISTANCE, [0.1, 0.2]))
     for name in ("metric", "attention-distance"):
@@ -84,7 +84,7 @@ def test_strange_labels_are_only_names(tmp_path: Path, label: str) -> None:
         report.figure().draw_without_rendering()
 
 
-def test_names_that_utf8_cannot_hold_are_found(tmp_path: Path) -> None:
+def test_names_outside_utf8_are_found(tmp_path: Path) -> None:
     path, odd = tmp_path / "r.db", "caf\udce9"
     record(path, model(odd, family="dino"), TOP1, values(TOP1, [1.0]), data=odd, setting=odd)
     report = run("metric", path, models=(odd,), data=(odd,), setting=odd)
@@ -181,13 +181,13 @@ class TestSettings:
         assert not [line for line in run("metric", settings, models=("dino*",)).caption if "Setting" in line]
 
 
-def test_layers_and_heads_that_there_are_not(store: Path) -> None:
+def test_missing_layers_and_heads_are_errors(store: Path) -> None:
     """To measure again would not bring them about."""
     with pytest.raises(NothingToShowError, match=r"layers 99; there are layers 1 to 12, heads 1 to 6\.$"):
         run("attention-distance", store, layers=(99,))
 
 
-def test_heads_that_there_are_not(store: Path) -> None:
+def test_missing_heads_are_an_error(store: Path) -> None:
     with pytest.raises(NothingToShowError, match=r"has no heads 7, 99 of attn-distance; there are heads 1 to 6\.$"):
         run("attention-distance", store, heads=(7, 99))
     assert len(run("attention-distance", store, heads=(6, 7)).rows["head"].dropna().unique()) == 1
@@ -196,14 +196,14 @@ def test_heads_that_there_are_not(store: Path) -> None:
 
 
 @pytest.mark.parametrize("models", [(), ("dino-s16",)])
-def test_a_metric_that_is_not_for_a_report(store: Path, models: tuple[str, ...]) -> None:
+def test_a_metric_of_another_report_is_refused(store: Path, models: tuple[str, ...]) -> None:
     """To measure it again would not bring it about."""
     said = "report 'cka' cannot show knn-top1; 'tm report metric --metric knn-top1' can"
     with pytest.raises(NothingToShowError, match=said):
         run("cka", store, metrics=("knn-top1",), models=models)
 
 
-def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path: Path) -> None:
+def test_the_caption_names_data_splits_and_missing_models(store: Path, tmp_path: Path) -> None:
     assert run("metric", store, metrics=("purity-cls",)).caption == [
         "Metric: purity-cls (Purity)", "Data: imagenet50, photos", "Without these numbers: mae-b16",
     ]  # fmt: skip
@@ -211,7 +211,7 @@ def test_the_caption_tells_data_splits_and_who_is_missing(store: Path, tmp_path:
     assert "Data: imagenet (val)" in run("metric", tmp_path / "r.db").caption
 
 
-def test_many_metrics_are_counted_and_those_in_percent_named(tmp_path: Path) -> None:
+def test_many_metrics_are_counted_in_the_caption(tmp_path: Path) -> None:
     for metric in (DISTANCE, TOP1, PURITY, NEAREST, replace(TOP1, name="map-hard")):
         record(tmp_path / "r.db", model(), metric, values(metric, [1.0]), analysis="toy", data="imagenet")
     record(tmp_path / "r.db", model(), PURITY, values(PURITY, [1.0]), analysis="toy", data="digits")
@@ -261,7 +261,7 @@ def test_a_metric_named_like_its_analysis_alone(alike: Path) -> None:
     assert set(run("metric", alike, metrics=("cka",)).rows["metric"]) == {"cka", "mknn"}
 
 
-def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -> None:
+def test_the_suggested_command_measures_only_the_metric(alike: Path, tmp_path: Path) -> None:
     record(tmp_path / "r.db", model(), CKA, [Record(metric="cka", layer=1, other_layer=1, value=1.0)], analysis="cka")
     record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
     assert run("metric", tmp_path / "r.db").caption[-1].endswith("--metric shows others: cka:cka")
@@ -274,7 +274,7 @@ def test_what_is_suggested_means_the_metric_alone(alike: Path, tmp_path: Path) -
         run("metric", tmp_path / "r.db", metrics=("cka:cka",), models=("mae-b16",))
 
 
-def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
+def test_pairs_are_drawn_in_both_directions(tmp_path: Path) -> None:
     path, one, two = tmp_path / "r.db", model("a", depth=2), model("b", depth=3)
     grid = [Record(metric="cka", layer=i, other_layer=j, value=i / j) for i in (1, 2) for j in (1, 2, 3)]
     record(path, one, CKA, grid, other=two)
@@ -283,7 +283,7 @@ def test_pairs_are_squares_both_ways(tmp_path: Path) -> None:
     assert len([ax for ax in report.figure().axes if ax.images]) == 2
 
 
-def test_squares_of_several_metrics_have_a_scale_each(alike: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_metrics_have_separate_scales(alike: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     squares_ = [ax for ax in run("metric", alike, metrics=("cka",)).figure().axes if ax.images]
     assert [ax.get_title() for ax in squares_] == ["a vs a\ncka", "a vs a\nmknn"]
     monkeypatch.setattr(squares, "MOST", 1)
@@ -291,7 +291,7 @@ def test_squares_of_several_metrics_have_a_scale_each(alike: Path, monkeypatch: 
         run("metric", alike, metrics=("cka",)).figure()
 
 
-def test_protocols_stand_beneath_each_other_the_one_that_counts_first(tmp_path: Path) -> None:
+def test_protocols_are_stacked_with_the_main_one_first(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a"), PCK, values(PCK, [10.0]))
     table = run("metric", tmp_path / "r.db").table
     assert list(table.columns) == ["protocol", "layer", "a"]

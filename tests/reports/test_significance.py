@@ -57,7 +57,7 @@ def path(tmp_path: Path, scores: dict[str, Scores]) -> Path:
     return tmp_path / "r.db"
 
 
-def test_against_a_loop(path: Path, scores: dict[str, Scores]) -> None:
+def test_intervals_equal_a_loop(path: Path, scores: dict[str, Scores]) -> None:
     generator, means = np.random.default_rng(0), {label: [] for label in scores}  # type: ignore[var-annotated]
     for _ in range(1000):
         drawn = generator.integers(0, len(UNITS), len(UNITS))
@@ -78,7 +78,7 @@ def test_against_a_loop(path: Path, scores: dict[str, Scores]) -> None:
         assert row["units"] == 40
 
 
-def test_the_table_says_it_beneath_the_scores(path: Path) -> None:
+def test_intervals_are_below_the_scores(path: Path) -> None:
     table = run_report(SPEC, path, Options()).table
     lines = table["knn-top1"].tolist()
     assert table["model"].tolist() == ["dino-s16", SURE, TIED, "mae-s16", SURE, TIED, STAYS]
@@ -93,7 +93,7 @@ def test_the_table_says_it_beneath_the_scores(path: Path) -> None:
     assert lines[6] == f"{rows[table['model'][line]]['wins']:.2f}"
 
 
-def test_units_without_a_score_are_not_drawn(tmp_path: Path) -> None:
+def test_units_without_a_score_are_not_resampled(tmp_path: Path) -> None:
     missing_metrics = hits(1, 0.4, 0.9)
     missing_metrics[:5] = np.nan
     put(tmp_path / "r.db", "dino-s16", missing_metrics)
@@ -102,7 +102,7 @@ def test_units_without_a_score_are_not_drawn(tmp_path: Path) -> None:
     assert row["low"] <= row["value"] <= row["high"]  # type: ignore[operator]
 
 
-def test_a_headline_that_is_no_mean_of_units_has_no_interval(path: Path, tmp_path: Path) -> None:
+def test_a_value_that_is_not_a_mean_of_units_has_no_interval(path: Path, tmp_path: Path) -> None:
     put(path, "beit-s16", hits(3, 0.9, 0.1, 0.1, 0.1), headline=[80.0, 5.0, 5.0, 5.0])
     rows = found(run_report(SPEC, path, Options()))
     assert rows["beit-s16"]["low"] is None or np.isnan(rows["beit-s16"]["low"])  # type: ignore[call-overload]
@@ -119,7 +119,7 @@ def test_pseudo_values_stand_in_for_units_whose_mean_is_not_the_headline(tmp_pat
     assert row["units"] == 40
 
 
-def test_models_with_other_units_are_not_set_against_each_other(path: Path) -> None:
+def test_models_with_different_units_are_not_compared(path: Path) -> None:
     put(path, "beit-s16", hits(3, 0.9, 0.1), units=tuple(reversed(UNITS)))
     rows = found(run_report(SPEC, path, Options()))
     assert {np.isnan(float(row["wins"] or "nan")) for row in rows.values()} == {True}  # type: ignore[arg-type]
@@ -134,14 +134,14 @@ def test_two_models_that_are_equally_good_share_the_wins(tmp_path: Path) -> None
     assert table["knn-top1"].tolist()[-1] == "0.50 / 0.50"
 
 
-def test_less_can_be_better(tmp_path: Path) -> None:
+def test_lower_can_be_better(tmp_path: Path) -> None:
     for label, level in (("a-s16", 0.1), ("b-s16", 0.8)):
         put(tmp_path / "r.db", label, hits(4, level, level), metric=LOSS)
     rows = found(run_report(SPEC, tmp_path / "r.db", Options(metrics=("toy-loss",))))
     assert (rows["a-s16"]["wins"], rows["b-s16"]["wins"]) == (1.0, 0.0)
 
 
-def test_only_the_layers_asked_for(path: Path) -> None:
+def test_only_the_requested_layers(path: Path) -> None:
     row = found(run_report(SPEC, path, Options(layers=(1, 2))))["dino-s16"]
     assert row["layer"] == 2
     assert row["tied_layers"] == "2"

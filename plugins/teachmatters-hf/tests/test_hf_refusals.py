@@ -90,7 +90,7 @@ def test_a_text_tower_without_its_image_tower_is_refused(name: str, tmp_path: Pa
     assert "would be random numbers" in told(lambda: opened(tmp_path).build())
 
 
-def test_an_index_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_an_index_of_missing_files_is_refused(tmp_path: Path) -> None:
     save("vit", tmp_path, max_shard_size="20KB")
     next(iter(tmp_path.glob("*.safetensors"))).unlink()
     assert "which is not there" in told(lambda: opened(tmp_path))

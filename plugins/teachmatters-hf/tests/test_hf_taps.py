@@ -164,7 +164,7 @@ def test_a_network_of_rectangles_keeps_its_own_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tap", ORDER)
-def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap, saved: dict[str, Path]) -> None:
+def test_a_single_tap_gives_the_same_values_and_nothing_else(tap: Tap, saved: dict[str, Path]) -> None:
     model = opened(saved["clip"]).build()
     pixels = images(model)
     everything, alone = streamed(model, pixels), streamed(model, pixels, frozenset({tap}))
@@ -173,7 +173,7 @@ def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap, saved: dict[
         torch.testing.assert_close(value, everything[place], rtol=1e-4, atol=1e-5)
 
 
-def test_the_network_is_left_as_found_even_by_a_sink_that_fails(saved: dict[str, Path]) -> None:
+def test_the_network_is_restored_even_after_a_failing_sink(saved: dict[str, Path]) -> None:
     model = opened(saved["dinov2"]).build()
     before = traces(model.network)
 

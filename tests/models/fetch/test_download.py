@@ -39,7 +39,7 @@ def beside(target: Path) -> set[str]:
     return {path.name for path in target.parent.iterdir()} - {"weights.pth.lock"}
 
 
-def test_a_file_arrives_whole_and_its_progress_is_told(address: str, target: Path) -> None:
+def test_a_file_is_downloaded_whole_and_progress_is_shown(address: str, target: Path) -> None:
     told: list[tuple[int, int]] = []
     download(address, target, lambda done, total: told.append((done, total)))
     assert target.read_bytes() == CONTENT
@@ -47,7 +47,7 @@ def test_a_file_arrives_whole_and_its_progress_is_told(address: str, target: Pat
     assert beside(target) == {"weights.pth"}
 
 
-def test_a_cut_connection_is_taken_up_where_it_ended(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_an_interrupted_download_is_resumed(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.cuts = [100_000, 50_000]
     told: list[int] = []
     download(address, target, lambda done, _: told.append(done))
@@ -56,7 +56,7 @@ def test_a_cut_connection_is_taken_up_where_it_ended(behaviour: Behaviour, addre
     assert told == sorted(told)
 
 
-def test_a_later_command_goes_on_where_an_earlier_one_ended(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_a_later_command_resumes_an_earlier_download(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.cuts = [1000] * ATTEMPTS
     with pytest.raises(DownloadError, match="broke off 5 times; run the same command again"):
         download(address, target, silence)
@@ -68,7 +68,7 @@ def test_a_later_command_goes_on_where_an_earlier_one_ended(behaviour: Behaviour
     assert beside(target) == {"weights.pth"}
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_anew(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_downloaded_again(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.cuts = [1000] * ATTEMPTS
     with pytest.raises(DownloadError):
         download(address, target, silence)
@@ -77,14 +77,14 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(behaviour: Behaviour, add
     assert target.read_bytes() == CONTENT[::-1]
 
 
-def test_without_a_version_nothing_is_patched_together(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_a_file_without_a_version_is_not_resumed(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.etag, behaviour.cuts = "", [1000]
     download(address, target, silence)
     assert [asked for _, asked in behaviour.ranges] == ["", ""]
     assert target.read_bytes() == CONTENT
 
 
-def test_a_dead_address_says_so_at_once(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_a_dead_address_is_reported_at_once(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.status = {"/weights.pth": 404}
     with pytest.raises(DownloadError, match="the server answers 404 Not Found"):
         download(address, target, silence)
@@ -92,14 +92,14 @@ def test_a_dead_address_says_so_at_once(behaviour: Behaviour, address: str, targ
     assert not target.exists()
 
 
-def test_a_web_page_is_no_file(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_a_web_page_is_refused(behaviour: Behaviour, address: str, target: Path) -> None:
     behaviour.page = True
     with pytest.raises(DownloadError, match="web page instead of a file"):
         download(address, target, silence)
     assert beside(target) == set()
 
 
-def test_nobody_there(target: Path) -> None:
+def test_no_server_at_the_address(target: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/weights.pth"
@@ -107,13 +107,13 @@ def test_nobody_there(target: Path) -> None:
             download(address, target, silence)
 
 
-def test_a_server_that_falls_silent_is_left_after_a_while(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DownloadError, match="timed out"):
         download(f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth", target, silence)
 
 
-def test_of_two_at_once_one_fetches(behaviour: Behaviour, address: str, target: Path) -> None:
+def test_two_commands_at_once_download_once(behaviour: Behaviour, address: str, target: Path) -> None:
     threads = [Thread(target=download, args=(address, target, silence)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -123,7 +123,7 @@ def test_of_two_at_once_one_fetches(behaviour: Behaviour, address: str, target: 
     assert len(behaviour.ranges) == 1
 
 
-def test_a_full_disk_is_not_taken_for_the_network(
+def test_a_full_disk_is_not_reported_as_a_network_error(
     behaviour: Behaviour, address: str, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, *_: object, **__: object) -> None:
@@ -139,7 +139,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_the_sha256_is_recorded_at_first_and_compared_later(tmp_path: Path) -> None:
+def test_the_sha256_is_recorded_once_and_compared_later(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"one")
     check_unchanged(path, digest(b"one"))
@@ -152,7 +152,7 @@ def test_the_sha256_is_recorded_at_first_and_compared_later(tmp_path: Path) -> N
     check_unchanged(path, digest(b"two"))
 
 
-def test_a_cache_that_may_only_be_read_is_used_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, *_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 

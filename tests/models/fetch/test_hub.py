@@ -56,7 +56,7 @@ def test_safetensors_are_preferred(cache: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "home"), [("dino-s16", "HF_HOME or TORCH_HOME"), ("dino-s8", "TORCH_HOME"), ("clip-b16", "HF_HOME")]
 )
-def test_without_network_three_ways_out_are_named(
+def test_without_network_the_error_names_three_alternatives(
     name: str, home: str, cache: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(TeachMattersError) as refusal:
@@ -101,9 +101,7 @@ def without(missing: str) -> Callable[..., None]:
     return metadata
 
 
-def test_a_repository_without_safetensors_is_asked_for_the_other_file(
-    online: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_safetensors_the_other_file_is_downloaded(online: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(repository: str, file: str, **_: Any) -> str:
         (online / file).write_bytes(b"weights")
         return str(online / file)
@@ -113,13 +111,13 @@ def test_a_repository_without_safetensors_is_asked_for_the_other_file(
     assert path_of(REPOSITORY) == online / "pytorch_model.bin"
 
 
-def test_a_repository_without_weights_is_said_to_have_none(online: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_without_weights_is_an_error(online: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", without(""))
     with pytest.raises(TeachMattersError, match=r"has no model\.safetensors or pytorch_model\.bin"):
         path_of(REPOSITORY)
 
 
-def test_a_file_of_the_hubs_cache_is_compared_with_the_name_it_is_kept_under(cache: Path) -> None:
+def test_a_file_in_the_hubs_cache_is_compared_with_its_hash(cache: Path) -> None:
     content = b"weights"
     blobs = snapshot(cache).parents[1] / "blobs"
     blobs.mkdir()
@@ -132,7 +130,7 @@ def test_a_file_of_the_hubs_cache_is_compared_with_the_name_it_is_kept_under(cac
         hub.find([REPOSITORY], "dino-s16")
 
 
-def test_an_official_file_is_downloaded_once_and_must_stay_the_same(online: Path) -> None:
+def test_an_official_file_is_downloaded_once_and_checked(online: Path) -> None:
     behaviour = Behaviour(b"weights")
     with serving(behaviour) as root:
         path, digest = hub.find([f"{root}/dino.pth"], "dino-s8")
@@ -144,7 +142,7 @@ def test_an_official_file_is_downloaded_once_and_must_stay_the_same(online: Path
         hub.find([f"{root}/dino.pth"], "dino-s8")
 
 
-def test_a_dead_address_says_so_and_the_next_place_is_tried(
+def test_after_a_dead_address_the_next_one_is_tried(
     online: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = official.beit_hf(official.beit_shared())
@@ -164,7 +162,7 @@ def test_a_dead_address_says_so_and_the_next_place_is_tried(
     ]
 
 
-def test_where_every_place_fails_each_says_why(online: Path) -> None:
+def test_if_every_address_fails_each_reason_is_shown(online: Path) -> None:
     with (
         serving(Behaviour(status={"/a.pth": 404, "/b.pth": 410})) as root,
         pytest.raises(TeachMattersError, match=r"/a\.pth .*404 Not Found.* or .*/b\.pth .*410 Gone.*Give") as refusal,
@@ -173,14 +171,14 @@ def test_where_every_place_fails_each_says_why(online: Path) -> None:
     assert "\n" not in str(refusal.value)
 
 
-def test_what_is_here_is_used_before_a_better_place_is_asked(online: Path) -> None:
+def test_cached_files_are_used_before_any_request(online: Path) -> None:
     target = hub.cache_file("https://example.org/dino.pth")
     target.parent.mkdir(parents=True)
     target.write_bytes(b"weights")
     assert path_of("timm/nowhere", "https://example.org/dino.pth") == target
 
 
-def test_pytorchs_cache_is_where_pytorch_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pytorchs_cache_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in ("TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
         assert hub.cache_file("https://example.org/a.pth") == Path(torch.hub.get_dir()) / "checkpoints" / "a.pth"
@@ -195,7 +193,7 @@ def test_offline_means_offline_for_official_files_too(cache: Path) -> None:
     assert behaviour.ranges == []
 
 
-def test_a_cache_that_cannot_be_written_is_named(online: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_named(online: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (online / "torch").write_text("a file where the folder should be")
     with serving(Behaviour(b"weights")) as root, pytest.raises(TeachMattersError, match=r"cannot write .*TORCH_HOME"):
         hub.find([f"{root}/dino.pth"], "dino-s8")

@@ -42,7 +42,7 @@ def test_identity_is_the_sha256_of_the_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "why"), [("absent.pth", "no such file"), (".", "is a folder"), ("empty.pth", "is empty")]
 )
-def test_what_is_no_file_of_weights_has_no_identity(tmp_path: Path, name: str, why: str) -> None:
+def test_a_file_without_weights_has_no_identity(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "empty.pth").touch()
     with pytest.raises(TeachMattersError, match=why):
         identify(tmp_path / name)
@@ -86,7 +86,7 @@ PLAIN: dict[str, object] = {
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("kind", PLAIN)
-def test_plain_data_beside_the_weights_is_let_through(tmp_path: Path, kind: str, zipped: bool) -> None:
+def test_plain_data_next_to_the_weights_is_accepted(tmp_path: Path, kind: str, zipped: bool) -> None:
     path = tmp_path / "w.pth"
     torch.save({"w": torch.arange(3.0), "more": PLAIN[kind]}, path, _use_new_zipfile_serialization=zipped)
     content = read(path)
@@ -99,7 +99,7 @@ class Factory:
     """A class of one's own, as a defaultdict's factory."""
 
 
-def test_plain_data_is_no_way_in_for_anything_else(tmp_path: Path) -> None:
+def test_plain_data_cannot_smuggle_in_code(tmp_path: Path) -> None:
     torch.save({"log": collections.defaultdict(Factory)}, tmp_path / "w.pth")
     with pytest.raises(TeachMattersError, match=r"asks for more than tensors .*Factory.*: it could run code"):
         read(tmp_path / "w.pth")
@@ -137,7 +137,7 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("kind", FOREIGN)
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".npz"])
-def test_what_another_format_is_is_said(tmp_path: Path, kind: str, suffix: str) -> None:
+def test_another_format_is_named(tmp_path: Path, kind: str, suffix: str) -> None:
     path, (content, what) = tmp_path / f"w{suffix}", FOREIGN[kind]
     path.write_bytes(content)
     with pytest.raises(TeachMattersError, match=what) as refusal:
@@ -146,21 +146,21 @@ def test_what_another_format_is_is_said(tmp_path: Path, kind: str, suffix: str) 
     assert "\n" not in str(refusal.value)
 
 
-def test_another_archive_is_named_by_what_it_holds(tmp_path: Path) -> None:
+def test_another_archive_is_named_by_its_contents(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
         archive.writestr("run/checkpoint.txt", "x")
     with pytest.raises(TeachMattersError, match=r"a zip archive that holds run/checkpoint\.txt; unpack it"):
         read(tmp_path / "w.pth")
 
 
-def test_another_folder_is_told_by_the_files_in_it(tmp_path: Path) -> None:
+def test_another_folder_is_recognised_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "last.ckpt").touch()
     with pytest.raises(TeachMattersError, match=rf"it holds last\.ckpt: give --weights {tmp_path}/last\.ckpt$"):
         read(tmp_path)
 
 
-def test_a_folder_is_read_as_transformers_keeps_it(tmp_path: Path) -> None:
+def test_a_folder_of_transformers_is_read(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"is a folder without model\.safetensors"):
         read(tmp_path)
     for part in ("a", "b"):
@@ -173,14 +173,14 @@ def test_a_folder_is_read_as_transformers_keeps_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", ["../model.safetensors", "absent.safetensors", None])
-def test_an_index_that_names_what_is_not_there_is_refused(tmp_path: Path, named: str | None) -> None:
+def test_an_index_of_missing_files_is_refused(tmp_path: Path, named: str | None) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": named} if named else []}))
     with pytest.raises(TeachMattersError, match="which is not there"):
         files_of(tmp_path)
 
 
-def test_a_networks_name_follows_the_files(tmp_path: Path) -> None:
+def test_a_network_can_be_selected_behind_the_file_name(tmp_path: Path) -> None:
     assert split(tmp_path / "run.pth#teacher.backbone") == (tmp_path / "run.pth", "teacher.backbone")
     (tmp_path / "run#2.pth").touch()
     assert split(tmp_path / "run#2.pth") == (tmp_path / "run#2.pth", "")
@@ -227,7 +227,7 @@ def damaged(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["truncated zip", "truncated legacy", "text", "page", "zip"])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_what_is_no_checkpoint_is_said_in_one_line(tmp_path: Path, kind: str, suffix: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_a_one_line_error(tmp_path: Path, kind: str, suffix: str) -> None:
     path = tmp_path / f"w{suffix}"
     damaged(path, kind)
     with pytest.raises(TeachMattersError, match=r"not a checkpoint|not a readable") as refusal:
@@ -250,7 +250,7 @@ def test_arrays_of_objects_are_refused_and_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_damaged_arrays_are_said_to_be(tmp_path: Path) -> None:
+def test_damaged_arrays_are_a_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
     np.savez(path, cls=np.zeros(1000, dtype=np.float32))
     content = bytearray(path.read_bytes())
@@ -260,7 +260,7 @@ def test_damaged_arrays_are_said_to_be(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_lone_tensor_is_no_dictionary_of_weights(tmp_path: Path) -> None:
+def test_a_single_tensor_is_refused(tmp_path: Path) -> None:
     torch.save(torch.ones(3), tmp_path / "tensor.pth")
     with pytest.raises(TeachMattersError, match="holds a Tensor, not a dictionary"):
         read(tmp_path / "tensor.pth")

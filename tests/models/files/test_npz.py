@@ -66,7 +66,7 @@ def test_arrays_are_read_as_they_were_written(tmp_path: Path, compressed: bool) 
         np.testing.assert_array_equal(read[name], array)
 
 
-def test_members_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:
+def test_members_that_are_not_arrays_are_skipped(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", w=np.ones(2))
     with zipfile.ZipFile(tmp_path / "w.npz", "a") as file:
         file.writestr("notes.txt", "trained for 300 epochs")
@@ -125,17 +125,17 @@ def declared(path: Path, size: int) -> Path:
     return path
 
 
-def test_what_unpacks_to_far_more_than_the_file_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path) -> None:
     path = archive(tmp_path / "w.npz", npy(HEADER.format(descr="<f4", shape="(75000000,)")))
     assert "bytes unpack to 300,000,000; at most 268,435,456 are allowed" in refusal(declared(path, 300_000_000))
 
 
-def test_a_size_that_the_directory_hides_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_size_hidden_by_the_directory_is_not_unpacked(tmp_path: Path) -> None:
     path = archive(tmp_path / "w.npz", npy(HEADER.format(descr="<f4", shape="(10000000,)"), bytes(40_000_000)))
     assert "40,000,000 bytes, and has 7,9" in refusal(declared(path, 8000))
 
 
-def test_a_changed_byte_is_seen(tmp_path: Path) -> None:
+def test_a_changed_byte_is_detected(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", w=np.arange(100.0))
     raw = bytearray((tmp_path / "w.npz").read_bytes())
     raw[raw.index(struct.pack("<d", 50.0)) + 6] ^= 1
@@ -143,7 +143,7 @@ def test_a_changed_byte_is_seen(tmp_path: Path) -> None:
     assert "Bad CRC-32" in refusal(tmp_path / "w.npz")
 
 
-def test_every_cut_is_one_line(tmp_path: Path) -> None:
+def test_every_truncation_is_a_one_line_error(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, w=np.arange(3.0))
     for end in range(0, len(buffer.getvalue()), 7):

@@ -28,7 +28,7 @@ PUBLISHED = set(timm.list_models(pretrained=True))
 
 
 @pytest.mark.parametrize("model", NAMED.values(), ids=lambda model: model.name)
-def test_a_line_says_what_timm_says(model: TimmNamed) -> None:
+def test_an_entry_agrees_with_timm(model: TimmNamed) -> None:
     config: Any = get_pretrained_cfg(model.timm_id)
     spec = SPECS[model.name]
     assert model.timm_id in PUBLISHED
@@ -58,7 +58,7 @@ def nothing_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_built")
 @pytest.mark.parametrize("name", NAMED)
-def test_its_shape_is_what_timm_would_build(name: str) -> None:
+def test_its_shape_is_that_of_timms_network(name: str) -> None:
     spec = SPECS[name]
     with pytest.raises(Asked) as caught:
         timm.create_model(NAMED[name].timm_id.partition(".")[0])
@@ -88,7 +88,7 @@ TABLE = {
 ALONE = {"tips2": "b14", "eva02": "b14", "dinov2": "b14", "ijepa": "h14", "aimv2": "l14", "cradio4": "so400m16"}
 
 
-def test_the_table_is_whole_and_a_family_alone_means_its_b() -> None:
+def test_the_table_is_complete_and_a_family_name_means_its_b() -> None:
     assert {family.name: " ".join(family.members) for family in FAMILIES} == TABLE
     assert {alias: spec.name for spec in SPECS.values() for alias in spec.aliases} == {
         family: f"{family}-{ALONE.get(family, 'b16')}" for family in TABLE
@@ -120,7 +120,7 @@ def test_a_dinov2_of_518_is_resampled_to_224_as_its_authors_do(tmp_path: Path) -
     assert torch.equal(model.network.pos_embed, resample(state["pos_embed"], (16, 16), 1, authors=True))
 
 
-def test_its_speed_can_be_tried_without_its_weights() -> None:
+def test_its_speed_can_be_measured_without_weights() -> None:
     untrained = open_untrained("deit-ti16@32x48")
     assert untrained is not None
     info = untrained.build().info

@@ -136,7 +136,7 @@ def test_the_hidden_layer_is_what_the_last_linear_layer_gets(architecture: str) 
             torch.testing.assert_close(again, branch, rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_whose_mlp_ends_in_another_way_has_no_hidden_layer() -> None:
+def test_an_unusual_mlp_has_no_hidden_tap() -> None:
     model = network("class token and registers")
     for block in model.network.blocks:  # type: ignore[union-attr]
         block.mlp = torch.nn.Sequential(torch.nn.Linear(24, 24))
@@ -147,7 +147,7 @@ def test_a_network_whose_mlp_ends_in_another_way_has_no_hidden_layer() -> None:
     preflight_check(again, torch.device("cpu"), torch.float32)
 
 
-def test_the_chance_line_has_every_readout() -> None:
+def test_the_noise_model_has_every_readout() -> None:
     model, pixels = Noise(RECIPES["noise-b16"], 0, (32, 32)), torch.zeros(2, 3, 32, 32)
     hidden = read(model, pixels, Readout("cls", "mlp_hidden"))
     assert hidden[0].shape == (2, 4 * 768)
@@ -156,19 +156,19 @@ def test_the_chance_line_has_every_readout() -> None:
     torch.testing.assert_close(final.mean(dim=-1), torch.zeros(2, 5), rtol=0, atol=1e-5)
 
 
-def test_a_broken_last_norm_is_found_beforehand() -> None:
+def test_a_broken_last_norm_is_detected_before_the_pass() -> None:
     model = network("class token and registers")
     model.network.norm = torch.nn.Linear(24, 7)
     with pytest.raises(TeachMattersError, match=r"its last norm turns \(2, 19, 24\) into \(2, 19, 7\)"):
         preflight_check(model, torch.device("cpu"), torch.float32)
 
 
-def test_the_norm_belongs_to_the_block_alone() -> None:
+def test_the_norm_is_only_for_the_block_tap() -> None:
     with pytest.raises(TeachMattersError, match="norm=final with tap=norm1"):
         Readout("cls", "norm1", "final")
 
 
-def test_parameters_choose_and_missing_ones_have_their_defaults() -> None:
+def test_parameters_choose_the_readout() -> None:
     info = network("no last norm").info
     assert Readout.of({}) == Readout()
     assert Readout.of({"tap": "norm2"}, "tokens") == Readout("tokens", "norm2")

@@ -33,7 +33,7 @@ from teachmatters.models.timm_ids import resolve
         ("vit_base_patch16_224", ""),
     ],
 )
-def test_a_tag_tells_the_training(timm_id: str, word: str) -> None:
+def test_a_tag_names_the_training(timm_id: str, word: str) -> None:
     assert supervision_of(timm_id) == word
 
 
@@ -48,7 +48,7 @@ def test_every_pattern_names_weights_that_timm_has() -> None:
     assert not [timm_id for timm_id in known if "ft_in" in timm_id and supervision_of(timm_id) not in ("", "labels")]
 
 
-def test_a_spec_has_it_also_where_the_tag_is_left_out() -> None:
+def test_a_spec_has_the_supervision_without_a_tag_too() -> None:
     assert resolve("timm/vit_base_patch16_224.mae@448").supervision == "masked reconstruction"
     assert resolve("timm/vit_base_patch16_224").supervision == "labels"  # timm's own choice is augreg2_in21k_ft_in1k
 

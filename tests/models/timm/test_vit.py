@@ -16,7 +16,7 @@ SMALL: dict[str, Any] = {"img_size": 64, "embed_dim": 48, "num_heads": 3}
 
 
 @pytest.mark.parametrize("tap", sorted(STREAMED))
-def test_one_tap_alone_is_the_same_and_nothing_else_comes(tap: Tap) -> None:
+def test_a_single_tap_gives_the_same_values_and_nothing_else(tap: Tap) -> None:
     model = tiny(**SMALL)
     pixels = images(model)
     everything = streamed(model, pixels)
@@ -34,7 +34,7 @@ def traces(model: TimmViT) -> list[Any]:
     ]
 
 
-def test_the_network_is_left_as_found_even_by_a_sink_that_fails() -> None:
+def test_the_network_is_restored_even_after_a_failing_sink() -> None:
     model = tiny(**SMALL)
     attention: Any = model.network.get_submodule("blocks.1.attn")
     attention.fused_attn = False
@@ -53,7 +53,7 @@ def test_the_network_is_left_as_found_even_by_a_sink_that_fails() -> None:
     assert traces(model) == before
 
 
-def test_attention_is_read_from_blocks_that_were_built_unfused() -> None:
+def test_attention_is_read_from_unfused_blocks() -> None:
     model = tiny(**SMALL)
     expected = streamed(model, images(model), frozenset({"attention"}))
     for number in (0, 1):
@@ -65,7 +65,7 @@ def test_attention_is_read_from_blocks_that_were_built_unfused() -> None:
 
 
 @pytest.mark.parametrize("taps", [{"attn_skip"}, {"attention"}, {"norm1", "mlp_skip", "block"}, set(ORDER)])
-def test_nothing_of_an_earlier_layer_is_still_held(taps: set[Tap]) -> None:
+def test_earlier_layers_are_freed(taps: set[Tap]) -> None:
     model = tiny(**SMALL, depth=4)
     seen: dict[int, list[weakref.ref[Tensor]]] = {}
 
@@ -79,7 +79,7 @@ def test_nothing_of_an_earlier_layer_is_still_held(taps: set[Tap]) -> None:
     assert len(seen) == 4
 
 
-def test_no_gradient_is_recorded_and_parameters_stay() -> None:
+def test_no_gradient_is_recorded_and_parameters_do_not_change() -> None:
     model = tiny(**SMALL)
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     pixels = images(model).requires_grad_()
@@ -101,7 +101,7 @@ def test_in_bfloat16_attention_is_still_softmaxed_in_float32() -> None:
     torch.testing.assert_close(taken[1, "attention"], exact[1, "attention"], rtol=0.1, atol=0.01)
 
 
-def test_what_a_sink_computes_is_not_taken_for_the_networks_attention() -> None:
+def test_attention_computed_by_a_sink_is_ignored() -> None:
     model = tiny(**SMALL)
     taken: list[tuple[int, Tap]] = []
 

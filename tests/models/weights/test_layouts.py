@@ -51,7 +51,7 @@ def stripped(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("name", "heads", "of", "options"), OFFICIAL, ids=[row[0] for row in OFFICIAL])
-def test_every_tap_of_every_layer_is_what_the_papers_say(
+def test_every_tap_equals_the_papers_definition(
     name: str, heads: int, of: Any, options: dict[str, Any], checkpoint: Checkpoints
 ) -> None:
     model = open_named(request(name, checkpoint(name))).build()
@@ -115,7 +115,7 @@ def test_a_layout_becomes_the_network_of_its_paper(layout: str, suffix: str, tmp
 
 
 @pytest.mark.parametrize("prefix", ["", "opt/target/"])
-def test_googles_arrays_are_read_as_timm_reads_them(prefix: str, tmp_path: Path) -> None:
+def test_googles_arrays_are_read_as_in_timm(prefix: str, tmp_path: Path) -> None:
     path = tmp_path / "B_16.npz"
     np.savez(path, **{prefix + name: array for name, array in official.augreg().items()})
     theirs: Any = timm.create_model("vit_base_patch16_224", **official.TINY | {"num_classes": 10})
@@ -130,7 +130,7 @@ def test_googles_arrays_are_read_as_timm_reads_them(prefix: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("pool", "norm", "where"), [("token", "fc_norm", "pooled"), ("avg", "norm", "tokens")])
-def test_the_last_norm_is_where_the_file_has_it(pool: str, norm: str, where: str, tmp_path: Path) -> None:
+def test_the_last_norm_follows_the_file(pool: str, norm: str, where: str, tmp_path: Path) -> None:
     """Fine-tuned on pooled patches and read by a network of class tokens, or the other way round."""
     state = {name.replace("norm.", f"{norm}.") if name.startswith("norm.") else name: x for name, x in PLAIN.items()}
     torch.save(state, tmp_path / "weights.pth")

@@ -49,7 +49,7 @@ def weights(length: int, side: int, offset: float) -> Any:
 
 
 @pytest.mark.parametrize("grid", [(16, 16), (37, 16), (40, 24), (5, 9)])
-def test_the_authors_interpolation_is_a_textbooks_with_their_offset(grid: tuple[int, int]) -> None:
+def test_the_authors_interpolation_equals_a_textbook_loop(grid: tuple[int, int]) -> None:
     table = torch.randn(1, 1 + 37 * 37, 4, generator=torch.Generator().manual_seed(0))
     square = table[0, 1:].reshape(37, 37, 4).double().numpy()
     truth = np.einsum("ya,xb,abd->yxd", weights(grid[0], 37, 0.1), weights(grid[1], 37, 0.1), square)
@@ -60,7 +60,7 @@ def test_the_authors_interpolation_is_a_textbooks_with_their_offset(grid: tuple[
     assert np.abs(plain - truth).max() > 0.01, "the offset must matter, or this proves nothing"
 
 
-def test_a_table_of_the_grid_itself_stays_as_it_is() -> None:
+def test_a_table_of_the_same_grid_is_unchanged() -> None:
     table = torch.randn(1, 17, 4)
     assert torch.equal(resample(table, (4, 4), 1), table)
     assert torch.equal(resample(table, (4, 4), 1, authors=True), table)
@@ -77,7 +77,7 @@ OWN_FORWARD: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("architecture", "kwargs"), OWN_FORWARD, ids=[row[0] for row in OWN_FORWARD])
 @pytest.mark.parametrize("sides", [(5, 5), (2, 6)])
-def test_another_size_is_what_timms_own_forward_makes_of_it(
+def test_another_size_equals_timms_own_forward(
     architecture: str, kwargs: dict[str, Any], sides: tuple[int, int]
 ) -> None:
     patch = 14 if "patch14" in architecture else 16
@@ -100,7 +100,7 @@ def test_dinov2_without_registers_is_resampled_as_its_authors_do() -> None:
     assert torch.equal(target.pos_embed, resample(own.pos_embed, (16, 16), 1, authors=True))
 
 
-def test_as_many_tokens_in_another_shape_are_resampled_too() -> None:
+def test_the_same_number_of_tokens_in_another_shape_is_resampled() -> None:
     own, target = network("vit_small_patch16_224", 64), network("vit_small_patch16_224", (128, 32), seed=1)
     assert "4 x 4 patches resampled to 8 x 2" in loaded(target, own.state_dict())
     assert not torch.equal(own.pos_embed, target.pos_embed)
@@ -125,14 +125,14 @@ def test_a_file_of_the_networks_own_size_is_left_alone() -> None:
         assert all(state[key] is value for key, value in given.items())
 
 
-def test_what_cannot_be_a_square_is_left_for_the_shapes_to_refuse() -> None:
+def test_a_table_that_is_not_square_is_refused_by_its_shape() -> None:
     target = network("vit_small_patch16_224", 96)
     table = torch.zeros(1, 12, 48)
     state, said = fit(target, {"pos_embed": table})
     assert (state["pos_embed"] is table, said) == (True, "")
 
 
-def test_a_class_tokens_row_too_many_is_kept() -> None:
+def test_an_extra_row_for_the_class_token_is_kept() -> None:
     target = network("vit_small_patch14_reg4_dinov2", 224)
     table = torch.randn(1, 1 + 37 * 37, 48)
     state, _ = fit(target, {"pos_embed": table})

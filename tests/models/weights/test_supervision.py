@@ -57,15 +57,15 @@ def with_mae_positions(state: official.State) -> official.State:
         (lambda: official.beit_hf(official.beit_shared()) | {"classifier.weight": torch.zeros(2, 48)}, ""),
     ],
 )
-def test_a_layout_tells_or_the_word_is_blank(content: Callable[[], Mapping[str, Any]], word: str) -> None:
+def test_a_layout_names_the_supervision_or_leaves_it_blank(content: Callable[[], Mapping[str, Any]], word: str) -> None:
     assert told(content()) == word
 
 
-def test_the_words_are_those_of_the_families() -> None:
+def test_supervisions_are_those_of_the_families() -> None:
     assert set(TRAINED.values()) < set(SUPERVISIONS)
 
 
-def test_the_adapter_carries_it(dino_s16: Path, tmp_path: Path) -> None:
+def test_the_adapter_has_the_supervision(dino_s16: Path, tmp_path: Path) -> None:
     assert open_named(request("dino-s16", dino_s16)).build().info.supervision == ""
 
 

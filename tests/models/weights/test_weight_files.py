@@ -52,7 +52,7 @@ def named(row: Wrapping) -> str:
 
 
 @pytest.mark.parametrize("row", WRAPPINGS, ids=named)
-def test_a_file_is_read_or_refused_as_the_table_says(row: Wrapping, tmp_path: Path) -> None:
+def test_a_file_is_read_or_refused_as_listed(row: Wrapping, tmp_path: Path) -> None:
     state = parameters(row.architecture)
     path = write(tmp_path, row.make(state, parameters(row.architecture, seed=1)))
     given = Path(f"{path}#{row.name}") if row.name else path
@@ -69,7 +69,7 @@ def test_a_file_is_read_or_refused_as_the_table_says(row: Wrapping, tmp_path: Pa
     assert identity(found.state) == identity(expected)
 
 
-def test_the_table_tells_a_read_network_from_the_other() -> None:
+def test_the_table_distinguishes_the_two_networks() -> None:
     assert identity(parameters(PLAIN)) != identity(parameters(PLAIN, seed=1))
 
 
@@ -78,7 +78,7 @@ def found(folder: Path, content: Mapping[str, Any], name: str = "", **more: Any)
     return find(Path(f"{path}#{name}") if name else path, wanted(**more))
 
 
-def test_a_choice_is_said_and_can_be_made_otherwise(tmp_path: Path) -> None:
+def test_a_choice_is_reported_and_can_be_changed(tmp_path: Path) -> None:
     content = {"teacher": under("backbone.", parameters(PLAIN)), "student": parameters(PLAIN, seed=1)}
     (remark,) = found(tmp_path, content).remarks
     assert "'teacher.backbone' is taken, not 'student'" in remark
@@ -102,7 +102,7 @@ def test_equal_parameters_are_one_model_in_every_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("file", "asked"), [(64, 64), (32, 64), (96, 64), (64, 96)])
 @pytest.mark.parametrize("architecture", [PLAIN, "beit_base_patch16_224", REGISTERS])
-def test_where_a_size_was_asked_for_a_file_of_any_size_is_read(
+def test_with_a_requested_size_a_file_of_any_size_is_read(
     architecture: str, file: int, asked: int, tmp_path: Path
 ) -> None:
     more = {"patch_size": 16} if "patch14" in architecture else {}
@@ -130,13 +130,13 @@ def test_a_file_for_rectangles_is_read_at_their_size(architecture: str, tmp_path
         find(tmp_path / "file.pth", wanted(architecture))
 
 
-def test_a_refusal_gives_no_size_that_the_file_does_not_tell(tmp_path: Path) -> None:
+def test_an_error_names_no_size_that_the_file_lacks(tmp_path: Path) -> None:
     torch.save(official.state(img_size=(48, 160)), tmp_path / "file.pth")
     with pytest.raises(TeachMattersError, match=r"holds a ViT-48/16 of 2 layers in .*add their size .*@ROWSxCOLUMNS$"):
         find(tmp_path / "file.pth", wanted())
 
 
-def test_a_file_of_the_networks_own_size_is_resampled_with_a_word_too(tmp_path: Path) -> None:
+def test_a_file_of_the_native_size_is_resampled_with_a_remark(tmp_path: Path) -> None:
     torch.save(parameters(PLAIN), tmp_path / "file.pth")
     there = find(tmp_path / "file.pth", wanted(size=96))
     assert there.size is None
@@ -184,7 +184,7 @@ def test_dinov3s_own_names_are_read_and_a_bias_is_not_dropped(
 
 
 @pytest.mark.parametrize("side", [4, 8])
-def test_radios_table_is_cut_as_timm_cuts_it(side: int, tmp_path: Path) -> None:
+def test_radios_table_is_cropped_as_in_timm(side: int, tmp_path: Path) -> None:
     architecture = "vit_base_patch16_radio_v3"
     state = official.state(architecture)
     given = {f"radio_model.model.{name}": value for name, value in state.items() if name.startswith("blocks.")}
@@ -221,7 +221,7 @@ def test_radios_table_is_cut_as_timm_cuts_it(side: int, tmp_path: Path) -> None:
         ("vit_base_patch16_clip_quickgelu_224", False, "does not show its activation: .* computes QuickGELU"),
     ],
 )
-def test_an_activation_that_no_name_tells_is_said(architecture: str, openai: bool, words: str, tmp_path: Path) -> None:
+def test_an_unknown_activation_is_reported(architecture: str, openai: bool, words: str, tmp_path: Path) -> None:
     content = official.clip_openai(parameters(architecture))
     if openai:
         content |= {name: torch.tensor(1) for name in ("input_resolution", "context_length", "vocab_size")}
@@ -230,12 +230,12 @@ def test_an_activation_that_no_name_tells_is_said(architecture: str, openai: boo
     assert not words or re.search(words, remarks[0])
 
 
-def test_mocos_twelve_heads_are_said(tmp_path: Path) -> None:
+def test_mocos_twelve_heads_are_reported(tmp_path: Path) -> None:
     (remark,) = found(tmp_path, official.moco(parameters(PLAIN))).remarks[-1:]
     assert "trains with 12 heads, and this network has 3" in remark
 
 
-def test_what_would_work_is_tried_before_it_is_named(tmp_path: Path) -> None:
+def test_advice_is_tried_before_it_is_given(tmp_path: Path) -> None:
     state = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
     with pytest.raises(TeachMattersError, match=r"holds a ViT-Ti/16 in timm's names.*use --model timm/vit_tiny"):
         found(tmp_path, state)
@@ -244,7 +244,7 @@ def test_what_would_work_is_tried_before_it_is_named(tmp_path: Path) -> None:
         found(tmp_path, state)
 
 
-def test_a_part_of_several_is_sent_to_its_folder(tmp_path: Path) -> None:
+def test_one_part_of_several_gets_the_folder_to_use(tmp_path: Path) -> None:
     part = dict(list(parameters(PLAIN).items())[:8])
     save_file(part, tmp_path / "model-00001-of-00002.safetensors")
     with pytest.raises(TeachMattersError, match=rf"it is a part of several: give the folder {tmp_path}$"):
@@ -252,12 +252,12 @@ def test_a_part_of_several_is_sent_to_its_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrapper", ["model", ""])
-def test_packaging_is_no_identity(wrapper: str, tmp_path: Path) -> None:
+def test_packaging_does_not_change_the_identity(wrapper: str, tmp_path: Path) -> None:
     state = parameters(PLAIN) | {"mask_token": torch.zeros(1, 1, 48)}
     there = found(tmp_path, {wrapper: state} if wrapper else state)
     assert there.remarks == ()
 
 
-def test_reading_is_on_the_meta_device() -> None:
+def test_files_are_matched_on_the_meta_device() -> None:
     network = partial(wanted().make)(None)
     assert {value.device.type for value in network.state_dict().values()} == {"meta"}

@@ -38,7 +38,7 @@ def test_the_lowest_of_equal_layers_and_none_for_what_was_not_measured(report: R
     assert table["clip-b16"] == ["clip", "clip-b16", "1.0 (1)", "", ""]
 
 
-def test_columns_stand_in_the_papers_order_and_official_pck_is_left_out(report: Report) -> None:
+def test_columns_are_in_the_papers_order_without_official_pck(report: Report) -> None:
     assert list(report.table.columns[2:]) == ["knn-top1 / digits", "pck-0.10 / spair", "purity-cls / photos"]
 
 
@@ -58,11 +58,11 @@ def test_models_are_grouped_and_the_untrained_come_last(report: Report) -> None:
     assert report.table["model"].tolist() == ["clip-b16", "dino-s16", "moco-s16", "mae-b16", "hf-x", "random-s16"]
 
 
-def test_every_best_of_a_column_is_stressed(report: Report) -> None:
+def test_the_best_values_of_a_column_are_bold(report: Report) -> None:
     assert report.table.attrs["bold"] == {(3, 2), (5, 2), (3, 3), (3, 4)}
 
 
-def test_less_can_be_better(report: Report, tmp_path: Path) -> None:
+def test_lower_can_be_better(report: Report, tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     for label, numbers in (("a", [3.0, 1.0, 1.0, 2.0]), ("b", [0.5, 0.7, 0.9, 0.8])):
         record(path, model(label), LOSS, values(LOSS, numbers))
@@ -89,7 +89,7 @@ def test_the_drawing_has_a_panel_for_each_task_and_a_mark_for_each_model(report:
     assert {ax.get_xlabel() for ax in axes} == {"Best layer"}
 
 
-def test_scores_stand_beside_the_panel_where_they_hide_no_tied_layer(report: Report) -> None:
+def test_scores_are_next_to_the_panel_and_hide_no_tied_layer(report: Report) -> None:
     for ax in report.figure().axes:
         assert {text.xy[0] for text in ax.texts if isinstance(text, Annotation)} == {1.02}  # of the panel's width
         assert len(ax.texts) == sum(isinstance(text, Annotation) for text in ax.texts)

@@ -56,7 +56,7 @@ def test_several_runs_are_compared_at_their_best_layers(tmp_path: Path) -> None:
     assert (ax.get_title(), ax.get_xscale()) == ("k-NN top-1, percent / best layer", "symlog")
 
 
-def test_the_best_layer_has_the_least_where_less_is_better(tmp_path: Path) -> None:
+def test_the_best_layer_is_the_lowest_where_lower_is_better(tmp_path: Path) -> None:
     path = store(tmp_path, {"a@1": [1.0, 2.0], "b@1": [5.0, 3.0]}, LOSS)
     (ax,) = run_report(METRIC, path, Options(metrics=("toy-loss",), by="step")).figure().axes
     assert {name: y for name, (_, y) in lines(ax).items()} == {"a": [1.0], "b": [3.0]}

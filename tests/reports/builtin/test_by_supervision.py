@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "r.db"
 
 
-def test_a_column_for_each_training_a_line_for_each_metric(path: Path) -> None:
+def test_one_column_per_supervision_and_one_line_per_metric(path: Path) -> None:
     figure = run_report(METRIC, path, Options(metrics=("knn-top1", "purity-cls"), by="supervision")).figure()
     assert [ax.get_title() for ax in figure.axes] == ["alone", "pixels", "", ""]
     assert [ax.get_ylabel() for ax in figure.axes] == ["k-NN top-1, percent", "", "Purity", ""]
@@ -50,7 +50,7 @@ def test_deviations_are_within_the_scale_and_only_the_first_panel_is_numbered(tm
     assert [ax.get_title() for ax in (left, right)] == ["alone", "no training"]
 
 
-def test_a_model_whose_training_nobody_told_is_in_no_panel_of_its_family(tmp_path: Path) -> None:
+def test_a_model_of_unknown_supervision_has_its_own_panel(tmp_path: Path) -> None:
     known, unknown = model("dino-s16", supervision="self-distillation"), model("dino-mine")
     for row in (known, dataclasses.replace(unknown, supervision="")):
         record(tmp_path / "r.db", row, TOP1, values(TOP1, [1.0, 5.0]))
@@ -60,13 +60,13 @@ def test_a_model_whose_training_nobody_told_is_in_no_panel_of_its_family(tmp_pat
     assert best["supervision"].tolist() == ["self-distillation", ""]
 
 
-def test_equal_numbers_have_room(tmp_path: Path) -> None:
+def test_equal_values_get_an_axis_range(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a", depth=2), TOP1, values(TOP1, [5.0, 5.0]))
     (ax,) = run_report(METRIC, tmp_path / "r.db", Options(by="supervision")).figure().axes
     assert ax.get_ylim() == (4.0, 6.0)
 
 
-def test_a_report_without_lines_refuses(path: Path) -> None:
+def test_a_report_without_lines_refuses_by_supervision(path: Path) -> None:
     with pytest.raises(TeachMattersError, match="'best-layers' takes no --by"):
         run_report(BEST, path, Options(by="supervision"))
 

@@ -90,7 +90,7 @@ def test_two_models_are_one_square_in_the_order_named(pairs: Path) -> None:
     assert image(alone).tolist() == [[1.0, 0.9], [0.9, 1.0]]
 
 
-def test_both_norms_of_a_layer_stand_side_by_side(pairs: Path) -> None:
+def test_both_norms_of_a_layer_are_side_by_side(pairs: Path) -> None:
     report = run_report(GRID, pairs, Options(models=("mae-b16", "dino-s16"), metrics=("cka-norm",)))
     shown = image(report.figure().axes[0])
     assert shown.shape == (4, 6)

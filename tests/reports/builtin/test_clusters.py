@@ -31,7 +31,7 @@ def fill(path: Path, where: str, sides: tuple[str, ...]) -> None:
                 record(path, model(label, depth=3), metric, rows, data=where, analysis=analysis)
 
 
-def test_class_token_beside_patches(tmp_path: Path) -> None:
+def test_class_token_next_to_patches(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     fill(path, "imagenet50", ("cls", "spatial"))
     report = run_report(CLUSTERS, path, Options())
@@ -55,7 +55,7 @@ def test_class_token_beside_patches(tmp_path: Path) -> None:
     assert len(rows) == 18
 
 
-def test_objects_of_one_data_set_beside_parts_of_another(tmp_path: Path) -> None:
+def test_objects_of_one_data_set_next_to_parts_of_another(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     fill(path, "coco", ("object",))
     fill(path, "partimagenet", ("part",))
@@ -68,13 +68,13 @@ def test_objects_of_one_data_set_beside_parts_of_another(tmp_path: Path) -> None
     assert all(np.asarray(line.get_xdata()).tolist() == [2, 3] for ax in axes for line in ax.lines)
 
 
-def test_what_was_not_measured_leaves_its_place_empty(tmp_path: Path) -> None:
+def test_unmeasured_values_are_blank(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     fill(path, "imagenet50", ("cls", "spatial"))
     axes = run_report(CLUSTERS, path, Options(metrics=("purity-cls", "nmi-cls", "nmi-spatial"))).figure().axes
     assert [ax.get_visible() for ax in axes] == [True, False, True, True]
 
 
-def test_a_store_without_it_says_what_to_run(store: Path) -> None:
+def test_a_store_without_numbers_says_what_to_run(store: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"purity-object.*tm analyze .*purity-object"):
         run_report(PARTS, store, Options())

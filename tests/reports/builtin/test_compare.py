@@ -69,7 +69,7 @@ def test_without_models_the_two_measured_last_that_share_a_task(path: Path) -> N
     assert said not in run_report(SPEC, path, Options(models=("beit-s16", "mae-s16"))).caption
 
 
-def test_a_setting_that_both_have_goes_before_a_newer_one(path: Path) -> None:
+def test_a_common_setting_is_preferred_to_a_newer_one(path: Path) -> None:
     record(path, model("mae-s16", depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
     purity = next(row for row in rows(path, models=("mae-s16", "dino-s16")) if row["metric"] == "purity-cls")
     assert (purity["first_setting"], purity["second_setting"]) == ("", "")
@@ -101,7 +101,7 @@ def test_one_model_under_two_settings(path: Path) -> None:
     assert list(table.columns[1:3]) == ["dino-s16, defaults", "dino-s16, limit=2"]
 
 
-def test_settings_that_were_not_asked_for_are_said(path: Path) -> None:
+def test_other_settings_are_mentioned(path: Path) -> None:
     for label in ("beit-s16", "moco-s16"):
         record(path, model(label, depth=3), PURITY, values(PURITY, [0.9, 0.2, 0.2]), setting="limit=2")
     caption = run_report(SPEC, path, Options(models=("beit-s16", "moco-s16"))).caption
@@ -110,12 +110,12 @@ def test_settings_that_were_not_asked_for_are_said(path: Path) -> None:
     assert "Setting limit=2: beit-s16 photos" in caption
 
 
-def test_only_the_metrics_and_layers_asked_for(path: Path) -> None:
+def test_only_the_requested_metrics_and_layers(path: Path) -> None:
     (row,) = rows(path, models=("mae-s16", "dino-s16"), metrics=("purity-cls",), layers=(1, 3))
     assert (row["first_layer"], row["second_layer"]) == (3, 3)
 
 
-def test_the_table_stresses_what_is_clear(path: Path) -> None:
+def test_clear_differences_are_bold(path: Path) -> None:
     put(path, "beit-s16", hits(9, 0.0, 0.01, 0.0))
     table = run_report(SPEC, path, Options(models=("clip-s16", "beit-s16"))).table
     assert table["task"].tolist() == ["knn-top1"]
@@ -128,11 +128,11 @@ def test_the_table_stresses_what_is_clear(path: Path) -> None:
     ("unit", "value", "text"),
     [("percent", -0.04, "0.0"), ("percent", 2.25, "+2.2"), ("", -0.00004, "0.0000"), ("", -0.12345, "-0.1235")],
 )
-def test_a_difference_is_as_fine_as_the_scores(unit: str, value: float, text: str) -> None:
+def test_a_difference_has_the_digits_of_the_scores(unit: str, value: float, text: str) -> None:
     assert compare._signed({"unit": unit}, value) == text
 
 
-def test_the_drawing_has_percentages_apart(path: Path) -> None:
+def test_percentages_have_their_own_panel(path: Path) -> None:
     figure = run_report(SPEC, path, Options(models=("mae-s16", "dino-s16"))).figure()
     assert [ax.get_xlabel() for ax in figure.axes] == ["mae-s16 minus dino-s16, percent", "mae-s16 minus dino-s16"]
     assert [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes] == [
@@ -151,7 +151,7 @@ def test_the_drawing_has_percentages_apart(path: Path) -> None:
         (("clip-s16", "beit-s16"), "share no metric with a direction on the same data set"),
     ],
 )
-def test_what_cannot_be_compared(path: Path, models: tuple[str, ...], said: str) -> None:
+def test_impossible_comparisons_are_errors(path: Path, models: tuple[str, ...], said: str) -> None:
     record(path, model("beit-s16", depth=1), PURITY, [Record(metric="purity-cls", layer=1, value=0.5)])
     record(path, model("moco-s16", depth=3), DISTANCE, heads(DISTANCE, rising(3)))
     with pytest.raises(TeachMattersError, match=said):

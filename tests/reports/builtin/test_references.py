@@ -44,7 +44,7 @@ def test_references_that_differ_are_a_dotted_line_each(tmp_path: Path) -> None:
     assert dotted == [[10.0, 10.0], [12.0, 12.0]]
 
 
-def test_a_reference_has_a_panel_only_alone(tmp_path: Path) -> None:
+def test_a_reference_has_a_panel_only_if_requested_alone(tmp_path: Path) -> None:
     path = filled(tmp_path / "r.db", 10.0, 10.0)
     both = run_report(METRIC, path, Options(metrics=("knn-*",))).figure()
     assert [ax.get_title() for ax in both.axes] == ["k-NN top-1"]

@@ -31,7 +31,7 @@ def points(path: Path, *metrics: str, **options: tuple[int, ...]) -> list[tuple[
     return [tuple(row) for row in rows[wanted].itertuples(index=False)]
 
 
-def test_metrics_of_one_data_set_meet_there(tmp_path: Path) -> None:
+def test_metrics_are_paired_on_a_common_data_set(tmp_path: Path) -> None:
     found = points(fill(tmp_path / "r.db"), "attn-distance", "purity-cls")
     assert found == [
         ("dino-s16", "photos", "photos", 1, 0.3, 0.4),
@@ -43,12 +43,12 @@ def test_metrics_of_one_data_set_meet_there(tmp_path: Path) -> None:
     ]
 
 
-def test_metrics_without_a_common_data_set_meet_all_the_same(tmp_path: Path) -> None:
+def test_metrics_without_a_common_data_set_are_paired_too(tmp_path: Path) -> None:
     found = points(fill(tmp_path / "r.db"), "pck-0.10", "purity-cls", layers=(3,))
     assert found == [("dino-s16", "spair", "photos", 3, 3.0, 0.6), ("mae-s16", "spair", "photos", 3, 3.0, 0.7)]
 
 
-def test_the_first_metric_is_the_one_beside_the_others(tmp_path: Path) -> None:
+def test_the_first_metric_is_paired_with_the_others(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db")
     axes = run_report(SCATTER, path, Options(metrics=("purity-cls", "attn-distance"))).figure().axes
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in axes] == [("Purity", "Mean attention distance")]
@@ -60,14 +60,14 @@ def test_the_first_metric_is_the_one_beside_the_others(tmp_path: Path) -> None:
     assert sorted(text.get_text() for text in axes[0].texts) == ["1", "1", "3", "3"]
 
 
-def test_without_options_the_reports_own_metrics_that_are_there(store: Path) -> None:
+def test_by_default_it_uses_its_own_metrics(store: Path) -> None:
     report = run_report(SCATTER, store, Options())
     assert list(dict.fromkeys(report.rows["other_metric"])) == ["knn-top1"]
     assert report.table.columns.tolist() == ["metrics", "layer", "dino-s16", "mae-b16"]
     assert report.table["metrics"].unique().tolist() == ["attn-distance, knn-top1 (photos, digits)"]
 
 
-def test_metrics_of_different_models_do_not_meet(tmp_path: Path) -> None:
+def test_metrics_of_different_models_are_not_paired(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16", depth=1), PURITY, values(PURITY, [0.5]))
     record(tmp_path / "r.db", model("mae-s16", depth=1), PCK, values(PCK, [5.0]))
     said = r"no model in r.db has purity-cls, pck-0.10 on the same layers; 'tm analyze --model dino-s16 --metric pu"

@@ -26,7 +26,7 @@ def fill(path: Path) -> Path:
     return path
 
 
-def test_places_and_their_means(tmp_path: Path) -> None:
+def test_ranks_and_their_means(tmp_path: Path) -> None:
     report = run_report(SUMMARY, fill(tmp_path / "r.db"), Options())
     table = report.table
     assert list(table.columns) == ["task", "dino-s16", "mae-s16", "beit-s16"]
@@ -49,7 +49,7 @@ def test_places_and_their_means(tmp_path: Path) -> None:
     assert {row["protocol"] for row in rows.values() if row["metric"] == "pck-0.10"} == {"paper"}
 
 
-def test_what_is_left_out_has_no_place(tmp_path: Path) -> None:
+def test_excluded_models_have_no_rank(tmp_path: Path) -> None:
     report = run_report(SUMMARY, fill(tmp_path / "r.db"), Options(models=("mae-s16", "beit-s16"), layers=(2,)))
     places = {(row["metric"], row["model"]): row["place"] for row in report.rows.to_dict("records")}
     assert places == {
@@ -58,7 +58,7 @@ def test_what_is_left_out_has_no_place(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_drawing_says_every_score_and_stresses_the_first(tmp_path: Path) -> None:
+def test_the_figure_shows_every_score_and_the_best_in_bold(tmp_path: Path) -> None:
     ax = run_report(SUMMARY, fill(tmp_path / "r.db"), Options()).figure().axes[0]
     texts = {text.get_text(): text.get_fontweight() for text in ax.texts if text.get_text()}
     assert texts == {
@@ -70,7 +70,7 @@ def test_the_drawing_says_every_score_and_stresses_the_first(tmp_path: Path) -> 
     assert [tick.get_text() for tick in ax.get_yticklabels()][-2:] == ["mean rank", "tasks measured"]
 
 
-def test_a_model_measured_on_few_tasks_is_not_first_for_it(tmp_path: Path) -> None:
+def test_few_tasks_do_not_make_a_model_first(tmp_path: Path) -> None:
     """Second on each of its two tasks it would be better off than who is first, and third, among all."""
     path = tmp_path / "r.db"
     for label, scores in (("a", (0.9, 0.9, 0.1)), ("b", (0.1, 0.1, 0.9)), ("c", (0.5, 0.5))):
@@ -84,7 +84,7 @@ def test_a_model_measured_on_few_tasks_is_not_first_for_it(tmp_path: Path) -> No
     assert without.iloc[-1].tolist() == ["mean rank", "1.3", "1.7"]
 
 
-def test_without_a_task_that_all_have_there_is_no_mean_place(tmp_path: Path) -> None:
+def test_without_a_common_task_there_is_no_mean_rank(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     record(path, model("a"), PURITY, values(PURITY, [0.9]), data="one")
     record(path, model("b"), PURITY, values(PURITY, [0.9]), data="two")

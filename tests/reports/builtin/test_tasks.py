@@ -40,7 +40,7 @@ def test_a_task_shows_its_metrics_over_the_layers(name: str, metrics: tuple[str,
     assert len(report.table) == 2 * len(panels), "two layers of each"
 
 
-def test_what_was_not_measured_is_left_out_and_nothing_is_one_line(tmp_path: Path) -> None:
+def test_unmeasured_metrics_are_omitted_and_none_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     record(path, model("a"), TOP1, values(TOP1, [1.0, 2.0]))
     assert set(run_report(SPECS["knn"], path, Options()).rows["metric"]) == {"knn-top1"}

@@ -132,7 +132,7 @@ def test_a_click_shows_where_that_patch_attends_in_both_models(visit: Visit) -> 
     assert close(visit.colours("layer 2, head 1"), expected(0, 1, 0, 13, image=1))
 
 
-def test_moving_over_the_image_shows_and_leaving_returns(visit: Visit) -> None:
+def test_hovering_shows_a_patch_and_leaving_restores_the_view(visit: Visit) -> None:
     visit.page.locator("#image").hover(position={"x": 3, "y": 3})
     assert visit.text("#query") == "Patch 1:1"
     assert close(visit.colours("layer 1, head 2"), expected(0, 0, 1, 0))
@@ -187,7 +187,7 @@ def test_keys_move_layer_head_and_patch(visit: Visit) -> None:
     assert visit.text("#query") == "Patch 3:2"
 
 
-def test_tokens_that_a_model_lacks(visit: Visit) -> None:
+def test_tokens_that_a_model_lacks_cannot_be_chosen(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Class token").click()
     assert visit.text("#query") == "Class token"
     assert visit.text(".large figcaption b", 1) == "b has no such token"
@@ -213,7 +213,7 @@ def test_numbers_of_a_map(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_it_fits_and_follows_the_readers_colours(visit: Visit, width: int, scheme: str) -> None:
+def test_it_fits_and_follows_the_readers_colour_scheme(visit: Visit, width: int, scheme: str) -> None:
     visit.page.set_viewport_size({"width": width, "height": 800})
     visit.page.emulate_media(color_scheme=scheme)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width

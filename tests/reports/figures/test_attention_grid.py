@@ -47,7 +47,7 @@ def test_a_map_of_nothing_is_dark() -> None:
     assert overlay(pixels, np.zeros((2, 2), dtype=np.float32), 0).max() < 0.02
 
 
-def test_every_panel_says_what_it_is_and_where_its_scale_ends() -> None:
+def test_every_panel_has_a_title_and_the_end_of_its_scale() -> None:
     shown = views(2, 3, ("center", "cls"))
     figure = draw("cat.png", "dino-s16", image(), shown.grid("layers-heads"), tokens=17)
     texts = [text.get_text() for text in figure.axes[0].texts]
@@ -60,7 +60,7 @@ def test_every_panel_says_what_it_is_and_where_its_scale_ends() -> None:
     assert "uniform attention on 17 tokens: 0.059" in texts
 
 
-def test_the_patch_that_looks_is_framed_on_every_row(tmp_path: Path) -> None:
+def test_the_query_patch_is_framed_in_every_row(tmp_path: Path) -> None:
     grid = views(2, 2, ("cls", "left")).grid("layers-positions")
     figure = draw("cat.png", "m", np.zeros_like(image()), grid, tokens=17)
     frames = figure.axes[0].patches
@@ -99,7 +99,7 @@ def test_nothing_overlaps_and_nothing_is_cut_off(
         assert pixels[round(height - box.y1) : round(height - box.y0), round(box.x0) : round(box.x1)].min() < 100
 
 
-def test_a_panel_comes_out_pixel_by_pixel(tmp_path: Path) -> None:
+def test_a_panel_is_drawn_pixel_by_pixel(tmp_path: Path) -> None:
     shown = views(1, 2, ("cls",))
     source = image(160, 160)
     pixels = drawn(draw("a", "b", source, shown.grid("layers-heads"), tokens=17, scale="own"), tmp_path / "a.png")
@@ -120,7 +120,7 @@ def test_colours_end_where_the_scale_says(scale: Scale, ends: tuple[float, float
         assert np.abs(pixels[160 + 50 + 80, 88 + 168 * place + 80] - 255 * heat).max() <= 1
 
 
-def test_our_drawings_are_known(tmp_path: Path) -> None:
+def test_our_own_figures_are_recognised(tmp_path: Path) -> None:
     drawn(draw("a", "b", image(), views(1, 1, ("cls",)).grid("layers-heads"), tokens=17), tmp_path / "ours.png")
     Image.fromarray(image()).save(tmp_path / "photo.png")
     (tmp_path / "text.png").write_text("no image")
@@ -129,7 +129,7 @@ def test_our_drawings_are_known(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_users_matplotlib_does_not_show(tmp_path: Path) -> None:
+def test_the_users_matplotlib_settings_are_ignored(tmp_path: Path) -> None:
     grid = views(1, 1, ("left",)).grid("layers-heads")
     before = drawn(draw("a", "b", image(), grid, tokens=17), tmp_path / "a.png")
     with mpl.rc_context({"font.size": 30, "figure.facecolor": "red", "savefig.bbox": "tight"}):

@@ -39,13 +39,13 @@ def test_every_format_and_the_same_bytes_again(store: Path, tmp_path: Path, suff
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_the_users_matplotlib_stays_as_it_was(store: Path, tmp_path: Path) -> None:
+def test_the_users_matplotlib_settings_are_not_changed(store: Path, tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     plots.save(run_report(DISTANCES, store, Options()).figure(), tmp_path / "a.png")
     assert dict(mpl.rcParams) == before
 
 
-def test_the_users_matplotlib_does_not_show_in_a_drawing(store: Path, tmp_path: Path) -> None:
+def test_the_users_matplotlib_settings_do_not_affect_a_figure(store: Path, tmp_path: Path) -> None:
     plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "a.svg")
     with mpl.rc_context({"axes.labelsize": 30, "savefig.transparent": True, "xtick.direction": "in"}):
         plots.save(run_report(METRIC, store, Options()).figure(), tmp_path / "b.svg")
@@ -107,7 +107,7 @@ def test_a_shade_is_the_interval_of_the_mean(deep: Path) -> None:
     ]
 
 
-def test_a_drawing_says_which_data_and_setting_it_shows(tmp_path: Path) -> None:
+def test_a_figure_names_its_data_and_setting(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a"), DISTANCE, heads(DISTANCE, [0.5, 0.6]), setting="limit=2")
     title = run_report(DISTANCES, tmp_path / "r.db", Options()).figure().get_suptitle()
     assert title == "Data: photos   Setting: limit=2"
@@ -123,7 +123,7 @@ def test_distance_panels_share_their_axes_and_hold_heads_and_mean(deep: Path) ->
     assert [len(np.asarray(ax.lines[0].get_xdata())) for ax in axes] == [12, 24]
 
 
-def test_a_line_at_zero_has_an_axis_to_stand_on(tmp_path: Path) -> None:
+def test_a_line_at_zero_has_an_axis(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("a"), TOP1, values(TOP1, [0.0, 0.0]))
     assert run_report(METRIC, tmp_path / "r.db", Options()).figure().axes[0].get_ylim() == (-5.0, 100.0)
 
@@ -135,15 +135,13 @@ def test_one_layer_of_one_model(tmp_path: Path) -> None:
         assert axes[0].get_xticks().tolist() == [1]
 
 
-def test_a_drawing_that_cannot_be_written(store: Path, tmp_path: Path) -> None:
+def test_a_figure_that_cannot_be_written(store: Path, tmp_path: Path) -> None:
     figure = run_report(METRIC, store, Options()).figure()
     with pytest.raises(TeachMattersError, match=r"cannot write .*No such file"):
         plots.save(figure, tmp_path / "none" / "a.png")
 
 
-def test_a_drawing_that_breaks_off_leaves_the_old_one(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_figure_keeps_the_old_file(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = run_report(METRIC, store, Options()).figure()
     plots.save(figure, tmp_path / "a.svg")
     before = (tmp_path / "a.svg").read_bytes()
@@ -158,7 +156,9 @@ def test_a_drawing_that_breaks_off_leaves_the_old_one(
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.svg", before)]
 
 
-def test_letters_that_the_font_lacks_are_told_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_letters_missing_from_the_font_are_reported_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     figure, (ax,) = plots.panels(1)
     ax.set_title("模型 and 模型")
     plots.save(figure, tmp_path / "a.png")

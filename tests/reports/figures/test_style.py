@@ -19,7 +19,7 @@ def test_no_two_models_look_alike() -> None:
     assert len(looks) == len(seen) == len(MODELS + UNKNOWN)
 
 
-def test_models_of_one_supervision_stand_together_and_the_untrained_last() -> None:
+def test_models_are_grouped_by_supervision_with_the_untrained_last() -> None:
     ways = [name.rpartition("-")[0] for name in style.looks(MODELS)]
     order = ["labels", "contrast", "masked reconstruction", "autoregression", "by a new method", "none", "noise"]
     assert ways == [way for way in order for _ in range(4)]
@@ -33,7 +33,7 @@ def test_each_of_the_ten_supervisions_has_a_colour_and_a_marker() -> None:
     assert len({look.marker for look in looks.values()}) == len(SUPERVISIONS)
 
 
-def test_a_family_is_no_supervision() -> None:
+def test_a_family_is_not_a_supervision() -> None:
     """A file of weights in DINO's network may be of any training."""
     looks = style.looks(
         [

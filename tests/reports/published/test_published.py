@@ -65,12 +65,12 @@ def test_models_without_a_published_figure_are_named(tmp_path: Path) -> None:
         run_report(SPEC, tmp_path / "r.db", Options())
 
 
-def test_other_data_sets_are_not_what_was_published(tmp_path: Path) -> None:
+def test_other_data_sets_are_not_compared(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16", depth=1), TOP1, values(TOP1, [1.0]), data="digits")
     with pytest.raises(NothingToShowError, match="about imagenet, of which the store has no numbers"):
         run_report(SPEC, tmp_path / "r.db", Options())
 
 
-def test_figures_are_of_models_that_are_listed_here() -> None:
+def test_published_figures_are_of_known_models() -> None:
     assert {model for model, _ in PUBLISHED} <= set(load().models)
     assert all(0 < figure.value < 100 and figure.source for figure in PUBLISHED.values())

@@ -49,7 +49,7 @@ def test_one_header_serves_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*3.0 file format")
-def test_what_numpy_refuses_is_refused() -> None:
+def test_arrays_that_numpy_refuses_are_refused() -> None:
     objects = io.BytesIO()
     np.save(objects, np.array([None, 1]), allow_pickle=True)
     whole = npy(np.arange(3.0))
@@ -70,7 +70,7 @@ def test_what_numpy_refuses_is_refused() -> None:
 
 @pytest.mark.parametrize("others", [np.arange(3.0), np.arange(3), np.arange(3.0, dtype=np.float32)])
 @pytest.mark.parametrize("end", [b"", b"more"])
-def test_stacked_is_numpys_stack(others: np.ndarray, end: bytes) -> None:
+def test_stacked_equals_numpy_stack(others: np.ndarray, end: bytes) -> None:
     """Of one header or several, with or without bytes after the array."""
     arrays = [np.array([5.0, -1.0, 0.5]), others, np.array([2.0, 3.0, 4.0])]
     found = stacked([npy(array) + end for array in arrays])
@@ -79,6 +79,6 @@ def test_stacked_is_numpys_stack(others: np.ndarray, end: bytes) -> None:
 
 
 @pytest.mark.parametrize("second", [npy(np.arange(2.0)), npy(np.arange(3.0))[:-1], npy(np.ones((3, 1)))])
-def test_stacked_refuses_what_does_not_fit(second: bytes) -> None:
+def test_stacked_refuses_different_shapes(second: bytes) -> None:
     with pytest.raises(DamagedError):
         stacked([npy(np.arange(3.0)), second])

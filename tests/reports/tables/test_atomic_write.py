@@ -17,7 +17,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
-def test_a_name_is_cut_at_a_letter_and_stays_its_own() -> None:
+def test_a_long_name_is_cut_between_letters_and_stays_unique() -> None:
     names = {fitting("é" * 200 + end, ".png") for end in "ab"}
     assert len(names) == 2
     assert all(LONGEST - 1 <= len(name.encode()) <= LONGEST and name.startswith("éé") for name in names)

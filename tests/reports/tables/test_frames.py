@@ -38,7 +38,7 @@ def test_headings_name_only_what_differs() -> None:
     assert headings({"model": "a", "split": "all"}, {"model": "a", "split": "val"}) == ["layer", "a", "a / val"]
 
 
-def test_rows_are_ordered_by_number_with_the_whole_layer_first() -> None:
+def test_rows_are_ordered_with_the_layers_own_value_first() -> None:
     given = [{"model": "a", "layer": layer, "head": head} for layer in (10, 9) for head in (10, 2, None)]
     table = frames.wide(rows(*given), Options(), ("layer", "head"))
     assert table["layer"].tolist() == ["9"] * 3 + ["10"] * 3
@@ -46,12 +46,12 @@ def test_rows_are_ordered_by_number_with_the_whole_layer_first() -> None:
     assert table.attrs["labels"] == 2
 
 
-def test_a_number_that_is_missing_is_a_blank() -> None:
+def test_a_missing_number_is_blank() -> None:
     table = frames.wide(rows({"model": "a", "layer": 1}, {"model": "b", "layer": 2}), Options(), ("layer",))
     assert table.to_numpy().tolist() == [["1", "0.5000", ""], ["2", "", "0.5000"]]
 
 
-def test_metrics_stand_in_the_order_asked_for() -> None:
+def test_metrics_are_in_the_requested_order() -> None:
     given = [{"model": model, "metric": metric} for model in ("mae", "dino") for metric in ("x", "y")]
     table = frames.wide(rows(*given), Options(metrics=("y", "x")), ("layer",))
     assert list(table.columns[1:]) == ["dino / y", "mae / y", "dino / x", "mae / x"]

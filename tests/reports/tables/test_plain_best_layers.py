@@ -81,7 +81,7 @@ def test_latex_has_caption_and_label(path: Path) -> None:
         ("--plain", "--plain without the name of a report"),
     ],
 )
-def test_what_does_not_fit_is_one_line(path: Path, words: str, error: str) -> None:
+def test_incompatible_options_are_one_line_errors(path: Path, words: str, error: str) -> None:
     result = report(path, *words.split())
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert error in result.stderr

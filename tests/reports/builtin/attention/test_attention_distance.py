@@ -25,7 +25,7 @@ def test_uniform_attention_is_the_mean_distance_of_all_pairs_of_patches(grid: tu
     assert uniform_distance(f"6,{grid[0]},{grid[1]}") == pytest.approx(slow)
 
 
-def test_the_figure_shows_the_data_set_of_most_models_with_the_line_of_its_grid(tmp_path: Path) -> None:
+def test_the_figure_shows_the_data_set_of_most_models(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     pure = replace(MAP, name="attn-map-spatial-pure")
     array = StoredMap(name=pure.name, layer=1, axes=("head", "y", "x"), array=np.zeros((2, 3, 3), np.float32))

@@ -53,7 +53,7 @@ def test_the_table_has_a_row_for_each_data_set_metric_and_layer(report: Report) 
     assert rows["coco", "attn-iou-spatial-chance", "4"] == ["", "0.3000"]
 
 
-def test_one_metric_of_one_data_set_needs_no_name_in_its_rows(report: Report, tmp_path: Path) -> None:
+def test_a_single_metric_is_not_named_in_each_row(report: Report, tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", ["dino-b16"], ["scenes"])
     table = run_report(SPEC, path, Options(metrics=("attn-iou-cls",))).table
     assert table["layer"].tolist() == [str(n) for n in range(1, 13)]
@@ -79,7 +79,7 @@ def look(line: Line2D) -> tuple[bool, bool]:
     return line.get_color() != "#CC79A7", line.get_linestyle() == ":"
 
 
-def test_chance_is_explained_in_the_legend_and_alone_has_panels(report: Report, tmp_path: Path) -> None:
+def test_chance_is_in_the_legend_and_has_panels_only_alone(report: Report, tmp_path: Path) -> None:
     (legend,) = report.figure().legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "DINO B/16 (self-distillation)", "MAE B/16 (masked reconstruction)", "one head by chance",
@@ -89,7 +89,7 @@ def test_chance_is_explained_in_the_legend_and_alone_has_panels(report: Report, 
     assert [ax.get_title() for ax in alone.axes] == [FACTS["attn-iou-cls-chance"].title]
 
 
-def test_a_store_without_chance_has_no_line_of_it(tmp_path: Path) -> None:
+def test_a_store_without_chance_has_no_chance_line(tmp_path: Path) -> None:
     rows = [Record(metric="attn-iou-cls", layer=n, value=n / 9) for n in (1, 2, 3)]
     record(tmp_path / "r.db", model("dino-b16"), FACTS["attn-iou-cls"], rows, analysis="attention-iou")
     figure = run_report(SPEC, tmp_path / "r.db", Options(layers=(2, 3))).figure()
@@ -99,6 +99,6 @@ def test_a_store_without_chance_has_no_line_of_it(tmp_path: Path) -> None:
     assert len(figure.legends[0].get_texts()) == 1
 
 
-def test_a_store_without_it_says_what_to_run(store: Path) -> None:
+def test_a_store_without_numbers_says_what_to_run(store: Path) -> None:
     with pytest.raises(TeachMattersError, match=r"attn-iou-cls-best.*tm analyze .*attn-iou-cls-best"):
         run_report(SPEC, store, Options())

@@ -42,7 +42,7 @@ def test_maps_over_tokens_lie_on_the_square_grid_behind_the_prefix(tmp_path: Pat
     assert table["largest"].tolist()[0] == "0.5000"
 
 
-def test_a_rectangular_grid_is_read_off_another_map_of_the_model(tmp_path: Path) -> None:
+def test_a_rectangular_grid_is_read_from_another_map(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (1 + 2 * 9,))
     fill(path, "attn-map-spatial-pure", (2, 9))
     table = run_report(MAPS, path, Options()).table
@@ -50,13 +50,13 @@ def test_a_rectangular_grid_is_read_off_another_map_of_the_model(tmp_path: Path)
     assert run_report(MAPS, path, Options(metrics=("attn-map-spatial-pure",))).table.shape == (6, 5)
 
 
-def test_a_grid_that_the_store_does_not_tell(tmp_path: Path) -> None:
+def test_an_unknown_grid_is_an_error(tmp_path: Path) -> None:
     found = run_report(MAPS, fill(tmp_path / "r.db", "attn-map-cls", (1 + 4 * 15,)), Options())
     with pytest.raises(TeachMattersError, match="61 tokens of dino-s16; 'tm analyze --model dino-s16 --metric attn"):
         _ = found.table
 
 
-def test_aligned_maps_are_seen_from_the_query(tmp_path: Path) -> None:
+def test_aligned_maps_are_centred_on_the_query(tmp_path: Path) -> None:
     found = run_report(ALIGNED, fill(tmp_path / "r.db", "attn-map-aligned", (3, 5)), Options())
     assert found.table["at"].tolist()[:3] == ["1 up", "1 up, 1 right", "1 up, 2 right"]
     assert "on class token and registers" not in found.table.columns
@@ -68,7 +68,7 @@ def test_aligned_maps_are_seen_from_the_query(tmp_path: Path) -> None:
     assert min(right) > 2.5
 
 
-def test_layers_to_the_right_heads_downwards_each_with_its_name_beneath(tmp_path: Path) -> None:
+def test_columns_are_layers_and_rows_are_heads_with_labels(tmp_path: Path) -> None:
     path = fill(fill(tmp_path / "r.db", "attn-map-cls", (10,)), "attn-map-cls", (17,), "mae-b16", depth=1)
     axes = run_report(MAPS, path, Options()).figure().axes
     assert [ax.get_title(loc="left") for ax in axes[:2]] == [
@@ -85,7 +85,7 @@ def test_layers_to_the_right_heads_downwards_each_with_its_name_beneath(tmp_path
     assert not axes[0].lines
 
 
-def test_maps_share_a_scale_unless_each_has_its_own(tmp_path: Path) -> None:
+def test_maps_share_a_scale_by_default(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
     even = StoredMap(name="attn-map-cls", layer=1, axes=("head", "token"), array=np.full((1, 5), 0.125, np.float32))
     record(path, model("mae-b16", depth=1), MAP, [], analysis="attention", maps=[even])
@@ -98,7 +98,7 @@ def test_maps_share_a_scale_unless_each_has_its_own(tmp_path: Path) -> None:
     assert (shared, own) == (0.5, 1.0)
 
 
-def test_of_a_layer_the_figure_shows_three_heads_by_type(tmp_path: Path) -> None:
+def test_the_figure_shows_three_heads_of_a_layer_by_type(tmp_path: Path) -> None:
     count, path = 6, tmp_path / "r.db"
     kinds = ["global", "global", "global", "offset-local", "soft-local", "global"]
     types = [Record(metric=TYPES.name, layer=1, head=n, value=n / 10, category=k) for n, k in enumerate(kinds, 1)]
@@ -123,7 +123,7 @@ def test_of_a_layer_the_figure_shows_three_heads_by_type(tmp_path: Path) -> None
     assert np.asarray(near.get_array()).shape[1] == 6
 
 
-def test_layers_and_heads_choose(tmp_path: Path) -> None:
+def test_layers_and_heads_can_be_chosen(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
     found = run_report(MAPS, path, Options(layers=(2,), heads=(1, 3)))
     texts = [text.get_text() for text in found.figure().axes[0].texts]
@@ -132,7 +132,7 @@ def test_layers_and_heads_choose(tmp_path: Path) -> None:
         run_report(MAPS, path, Options(heads=(9,)))
 
 
-def test_the_words_around_a_single_map_are_not_cut_off(tmp_path: Path) -> None:
+def test_labels_of_a_single_map_are_not_cut_off(tmp_path: Path) -> None:
     fill(tmp_path / "r.db", "attn-map-cls", (10,), "dino-s16@" + 4 * "trained-differently-")
     figure = run_report(MAPS, tmp_path / "r.db", Options(layers=(1,), heads=(1,))).figure()
     figure.draw_without_rendering()
@@ -159,7 +159,7 @@ def test_a_store_without_maps_says_what_to_run(tmp_path: Path) -> None:
             run_report(spec, tmp_path / "r.db", Options())
 
 
-def test_a_metric_that_is_no_map(tmp_path: Path) -> None:
+def test_a_metric_without_maps_is_refused(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db", "attn-map-cls", (10,))
     with pytest.raises(NothingToShowError, match=r"attn-distance .*'tm report metric --metric attn-distance' shows"):
         run_report(MAPS, path, Options(metrics=("attn-distance",)))

@@ -68,7 +68,7 @@ def lines(report: Report) -> list[list[Any]]:
     return report.table.to_numpy().tolist()
 
 
-def test_heads_of_each_type_are_counted_for_each_layer_and_in_all(report: Report) -> None:
+def test_heads_of_each_type_are_counted_per_layer_and_in_total(report: Report) -> None:
     assert list(report.table.columns) == ["model", "layer", *KINDS, "offset heads", "near a threshold"]
     first = ["1", "1", "1", "1", "", "", "", "[1, 4] down-left 1.3", "[1, 2] strict-local"]
     assert lines(report)[0] == ["dino-s16", "1", *first]
@@ -86,7 +86,7 @@ def test_directions_are_those_of_the_image(x: float, y: float, direction: str) -
     assert said({"layer": 2, "head": 3, "x": x, "y": y}) == f"[2, 3] {direction} {np.hypot(x, y):.1f}"
 
 
-def test_layers_and_heads_choose(report: Report, tmp_path: Path) -> None:
+def test_layers_and_heads_can_be_chosen(report: Report, tmp_path: Path) -> None:
     found = run_report(SPEC, fill(tmp_path / "r.db"), Options(layers=(1,), heads=(3, 4)))
     assert lines(found)[0] == ["dino-s16", "1", "1", "1", "[1, 4] down-left 1.3"]
     assert list(found.table.columns) == ["model", "layer", "soft-local", "offset-local", "offset heads"]
