@@ -89,18 +89,18 @@ def test_imports_point_down() -> None:
     assert not wrong
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     inside = {module: imported - {"teachmatters"} for module, imported in all_imports().items()}
     del inside["teachmatters"]
     assert cycle(inside) == []
 
 
-def test_a_folder_fits_on_one_screen() -> None:
+def test_a_folder_has_at_most_fifteen_modules() -> None:
     sizes = Counter(path.parent.relative_to(PACKAGE) for path in MODULES.values() if path.name != "__init__.py")
     assert [str(folder) for folder, size in sizes.items() if size > 15] == []
 
 
-def test_folders_next_to_each_other_do_not_import_each_other_in_a_circle() -> None:
+def test_sibling_folders_have_no_import_cycles() -> None:
     for folder in sorted({path.parent for path in MODULES.values()}):
         base = ".".join(folder.relative_to(PACKAGE.parent).parts) + "."
         graph: dict[str, set[str]] = {}
@@ -125,7 +125,7 @@ def test_folders_next_to_each_other_do_not_import_each_other_in_a_circle() -> No
         ("teachmatters.store.reader", "torch sqlalchemy alembic"),
     ],
 )
-def test_what_must_start_at_once_imports_nothing_heavy(module: str, heavy: str) -> None:
+def test_fast_commands_import_nothing_heavy(module: str, heavy: str) -> None:
     code = f"import sys, {module}; print([m for m in {heavy.split()} if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

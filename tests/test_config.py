@@ -27,7 +27,7 @@ def test_the_environment_wins_over_the_file(path: Path, monkeypatch: pytest.Monk
     assert config.default("db") == "file.db"
 
 
-def test_a_value_is_written_as_it_is_read(path: Path) -> None:
+def test_a_written_value_is_read_back(path: Path) -> None:
     for value in ('C:\\data\\"odd"', "größe", "a\tb"):
         config.write("data_root", value)
         assert config.read() == {"data_root": value}
@@ -43,7 +43,7 @@ def test_a_value_is_written_as_it_is_read(path: Path) -> None:
         ("device = 1", 'must be a text in quotes, such as device = "..."'),
     ],
 )
-def test_a_file_that_is_wrong_is_one_line_and_stays(path: Path, text: str, words: str) -> None:
+def test_an_invalid_file_is_a_one_line_error_and_not_changed(path: Path, text: str, words: str) -> None:
     path.write_text(text)
     with pytest.raises(TeachMattersError, match=words):
         config.default("db")

@@ -149,7 +149,7 @@ BROKEN: list[Callable[[], object]] = [
 ]
 
 
-def test_what_tm_plugins_says_of_a_broken_one() -> None:
+def test_the_documented_output_for_a_broken_plugin() -> None:
     """The words on the page are those of the registry, in the order of BROKEN."""
     told = re.findall(
         r"^\| .*? \| `(.*)` \|$", section(DOCS / "plugins" / "index.md", "## When a plugin is broken"), re.MULTILINE
@@ -196,7 +196,7 @@ def test_the_readmes_links_to_the_repository_resolve() -> None:
     assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
 
 
-def test_every_page_is_in_the_navigation_or_does_not_exist() -> None:
+def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     told = re.findall(r"[-:] ([\w/-]+\.md)$", text, re.MULTILINE)
     assert all((DOCS / name).is_file() for name in told)
@@ -204,7 +204,7 @@ def test_every_page_is_in_the_navigation_or_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if SNIPPET in page.read_text("utf-8")], ids=lambda p: p.name)
-def test_every_piece_of_a_file_that_a_page_shows_exists(page: Path) -> None:
+def test_every_included_snippet_exists(page: Path) -> None:
     for block in blocks(page):
         if SNIPPET not in block.text:
             continue

@@ -281,7 +281,7 @@ def test_the_demo_ends_with_a_figure_a_page_and_an_explorer(tmp_path: Path) -> N
         assert name in written
 
 
-def test_the_lists_name_nothing_that_is_not_shown() -> None:
+def test_the_lists_of_exceptions_have_no_unused_line() -> None:
     shown = [line for page in PAGES for line in commands(page)] + [
         line for text in HELP.values() for line in examples(text)
     ]

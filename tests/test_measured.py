@@ -39,7 +39,7 @@ def test_it_measures_then_reuses_and_shows_the_best(capsys: pytest.CaptureFixtur
     assert teachmatters.open().path == Path("results.db"), "the store that the commands find"
 
 
-def test_what_is_wrong_is_one_error() -> None:
+def test_an_error_is_raised_as_one_exception() -> None:
     with pytest.raises(TeachMattersError, match="unknown option limt; analyze takes"):
         teachmatters.analyze("toy-a", "knn", limt=3)  # type: ignore[call-arg]
     with pytest.raises(TeachMattersError, match="Did you mean 'knn'"):
@@ -74,14 +74,14 @@ def test_best_worst_and_first_to_last(tmp_path: Path) -> None:
     assert found.bold == {(names.index("knn-top1"), 1), (names.index("toy-loss"), 2)}
 
 
-def test_of_too_many_metrics_those_with_a_direction_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_metrics_are_cut_to_those_with_a_direction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "made.db"
     monkeypatch.setattr("teachmatters.reports.best_values.MOST", 2)
     found = best_values(path, filled(path))
     assert ({row[0] for row in found.rows}, found.omitted) == ({"knn-top1", "toy-loss"}, ["attn-distance"])
 
 
-def test_of_another_cell_there_is_nothing(tmp_path: Path) -> None:
+def test_another_cell_has_no_values(tmp_path: Path) -> None:
     path = tmp_path / "made.db"
     cells = {Cell(cell.model, "", cell.dataset, cell.analysis, "limit=2"): own for cell, own in filled(path).items()}
     assert best_values(path, cells).rows == []

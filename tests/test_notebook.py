@@ -39,7 +39,7 @@ def test_it_runs_and_shows_three_figures(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path.name for path in tmp_path.glob("*.db")] == ["first-hour.db"]
 
 
-def test_the_page_is_what_the_notebook_holds() -> None:
+def test_the_page_equals_the_notebook() -> None:
     notebook = script()
     text, images = notebook.page(cells())
     assert notebook.PAGE.read_text("utf-8") == text

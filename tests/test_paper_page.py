@@ -53,7 +53,7 @@ def small(line: str) -> str:
     return f"{line} --param clusters=3" if "clustering" in line else line
 
 
-def test_every_model_of_the_page_is_one_of_ours() -> None:
+def test_every_model_of_the_page_exists() -> None:
     named = {name for line in LINES for name in re.findall(r"--model (\S+)", line)}
     assert len(named) >= 7
     assert all(registry.load().match_models(name) for name in named)
@@ -70,7 +70,7 @@ def test_the_commands_measure_and_show_the_whole_paper(reader: Path) -> None:
     assert found >= TASKS | HEADS
 
 
-def test_the_commands_are_those_of_the_whole_paper() -> None:
+def test_the_commands_cover_the_whole_paper() -> None:
     paper = [spec for spec in registry.load().analyses.values() if "paper" in spec.suites]
     analyses = {name for line in ANALYZE for name in re.findall(r"--metric (\S+)", line)}
     data = {name for line in ANALYZE for name in re.findall(r"--data (\S+)", line)}
@@ -78,7 +78,7 @@ def test_the_commands_are_those_of_the_whole_paper() -> None:
     assert data == {name for spec in paper for name in spec.paper_data}
 
 
-def test_the_reports_of_the_page_are_reports() -> None:
+def test_the_reports_of_the_page_exist() -> None:
     text = PAGE.read_text("utf-8")
     named = set(re.findall(r"`tm report ([a-z-]+)", text))
     assert named >= {"attention-maps", "cka-last-layer", "residual", "clusters", "parts", "knn"}
@@ -89,7 +89,7 @@ def test_the_reports_of_the_page_are_reports() -> None:
     assert shown <= metrics
 
 
-def test_what_is_not_there_is_said(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_models_and_data_are_errors(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TM_DATA", str(reader / "elsewhere"))
     for line in ANALYZE:
         code, _, error = run(small(line))

@@ -39,7 +39,7 @@ def handles(monkeypatch: pytest.MonkeyPatch) -> list[Handle]:
     return made
 
 
-def test_a_notebook_gets_a_bar_that_it_can_draw(handles: list[Handle], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_notebook_gets_a_notebook_progress_bar(handles: list[Handle], capsys: pytest.CaptureFixture[str]) -> None:
     monotonic = iter([0.0, 0.1, 0.3, 0.3, 1.0])
     with pytest.MonkeyPatch.context() as patch, progress.shown(print) as bar:
         patch.setattr("teachmatters.progress.time.monotonic", lambda: next(monotonic))
@@ -56,7 +56,7 @@ def test_a_notebook_gets_a_bar_that_it_can_draw(handles: list[Handle], capsys: p
     assert capsys.readouterr().out == "a remark\\x1b[2J\n"
 
 
-def test_a_terminal_session_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ipython_in_a_terminal_is_not_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel: Any = ModuleType("IPython")
     kernel.get_ipython = SimpleNamespace
     monkeypatch.setitem(sys.modules, "IPython", kernel)

@@ -30,12 +30,12 @@ def generate() -> ModuleType:
     return module
 
 
-def test_the_pages_are_what_the_code_says(generate: ModuleType) -> None:
+def test_the_generated_pages_are_current(generate: ModuleType) -> None:
     for name, text in generate.pages().items():
         assert (DOCS / name).read_text("utf-8") == text, "'make docs' writes it anew"
 
 
-def test_choices_defaults_and_what_is_required_are_told(generate: ModuleType) -> None:
+def test_choices_defaults_and_required_options_are_shown(generate: ModuleType) -> None:
     option = generate._option
     assert option("-m, --model NAME", "Which one.  [required]") == ("`-m, --model NAME`", "required", "Which one.")
     told = ("`--format`", "`a`", "How. Allowed: `a`, `b`.")
@@ -62,23 +62,23 @@ def ask(number: int, store: Path = SHIPPED) -> list[dict[str, object]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
-def test_there_are_twelve() -> None:
+def test_there_are_twelve_queries() -> None:
     assert [int(path.name[:2]) for path in QUERIES] == list(range(1, 13))
     assert all(path.read_text("utf-8").startswith("/* ") for path in QUERIES)
 
 
 @pytest.mark.parametrize("number", range(1, 12))
-def test_a_query_finds_something_in_what_is_shipped(number: int) -> None:
+def test_every_query_returns_rows_from_the_shipped_store(number: int) -> None:
     assert ask(number)
 
 
-def test_what_changed_is_found(measured_twice: Path) -> None:
+def test_the_query_of_changes_finds_them(measured_twice: Path) -> None:
     found = ask(12, measured_twice)
     assert [(row["layer"], row["was"], row["is_now"]) for row in found] == [(1, 51.0, 61.0), (2, 52.0, 57.0)]
     assert {(row["other_weights"], row["other_data"], row["other_versions"]) for row in found} == {(0, 0, 0)}
 
 
-def test_images_nobody_knows_are_those_of_the_arrays() -> None:
+def test_the_query_of_failed_images_equals_the_arrays() -> None:
     arrays = query(SHIPPED, "SELECT units, data FROM maps WHERE name = 'unit:knn-top1' AND layer = 12").rows
     scores = np.array([np.load(io.BytesIO(data), allow_pickle=False) for _, data in arrays])
 
@@ -87,7 +87,7 @@ def test_images_nobody_knows_are_those_of_the_arrays() -> None:
     assert len(scores) == 7
 
 
-def test_the_nearest_layer_is_that_of_the_whole_square() -> None:
+def test_the_query_of_the_nearest_layer_equals_the_full_matrix() -> None:
     sql = "SELECT other_layer, value FROM results WHERE metric = 'cka' AND model = 'mini-mae' AND other_model = 'mini-dino' AND layer = 7"  # noqa: E501
     layer, value = max(query(SHIPPED, sql).rows, key=lambda row: row[1])
     (found,) = (

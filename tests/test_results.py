@@ -40,7 +40,7 @@ def results(store: Path) -> Results:
     return teachmatters.open(store)
 
 
-def test_a_frame_is_the_view(results: Results, store: Path) -> None:
+def test_a_data_frame_equals_the_view(results: Results, store: Path) -> None:
     found = results.frame()
     kept = rows(store, "SELECT model, layer, head, metric, value, std FROM results ORDER BY model, dataset, metric, layer, head")  # fmt: skip  # noqa: E501
     assert len(found) == len(kept)
@@ -54,7 +54,7 @@ def test_a_frame_is_the_view(results: Results, store: Path) -> None:
     assert isinstance(found["finished_at"].dtype, pd.DatetimeTZDtype)
 
 
-def test_a_frame_of_some(results: Results, store: Path) -> None:
+def test_a_data_frame_of_some_rows(results: Results, store: Path) -> None:
     found = results.frame("attn-distance", model="dino-*", headline=True)
     kept = rows(store, "SELECT layer, value FROM results WHERE metric = 'attn-distance' AND model = 'dino-s16' AND head IS NULL ORDER BY 1")  # fmt: skip  # noqa: E501
     assert list(zip(found["layer"], found["value"], strict=True)) == kept
@@ -74,14 +74,14 @@ def test_a_query_keeps_types(results: Results) -> None:
     ]  # fmt: skip
 
 
-def test_tables_of_what_there_is(results: Results) -> None:
+def test_tables_of_the_contents(results: Results) -> None:
     assert results.models.loc["mae-b16", "family"] == "mae"
     assert bool(results.metrics.loc["knn-top1", "higher_is_better"])
     assert results.metrics["higher_is_better"].isna()["attn-distance"]
     assert results.runs["finished_at"].is_monotonic_increasing
 
 
-def test_a_map_is_the_newest_of_the_defaults(results: Results) -> None:
+def test_a_map_is_the_newest_with_default_settings(results: Results) -> None:
     np.testing.assert_array_equal(results.map("attn-map-cls", model="dino-s16", layer=2), FIRST + 2)
     np.testing.assert_array_equal(
         results.map("attn-map-cls", model="dino-s16", layer=1, setting="limit=2"), FIRST + 201
@@ -100,7 +100,7 @@ def test_a_map_is_the_newest_of_the_defaults(results: Results) -> None:
         ({"model": "mae-b16", "setting": ""}, "no setting '' of 'attn-map-cls'; it holds 'limit=2'"),
     ],
 )
-def test_a_map_that_is_not_meant(results: Results, asked: dict[str, str], message: str) -> None:
+def test_an_ambiguous_map_is_an_error(results: Results, asked: dict[str, str], message: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         results.map(**{"name": "attn-map-cls", "layer": 1, **asked})  # type: ignore[arg-type]
     assert message in str(caught.value)
@@ -128,7 +128,7 @@ def test_reports(results: Results) -> None:
         results.report("metric", layers="1-3")
 
 
-def test_it_tells_what_it_holds(store: Path, tmp_path: Path) -> None:
+def test_the_store_describes_its_contents(store: Path, tmp_path: Path) -> None:
     results = teachmatters.open(store)
     assert str(store) in repr(results)
     assert "dino-s16, mae-b16" in repr(results)
@@ -140,7 +140,7 @@ def test_it_tells_what_it_holds(store: Path, tmp_path: Path) -> None:
     assert "<script>" not in teachmatters.open(path)._repr_html_()
 
 
-def test_which_store_it_is(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_location_of_the_opened_store(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(store.parent)
     assert teachmatters.open().path == Path("results.db")
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ from benchmarks.scale import INPUTS, Network, neighbours, tables
 from teachmatters.models.recipes import SHAPES
 
 
-def test_operations_are_those_that_torch_counts() -> None:
+def test_operations_equal_those_that_torch_counts() -> None:
     for size, patch, name in (("s", 16, "vit_small_patch16_224"), ("b", 32, "vit_base_patch32_224")):
         with torch.device("meta"):
             network = timm.create_model(name, num_classes=0)

@@ -59,7 +59,7 @@ os.chdir(sys.argv[1])
 """
 
 
-def test_killed_interrupted_or_side_by_side_commands_end_as_if_alone(tmp_path: Path) -> None:
+def test_killed_interrupted_or_concurrent_commands_end_with_the_same_numbers(tmp_path: Path) -> None:
     """All in the forks of one process: to import torch takes longer than to run a command."""
     code = "\n".join(
         [PREPARE, "module.sweep('analyze')", "module.sweep('study')", "module.side_by_side()", "module.interrupt()"]

@@ -26,7 +26,7 @@ class Heard(NoProgress):
         self.lines.append(text)
 
 
-def test_which_of_two_networks_was_taken_is_said_and_kept(run: Runs, tmp_path: Path) -> None:
+def test_the_choice_between_two_networks_is_reported_and_stored(run: Runs, tmp_path: Path) -> None:
     teacher = timm.create_model("test_vit", num_classes=0).state_dict()
     student = {name: value + 1 for name, value in teacher.items()}
     torch.save({"teacher": teacher, "student": student}, tmp_path / "run.pth")

@@ -85,7 +85,7 @@ def test_while_stores_are_merged(path: Path, what: str, monkeypatch: pytest.Monk
     assert rows(other, "SELECT value FROM results") == [(1,)]
 
 
-def test_what_is_moved_and_put_back_is_the_same_file(path: Path) -> None:
+def test_a_file_moved_and_put_back_is_the_same_file(path: Path) -> None:
     with Store.open(path) as store:
         path.rename(path.with_name("away.db"))
         path.with_name("away.db").rename(path)

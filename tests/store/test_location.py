@@ -19,7 +19,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(location, "__file__", str(tmp_path / "package" / "store" / "location.py"))
 
 
-def test_the_option_wins_over_the_variable_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_option_wins_over_the_variable_and_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert writing_path(None) == Path("results.db")
     monkeypatch.setenv("TM_DB", "env.db")
     assert writing_path(None) == Path("env.db")
@@ -86,7 +86,7 @@ def test_a_server_is_shown_without_its_password(given: str, shown: str, name: st
         *("postgresql://", "postgresql://me:12/r?x=secret@lab/r", "postgresql://me:sec ret@lab/r", "postgres:///"),
     ],
 )
-def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
+def test_an_invalid_address_is_not_shown(given: str) -> None:
     with pytest.raises(TeachMattersError, match=r"not a complete address.*//user:password@host/database") as caught:
         writing_path(given)
     assert "sec" not in str(caught.value)
@@ -101,18 +101,18 @@ def test_an_address_that_is_not_understood_is_not_shown(given: str) -> None:
         *(" password = secret host=lab", "Password=secret", "keepalives=1 password=secret"),
     ],
 )
-def test_a_mistyped_address_is_no_file(given: str) -> None:
+def test_a_mistyped_address_is_not_taken_for_a_file(given: str) -> None:
     with pytest.raises(TeachMattersError, match=r"is not an address of .*. Give --db postgresql:") as caught:
         writing_path(given)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("given", ["postgres/results.db", "postgresql.db", "./host=lab.db", "a=b.db", " spaced .db "])
-def test_files_of_such_names_are_files(given: str) -> None:
+def test_files_with_similar_names_are_files(given: str) -> None:
     assert writing_path(given) == Path(given)
 
 
-def test_an_address_between_spaces_and_in_capitals_is_one() -> None:
+def test_spaces_and_capitals_around_an_address_are_ignored() -> None:
     for given in (" postgresql://me@lab/r\n", "POSTGRESQL://me@lab/r", "PostgreSQL+psycopg://me@lab/r"):
         assert writing_path(given) == Server("postgresql://me@lab/r")
 
@@ -124,19 +124,19 @@ def test_an_address_between_spaces_and_in_capitals_is_one() -> None:
         *((f"postgresql://me:secret@lab:{port}/r", "a port is 1 to 65535") for port in ("99999", "0", "1,b:65536")),
     ],
 )
-def test_what_an_address_lacks_is_said(given: str, words: str) -> None:
+def test_missing_parts_of_an_address_are_named(given: str, words: str) -> None:
     with pytest.raises(TeachMattersError, match=f"not a complete address of a PostgreSQL database: {words}") as caught:
         writing_path(given)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("given", ["", ":memory:", "sqlite:///:memory:"])
-def test_no_file_is_refused(given: str) -> None:
+def test_an_empty_path_is_refused(given: str) -> None:
     with pytest.raises(TeachMattersError, match="--db"):
         writing_path(given)
 
 
-def test_reading_needs_the_file_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_requires_the_named_file(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TeachMattersError, match=r"no results store at none\.db"):
         reading_path("none.db")
     monkeypatch.setenv("TM_DB", "gone.db")
@@ -144,7 +144,7 @@ def test_reading_needs_the_file_that_was_named(monkeypatch: pytest.MonkeyPatch) 
         reading_path(None)
 
 
-def test_reading_falls_back_on_the_package_and_says_so(tmp_path: Path) -> None:
+def test_reading_falls_back_on_the_bundled_store_with_a_note(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="tm analyze"):
         reading_path(None)
     packaged = tmp_path / "package" / "results.db"
@@ -171,5 +171,5 @@ def test_reading_imports_neither_sqlalchemy_nor_alembic_nor_numpy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_name_of_the_folder_has_a_home() -> None:
+def test_every_lazy_name_of_the_package_exists() -> None:
     assert all(getattr(store, name) is not None for name in store.__all__)

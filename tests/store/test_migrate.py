@@ -66,7 +66,7 @@ def aged(place: StoreLocation) -> StoreLocation:
     return store_at(place, (run(DISTANCE), numbers("attn-distance", 1, 2)))
 
 
-def test_the_revisions_known_are_the_revisions_there() -> None:
+def test_the_known_revisions_equal_the_files() -> None:
     from alembic.script import ScriptDirectory
 
     there = [script.revision for script in ScriptDirectory(str(module.SCRIPTS)).walk_revisions()]
@@ -74,7 +74,7 @@ def test_the_revisions_known_are_the_revisions_there() -> None:
     assert head() == there[0]
 
 
-def test_migrations_make_what_the_models_say(place: StoreLocation) -> None:
+def test_migrations_create_the_schema_of_the_models(place: StoreLocation) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -100,7 +100,7 @@ def test_the_migrations_are_packaged() -> None:
 
 
 @pytest.mark.parametrize("content", ["none", "0 bytes", "no tables"])
-def test_from_nothing(tmp_path: Path, content: str) -> None:
+def test_migrating_from_nothing(tmp_path: Path, content: str) -> None:
     path = tmp_path / "r.db"
     if content != "none":
         path.touch()
@@ -113,7 +113,7 @@ def test_from_nothing(tmp_path: Path, content: str) -> None:
     assert backend_of(path).revision() == head()
 
 
-def test_from_an_older_store_with_rows(aged: StoreLocation, scripts: Path) -> None:
+def test_migrating_an_older_store_with_rows(aged: StoreLocation, scripts: Path) -> None:
     old = aged
     assert backend_of(old).revision() == "0003"
     assert info(old)["needs_migration"] is True
@@ -205,7 +205,7 @@ def test_killed_while_the_store_is_made(place: StoreLocation, scripts: Path) -> 
     assert isinstance(path, Server) or beside(path) == ["r.db"]
 
 
-def test_rows_that_do_not_fit_together_stop_a_migration(old: Path, scripts: Path) -> None:
+def test_inconsistent_rows_stop_a_migration(old: Path, scripts: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("DELETE FROM recorded")
         connection.commit()
@@ -251,7 +251,7 @@ def test_info(old: Path) -> None:
     }
 
 
-def test_migrating_makes_no_store(tmp_path: Path) -> None:
+def test_migrating_creates_no_store(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="no results store at"):
         migrate(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []

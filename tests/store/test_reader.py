@@ -46,7 +46,7 @@ READING = [
 
 
 @pytest.mark.parametrize("sql", READING)
-def test_reading_of_every_kind_is_allowed(store: Path, sql: str) -> None:
+def test_every_kind_of_reading_is_allowed(store: Path, sql: str) -> None:
     assert query(store, sql).rows
 
 
@@ -56,7 +56,7 @@ with Store.open(Path(sys.argv[1])) as store:
 """
 
 
-def test_opening_a_store_again_takes_no_lock_from_who_reads_it_already(store: Path) -> None:
+def test_opening_a_store_again_does_not_release_the_lock_of_a_reader(store: Path) -> None:
     """Else a writer elsewhere believes itself alone, takes the journals away, and the reader never sees its numbers."""
     count = "SELECT count(*) FROM results"
     with closing(connect(store)) as reading:
@@ -85,7 +85,7 @@ WRITING = [
 
 
 @pytest.mark.parametrize("sql", WRITING)
-def test_anything_else_is_refused(store: Path, sql: str) -> None:
+def test_other_statements_are_refused(store: Path, sql: str) -> None:
     before = store.read_bytes()
     with pytest.raises(TeachMattersError, match="a query may only read"):
         query(store, sql.format(folder=store.parent))
@@ -112,7 +112,7 @@ def test_anything_else_is_refused(store: Path, sql: str) -> None:
         ("SELECT abs(-9223372036854775808)", "overflow"),
     ],
 )
-def test_wrong_sql_gets_one_line(store: Path, sql: str, words: str) -> None:
+def test_wrong_sql_is_a_one_line_error(store: Path, sql: str, words: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         query(store, sql)
     assert words in str(caught.value)
@@ -122,7 +122,7 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 
 
 @pytest.mark.parametrize("sql", [ENDLESS.format("count(*)"), ENDLESS.format("x") + " WHERE x < 0"])
-def test_a_query_without_end_is_stopped(store: Path, sql: str) -> None:
+def test_an_endless_query_is_stopped(store: Path, sql: str) -> None:
     started = time.monotonic()
     with pytest.raises(TeachMattersError, match=r"stopped after 0\.2 seconds"):
         query(store, sql, timeout=0.2)
@@ -136,7 +136,7 @@ query(Path(sys.argv[1]), "{ENDLESS.format("count(*)")}", timeout=60)
 """
 
 
-def test_ctrl_c_is_no_timeout(store: Path) -> None:
+def test_ctrl_c_is_not_a_timeout(store: Path) -> None:
     process = start(ENDLESS_READ, store)
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
@@ -148,7 +148,7 @@ def test_ctrl_c_is_no_timeout(store: Path) -> None:
     assert "stopped after" not in error
 
 
-def test_a_stream_runs_anew_on_the_store_of_one_moment(store: Path) -> None:
+def test_a_stream_can_be_repeated_on_one_snapshot(store: Path) -> None:
     with stream(store, "SELECT layer FROM results ORDER BY layer", timeout=9) as found:
         assert found.columns == ["layer"]
         assert list(found) == [(1,), (2,), (3,)]
@@ -157,14 +157,14 @@ def test_a_stream_runs_anew_on_the_store_of_one_moment(store: Path) -> None:
     assert len(query(store, "SELECT layer FROM results").rows) == 4
 
 
-def test_a_stream_is_not_read_ahead(store: Path) -> None:
+def test_a_stream_does_not_read_ahead(store: Path) -> None:
     with stream(store, ENDLESS.format("x"), timeout=60) as found:
         rows = iter(found)
         assert [next(rows), next(rows)] == [(1,), (2,)]
     assert beside(store) == ["r.db"]
 
 
-def test_a_stream_ends_with_its_time(store: Path) -> None:
+def test_a_stream_ends_at_its_timeout(store: Path) -> None:
     with (
         stream(store, ENDLESS.format("x"), timeout=0.2) as found,
         pytest.raises(TeachMattersError, match=r"stopped after 0\.2 seconds"),
@@ -173,7 +173,7 @@ def test_a_stream_ends_with_its_time(store: Path) -> None:
             pass
 
 
-def test_no_time_is_refused(store: Path) -> None:
+def test_a_timeout_of_zero_is_refused(store: Path) -> None:
     with pytest.raises(TeachMattersError, match="more than 0"):
         query(store, "SELECT 1", timeout=0)
 
@@ -202,7 +202,7 @@ def test_a_reader_that_outlives_a_writer_leaves_nothing_behind(store: Path) -> N
 
 
 @pytest.mark.parametrize("bits", [0o644, 0o444])
-def test_what_a_killed_writer_left_is_read_and_not_touched(store: Path, bits: int) -> None:
+def test_the_log_of_a_killed_writer_is_read_and_not_changed(store: Path, bits: int) -> None:
     kept = {name: (store.parent / name).read_bytes() for name in _unfinished(store)}
     store.chmod(bits)
     with closing(connect(store)) as connection:
@@ -224,7 +224,7 @@ def _unfinished(store: Path) -> tuple[str, str]:
     return names
 
 
-def test_a_reader_during_a_write_sees_what_was_committed(store: Path) -> None:
+def test_a_reader_during_a_write_sees_committed_rows(store: Path) -> None:
     with Store.open(store) as writing:
         from sqlalchemy import text
 
@@ -234,7 +234,7 @@ def test_a_reader_during_a_write_sees_what_was_committed(store: Path) -> None:
         assert len(query(store, "SELECT 1 FROM results").rows) == 0
 
 
-def test_a_query_sees_one_moment(store: Path) -> None:
+def test_a_query_sees_one_snapshot(store: Path) -> None:
     with closing(connect(store)) as connection:
         connection.execute("BEGIN")
         assert connection.execute("SELECT count(*) FROM results").fetchone() == (3,)
@@ -244,7 +244,7 @@ def test_a_query_sees_one_moment(store: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_where_nothing_may_be_written(store: Path, mode: str, what: str) -> None:
+def test_a_store_in_a_read_only_folder_can_be_read(store: Path, mode: str, what: str) -> None:
     _with_journal(store, mode)
     marked = store if what == "file" else store.parent
     before = marked.stat().st_mode
@@ -272,13 +272,13 @@ def test_the_connection_cannot_write(store: Path) -> None:
         connection.execute("DELETE FROM records")
 
 
-def test_the_plain_program_reads_it(store: Path) -> None:
+def test_the_sqlite3_program_reads_it(store: Path) -> None:
     assert rows(store, "SELECT model, layer, head, metric, value FROM results LIMIT 1") == [
         ("dino-b16", 1, None, "attn-distance", 1.0)
     ]
 
 
-def test_reading_makes_no_file(tmp_path: Path) -> None:
+def test_reading_creates_no_file(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="no results store at"):
         query(tmp_path / "none.db", "SELECT 1")
     assert list(tmp_path.iterdir()) == []

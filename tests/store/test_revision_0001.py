@@ -111,7 +111,7 @@ def test_old_runs_keep_their_seconds_and_have_no_elapsed(first: StoreLocation) -
     assert len(query(first, "SELECT value FROM results").rows) == 3
 
 
-def test_migrated_it_is_merged_as_if_it_had_never_been_older(file: Path, tmp_path: Path) -> None:
+def test_a_migrated_store_merges_like_a_new_one(file: Path, tmp_path: Path) -> None:
     into = tmp_path / "into.db"
     join(into, file)
     assert backend_of(file).revision() == "0001"
@@ -120,7 +120,7 @@ def test_migrated_it_is_merged_as_if_it_had_never_been_older(file: Path, tmp_pat
     assert (again.added, again.conflicts) == (0, [])
 
 
-def test_what_others_were_granted_stays(server: Server) -> None:
+def test_permissions_granted_to_others_are_kept(server: Server) -> None:
     made_old(store_at(server, (run(DISTANCE), numbers("attn-distance", 1))))
     with backend_of(server).writing_engine(1).begin() as connection:
         connection.exec_driver_sql("GRANT SELECT ON runs TO PUBLIC")
@@ -128,7 +128,7 @@ def test_what_others_were_granted_stays(server: Server) -> None:
     assert "=r/" in str(rows(server, "SELECT relacl FROM pg_class WHERE oid = to_regclass('runs')"))
 
 
-def test_on_a_server_it_is_brought_up_to_date_before_it_is_merged(server: Server, tmp_path: Path) -> None:
+def test_a_store_on_a_server_is_migrated_before_a_merge(server: Server, tmp_path: Path) -> None:
     made_old(store_at(server, (run(DISTANCE), numbers("attn-distance", 1))))
     with pytest.raises(TeachMattersError, match=r"older teachmatters\. 'tm db migrate --db postgresql://"):
         join(tmp_path / "into.db", server)

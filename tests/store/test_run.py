@@ -52,7 +52,7 @@ def test_a_run_has_the_models_of_its_cell() -> None:
             replace(good, **wrong)
 
 
-def test_what_utf8_cannot_hold_is_written_out() -> None:
+def test_names_outside_utf8_are_escaped() -> None:
     text = canonical({"caf\udce9": ["é\U0001f642", "a\\udce9"]})
     assert json.loads(text.encode()) == {"caf\\udce9": ["é\U0001f642", "a\\udce9"]}
     assert json.loads(lenient({"skipped": ["\udce9.jpg\n"]}).encode()) == {"skipped": ["\\udce9.jpg\n"]}

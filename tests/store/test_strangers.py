@@ -66,7 +66,7 @@ def refused(path: Path, command: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", strangers.SHAPES)
-def test_a_store_of_another_shape_is_refused_by_all_who_open_it(store: Path, name: str) -> None:
+def test_a_store_of_another_schema_is_refused_everywhere(store: Path, name: str) -> None:
     change, words = strangers.SHAPES[name]
     change(store)
     for use in OPENING.values():
@@ -80,14 +80,14 @@ def test_a_store_of_another_shape_is_refused_by_all_who_open_it(store: Path, nam
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["numbers without end", "results without end", "a function's name"])
-def test_every_command_says_it_in_one_line(store: Path, name: str, command: str) -> None:
+def test_every_command_prints_a_one_line_error(store: Path, name: str, command: str) -> None:
     change, words = strangers.SHAPES[name]
     change(store)
     refused(store, command, words)
 
 
 @pytest.mark.parametrize("name", strangers.FACTS)
-def test_facts_that_are_none_are_refused_before_anything_is_read(store: Path, name: str) -> None:
+def test_invalid_facts_are_refused_before_anything_is_read(store: Path, name: str) -> None:
     change, words = strangers.FACTS[name]
     change(store)
     for command in ("report", "merge"):
@@ -98,7 +98,7 @@ def test_facts_that_are_none_are_refused_before_anything_is_read(store: Path, na
 
 
 @pytest.mark.parametrize("name", strangers.NUMBERS)
-def test_numbers_that_are_none_are_refused(store: Path, name: str) -> None:
+def test_invalid_numbers_are_refused(store: Path, name: str) -> None:
     change, words = strangers.NUMBERS[name]
     change(store)
     for command in ("report", "export", "merge", "page"):
@@ -108,13 +108,13 @@ def test_numbers_that_are_none_are_refused(store: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", strangers.REST)
-def test_what_a_merge_would_copy_is_refused(store: Path, name: str) -> None:
+def test_invalid_rows_are_not_merged(store: Path, name: str) -> None:
     change, words = strangers.REST[name]
     change(store)
     refused(store, "merge", words)
 
 
-def test_of_several_that_are_merged_one_stops_all(store: Path, tmp_path: Path) -> None:
+def test_one_invalid_source_stops_a_merge(store: Path, tmp_path: Path) -> None:
     into = store_at(tmp_path / "into.db", (run(DISTANCE), numbers("attn-distance", 5)))
     other = store_at(tmp_path / "other.db", (run(CKA), numbers("cka", 1, other_layer=1)))
     before = into.read_bytes()
@@ -133,13 +133,13 @@ def test_of_several_that_are_merged_one_stops_all(store: Path, tmp_path: Path) -
         "ANALYZE",
     ],
 )
-def test_what_the_user_added_does_no_harm(store: Path, sql: str) -> None:
+def test_additional_tables_of_the_user_are_accepted(store: Path, sql: str) -> None:
     strangers.run_sql(sql)(store)
     assert len(query(store, "SELECT * FROM results").rows) == 3
     assert len(Results(store).frame()) == 3
 
 
-def test_the_shape_of_every_revision_is_what_its_migrations_make(tmp_path: Path) -> None:
+def test_the_schema_of_every_revision_equals_its_migrations(tmp_path: Path) -> None:
     """Where this fails for a new revision, TABLES and VIEWS in store/sqlite/shape.py lack what it changed."""
     path = store_at(tmp_path / "r.db")
     with connect(path) as connection:

@@ -31,7 +31,7 @@ FACE = {
 
 
 @pytest.mark.parametrize("view", FACE)
-def test_columns_are_those_of_the_design(place: StoreLocation, view: str) -> None:
+def test_columns_equal_the_documented_ones(place: StoreLocation, view: str) -> None:
     path = store_at(place)
     assert query(path, f"SELECT * FROM {view}").columns == FACE[view].split(", ")
     assert list(VIEWS[view]) == FACE[view].split(", ")
@@ -103,7 +103,7 @@ def test_a_row_of_runs(place: StoreLocation) -> None:
     }
 
 
-def test_a_map_comes_back_as_it_was(place: StoreLocation) -> None:
+def test_a_map_round_trip(place: StoreLocation) -> None:
     array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     maps = [
         StoredMap(name="attn-map-cls", layer=3, axes=("head", "y", "x"), array=array),
@@ -116,7 +116,7 @@ def test_a_map_comes_back_as_it_was(place: StoreLocation) -> None:
     assert json.loads(units[5]) == ["a", "ü"]
 
 
-def test_a_list_of_units_is_kept_once_for_all_that_share_it(place: StoreLocation) -> None:
+def test_a_shared_list_of_units_is_stored_once(place: StoreLocation) -> None:
     def result(*lists: tuple[str, ...] | None) -> Result:
         one = np.zeros(1)
         return Result(
@@ -147,7 +147,7 @@ def test_a_metric_of_arrays_is_recorded_without_a_number(place: StoreLocation) -
     assert rows(path, "SELECT name FROM maps") == [("attn-map-cls",)]
 
 
-def test_another_setting_stands_beside(place: StoreLocation) -> None:
+def test_another_setting_is_a_separate_row(place: StoreLocation) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 0.5)),
@@ -156,7 +156,7 @@ def test_another_setting_stands_beside(place: StoreLocation) -> None:
     assert rows(path, "SELECT setting, value FROM results ORDER BY setting") == [("", 0.5), ("limit=2", 0.25)]
 
 
-def test_todays_metric_hides_none_of_yesterdays(place: StoreLocation) -> None:
+def test_a_newer_run_does_not_hide_older_metrics(place: StoreLocation) -> None:
     entropy = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
     path = store_at(
         place,
@@ -184,7 +184,7 @@ DIFFERENT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", DIFFERENT, ids=lambda change: next(iter(change)))
-def test_what_newest_is_counted_by(place: StoreLocation, change: dict[str, Any]) -> None:
+def test_fields_that_separate_newest_runs(place: StoreLocation, change: dict[str, Any]) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 1)),
@@ -202,7 +202,7 @@ SAME: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", SAME, ids=lambda change: next(iter(change)))
-def test_what_newest_is_not_counted_by(place: StoreLocation, change: dict[str, Any]) -> None:
+def test_fields_that_do_not_separate_newest_runs(place: StoreLocation, change: dict[str, Any]) -> None:
     path = store_at(
         place,
         (run(DISTANCE), numbers("attn-distance", 1)),
@@ -211,7 +211,7 @@ def test_what_newest_is_not_counted_by(place: StoreLocation, change: dict[str, A
     assert values(rows(path, "SELECT value FROM results")) == {2}
 
 
-def test_protocols_are_newest_each_for_itself(place: StoreLocation) -> None:
+def test_each_protocol_has_its_own_newest_run(place: StoreLocation) -> None:
     paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
     both = [Record(metric="pck-0.10", layer=1, value=v, protocol=p) for v, p in ((1, "paper"), (2, "official"))]
     path = store_at(
@@ -231,7 +231,7 @@ def test_a_metric_without_numbers_hides_its_older_numbers(place: StoreLocation) 
 A, B = model("clip-b16", depth=24, image_size=336), model("dino-b16")
 
 
-def test_a_pair_is_shown_both_ways(place: StoreLocation) -> None:
+def test_a_pair_is_shown_in_both_directions(place: StoreLocation) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, value=0.5)]
     path = store_at(place, (run(CKA, of=A, other=B, analysis="cka"), Result(records=records)))
     columns = "model, weights, family, image_size, depth, layer, other_model, other_layer, value"
@@ -247,7 +247,7 @@ def test_a_pair_is_shown_both_ways(place: StoreLocation) -> None:
     ]
 
 
-def test_the_norms_of_a_pair_are_turned(place: StoreLocation) -> None:
+def test_the_norms_of_a_pair_are_swapped(place: StoreLocation) -> None:
     names = ("1-1", "1-2", "2-1", "2-2")
     records = [Record(metric="cka-norm", layer=1, other_layer=2, category=c, value=v) for v, c in enumerate(names)]
     path = store_at(place, (run(NORMS, of=A, other=B, analysis="cka"), Result(records=records)))
@@ -256,7 +256,7 @@ def test_the_norms_of_a_pair_are_turned(place: StoreLocation) -> None:
         assert seen == [(0, "1-1", 2, 1), (1, "2-1", 2, 1), (2, "1-2", 2, 1), (3, "2-2", 2, 1)]
 
 
-def test_only_the_norms_are_turned(place: StoreLocation) -> None:
+def test_only_the_norms_are_swapped(place: StoreLocation) -> None:
     records = [Record(metric="cka", layer=1, other_layer=2, category="1-2", value=0.5)]
     path = store_at(place, (run(CKA, of=A, other=B), Result(records=records)))
     assert values(rows(path, "SELECT category FROM results")) == {"1-2"}
@@ -268,13 +268,13 @@ def test_a_model_with_itself_appears_once(place: StoreLocation) -> None:
     assert len(rows(path, "SELECT 1 FROM all_results")) == 1
 
 
-def test_two_layers_of_one_model_are_no_pair(place: StoreLocation) -> None:
+def test_two_layers_of_one_model_are_not_a_pair(place: StoreLocation) -> None:
     residual = MetricSpec(name="residual-cka-attn", title="residual", summary="skip, branch", level="layer-pair")
     path = store_at(place, (run(residual), numbers("residual-cka-attn", 0.5, other_layer=2)))
     assert rows(path, "SELECT other_model, layer, other_layer FROM results") == [(None, 1, 2)]
 
 
-def test_a_pair_is_newest_for_itself(place: StoreLocation) -> None:
+def test_each_pair_has_its_own_newest_run(place: StoreLocation) -> None:
     c = model("mae-b16")
     path = store_at(
         place,
@@ -286,7 +286,7 @@ def test_a_pair_is_newest_for_itself(place: StoreLocation) -> None:
     assert seen == [("mae-b16", 2), ("dino-b16", 3)]
 
 
-def test_every_run_keeps_the_facts_that_it_was_measured_with(place: StoreLocation) -> None:
+def test_every_run_keeps_its_metric_facts(place: StoreLocation) -> None:
     renamed = MetricSpec(name="attn-distance", title="distance", summary="in patches", unit="patches", bounds=(0, None))
     path = store_at(
         place,
@@ -314,7 +314,7 @@ def test_every_run_keeps_the_facts_that_it_was_measured_with(place: StoreLocatio
     ],
 )
 @pytest.mark.parametrize("view", ["results", "all_results"])
-def test_a_file_is_read_only_as_far_as_a_query_needs(tmp_path: Path, view: str, sql: str, reads: set[str]) -> None:
+def test_a_query_reads_only_the_pages_that_it_needs(tmp_path: Path, view: str, sql: str, reads: set[str]) -> None:
     """The view becomes a part of the query: neither it nor the numbers that no column needs are read first."""
     path = store_at(tmp_path / "r.db", (run(CKA, of=model("a"), other=model("b"), analysis="cka"), Result()))
     plan = [row[3].split() for row in rows(path, f"EXPLAIN QUERY PLAN {sql.format(view)}")]

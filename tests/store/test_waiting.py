@@ -40,7 +40,7 @@ def held(path: Path, seconds: float = 60, times: int = 1) -> Iterator[None]:
         holder.join()
 
 
-def test_a_locked_store_is_found_on_opening(tmp_path: Path) -> None:
+def test_a_locked_store_is_detected_on_opening(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db")
     with held(path):
         before, started = path.read_bytes(), time.monotonic()
@@ -62,7 +62,7 @@ def test_a_finished_run_waits_for_the_lock(tmp_path: Path, monkeypatch: pytest.M
             store.record(run(DISTANCE), numbers("attn-distance", 2))
 
 
-def test_a_lock_that_goes_from_one_to_the_next_is_waited_for(tmp_path: Path) -> None:
+def test_a_lock_passed_between_processes_is_waited_for(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db")
     with held(path, 0.4, times=5):
         Store.open(path, timeout=0.8).close()

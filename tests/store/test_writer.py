@@ -19,7 +19,7 @@ from tests.store.samples import DISTANCE, PCK, TOP1, beside, finish, model, numb
 ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
 
 
-def test_what_is_recorded_is_what_results_shows(place: StoreLocation) -> None:
+def test_the_view_results_shows_recorded_values(place: StoreLocation) -> None:
     one, other = run(DISTANCE, ENTROPY), run(DISTANCE, fingerprint="0")
     with Store.open(place) as store:
         assert store.recorded(one.cell) == frozenset()
@@ -33,7 +33,7 @@ def test_what_is_recorded_is_what_results_shows(place: StoreLocation) -> None:
         assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}
 
 
-def test_a_metric_is_recorded_when_all_its_protocols_are(place: StoreLocation) -> None:
+def test_a_metric_counts_as_recorded_with_all_its_protocols(place: StoreLocation) -> None:
     paper = MetricSpec(name="pck-0.10", title="PCK", summary="keypoints", protocols=("paper",))
     both, half = run(PCK), run(paper, fingerprint="0")
     with Store.open(place) as store:
@@ -42,7 +42,7 @@ def test_a_metric_is_recorded_when_all_its_protocols_are(place: StoreLocation) -
         assert store.recorded(both.cell) == frozenset()
 
 
-def test_measuring_anew_keeps_the_old_run(place: StoreLocation) -> None:
+def test_measuring_again_keeps_the_old_run(place: StoreLocation) -> None:
     path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)), (run(DISTANCE), numbers("attn-distance", 2)))
     assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (2, 1)]
     assert len(rows(path, "SELECT 1 FROM runs")) == 2
@@ -73,7 +73,7 @@ def test_a_bad_result_stores_nothing(place: StoreLocation, result: Result, words
     assert rows(path, "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM records)") == [(0,)]
 
 
-def test_an_error_halfway_leaves_what_was_there(place: StoreLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_midway_changes_nothing(place: StoreLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     path = store_at(place, (run(DISTANCE), numbers("attn-distance", 1)))
 
     def fail(*_: object) -> None:
@@ -97,13 +97,13 @@ def test_foreign_keys_are_on(tmp_path: Path) -> None:
         connection.execute(text("INSERT INTO recorded VALUES (1, 1, '', '', 1)"))
 
 
-def test_one_number_has_one_row(tmp_path: Path) -> None:
+def test_a_value_is_stored_once(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
     with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         connection.execute("INSERT INTO records SELECT * FROM records")
 
 
-def test_a_store_is_in_wal_mode_and_leaves_nothing_beside(tmp_path: Path) -> None:
+def test_a_store_is_in_wal_mode_and_leaves_no_files(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
     with Store.open(path) as store:
         store.record(run(TOP1), numbers("knn-top1", 1))
@@ -124,7 +124,7 @@ FULL = (
 )
 
 
-def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+def test_a_full_disk_does_not_change_the_store(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
     error = finish(start(FULL, path, path.stat().st_size + 4096))[1].strip().splitlines()[-1]
     assert error.startswith("teachmatters.errors.TeachMattersError")
@@ -135,13 +135,13 @@ def test_a_full_disk_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     assert rows(path, "SELECT value FROM results") == [(2,)]
 
 
-def test_a_full_disk_makes_no_store(tmp_path: Path) -> None:
+def test_a_full_disk_creates_no_store(tmp_path: Path) -> None:
     assert "the disk is full" in finish(start(FULL, tmp_path / "r.db", 0))[1]
     assert list(tmp_path.iterdir()) == []
     store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1)))
 
 
-def test_sqlites_own_word_for_full(tmp_path: Path) -> None:
+def test_sqlites_error_for_a_full_disk(tmp_path: Path) -> None:
     from sqlalchemy import event
 
     path = store_at(tmp_path / "r.db")
@@ -156,7 +156,7 @@ def test_sqlites_own_word_for_full(tmp_path: Path) -> None:
     assert rows(path, "SELECT count(*) FROM runs") == [(0,)]
 
 
-def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+def test_numpy_scalars_are_stored_as_numbers(tmp_path: Path) -> None:
     record = Record(metric="attn-distance", layer=np.int64(3), value=np.float32(0.5), n=np.int32(7))  # type: ignore[arg-type]
     path = store_at(tmp_path / "r.db", (run(DISTANCE), Result(records=[record])))
     assert rows(path, "SELECT layer, typeof(layer), value, typeof(value), n FROM results") == [
@@ -164,7 +164,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     ]
 
 
-def test_numbers_and_texts_come_back_bit_by_bit(place: StoreLocation) -> None:
+def test_numbers_and_texts_round_trip_exactly(place: StoreLocation) -> None:
     """The last decimal, the largest counts, every letter; and the two engines sort texts alike, by their bytes."""
     exact = [0.1, 1 / 3, 1e-300, -2.5e17, math.pi, 1e-307, 1e100]
     odd = ["caf\udce9\x1b", "Zebra", "apfel", "Äpfel", "a b", "a-b", "o'brien\n%s \\", "\U0001f642"]
@@ -184,7 +184,7 @@ def test_numbers_and_texts_come_back_bit_by_bit(place: StoreLocation) -> None:
         assert store.recorded(one.cell) == {"knn-top1"}
 
 
-def test_names_of_odd_files_are_written_out(tmp_path: Path) -> None:
+def test_names_of_unusual_files_are_escaped(tmp_path: Path) -> None:
     odd, shown = "caf\udce9\x1b", "caf\\udce9\x1b"
     facts: dict[str, Any] = {
         "of": model(odd),

@@ -53,7 +53,7 @@ def tm(*words: str) -> Result:
     return CliRunner().invoke(app, [*words], catch_exceptions=False)
 
 
-def test_it_is_found_and_sound() -> None:
+def test_the_plugin_is_found_without_problems() -> None:
     (plugin,) = [each for each in registry.load().plugins if not each.built_in]
     assert plugin.problems == []
     assert [spec.name for spec in plugin.specs["register_datasets"]] == ["flowers"]
@@ -74,7 +74,7 @@ def test_the_splits_are_the_roles(root: Path, split: str, queries: list[int], ga
     assert flowers.split("labels") == split
 
 
-def test_a_image_is_that_of_its_number(root: Path) -> None:
+def test_an_image_belongs_to_its_number(root: Path) -> None:
     flowers = Flowers(root, "test")
     for item in flowers.items("images", "gallery"):
         image = flowers.image(item)
@@ -82,7 +82,7 @@ def test_a_image_is_that_of_its_number(root: Path) -> None:
         assert np.asarray(image).mean(axis=(0, 1)).argmax() == item.label
 
 
-def test_a_image_that_is_not_there_has_no_size(root: Path) -> None:
+def test_a_missing_image_has_no_size(root: Path) -> None:
     (root / "jpg/image_00003.jpg").unlink()
     missing = [item.key for item in Flowers(root, "test").items("labels", "all") if item.size == 0]
     assert missing == ["jpg/image_00003.jpg"]
@@ -117,7 +117,7 @@ def refused(root: Path) -> str:
 # --8<-- [start:damaged]
 @pytest.mark.parametrize("name", ["imagelabels.mat", "setid.mat"])
 @pytest.mark.parametrize("kept", [0, 60, 130, 200])
-def test_a_file_that_was_cut_off_is_told_in_a_line(root: Path, name: str, kept: int) -> None:
+def test_a_truncated_file_is_a_one_line_error(root: Path, name: str, kept: int) -> None:
     path = root / name
     path.write_bytes(path.read_bytes()[:kept])
     assert f"in {path} (" in refused(root)
@@ -135,7 +135,7 @@ def test_a_file_that_was_cut_off_is_told_in_a_line(root: Path, name: str, kept: 
         ("setid.mat", {name: PARTS[name] for name in ("trnid", "valid")}, "'tstid'"),
     ],
 )
-def test_a_file_that_holds_something_else_is_told_in_a_line(
+def test_a_file_with_other_contents_is_a_one_line_error(
     root: Path, name: str, content: dict[str, object], told: str
 ) -> None:
     savemat(root / name, content)
@@ -146,7 +146,7 @@ def test_a_file_that_holds_something_else_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("length", [1, 40, 300])
-def test_any_bytes_are_told_in_a_line(tmp_path: Path, length: int) -> None:
+def test_random_bytes_are_a_one_line_error(tmp_path: Path, length: int) -> None:
     for seed in range(40):
         path = tmp_path / "setid.mat"
         path.write_bytes(np.random.default_rng(seed).bytes(length))
@@ -154,7 +154,7 @@ def test_any_bytes_are_told_in_a_line(tmp_path: Path, length: int) -> None:
             read(path, "trnid")
 
 
-def test_damaged_compression_and_other_versions_are_told_in_a_line(tmp_path: Path) -> None:
+def test_damaged_compression_and_other_versions_are_one_line_errors(tmp_path: Path) -> None:
     path = tmp_path / "setid.mat"
     savemat(path, PARTS, do_compression=True)
     whole = path.read_bytes()
@@ -164,7 +164,7 @@ def test_damaged_compression_and_other_versions_are_told_in_a_line(tmp_path: Pat
             read(path, *PARTS)
 
 
-def test_a_file_that_is_not_there_is_told_with_the_layout(root: Path) -> None:
+def test_a_missing_file_is_an_error_with_the_layout(root: Path) -> None:
     (root / "setid.mat").unlink()
     answer = tm("datasets", "flowers", "--data-root", str(root))
     assert "setid.mat" in answer.output

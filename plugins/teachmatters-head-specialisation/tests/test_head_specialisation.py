@@ -36,7 +36,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.load.cache_clear()
 
 
-def test_it_is_found_and_sound() -> None:
+def test_the_plugin_is_found_without_problems() -> None:
     (plugin,) = [each for each in registry.load().plugins if not each.built_in]
     assert plugin.distribution == "teachmatters-head-specialisation"
     assert plugin.problems == []
@@ -52,14 +52,14 @@ def some_attention(images: int, seed: int = 0, heads: int = HEADS, sharpness: fl
     return (sharpness * scores).softmax(dim=-1)
 
 
-def test_two_heads_are_as_far_apart_as_scipy_says() -> None:
+def test_the_distance_of_two_heads_equals_scipy() -> None:
     attention = some_attention(2, heads=2)
     pairs = attention.double().numpy().transpose(0, 2, 1, 3).reshape(-1, 2, TOKENS)
     truth = np.mean([jensenshannon(one, other) ** 2 for one, other in pairs])  # SciPy's is the square root
     assert divergences(attention).mean().item() == pytest.approx(truth, rel=1e-5)
 
 
-def test_each_head_is_as_far_from_the_mean_as_a_slow_loop_finds() -> None:
+def test_the_distance_from_the_mean_equals_a_loop() -> None:
     attention = some_attention(2, sharpness=30.0)  # weights down to 1e-40
     for image, found in zip(attention.double().numpy(), divergences(attention), strict=True):
         for head in range(HEADS):
@@ -70,7 +70,7 @@ def test_each_head_is_as_far_from_the_mean_as_a_slow_loop_finds() -> None:
 # --8<-- [end:oracle]
 
 
-def test_its_range_is_from_heads_that_are_alike_to_heads_that_share_nothing() -> None:
+def test_the_range_is_from_equal_to_disjoint_heads() -> None:
     alike = some_attention(200, heads=1).expand(-1, 3, -1, -1)  # a third is no float: the mean differs by rounding
     assert (divergences(alike) >= 0).all()
     assert divergences(alike).max() < 1e-6
@@ -130,7 +130,7 @@ def test_the_state_is_a_copy(layers: torch.Tensor) -> None:
 # --8<-- [end:contract]
 
 
-def test_what_is_recorded_is_the_mean_over_images_and_its_deviation(layers: torch.Tensor) -> None:
+def test_records_are_means_over_images_with_deviations(layers: torch.Tensor) -> None:
     found = {(each.layer, each.head): each for each in records(seen(layers, 7))}
     assert len(found) == DEPTH * (1 + HEADS)
     for number, layer in enumerate(layers, start=1):
@@ -183,7 +183,7 @@ def test_a_user_measures_and_reads(db: str, tmp_path: Path) -> None:
     assert "Setting: limit=3" in table  # the newest, not both
 
 
-def test_the_table_shows_the_heads_that_were_asked_for(db: str) -> None:
+def test_the_table_shows_the_requested_heads(db: str) -> None:
     text = tm("report", METRIC.name, "--db", db, "--heads", "2", "--layers", "12", "--format", "markdown")
     shown = [[cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines() if line.startswith("| ")]
     assert shown == [["layer", "head"], ["--:", ":--"], ["12", "all"], ["12", "2"]]

@@ -33,7 +33,7 @@ def tm(*words: str) -> Result:
     return CliRunner().invoke(app, [*words], catch_exceptions=False)
 
 
-def test_it_is_found_and_sound() -> None:
+def test_the_plugin_is_found_without_problems() -> None:
     (plugin,) = [each for each in registry.load().plugins if not each.built_in]
     assert plugin.distribution == "teachmatters-hf"
     assert plugin.problems == []
@@ -41,7 +41,7 @@ def test_it_is_found_and_sound() -> None:
     assert "hf/<id>" in tm("models").stdout
 
 
-def test_neither_start_nor_a_look_at_a_folder_imports_torch() -> None:
+def test_listing_a_folder_does_not_import_torch() -> None:
     save("clip", Path("clip"))
     for words in (["--help"], ["plugins"], ["models", "hf/clip"], ["models", "hf/some/one"]):
         code = (
@@ -90,7 +90,7 @@ def test_a_user_measures_two_folders_and_compares_them(caplog: pytest.LogCapture
     assert "reused" in again.stderr
 
 
-def test_a_folder_that_was_changed_is_measured_anew() -> None:
+def test_a_changed_folder_is_measured_again() -> None:
     save("vit", Path("a"))
     words = ("analyze", "--model", "hf/a", "--metric", "attn-distance", "--limit", "2")
     assert tm(*words).exit_code == 0
@@ -115,7 +115,7 @@ def test_metrics_of_the_class_token_do_not_apply_to_siglip() -> None:
         ("hf/", "'hf/' is a prefix: put behind it what it takes, which is a vision transformer of transformers"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_line(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_is_a_one_line_error(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(Path("hub").absolute()))

@@ -29,7 +29,7 @@ __all__ = ["folder"]  # a fixture
         ("vit/config.json", "is a file; name the folder"),
     ],
 )
-def test_what_is_no_folder_and_no_id_is_told_with_what_could_be(
+def test_an_unknown_name_gets_suggestions(
     given: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder.parent / "inner").mkdir()
@@ -45,7 +45,7 @@ def test_the_nearest_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "Did you mean" not in told(lambda: resolve("hf/./somewhere-else/x"))
 
 
-def test_a_folder_whose_name_no_model_can_have_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_an_invalid_model_name_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     folder.rename("my vit")
     assert "holds no space" in told(lambda: resolve("hf/my vit"))
@@ -70,7 +70,7 @@ def snapshot(cache: Path) -> Path:
     return folder
 
 
-def test_without_a_network_the_ways_out_are_named(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_network_the_error_names_alternatives(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     spec = resolve("hf/someone/vit")
     assert (spec.source, spec.family, spec.depth) == ("huggingface.co/someone/vit", "hf", 0)
     message = told(lambda: opened(Path("someone/vit")))
@@ -91,9 +91,7 @@ def test_a_filled_cache_needs_no_network(processor: bool, cache: Path, folder: P
     assert (source.weights == opened(folder).weights) == processor
 
 
-def test_what_the_cache_lacks_is_asked_for_once_and_fetched(
-    cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_files_are_downloaded_once(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = snapshot(cache)
     asked: list[Any] = []
     state = load_file(folder / WEIGHTS)

@@ -22,7 +22,7 @@ __all__ = ["folder"]  # a fixture
 
 
 # ---------------------------------------------------------------- files and identity
-def test_the_identity_is_that_of_all_files_that_decide_the_numbers(folder: Path) -> None:
+def test_the_identity_covers_all_files_that_affect_the_numbers(folder: Path) -> None:
     names = (WEIGHTS, "config.json", "preprocessor_config.json")
     digests = sorted(hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names)
     before = opened(folder).weights
@@ -53,7 +53,7 @@ def test_half_precision_files_become_float32(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_a_file_of_weights_takes_the_place_of_the_folders(wrapped: bool, folder: Path, tmp_path: Path) -> None:
+def test_a_given_weight_file_replaces_that_of_the_folder(wrapped: bool, folder: Path, tmp_path: Path) -> None:
     state = {key: value * 1.1 for key, value in made("vit").state_dict().items()}  # the names that are used in memory
     torch.save({"state_dict": state} if wrapped else state, tmp_path / "mine.pth")
     (folder / WEIGHTS).unlink()
@@ -63,7 +63,7 @@ def test_a_file_of_weights_takes_the_place_of_the_folders(wrapped: bool, folder:
     assert opened(folder, tmp_path / "mine.pth").weights != source.weights
 
 
-def test_a_training_scripts_file_is_the_network_whatever_wraps_it(folder: Path, tmp_path: Path) -> None:
+def test_a_training_checkpoint_is_unwrapped(folder: Path, tmp_path: Path) -> None:
     expected = last(opened(folder))
     in_memory = dict(made("vit").state_dict())
     on_disk = load_file(folder / WEIGHTS)
@@ -81,7 +81,7 @@ def test_a_training_scripts_file_is_the_network_whatever_wraps_it(folder: Path, 
     assert not torch.allclose(last(student), expected)
 
 
-def test_a_file_in_other_names_is_sent_to_the_model_that_reads_it(folder: Path, tmp_path: Path) -> None:
+def test_a_file_with_other_names_gets_the_model_that_reads_it(folder: Path, tmp_path: Path) -> None:
     state = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
     torch.save({"teacher": {f"backbone.{name}": value for name, value in state.items()}}, tmp_path / "file.pth")
     said = told(lambda: opened(folder, tmp_path / "file.pth"))
@@ -89,7 +89,7 @@ def test_a_file_in_other_names_is_sent_to_the_model_that_reads_it(folder: Path, 
     assert said.endswith("use --model timm/vit_tiny_patch16_224 with the same --weights")
 
 
-def test_the_random_numbers_of_others_stay_as_they_were(folder: Path) -> None:
+def test_the_global_random_state_is_not_changed(folder: Path) -> None:
     without(folder, "cls_token")
     before = torch.get_rng_state()
     told(opened(folder).build)  # after transformers has filled it with random numbers
@@ -97,7 +97,7 @@ def test_the_random_numbers_of_others_stay_as_they_were(folder: Path) -> None:
     assert transformers.utils.logging.get_verbosity() == logging.WARNING
 
 
-def test_what_a_config_asks_of_attention_and_of_other_code_changes_nothing(folder: Path) -> None:
+def test_attention_settings_and_remote_code_of_a_config_are_ignored(folder: Path) -> None:
     expected = last(opened(folder))
     edit(folder / "config.json", attn_implementation="flash_attention_2", _attn_implementation="flash_attention_2",
          dtype="bfloat16", auto_map={"AutoModel": "evil.Model"}, fusion_config={"patch_embeddings": True})  # fmt: skip
@@ -122,7 +122,7 @@ PROCESSORS = [
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_image_gets_the_values_that_its_image_processor_gives(processor: Any, nested: bool, tmp_path: Path) -> None:
+def test_an_image_gets_the_values_of_its_image_processor(processor: Any, nested: bool, tmp_path: Path) -> None:
     save("vit", tmp_path)
     processor.save_pretrained(tmp_path)
     if nested:
@@ -144,7 +144,7 @@ def test_a_image_gets_the_values_that_its_image_processor_gives(processor: Any, 
 @pytest.mark.parametrize(
     ("name", "mean"), [("mae", 0.485), ("dinov2", 0.485), ("clip", 0.48145466), ("siglip", 0.5), ("beit", 0.5)]
 )
-def test_without_an_image_processor_the_usual_colours_are_taken_and_that_is_said(
+def test_without_an_image_processor_the_default_mean_and_std_are_used_with_a_note(
     name: str, mean: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(name, tmp_path)
@@ -168,7 +168,7 @@ def test_without_an_image_processor_the_usual_colours_are_taken_and_that_is_said
         ("mae", "hf-mae", "masked reconstruction"),
     ],
 )
-def test_a_spec_tells_what_its_config_tells(name: str, family: str, supervision: str, tmp_path: Path) -> None:
+def test_a_spec_agrees_with_its_config(name: str, family: str, supervision: str, tmp_path: Path) -> None:
     spec = resolve(f"hf/{save(name, tmp_path)}/")
     assert spec.name == f"hf/{tmp_path}"
     assert (spec.family, spec.supervision) == (family, supervision)

@@ -31,7 +31,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, Path]) -> None:
+def test_taps_equal_what_transformers_returns(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
     pixels = images(model)
     before = traces(model.network)
@@ -56,7 +56,7 @@ def test_what_is_read_is_what_transformers_returns(name: str, saved: dict[str, P
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_last_norm_is_the_one_of_transformers(name: str, saved: dict[str, Path]) -> None:
+def test_the_last_norm_equals_that_of_transformers(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
     pixels = images(model)
     network, hidden, _ = own(name, saved[name], pixels)
@@ -68,7 +68,7 @@ def test_the_last_norm_is_the_one_of_transformers(name: str, saved: dict[str, Pa
         torch.testing.assert_close(model.last_norm(hidden[-1]), truth, rtol=1e-4, atol=1e-5)
 
 
-def test_the_last_norm_of_beit_is_where_its_weights_have_it(saved: dict[str, Path], tmp_path: Path) -> None:
+def test_the_last_norm_of_beit_follows_its_weights(saved: dict[str, Path], tmp_path: Path) -> None:
     """Pretraining norms every token, beside the tower; fine-tuning norms the pooled patches."""
     whole = made("beit")
     pretrained = opened(saved["beit"]).build()
@@ -86,7 +86,7 @@ def test_the_last_norm_of_beit_is_where_its_weights_have_it(saved: dict[str, Pat
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_gate_lets_it_in_with_the_tokens_it_has(name: str, saved: dict[str, Path]) -> None:
+def test_it_passes_the_preflight_check_with_its_tokens(name: str, saved: dict[str, Path]) -> None:
     model = opened(saved[name]).build()
     preflight_check(model, torch.device("cpu"), torch.float32)
     class_token, registers = PREFIX.get(name, (True, 0))
@@ -116,7 +116,7 @@ def test_images_of_the_image_processors_size_get_interpolated_positions(name: st
 
 
 @pytest.mark.parametrize("name", ONE_SIZE)
-def test_another_size_than_the_only_one_is_refused(name: str, saved: dict[str, Path]) -> None:
+def test_another_size_than_the_fixed_one_is_refused(name: str, saved: dict[str, Path]) -> None:
     with pytest.raises(TeachMattersError, match="takes one size only; leave out the '@' and the size"):
         named(f"hf/{saved[name]}@64").build()
 

@@ -63,7 +63,7 @@ def test_the_rate_can_be_chosen(tmp_path: Path) -> None:
     assert "--batch-size 4 --learning-rate 0.0002 --seed 0" in card["command"]
 
 
-def test_checkpoints_lie_in_the_cache_one_for_each_file_of_weights(tmp_path: Path) -> None:
+def test_the_cache_has_one_checkpoint_per_weight_file(tmp_path: Path) -> None:
     def checkpoint(out: str) -> Path:
         request = Request(
             method="mae", data="digits", data_root=None, parameters=(), epochs=1, limit=None, batch_size=None,
@@ -76,7 +76,7 @@ def test_checkpoints_lie_in_the_cache_one_for_each_file_of_weights(tmp_path: Pat
     assert checkpoint("mine.safetensors") != checkpoint("other/mine.safetensors")
 
 
-def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_cache_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TM_TRAIN_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(
@@ -100,7 +100,7 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: py
         (["--method", "supervised", "--data", "photos"], "data set 'photos' has no labels here"),
     ],
 )
-def test_what_is_wrong_is_one_line(words: list[str], told: str) -> None:
+def test_invalid_options_are_one_line_errors(words: list[str], told: str) -> None:
     with pytest.raises(TeachMattersError) as error:
         run(*words)
     assert told in str(error.value)

@@ -30,7 +30,7 @@ def whole(corpus: Corpus) -> Batch:
     return Batch(torch.from_numpy(corpus.images), torch.arange(len(corpus.images)))
 
 
-def test_an_unknown_method_is_told_with_the_nearest() -> None:
+def test_an_unknown_method_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown method 'dyno'. Did you mean 'dino'\? The methods are"):
         find("dyno")
 
@@ -45,7 +45,7 @@ def test_the_loss_falls(name: str, corpus: Corpus, small: Small, monkeypatch: py
     assert np.mean(training.losses[-3:]) < 0.95 * np.mean(training.losses[:3])
 
 
-def test_dino_learns_to_say_what_a_teacher_says(corpus: Corpus, small: Small) -> None:
+def test_dino_learns_to_match_a_teacher(corpus: Corpus, small: Small) -> None:
     """Its loss need not fall while the teacher moves, so it stands still here."""
     method: Any = small("dino")
     method.after_step = lambda progress: None
@@ -90,7 +90,7 @@ def slow_info_nce(queries: NDArray[Any], keys: NDArray[Any], scale: float) -> fl
     return total / len(queries)
 
 
-def test_info_nce_is_the_textbooks() -> None:
+def test_info_nce_equals_a_textbook_loop() -> None:
     rng = np.random.default_rng(0)
     queries, keys = rng.normal(size=(2, 6, 5))
     found = info_nce(torch.from_numpy(queries), torch.from_numpy(keys), 4.0)
@@ -125,7 +125,7 @@ def test_every_step_moves_the_teacher(corpus: Corpus, small: Small) -> None:
     assert asked == [0.0, 0.25]
 
 
-def test_dinos_answers_use_all_prototypes_alike(corpus: Corpus, small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dino_uses_all_prototypes_equally(corpus: Corpus, small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sinkhorn-Knopp's centring: each row sums to 1, and the columns' sums are far more alike than a softmax's."""
     from teachmatters_train.methods import dino
 
@@ -159,7 +159,7 @@ def test_the_class_token_sees_another_part_of_each_image() -> None:
         torch.testing.assert_close(part[i, 1:], every[i, 1:][places[i]])
 
 
-def test_mae_sees_a_quarter_and_paints_the_rest(corpus: Corpus, small: Small) -> None:
+def test_mae_sees_a_quarter_and_reconstructs_the_rest(corpus: Corpus, small: Small) -> None:
     method: Any = small("mae")
     kept, masked = method.mask(8)
     assert kept.shape == (8, 16)
@@ -173,7 +173,7 @@ def test_mae_sees_a_quarter_and_paints_the_rest(corpus: Corpus, small: Small) ->
     assert seen == [17]
 
 
-def test_what_mae_paints_stands_where_it_belongs(small: Small) -> None:
+def test_reconstructed_patches_are_at_their_positions(small: Small) -> None:
     """A visible patch's token reaches the decoder at its own place."""
     method: Any = small("mae")
     taken: list[torch.Tensor] = []
@@ -186,7 +186,7 @@ def test_what_mae_paints_stands_where_it_belongs(small: Small) -> None:
     torch.testing.assert_close(tokens[0, 5], method.hidden[0, 0])
 
 
-def test_beit_hides_rectangles_of_about_two_fifths(small: Small) -> None:
+def test_beit_masks_rectangles_of_about_two_fifths(small: Small) -> None:
     method: Any = small("beit")
     with seeded(0, 0):
         masks = method.mask(50)
@@ -208,7 +208,7 @@ def test_beits_tokens_are_the_nearest_centres(corpus: Corpus, small: Small) -> N
     assert len(method.centres) == 128
 
 
-def test_captions_of_mirror_images_say_the_other_side() -> None:
+def test_captions_of_mirror_images_swap_sides() -> None:
     from teachmatters_train.methods.clip import Words
 
     words = Words(["a bird flying left", "a bird flying right"])

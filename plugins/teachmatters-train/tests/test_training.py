@@ -60,7 +60,7 @@ def training(method: Method, **facts: Any) -> Training:
 
 
 @pytest.mark.parametrize("name", ["dino", "moco", "clip"])
-def test_an_interrupted_training_ends_with_the_very_same_weights(
+def test_an_interrupted_training_ends_with_the_same_weights(
     name: str, corpus: Corpus, small: Small, tmp_path: Path
 ) -> None:
     whole = training(small(name))
@@ -91,7 +91,7 @@ def test_ctrl_c_finishes_the_step_and_keeps_a_checkpoint(corpus: Corpus, tmp_pat
     assert again.step == 4
 
 
-def test_checkpoints_are_written_now_and_then(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_are_written_at_intervals(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     steps: list[int] = []
     monkeypatch.setattr(Training, "save", lambda self, path: steps.append(self.step))
@@ -99,7 +99,7 @@ def test_checkpoints_are_written_now_and_then(corpus: Corpus, tmp_path: Path, mo
     assert steps == [1, 2, 3, 4]
 
 
-def test_without_a_checkpoint_it_begins(tmp_path: Path) -> None:
+def test_without_a_checkpoint_training_starts_at_the_beginning(tmp_path: Path) -> None:
     assert not training(Line()).resume(tmp_path / "none.ckpt")
 
 
@@ -110,7 +110,7 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 torn"])
-def test_a_damaged_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_a_one_line_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "line.ckpt").write_bytes(content)
     with pytest.raises(
         TeachMattersError, match="is not a readable checkpoint of 'tm train'; use --force to start over"
@@ -118,14 +118,14 @@ def test_a_damaged_checkpoint_is_one_line(content: bytes, tmp_path: Path) -> Non
         training(Line()).resume(tmp_path / "line.ckpt")
 
 
-def test_a_loss_that_is_no_number_ends_the_training(corpus: Corpus) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training(corpus: Corpus) -> None:
     method = Line()
     torch.nn.init.constant_(method.backbone.weight, float("nan"))
     with pytest.raises(TeachMattersError, match="the loss of step 1 is nan"):
         training(method)._step(corpus)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_checkpoint_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="cannot write the checkpoint"):
         training(Line()).save(tmp_path / "nowhere" / "line.ckpt")
 
@@ -147,7 +147,7 @@ def test_a_set_smaller_than_a_batch_is_one_step() -> None:
     assert (recipe.size, recipe.steps) == (5, 3)
 
 
-def test_what_is_written_tells_where_it_comes_from(corpus: Corpus, tmp_path: Path) -> None:
+def test_weight_files_record_their_provenance(corpus: Corpus, tmp_path: Path) -> None:
     finished = training(Line())
     finished.run(corpus, tmp_path / "line.ckpt", Said())
     card.write(finished, "tm train --method dino", {"dataset": "toys"}, tmp_path / "mini-dino.safetensors")

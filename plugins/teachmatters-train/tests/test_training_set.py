@@ -50,7 +50,7 @@ def test_images_labels_and_captions_go_together(images: Path, tmp_path: Path) ->
     assert found.classes == 2
 
 
-def test_they_are_drawn_once(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_drawn_once(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Said(), Said()
     once, name = gather(source("folder", images), "", tmp_path, first)
     monkeypatch.setattr(training_set, "_draw", None)
@@ -68,7 +68,7 @@ def test_other_images_have_another_file(images: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("images-*.npy"))) == 3
 
 
-def test_a_image_that_cannot_be_read_is_left_out_everywhere(images: Path, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_excluded_everywhere(images: Path, tmp_path: Path) -> None:
     (images / "cats" / "2.png").write_bytes(b"no image")
     for display in (Said(), Said()):  # drawn, and read again
         found, _ = gather(source("folder", images), "labels", tmp_path, display)
@@ -78,7 +78,7 @@ def test_a_image_that_cannot_be_read_is_left_out_everywhere(images: Path, tmp_pa
         assert found.labels.tolist() == [0, 1, 1]
 
 
-def test_no_image_at_all_is_one_line(images: Path, tmp_path: Path) -> None:
+def test_a_set_without_images_is_a_one_line_error(images: Path, tmp_path: Path) -> None:
     for path in images.rglob("*.png"):
         path.write_bytes(b"no image")
     with pytest.raises(TeachMattersError, match="can be read; nothing to train on"):
@@ -86,7 +86,7 @@ def test_no_image_at_all_is_one_line(images: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("needs", "words"), [("labels", "has no labels here"), ("captions", "has no captions here")])
-def test_what_a_method_needs_is_there_or_told(needs: str, words: str, tmp_path: Path) -> None:
+def test_missing_labels_or_captions_are_errors(needs: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match=f"data set 'photos' {words}"):
         gather(source("photos"), needs, tmp_path, Said())
 
@@ -97,7 +97,7 @@ def test_methods_without_labels_take_any_images(tmp_path: Path) -> None:
     assert len(found.images) == 3
 
 
-def test_two_processes_draw_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_draw_the_same_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "one").mkdir()
     alone, _ = gather(source("digits", limit=130), "", tmp_path / "one", Said())
     monkeypatch.setattr(training_set, "MANY", 100)

@@ -14,7 +14,7 @@ WHOLE = (1.0, 1.0)
 STRONG = View(area=(0.2, 1.0), colours=(0.4, 0.1), grey=0.2, rotation=20.0)
 
 
-def test_the_seed_alone_decides() -> None:
+def test_views_depend_only_on_the_seed() -> None:
     with seeded(3, 5):
         first = look(IMAGES, STRONG)[0]
     torch.rand(7)
@@ -28,7 +28,7 @@ def test_the_seed_alone_decides() -> None:
     assert first.abs().max() <= 1
 
 
-def test_the_generators_are_left_as_they_were() -> None:
+def test_the_random_state_is_restored() -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -66,7 +66,7 @@ def test_local_views_are_small() -> None:
     assert look(IMAGES, View(size=32, area=(0.1, 0.4)))[0].shape == (6, 3, 32, 32)
 
 
-def test_grey_is_as_bright_as_colour_looks() -> None:
+def test_grey_has_the_luminance_of_the_colour() -> None:
     images = IMAGES.float() / 255
     found = views._grey(images)[:, 0].numpy()
     expected = rgb2gray(images.numpy().transpose(0, 2, 3, 1))  # other weights of red and blue, of newer screens

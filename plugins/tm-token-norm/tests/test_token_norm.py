@@ -31,7 +31,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.load.cache_clear()
 
 
-def test_it_keeps_the_contract() -> None:
+def test_the_plugin_keeps_the_contract() -> None:
     """All that ``tm plugin check token-norm`` looks at: batches and parts change nothing, among much else."""
     assert faults("token-norm") == []
 
@@ -69,7 +69,7 @@ def test_a_seed_is_a_model() -> None:
         open_tiny(ModelRequest(spec=tiny, weights=Path("x.pth")))
 
 
-def test_boards_are_finer_and_finer() -> None:
+def test_boards_become_finer() -> None:
     checkers = Checkers(3)
     edges = []
     for item in checkers.items("images", "all") or ():

@@ -46,7 +46,7 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return events
 
 
-def test_an_error_that_is_kept_does_not_keep_passes(
+def test_a_stored_exception_does_not_keep_passes_alive(
     happened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full before features are collected; the error is told when the engine is gone."""
@@ -57,9 +57,7 @@ def test_an_error_that_is_kept_does_not_keep_passes(
     assert happened == ["begun", "called off", "left"]
 
 
-def test_what_is_only_reused_builds_no_network_and_starts_no_engine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reused_cell_builds_no_network_and_starts_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Runs(tmp_path / "store.db")
     runs("mini-mae", "attn-distance", data=["scenes"], limit=2)
     monkeypatch.setattr(LocalExecutor, "__init__", None)

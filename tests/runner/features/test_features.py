@@ -58,7 +58,7 @@ def test_one_extraction_and_one_pass_for_all_analyses(run: Runs, forwards: Count
     assert len(list(run.path.with_name(run.path.name + ".cache").iterdir())) == 2  # cls and mean
 
 
-def test_a_later_command_reads_them_back(run: Runs, forwards: Counter[str]) -> None:
+def test_a_later_command_reads_cached_features(run: Runs, forwards: Counter[str]) -> None:
     run("toy-a", "knn-top1")
     assert statuses(run("again=toy-a", "knn", param=["k=1,3"])) == ["done"]
     assert forwards["3"] == 21
@@ -66,7 +66,7 @@ def test_a_later_command_reads_them_back(run: Runs, forwards: Counter[str]) -> N
     assert forwards["3"] == 42
 
 
-def test_what_was_collected_is_what_went_by(run: Runs) -> None:
+def test_collected_features_equal_the_streamed_ones(run: Runs) -> None:
     run("toy-a", "toy-collected")
     rows = {row[1:3]: row[3] for row in run.rows(VALUES)}
     for layer in (1, 2, 3):
@@ -74,7 +74,7 @@ def test_what_was_collected_is_what_went_by(run: Runs) -> None:
             assert rows[layer, tap] == pytest.approx(rows[layer, f"{tap} seen"], rel=1e-3)
 
 
-def test_another_limit_extracts_only_what_is_missing(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
+def test_another_limit_extracts_only_the_missing_images(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
     run("toy-a", "knn", limit=4, param=["k=1,3"])
     assert forwards["3"] == 4 + 11
     run("toy-a", "knn", param=["k=1,3"])
@@ -96,7 +96,7 @@ def test_another_limit_extracts_only_what_is_missing(run: Runs, forwards: Counte
     ],
     ids=["weights", "seed", "dtype", "data", "force"],
 )
-def test_whatever_changes_them_needs_a_pass(
+def test_changed_settings_need_another_pass(
     run: Runs, forwards: Counter[str], tmp_path: Path, model: str, options: dict[str, Any]
 ) -> None:
     options.setdefault("param", ["k=1,3"])
@@ -111,7 +111,7 @@ def test_whatever_changes_them_needs_a_pass(
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_an_interrupted_extraction_carries_on(
+def test_an_interrupted_extraction_resumes(
     run: Runs, forwards: Counter[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = TimmViT.stream
@@ -139,7 +139,7 @@ def _extraction(run: Runs) -> FeatureShards:
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_of_a_damaged_shard_the_images_are_extracted_anew(
+def test_images_of_a_damaged_shard_are_extracted_again(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run("toy-a", "knn-top1", batch_size=4, param=["k=1,3"])
@@ -157,7 +157,7 @@ def test_of_a_damaged_shard_the_images_are_extracted_anew(
     assert run.rows(VALUES) == fresh.rows(VALUES)
 
 
-def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_is_not_finite_is_not_kept(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the class token itself is: the next command would take it for sound."""
     whole = TimmViT.stream
 
@@ -176,7 +176,7 @@ def test_nothing_of_a_batch_that_is_not_finite_is_kept(run: Runs, monkeypatch: p
 
 
 @pytest.mark.parametrize(("size", "seed"), [(0, 5), (9, 0)])
-def test_the_seed_matters_where_images_are_drawn(size: int, seed: int, tmp_path: Path) -> None:
+def test_the_seed_matters_for_generated_images(size: int, seed: int, tmp_path: Path) -> None:
     task = measuring.task("knn", "toys")
     items: dict[Role, list[Item]] = {"queries": [Item("a", 9, 0)], "gallery": [Item("b", size, 1)]}
     settings = PassSettings(device=torch.device("cpu"), dtype=torch.float32, seed=5, cache=tmp_path)
@@ -184,7 +184,7 @@ def test_the_seed_matters_where_images_are_drawn(size: int, seed: int, tmp_path:
     assert facts["seed"] == seed
 
 
-def test_bad_images_are_told_again(run: Runs, forwards: Counter[str]) -> None:
+def test_bad_images_are_reported_again(run: Runs, forwards: Counter[str]) -> None:
     for label in ("toy-a", "again=toy-a"):
         (outcome,) = run(label, "knn", param=["bad=2,7", "k=1,3"])
         assert (outcome.items, outcome.skipped) == (19, 2)
@@ -192,7 +192,7 @@ def test_bad_images_are_told_again(run: Runs, forwards: Counter[str]) -> None:
     assert forwards["3"] == 19
 
 
-def test_a_command_keeps_what_it_uses_and_leaves_no_more_than_the_limit(
+def test_a_command_keeps_its_features_and_then_obeys_the_limit(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def models() -> list[str]:
@@ -214,7 +214,7 @@ def test_a_command_keeps_what_it_uses_and_leaves_no_more_than_the_limit(
     assert models() == []
 
 
-def test_a_limit_that_is_no_size_is_said_before_any_pass(
+def test_an_invalid_cache_limit_is_an_error_before_any_pass(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TM_CACHE_LIMIT", "plenty")
@@ -223,7 +223,7 @@ def test_a_limit_that_is_no_size_is_said_before_any_pass(
     assert not forwards
 
 
-def test_too_little_disk_is_said_before_any_pass_and_stops_nobody_else(
+def test_too_little_disk_space_fails_before_any_pass(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3000, total=10**9))
@@ -235,7 +235,7 @@ def test_too_little_disk_is_said_before_any_pass_and_stops_nobody_else(
     assert not folder.exists()
 
 
-def test_more_than_a_tenth_of_the_disk_is_said(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_tenth_of_the_disk_is_reported(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     said = Said()
     monkeypatch.setattr("teachmatters.runner.session.analyze.NoProgress", lambda: said)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=30_000, total=10**9))
@@ -247,7 +247,7 @@ def test_more_than_a_tenth_of_the_disk_is_said(run: Runs, monkeypatch: pytest.Mo
     assert said.lines == [], "nothing more is written"
 
 
-def test_a_cache_that_cannot_be_written_is_said_before_any_pass(
+def test_an_unwritable_cache_is_an_error_before_any_pass(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -292,12 +292,12 @@ def test_only_vectors_of_images_can_be_collected(run: Runs, monkeypatch: pytest.
     assert "one vector per image" in run.fails("toy-a", "toy-collected")
 
 
-def test_what_was_not_collected_is_refused() -> None:
+def test_reading_uncollected_features_is_an_error() -> None:
     with pytest.raises(LookupError, match=r"InputSpec\.collect"):
         CollectedFeatures({"all": []}, measuring.measured("toy-a").info).index("all")
 
 
-def test_a_harvest_that_cannot_be_written_fails_its_own_analyses(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_cannot_be_written_fail_only_their_analyses(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         from teachmatters.errors import TeachMattersError
 
@@ -314,7 +314,7 @@ def test_knn_and_clusters_share_class_tokens(run: Runs, forwards: Counter[str]) 
     assert forwards["3"] == 21
 
 
-def test_a_model_without_a_class_token_has_its_mean_alone(run: Runs) -> None:
+def test_a_model_without_a_class_token_has_only_the_mean(run: Runs) -> None:
     assert statuses(run("toy-bare", "clustering")) == ["done"]
     assert run.rows("SELECT DISTINCT metric FROM results ORDER BY 1") == [
         ("ari-spatial",),

@@ -94,14 +94,14 @@ def handed(diary: Diary, layer: int = 1) -> list[Any]:
     return [line if line == ("end",) else line[3] for line in diary.lines if line[0] in (layer, "end")]
 
 
-def test_taps_come_layer_by_layer_and_only_those_asked_for() -> None:
+def test_only_requested_taps_come_layer_by_layer() -> None:
     diary = Diary(("attention", "block", Readout("cls")))
     run([diary], batch_size=10)
     order = [line[:2] for line in diary.lines]
     assert order == [(layer, tap) for layer in (1, 2) for tap in ("attention", Readout("cls"), "block")]
 
 
-def test_batches_are_full_where_nothing_forbids() -> None:
+def test_batches_are_full_where_possible() -> None:
     diary = Diary()
     one = run([diary])
     assert handed(diary) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
@@ -125,7 +125,7 @@ def test_two_groupings_share_a_pass() -> None:
     assert one.result.forwards == 10
 
 
-def test_roles_get_their_own_rows_under_their_own_index() -> None:
+def test_each_role_gets_its_own_rows_and_indices() -> None:
     diary, other = Diary(roles=("queries", "gallery")), Diary()
     one = run([other, diary], batch_size=10)
     assert [line[2:] for line in diary.lines if line[0] == 1] == [
@@ -135,7 +135,7 @@ def test_roles_get_their_own_rows_under_their_own_index() -> None:
     assert one.result.forwards == 10
 
 
-def test_a_bad_image_leaves_its_group_one_short_and_a_bad_group_never_was() -> None:
+def test_a_bad_image_is_removed_from_its_group() -> None:
     diary = Diary(group=3)
     one = run([diary], batch_size=8, bad=[1, 3, 4, 5, 9])
     end = ("end",)

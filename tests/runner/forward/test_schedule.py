@@ -19,7 +19,7 @@ def member(items: Sequence[Item], group: Group = None, roles: tuple[Role, ...] =
     )
 
 
-def test_each_item_stands_once_with_a_seat_for_everybody() -> None:
+def test_each_item_is_scheduled_once_for_all_members() -> None:
     one, two = member(ITEMS[:4]), member(ITEMS[2:], roles=("queries", "gallery"))
     entries = build_schedule([one, two])
     assert sorted(entry.item.key for entry in entries) == sorted(item.key for item in ITEMS)
@@ -47,7 +47,7 @@ def test_one_order_is_one_pass() -> None:
     assert len(passes([plain, fours, videos])) == 1
 
 
-def test_groups_that_another_order_would_part_get_a_pass_of_their_own() -> None:
+def test_conflicting_groups_get_separate_passes() -> None:
     forward, backward = member(ITEMS, 4), member(ITEMS[::-1], 4)
     assert [len(together) for together in passes([forward, backward, member(ITEMS)])] == [2, 1]
 
@@ -61,7 +61,7 @@ def test_parts_hold_whole_groups() -> None:
     assert [len(part) for part in split_schedule(build_schedule([member(ITEMS, 12)]), 4)] == [12]
 
 
-def test_cuts_fall_where_a_batch_ends_unless_groups_forbid_it() -> None:
+def test_shards_end_at_batches_unless_groups_forbid_it() -> None:
     assert cut_positions(build_schedule([member(ITEMS)]), 2, batch=5) == [5]
     assert cut_positions(build_schedule([member(ITEMS)]), 3, batch=5) == [5, 10]
     assert cut_positions(build_schedule([member(ITEMS, 4)]), 3, batch=2) == [4, 8]

@@ -30,7 +30,7 @@ def member(*numbers: int) -> PassMember:
     return PassMember(analysis, input_spec, ("images",), ToyData(9), {"all": [Item(f"image {i}", 0) for i in numbers]})
 
 
-def test_who_wants_one_image_of_four_pays_for_half_of_it() -> None:
+def test_shared_images_are_charged_in_equal_parts() -> None:
     every, one = member(0, 1, 2, 3), member(2)
     assert shares_of_pass({every: 1.0, one: 3.0}, build_schedule([every, one]), 12.0) == {every: 1 + 7.0, one: 3 + 1.0}
 
@@ -83,7 +83,7 @@ def test_the_sum_over_a_commands_runs_is_the_time_that_it_took(run: Runs, ticks:
     assert run.rows("SELECT seconds FROM runs ORDER BY 1") == [(seconds,) for seconds in sorted(found.values())]
 
 
-def test_by_a_true_clock_it_is_no_more_and_runs_overlap(run: Runs) -> None:
+def test_by_a_real_clock_the_sum_is_at_most_the_total(run: Runs) -> None:
     begun = time.perf_counter()
     found = shares(run("toy-a toy-b", "attn-distance knn rank toy-similarity"))
     wall = time.perf_counter() - begun
@@ -92,7 +92,7 @@ def test_by_a_true_clock_it_is_no_more_and_runs_overlap(run: Runs) -> None:
     assert sum(found.values()) < elapsed
 
 
-def test_what_an_analysis_computes_alone_is_its_own(run: Runs, ticks: Counter[str]) -> None:
+def test_time_spent_by_one_analysis_is_charged_to_it(run: Runs, ticks: Counter[str]) -> None:
     found = shares(run("toy-a", "attn-distance rank residual"))
     third = ticks["shared"] / 3
     assert found == pytest.approx({
@@ -102,7 +102,7 @@ def test_what_an_analysis_computes_alone_is_its_own(run: Runs, ticks: Counter[st
     })  # fmt: skip
 
 
-def test_of_a_pair_each_model_gives_what_it_took_to_the_pairs_that_need_it(run: Runs, ticks: Counter[str]) -> None:
+def test_the_time_of_a_model_is_shared_by_its_pairs(run: Runs, ticks: Counter[str]) -> None:
     found = shares(run("toy-a toy-b", "toy-similarity"))
     each = ticks["shared"] / 2
     assert found == pytest.approx({
@@ -115,7 +115,7 @@ def test_of_a_pair_each_model_gives_what_it_took_to_the_pairs_that_need_it(run: 
     assert again == pytest.approx(dict.fromkeys(again, ticks["shared"] / 3)), "toy-c alone was passed over, for three"
 
 
-def test_features_are_paid_by_those_who_collect_them(run: Runs, ticks: Counter[str]) -> None:
+def test_the_time_of_features_is_charged_to_their_collectors(run: Runs, ticks: Counter[str]) -> None:
     """A few images are wanted by both, the others of the gallery by k-NN alone."""
     found = shares(run("toy-a", "knn rank", limit=5))
     assert sum(found.values()) == pytest.approx(ticks["shared"])

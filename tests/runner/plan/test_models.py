@@ -36,7 +36,7 @@ def test_files_go_to_labels_then_to_names() -> None:
         ("dino-s16 dino-s16", "", "two models are labelled 'dino-s16'"),
     ],
 )
-def test_what_is_unclear_is_refused(models: str, weights: str, words: str) -> None:
+def test_ambiguous_requests_are_refused(models: str, weights: str, words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         read(models, weights)
 
@@ -71,6 +71,6 @@ def test_an_unclear_supervision_is_refused(models: str, words: list[str], messag
         supervised(models, "", *words)
 
 
-def test_a_word_that_is_nearly_one_of_the_ten_is_pointed_out() -> None:
+def test_a_near_spelling_of_a_supervision_is_pointed_out() -> None:
     found = labelled_models(registry.load(), ["a=dino-s16", "b=dino-s16", "c=dino-s16"], (), ["a=label", "b=labels"])
     assert uncommon_supervisions(found) == ["a: the supervision 'label' is taken as it is. Did you mean 'labels'?"]

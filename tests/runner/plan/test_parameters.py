@@ -36,7 +36,7 @@ def values(*texts: str, other: str = "") -> dict[str, Value]:
     return effective(ANALYSIS, other, given_parameters(texts, [ANALYSIS, DATA]))
 
 
-def test_defaults_depend_on_the_other_party() -> None:
+def test_defaults_depend_on_the_data_set() -> None:
     assert values()["clusters"] == 10
     assert values(other="coco")["clusters"] == 80
     assert effective(DATA, "sorting", {}) == {"images": 9}
@@ -54,12 +54,12 @@ def test_defaults_depend_on_the_other_party() -> None:
         ("resolution=dense", "resolution", "dense"),
     ],
 )
-def test_what_is_given_is_read(text: str, name: str, expected: Value) -> None:
+def test_given_values_are_parsed(text: str, name: str, expected: Value) -> None:
     assert values(text)[name] == expected
     assert type(values(text)[name]) is type(expected)
 
 
-def test_a_qualified_name_goes_to_one_party_only() -> None:
+def test_a_qualified_name_sets_one_parameter_only() -> None:
     given = given_parameters(["sorting.clusters=4"], [ANALYSIS, DATA])
     other = AnalysisSpec(name="other", summary="", metrics=(), factory="", parameters=ANALYSIS.parameters)
     assert effective(ANALYSIS, "", given)["clusters"] == 4
@@ -84,12 +84,12 @@ def test_a_qualified_name_goes_to_one_party_only() -> None:
         (["resolution=fine"], "allowed are crop, dense"),
     ],
 )
-def test_what_is_wrong_is_said(texts: list[str], words: str) -> None:
+def test_wrong_values_are_errors(texts: list[str], words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         values(*texts)
 
 
-def test_the_setting_tells_what_is_not_at_its_default() -> None:
+def test_the_setting_names_what_differs_from_the_defaults() -> None:
     defaults = values()
     assert setting_of(defaults, defaults, None, 0, "float32") == ""
     changed = values("mass=0.5", "crop=true", "k=7,3")

@@ -20,12 +20,12 @@ __all__ = ["run"]  # a fixture
 WORDS = "SELECT DISTINCT model, family, supervision FROM results ORDER BY 1, 3"
 
 
-def test_a_file_leaves_the_spec_s_word_behind(run: Runs) -> None:
+def test_a_file_does_not_take_the_supervision_of_the_spec(run: Runs) -> None:
     run("toy-a mine=toy-a", "attn-distance", weights=["mine=any.pth"], limit=2)
     assert run.rows(WORDS) == [("mine", "toy", ""), ("toy-a", "toy", "none")]
 
 
-def test_the_user_s_word_goes_first(run: Runs) -> None:
+def test_the_users_supervision_wins(run: Runs) -> None:
     options: dict[str, Any] = {"weights": ["mine=any.pth"], "limit": 2}
     run("toy-b mine=toy-a", "attn-distance", supervision=["mine=labels", "toy-b=fine-tuned"], **options)
     assert run.rows(WORDS) == [("mine", "toy", "labels"), ("toy-b", "toy", "fine-tuned")]
@@ -39,7 +39,7 @@ class Heard(NoProgress):
         self.lines.append(text)
 
 
-def test_a_run_that_is_reused_keeps_its_word_and_that_is_said(run: Runs) -> None:
+def test_a_reused_run_keeps_its_supervision_and_a_note_says_so(run: Runs) -> None:
     def again(**options: Any) -> tuple[list[str], list[str]]:
         request = AnalyzeRequest(
             models=["mine=toy-a"], metrics=["attn-distance"], db=run.path, data=["toys"], limit=2,
@@ -67,7 +67,7 @@ def test_a_run_that_is_reused_keeps_its_word_and_that_is_said(run: Runs) -> None
     )
 
 
-def test_a_study_says_it_too(tmp_path: Path) -> None:
+def test_a_study_notes_it_too(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("models:\n- {name: toy-a, label: mine, supervision: label}\nmeasure: knn\n", "utf-8")
     study = open_study(registry.load(), file)

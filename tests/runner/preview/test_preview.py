@@ -45,7 +45,7 @@ def every(kind: Kind) -> list[Item]:
     return list(DATA.items(kind, "all") or ())
 
 
-def test_images_come_class_by_class_and_are_not_blurred() -> None:
+def test_images_are_sorted_by_class_and_not_blurred() -> None:
     drawn = section(sections.images, "labels")
     ordered = sorted(every("labels"), key=lambda item: item.label or 0)
     shown = [ordered[i] for i in (0, 1, 3, 4, 6, 7, 9, 11)]
@@ -92,7 +92,7 @@ def test_every_pixel_has_the_colour_of_its_class_and_void_is_grey() -> None:
             assert tuple(shown[0, SCALE * 3]) == tiles.FAINT
 
 
-def test_a_row_of_retrieval_is_query_easy_hard_junk() -> None:
+def test_a_retrieval_row_shows_query_easy_hard_junk() -> None:
     drawn = section(sections.retrieval, "retrieval")
     queries, gallery = DATA.items("retrieval", "queries") or (), DATA.items("retrieval", "gallery") or ()
     left, top, _, _ = DATA.block(queries[0])
@@ -137,7 +137,7 @@ def test_lines_join_the_keypoints_that_correspond() -> None:
             assert tuple(drawn[int(y), int(x)]) == sections.YELLOW
 
 
-def test_a_section_for_each_kind_and_the_same_sheet_twice(tmp_path: Path) -> None:
+def test_one_section_per_kind_and_a_reproducible_sheet(tmp_path: Path) -> None:
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     write_preview(OPENED, first)
     write_preview(OPENED, second)
@@ -149,7 +149,7 @@ def test_a_section_for_each_kind_and_the_same_sheet_twice(tmp_path: Path) -> Non
     assert sheet.height == sum(map(len, parts)) + title + 7 * 30 + 48
 
 
-def test_a_sheet_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_sheet_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="cannot write"):
         write_preview(OPENED, tmp_path / "nowhere" / "a.png")
 
@@ -165,7 +165,7 @@ def test_large_images_are_reduced_and_small_ones_repeated() -> None:
     assert {tuple(pixel) for pixel in np.asarray(large).reshape(-1, 3)} == {COLOURS[0], COLOURS[1]}
 
 
-def test_words_are_shortened_to_fit_and_never_break() -> None:
+def test_labels_are_shortened_to_fit() -> None:
     black = Image.new("RGB", (100, 17), tiles.PAPER)
     assert tiles.words("x" * 500, 100).size == black.size
     full, short = tiles.words("abcdef", 100), tiles.words("abcdef" + "g" * 50, 100)
@@ -176,7 +176,7 @@ def test_words_are_shortened_to_fit_and_never_break() -> None:
     assert tiles.paragraph("", 100, 3).width == 100
 
 
-def test_a_box_beyond_the_image_or_upside_down_is_drawn_all_the_same() -> None:
+def test_boxes_outside_the_image_or_inverted_are_drawn() -> None:
     image = Image.new("RGB", (20, 20))
     for box in (Box(-5, -5, 99, 99), Box(9, 9, 3, 3), Box(4, 4, 4, 4)):
         assert tiles.boxed(image, box, 1.0, sections.YELLOW).size == (20, 20)

@@ -7,7 +7,7 @@ import teachmatters
 from teachmatters.runner.record.provenance import git_commit
 
 
-def test_the_commit_is_the_one_that_git_names_for_the_checkout() -> None:
+def test_the_commit_is_that_of_the_checkout() -> None:
     root = Path(*teachmatters.__path__).resolve().parent
     head = None
     if (root / ".git").exists():

@@ -48,7 +48,7 @@ def check(records: list[Record] = (), maps: list[StoredMap] = (), **notes: str) 
     check_result(SPEC, ASKED, result, info(3), info(2))
 
 
-def test_what_is_right_passes() -> None:
+def test_a_valid_result_passes() -> None:
     check([row(), row("headed"), row("headed", head=2), row("typed", head=1, category="local")])
     check([row("paired", layer=3, other_layer=2)], [array(), array("unit:plain", units=("a", "b"))])
     check([row(value=1 + 1e-7)])
@@ -76,7 +76,7 @@ def test_what_is_right_passes() -> None:
         (row("headed", head=1), "no headline row"),
     ],
 )
-def test_what_is_wrong_with_a_record(record: Record, words: str) -> None:
+def test_invalid_records_are_errors(record: Record, words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         check([record])
 
@@ -99,12 +99,12 @@ def test_nothing_is_recorded_twice() -> None:
         (array("unit:plain", units=("a",)), "names 1 units for 2 scores"),
     ],
 )
-def test_what_is_wrong_with_a_map(each: StoredMap, words: str) -> None:
+def test_invalid_maps_are_errors(each: StoredMap, words: str) -> None:
     with pytest.raises(TeachMattersError, match=words):
         check(maps=[each])
 
 
-def test_silence_about_a_metric_is_a_fault_but_a_word_is_enough() -> None:
+def test_a_missing_metric_needs_a_note() -> None:
     with pytest.raises(TeachMattersError, match="no value and no note for drawn, headed, paired, typed"):
         check_result(SPEC, ASKED, Result(records=[row()]), info(3), info(3))
     check([row()])

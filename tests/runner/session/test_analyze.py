@@ -77,7 +77,7 @@ def statuses(outcomes: Sequence[Outcome]) -> list[str]:
     return [outcome.status for outcome in outcomes]
 
 
-def test_one_pass_serves_every_analysis_of_one_preparation(run: Runs, forwards: Counter[str]) -> None:
+def test_analyses_with_one_transform_share_a_pass(run: Runs, forwards: Counter[str]) -> None:
     outcomes = run("toy-a", "attention knn toy-pairs")
     assert statuses(outcomes) == ["done"] * 3
     assert forwards["3"] == 21
@@ -99,7 +99,7 @@ def test_fused_numbers_are_those_of_separate_runs(run: Runs, tmp_path: Path) -> 
         assert std is None or std2 == pytest.approx(std, rel=1e-4, abs=1e-9)
 
 
-def test_the_same_again_is_reused_and_force_measures_anew(run: Runs, forwards: Counter[str]) -> None:
+def test_stored_results_are_reused_and_force_measures_again(run: Runs, forwards: Counter[str]) -> None:
     assert statuses(run("toy-a", "attn-distance")) == ["done"]
     before = run.rows("SELECT * FROM results ORDER BY layer, head")
     assert statuses(run("toy-a", "attn-distance")) == ["reused"]
@@ -121,14 +121,14 @@ def test_only_the_missing_metric_is_measured(run: Runs) -> None:
     assert run.rows("SELECT DISTINCT metric FROM results ORDER BY 1") == [(name,) for name in KNN]
 
 
-def test_todays_metric_hides_none_of_yesterdays(run: Runs) -> None:
+def test_a_newer_run_does_not_hide_older_metrics(run: Runs) -> None:
     run("toy-a", "attn-distance")
     run("toy-a", "knn")
     found = run.rows("SELECT DISTINCT metric FROM results ORDER BY 1")
     assert found == [("attn-distance",), *((name,) for name in KNN)]
 
 
-def test_a_trial_with_a_limit_stands_beside_the_full_run(run: Runs) -> None:
+def test_a_limited_run_is_stored_next_to_the_full_run(run: Runs) -> None:
     run("toy-a", "attn-distance")
     full = run.rows("SELECT layer, head, value FROM results WHERE setting = '' ORDER BY 1, 2")
     run("toy-a", "attn-distance", limit=2)
@@ -144,13 +144,13 @@ def test_a_limit_counts_queries_and_videos(run: Runs) -> None:
     assert run.rows("SELECT n_items FROM runs WHERE analysis = 'toy-video'") == [(3 * 4,)]
 
 
-def test_two_checkpoints_of_one_architecture_stand_side_by_side(run: Runs) -> None:
+def test_two_checkpoints_of_one_architecture_are_stored_side_by_side(run: Runs) -> None:
     run("one=toy-a two=toy-c", "attn-distance")
     assert run.rows("SELECT DISTINCT model FROM results ORDER BY 1") == [("one",), ("two",)]
     assert len(run.rows("SELECT DISTINCT weights FROM results")) == 2
 
 
-def test_every_pair_costs_one_pass_a_model_and_shows_both_ways(run: Runs, forwards: Counter[str]) -> None:
+def test_pairs_need_one_pass_per_model_and_show_both_directions(run: Runs, forwards: Counter[str]) -> None:
     outcomes = run("toy-a toy-b", "toy-similarity")
     assert statuses(outcomes) == ["done"] * 3
     assert forwards == {"3": 21, "2": 21}
@@ -181,7 +181,7 @@ def test_a_third_model_adds_only_its_own_pairs(run: Runs) -> None:
     }
 
 
-def test_a_bad_image_is_left_out_counted_and_named(run: Runs) -> None:
+def test_a_bad_image_is_skipped_counted_and_named(run: Runs) -> None:
     (outcome,) = run("toy-a", "attn-distance", param=["bad=2,5"])
     assert (outcome.items, outcome.skipped) == (19, 2)
     ((n_items, n_skipped, notes),) = run.rows("SELECT n_items, n_skipped, notes FROM runs")
@@ -190,7 +190,7 @@ def test_a_bad_image_is_left_out_counted_and_named(run: Runs) -> None:
     assert run.rows("SELECT DISTINCT n FROM results") == [(19,)]
 
 
-def test_odd_names_and_long_thin_images_neither_stop_nor_count(run: Runs, tmp_path: Path) -> None:
+def test_unusual_names_and_shapes_of_images_work(run: Runs, tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     Image.new("RGB", (9, 9), "red").save(folder / "fine.png")
@@ -200,7 +200,7 @@ def test_odd_names_and_long_thin_images_neither_stop_nor_count(run: Runs, tmp_pa
     assert (outcome.status, outcome.items, outcome.skipped) == ("done", 2, 1)
 
 
-def test_bad_images_leave_the_numbers_of_the_others_alone(run: Runs, tmp_path: Path) -> None:
+def test_bad_images_do_not_change_the_other_numbers(run: Runs, tmp_path: Path) -> None:
     run("toy-a", "knn toy-pairs", param=["bad=20", "count=21"])
     whole = Runs(tmp_path / "whole.db")
     whole("toy-a", "knn toy-pairs", param=["count=20"])
@@ -209,25 +209,25 @@ def test_bad_images_leave_the_numbers_of_the_others_alone(run: Runs, tmp_path: P
 
 
 @pytest.mark.parametrize("metric", ["attn-distance", "knn", "toy-pairs"])
-def test_nothing_but_bad_images_is_an_error(run: Runs, metric: str) -> None:
+def test_only_bad_images_is_an_error(run: Runs, metric: str) -> None:
     every = ",".join(str(i) for i in range(21))
     reason = run.fails("toy-a", metric, param=[f"bad={every}"])
     assert "nothing to measure: none of 21 images of 'toys' could be read (first: image" in reason
     assert not run.path.exists()
 
 
-def test_an_empty_data_set_is_an_error_and_makes_no_store(run: Runs) -> None:
+def test_an_empty_data_set_is_an_error_and_creates_no_store(run: Runs) -> None:
     with pytest.raises(TeachMattersError, match="nothing to measure"):
         run("toy-a", "attn-distance", param=["count=0"])
     assert not run.path.exists()
 
 
-def test_a_model_that_is_not_finite_is_refused_by_layer(run: Runs) -> None:
+def test_non_finite_values_are_refused_with_the_layer(run: Runs) -> None:
     assert "layer 2 is not finite" in run.fails("toy-nan", "attn-distance")
     assert not run.path.exists()
 
 
-def test_nan_in_the_middle_stores_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_midway_stores_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     original = TimmViT.stream
 
     def failing(self: TimmViT, pixels: Tensor, taps: Any, sink: Any) -> None:
@@ -245,7 +245,7 @@ def test_nan_in_the_middle_stores_nothing(run: Runs, monkeypatch: pytest.MonkeyP
     assert not run.path.exists()
 
 
-def test_of_several_models_one_that_fails_stops_none(run: Runs) -> None:
+def test_a_failing_model_does_not_stop_the_others(run: Runs) -> None:
     outcomes = run("toy-broken toy-nan toy-a", "attn-distance knn")
     ended = {(o.model, o.analysis): (o.status, o.reason) for o in outcomes}
     assert ended["toy-a", "attention"][0] == ended["toy-a", "knn"][0] == "done"
@@ -255,7 +255,7 @@ def test_of_several_models_one_that_fails_stops_none(run: Runs) -> None:
     assert run.rows("SELECT DISTINCT model FROM results") == [("toy-a",)]
 
 
-def test_one_analysis_that_fails_takes_nothing_from_the_others(run: Runs) -> None:
+def test_one_failing_analysis_does_not_affect_the_others(run: Runs) -> None:
     outcomes = run("toy-a", "knn attn-distance", param=["k=12"])
     assert statuses(outcomes) == ["failed", "done"]
     assert "k-NN needs" in outcomes[0].reason
@@ -264,7 +264,7 @@ def test_one_analysis_that_fails_takes_nothing_from_the_others(run: Runs) -> Non
 
 @pytest.mark.parametrize("step", ["start", "update", "end_group", "state", "compute"])
 @pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError("division by zero")])
-def test_an_analysis_that_breaks_anywhere_takes_nothing_from_the_others(
+def test_a_failure_anywhere_in_an_analysis_does_not_affect_the_others(
     run: Runs, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
     def broken(*_: object) -> None:
@@ -278,7 +278,7 @@ def test_an_analysis_that_breaks_anywhere_takes_nothing_from_the_others(
         assert ended["attention"].status == "done"
 
 
-def test_what_fails_after_something_was_reused_has_failed(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_after_a_reuse_is_a_failure(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     run("toy-a toy-c", "knn-top1")
 
     def refuse(*_: object) -> None:
@@ -290,7 +290,7 @@ def test_what_fails_after_something_was_reused_has_failed(run: Runs, monkeypatch
     assert [o.model for o in outcomes] == ["toy-a", "toy-a", "toy-c", "toy-c"]
 
 
-def test_a_pair_tells_why_its_half_failed(run: Runs) -> None:
+def test_a_pair_reports_why_one_model_failed(run: Runs) -> None:
     outcomes = run("toy-a toy-broken toy-nan", "toy-pairs")
     ended = {(o.model, o.other): (o.status, o.reason) for o in outcomes}
     assert ended["toy-a", "toy-a"] == ("done", "")
@@ -313,21 +313,21 @@ def test_a_pair_metric_that_needs_a_class_token(run: Runs) -> None:
     assert noted == [("toy-a", "toy-bare"), ("toy-bare", "toy-bare")]
 
 
-def test_an_effect_is_never_reused(run: Runs, tmp_path: Path) -> None:
+def test_analyses_with_side_effects_are_never_reused(run: Runs, tmp_path: Path) -> None:
     run("toy-a", "toy-video")
     assert statuses(run("toy-a", "toy-video")) == ["reused"]
     assert statuses(run("toy-a", "toy-video", param=[f"save={tmp_path}"])) == ["done"]
     assert run.rows("SELECT DISTINCT setting FROM all_results") == [("",)]
 
 
-def test_a_data_set_is_measured_for_what_it_offers(run: Runs) -> None:
+def test_only_metrics_that_the_data_set_allows_are_measured(run: Runs) -> None:
     (outcome,) = run("toy-a", "toy-video", data=["toys"])
     assert outcome.metrics == {"toy-motion"}  # toy-parts needs parts, which toys has not
     with pytest.raises(TeachMattersError, match="which toys does not offer"):
         run("toy-a", "toy-parts")
 
 
-def test_the_papers_data_where_it_has_none(run: Runs) -> None:
+def test_the_default_data_set_where_the_papers_is_missing(run: Runs) -> None:
     with pytest.raises(TeachMattersError, match=r"the paper has no data set for toy-video; give --data: .*toys"):
         run("toy-a", "toy-video", data=["paper"])
 
@@ -342,7 +342,7 @@ def test_class_token_metrics_do_not_apply_without_a_class_token(run: Runs) -> No
     assert statuses(run("toy-bare", "knn", param=named)) == ["reused", "reused"]
 
 
-def test_k_larger_than_the_gallery_is_left_out_and_said(run: Runs) -> None:
+def test_a_k_larger_than_the_gallery_is_skipped_and_noted(run: Runs) -> None:
     (outcome,) = run("toy-a", "knn", param=["k=3,5,50"])
     assert outcome.notes == {"k larger than the gallery, left out": [50]}
     categories = run.rows("SELECT DISTINCT category FROM results ORDER BY 1")
@@ -351,7 +351,7 @@ def test_k_larger_than_the_gallery_is_left_out_and_said(run: Runs) -> None:
     assert set(run.rows(headline + "WHERE r.category IS NULL AND f.category = 'k=5'")) == {(1,)}
 
 
-def test_the_run_knows_where_it_comes_from(run: Runs) -> None:
+def test_a_run_records_its_provenance(run: Runs) -> None:
     run("lab=toy-a", "knn", param=["k=5"], seed=3)
     connection = sqlite3.connect(run.path)
     connection.row_factory = sqlite3.Row
@@ -420,7 +420,7 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ("", "knn", {}, "nothing to do"),
     ],
 )
-def test_what_cannot_be_is_said_and_nothing_is_made(
+def test_impossible_requests_are_errors_and_create_nothing(
     run: Runs, models: str, metrics: str, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(TeachMattersError, match=words.replace("(", r"\(").replace("*", r"\*")) as caught:
@@ -429,7 +429,7 @@ def test_what_cannot_be_is_said_and_nothing_is_made(
     assert not run.path.exists()
 
 
-def test_a_store_that_cannot_be_written_is_found_at_once(run: Runs, tmp_path: Path) -> None:
+def test_an_unwritable_store_is_detected_at_once(run: Runs, tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="does not exist"):
         Runs(tmp_path / "nowhere" / "store.db")("toy-broken", "knn")
     run.path.write_text("no store")
@@ -438,7 +438,7 @@ def test_a_store_that_cannot_be_written_is_found_at_once(run: Runs, tmp_path: Pa
     assert run.path.read_text() == "no store"
 
 
-def test_a_suite_leaves_out_what_does_not_fit(run: Runs) -> None:
+def test_a_suite_skips_analyses_that_do_not_fit(run: Runs) -> None:
     outcomes = run("toy-a", "paper", data=["photos"], limit=2)
     assert {o.dataset for o in outcomes} == {"photos"}
     measured = {o.analysis for o in outcomes}

@@ -22,9 +22,7 @@ __all__ = ["forwards", "run"]  # fixtures
 VALUES = "SELECT model, other_model, layer, other_layer, value FROM results ORDER BY 1, 2, 3, 4"
 
 
-def test_a_model_that_was_passed_over_is_not_passed_over_again(
-    run: Runs, forwards: Counter[str], tmp_path: Path
-) -> None:
+def test_a_model_with_a_stored_state_needs_no_pass(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
     run("toy-a toy-b", "toy-similarity")
     forwards.clear()
     assert set(statuses(run("again=toy-a toy-c toy-b", "toy-similarity"))) == {"done", "reused"}
@@ -47,14 +45,14 @@ def test_a_model_that_was_passed_over_is_not_passed_over_again(
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_whatever_changes_a_state_needs_a_pass(run: Runs, forwards: Counter[str], other: dict[str, object]) -> None:
+def test_a_changed_state_needs_a_pass(run: Runs, forwards: Counter[str], other: dict[str, object]) -> None:
     run("toy-b", "toy-similarity")
     forwards.clear()
     run("x=toy-b", "toy-similarity", **other)
     assert forwards["2"] > 0
 
 
-def test_a_state_of_fewer_metrics_does_not_do_but_one_of_more_does(run: Runs, forwards: Counter[str]) -> None:
+def test_a_stored_state_must_hold_all_requested_metrics(run: Runs, forwards: Counter[str]) -> None:
     run("toy-b", "toy-similarity")
     run("x=toy-b", "toy-pairs")
     assert forwards["2"] == 42
@@ -68,7 +66,7 @@ def test_bad_images_are_remembered(run: Runs) -> None:
     assert run.rows("SELECT n_items, n_skipped FROM runs") == [(20, 1), (20, 1)]
 
 
-def test_a_folder_that_cannot_be_written_only_costs_passes(run: Runs, forwards: Counter[str]) -> None:
+def test_an_unwritable_folder_only_costs_passes(run: Runs, forwards: Counter[str]) -> None:
     run.path.with_name(run.path.name + ".cache").write_text("in the way")
     for label in ("x", "y"):
         assert statuses(run(f"{label}=toy-b", "toy-similarity")) == ["done"]
@@ -88,7 +86,7 @@ def _emptied(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_cut_off, _changed, _emptied])
-def test_a_damaged_state_is_said_once_and_made_anew(
+def test_a_damaged_state_is_reported_once_and_measured_again(
     run: Runs, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
 ) -> None:
     run("toy-b", "toy-similarity")
@@ -105,7 +103,7 @@ def test_a_damaged_state_is_said_once_and_made_anew(
     np.testing.assert_equal(load_state(path, entry.key), whole)
 
 
-def test_the_state_of_another_model_is_not_taken_for_its_own(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
+def test_the_state_of_another_model_is_not_reused(run: Runs, forwards: Counter[str], tmp_path: Path) -> None:
     """Whether the file alone was filed under the other's name, or the whole folder."""
     run("toy-a toy-b", "toy-similarity")
     one, two = sorted(entries(run.path.with_name(run.path.name + ".cache")), key=lambda entry: entry.facts["model"])
@@ -124,7 +122,7 @@ def test_the_state_of_another_model_is_not_taken_for_its_own(run: Runs, forwards
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "{}", "[]", "null", '{"teachmatters": [], "facts": 1, "holds": []}', ""]
 )
-def test_a_damaged_description_is_made_anew(run: Runs, forwards: Counter[str], text: str) -> None:
+def test_a_damaged_description_is_rewritten(run: Runs, forwards: Counter[str], text: str) -> None:
     run("toy-b", "toy-similarity")
     (path,) = run.path.with_name(run.path.name + ".cache").glob("toy-pairs-*/about.json")
     whole = json.loads(path.read_text())

@@ -22,7 +22,7 @@ __all__ = ["forwards", "run"]  # fixtures
 SETTINGS = "SELECT DISTINCT setting FROM results ORDER BY 1"
 
 
-def test_a_list_is_as_many_settings_from_one_pass(run: Runs, forwards: Counter[str]) -> None:
+def test_a_list_gives_several_settings_from_one_pass(run: Runs, forwards: Counter[str]) -> None:
     outcomes = run("toy-a", "knn", param=["k=1", "feature=cls,mean,cls+mean", "norm=none,final"])
     assert statuses(outcomes) == ["done"] * 6
     assert forwards["3"] == 21
@@ -40,7 +40,7 @@ def test_every_analysis_of_the_command_shares_the_pass(run: Runs, forwards: Coun
     assert forwards["3"] == 21
 
 
-def test_a_later_parameter_at_its_default_leaves_the_cell_as_it_was() -> None:
+def test_a_new_parameter_at_its_default_keeps_the_cell() -> None:
     for name in ("knn", "rank", "attention"):
         task = measuring.task(name, "toys")
         assert not {"feature", "tap", "norm", "short_side"} & task.template.parameters.keys()
@@ -69,7 +69,7 @@ def test_without_a_class_token_the_feature_is_the_mean(run: Runs) -> None:
     assert run.rows(where.format("")) == run.rows(where.format("feature=mean")) != []
 
 
-def test_a_network_without_the_hidden_layer_has_no_such_metric(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_hidden_layer_the_metric_does_not_apply(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = TimmViT.__init__
 
     def bare(self: TimmViT, *how: Any, **named: Any) -> None:
@@ -83,7 +83,7 @@ def test_a_network_without_the_hidden_layer_has_no_such_metric(run: Runs, monkey
     }
 
 
-def test_what_the_model_cannot_do_fails_its_own_runs_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_readout_fails_only_its_own_runs(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = run("toy-a", "rank", param=["short_side=16,32,48"])
     assert statuses(outcomes) == ["failed", "done", "done"]
     assert outcomes[0].reason == "short_side=16 is less than the 32 pixels that the model takes; take 32 or more"
@@ -98,14 +98,14 @@ def test_what_the_model_cannot_do_fails_its_own_runs_alone(run: Runs, monkeypatc
     assert "norm=final: this network" in outcomes[1].reason
 
 
-def test_both_windows_and_a_crop_cannot_be_had(run: Runs) -> None:
+def test_windows_and_crops_cannot_be_combined(run: Runs) -> None:
     from teachmatters.errors import TeachMattersError
 
     with pytest.raises(TeachMattersError, match="short_side with resolution=dense"):
         run("toy-a", "segment-clustering", param=["resolution=dense", "short_side=48"])
 
 
-def test_what_is_collected_is_what_the_network_computes(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collected_features_equal_those_of_the_network(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both halves of cls+mean, normed, in half precision."""
     readout, seen = Readout("cls+mean", norm="final"), {}
     original = CollectedFeatures.read

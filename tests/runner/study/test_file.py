@@ -75,7 +75,7 @@ def opened(file: Path, text: str) -> Study:
     ],
     ids=lambda value: value[-24:] if isinstance(value, str) else value,
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_line(file: Path, text: str, message: str) -> None:
+def test_errors_in_a_study_name_the_line(file: Path, text: str, message: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         opened(file, text)
     assert message in str(caught.value)
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_said_with_its_line(file: Path, text: str, message: str
     assert str(caught.value).startswith("study.yaml")
 
 
-def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_an_error(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(TeachMattersError, match=f"cannot read .*{words}.*; name a YAML file"):
             open_study(registry.load(), path)
@@ -92,7 +92,7 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
         open_study(registry.load(), tmp_path / "odd.yaml")
 
 
-def test_a_few_lines_of_aliases_cannot_become_millions(file: Path) -> None:
+def test_aliases_cannot_expand_without_bound(file: Path) -> None:
     rungs = [f"- &r{n} [{', '.join([f'*r{n - 1}'] * 10)}]" for n in range(1, 9)]
     bomb = "models:\n" + "\n".join(["- &r0 [toy-a]", *rungs]) + "\nmeasure: knn\n"
     with pytest.raises(TeachMattersError, match=r"more than 20,000 values, .* aliases \(\*\) multiply both"):
@@ -101,7 +101,7 @@ def test_a_few_lines_of_aliases_cannot_become_millions(file: Path) -> None:
         opened(file, "models: &self [*self]\nmeasure: knn\n")
 
 
-def test_an_alias_stands_for_what_it_names(file: Path) -> None:
+def test_an_alias_is_replaced_by_its_anchor(file: Path) -> None:
     study = opened(file, "models: toy-a\nmeasure:\n- metrics: &all [knn]\n- metrics: *all\n  limit: 3\n")
     assert [(study_task.request.analysis.name, study_task.run_settings.limit) for study_task in study.study_tasks] == [
         ("knn", None),
@@ -170,7 +170,7 @@ def test_a_whole_file(file: Path) -> None:
     ]
 
 
-def test_paths_count_from_the_files_folder(file: Path) -> None:
+def test_paths_are_relative_to_the_file(file: Path) -> None:
     Path("deep").mkdir()
     text = "models: {name: toy-a, weights: w.pth}\ndb: r.db\ndata_root: images\n"
     text += "measure: {metrics: attention, data: folder}\n"
@@ -180,7 +180,7 @@ def test_paths_count_from_the_files_folder(file: Path) -> None:
     assert opened(file, HEAD + "measure: knn\ndb: sqlite:///x.db\n").db == "sqlite:///x.db"
 
 
-def test_entries_that_ask_for_the_same_numbers_are_one(file: Path) -> None:
+def test_equal_entries_are_merged(file: Path) -> None:
     study = opened(
         file,
         HEAD + "measure:\n- {metrics: attn-distance, data: toys}\n- {metrics: attn-on-cls, data: toys, models: toy-b}\n"
@@ -199,7 +199,7 @@ def test_pairs_are_those_within_an_entry(file: Path) -> None:
     assert [list(study_task.cells(study.labels)) for study_task in study.study_tasks] == [pairs]
 
 
-def test_what_is_chosen_for_the_user_is_said(file: Path) -> None:
+def test_choices_made_for_the_user_are_reported(file: Path) -> None:
     study = opened(file, HEAD + "measure:\n- knn\n- {metrics: how, data: [toys, photos]}\n")
     assert study.remarks[0] == "study.yaml, line 3: no data set is named: using scenes"
     assert "study.yaml, line 4: attention-iou cannot use 'photos': left out" in study.remarks

@@ -85,7 +85,7 @@ measure:
 """
 
 
-def test_entries_that_differ_in_what_they_choose_share_a_pass(study: Studies, forwards: Counter[str]) -> None:
+def test_entries_with_different_parameters_share_a_pass(study: Studies, forwards: Counter[str]) -> None:
     outcomes = study(APART)
     assert statuses(outcomes) == ["done"] * 5
     assert forwards == {"3": 21}
@@ -99,7 +99,7 @@ def test_entries_that_differ_in_what_they_choose_share_a_pass(study: Studies, fo
     ]
 
 
-def test_their_numbers_are_those_of_commands_of_their_own(study: Studies, run: Runs, tmp_path: Path) -> None:
+def test_numbers_equal_those_of_separate_commands(study: Studies, run: Runs, tmp_path: Path) -> None:
     study(APART)
     apart = Runs(tmp_path / "apart.db")
     apart("toy-a", "attn-distance")
@@ -115,14 +115,14 @@ def test_their_numbers_are_those_of_commands_of_their_own(study: Studies, run: R
 
 
 @pytest.mark.parametrize(("term", "cost"), [("seed: 1", 42), ("dtype: bfloat16", 42), ("params: {count: 20}", 41)])
-def test_what_changes_images_or_network_shares_nothing(
+def test_entries_with_other_images_or_networks_share_no_pass(
     study: Studies, forwards: Counter[str], term: str, cost: int
 ) -> None:
     study(f"models: toy-a\ndata: toys\nmeasure:\n- attn-distance\n- {{metrics: attn-on-cls, {term}}}\n")
     assert forwards == {"3": cost}
 
 
-def test_models_of_an_entry_are_its_own(study: Studies, forwards: Counter[str]) -> None:
+def test_an_entry_may_name_its_own_models(study: Studies, forwards: Counter[str]) -> None:
     outcomes = study(
         "models: [toy-a, toy-b, toy-c]\ndata: toys\nparams: {cka_batch: 7}\nmeasure:\n"
         "- {metrics: cka-cls, models: [toy-a, toy-b]}\n- {metrics: mknn, models: [toy-b, toy-c]}\n"
@@ -158,7 +158,7 @@ measure:
 """
 
 
-def test_what_is_not_there_stops_nothing(
+def test_missing_models_and_data_do_not_stop_the_rest(
     study: Studies, forwards: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(study.folder))
@@ -177,7 +177,7 @@ def test_what_is_not_there_stops_nothing(
     assert len([o for o in failed if o.other]) == 3, "pairs with the broken one"
 
 
-def test_nothing_is_made_where_nothing_could_be_stored(study: Studies, forwards: Counter[str]) -> None:
+def test_an_unwritable_store_stops_before_measuring(study: Studies, forwards: Counter[str]) -> None:
     study.path.write_text("hello, this is no database")
     with pytest.raises(Exception, match="is not a SQLite file"):
         study(APART)
@@ -187,7 +187,7 @@ def test_nothing_is_made_where_nothing_could_be_stored(study: Studies, forwards:
 
 
 # ---------------------------------------------------------------- --plan
-def test_trying_how_fast_it_is_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_throughput_trial_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.cache.features.SHARD_BYTES", 1)  # a file for each image
     monkeypatch.setattr("teachmatters.runner.estimate.throughput.SECONDS", 0.0)
     task = measuring.task("clustering", "toys")
@@ -233,7 +233,7 @@ measure:
 
 
 @pytest.mark.parametrize("text", PLANS.values(), ids=PLANS)
-def test_the_plan_counts_what_the_run_will_make(study: Studies, forwards: Counter[str], text: str) -> None:
+def test_the_plan_counts_what_the_run_measures(study: Studies, forwards: Counter[str], text: str) -> None:
     found = study.plan(text)
     assert not study.path.exists()
     assert [path.name for path in study.folder.iterdir()] == ["study.yaml"], "nothing is left behind"
@@ -246,7 +246,7 @@ def test_the_plan_counts_what_the_run_will_make(study: Studies, forwards: Counte
 
 
 @pytest.mark.parametrize("before", [["attention"], ["rank"], ["toy-pairs"], ["attention", "knn", "toy-similarity"]])
-def test_after_a_part_it_counts_the_rest(
+def test_after_a_partial_run_the_plan_counts_the_rest(
     study: Studies, run: Runs, forwards: Counter[str], before: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = PLANS["windows and pairs"]
@@ -263,7 +263,7 @@ def test_after_a_part_it_counts_the_rest(
     assert (again.missing, again.forward_passes, again.passes, again.problems) == (0, 0, [], [])
 
 
-def test_features_are_told_in_bytes(study: Studies, forwards: Counter[str]) -> None:
+def test_the_plan_shows_the_bytes_of_features(study: Studies, forwards: Counter[str]) -> None:
     text = "models: toy-a\nmeasure: [{metrics: [clustering, attn-distance], data: toys}]\n"
     found = study.plan(text)
     # class tokens and means of 21 images at 3 layers, 24 channels of 2 bytes
@@ -280,7 +280,7 @@ def test_features_are_told_in_bytes(study: Studies, forwards: Counter[str]) -> N
     assert len(found.keys) == 21
 
 
-def test_what_is_not_there_is_said_and_counted_where_it_can_be(
+def test_missing_models_and_data_are_listed_in_the_plan(
     study: Studies, monkeypatch: pytest.MonkeyPatch, forwards: Counter[str]
 ) -> None:
     import huggingface_hub.constants

@@ -56,7 +56,7 @@ def test_tokens_and_attention_are_those_of_a_direct_forward_pass(photos: list[Pa
         assert (np.abs(found - truth) <= truth.max(-1, keepdims=True) / 510 + 1e-5).all()
 
 
-def test_layers_and_heads_are_picked(photos: list[Path]) -> None:
+def test_layers_and_heads_can_be_selected(photos: list[Path]) -> None:
     every, some = seen(photos), seen(photos, layers=(1, 3), heads=(2,))
     assert (some.layers, some.heads) == ((1, 3), (2,))
     for one, all_of_it in zip(some.images, every.images, strict=True):
@@ -76,7 +76,7 @@ def test_similarity_is_the_cosine(photos: list[Path]) -> None:
         assert to_one[0, layer, 1, 2] == pytest.approx(1, abs=1e-6)
 
 
-def test_colours_are_stretched_over_all_images_or_over_each(photos: list[Path]) -> None:
+def test_colours_are_scaled_over_all_images_or_each(photos: list[Path]) -> None:
     answer = seen(photos)
     together, own = pca_colours(answer), pca_colours(answer, own_scale=True)
     assert together.shape == own.shape == (2, 3, 4, 4, 3)
@@ -92,7 +92,7 @@ def test_the_background_is_black(photos: list[Path]) -> None:
     assert 0.1 < black.mean() < 0.9
 
 
-def test_what_fails_stops_nothing_else(photos: list[Path]) -> None:
+def test_a_failure_does_not_stop_the_others(photos: list[Path]) -> None:
     request = VisualizeRequest(images=photos, models=["toy-nan", "toy-b"])
     answers = list(visualize_tokens(request))
     assert isinstance(answers[0], FailedImage)

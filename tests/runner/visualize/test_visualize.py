@@ -79,7 +79,7 @@ def test_the_maps_are_those_of_a_direct_forward_pass(photo: Path) -> None:
     assert truth[:, :, 0, 1:].std() > 0.01  # the networks do look somewhere
 
 
-def test_layers_heads_and_positions_are_picked(photo: Path) -> None:
+def test_layers_heads_and_positions_can_be_selected(photo: Path) -> None:
     every = seen(photo, positions=("diagonal", "cls"))
     some = seen(photo, layers=(1, 3), heads=(2,), positions=("cls", "2:2"))
     assert every.views.positions == ("1:1", "2:2", "3:3", "4:4", "cls")
@@ -101,7 +101,7 @@ def test_a_model_of_rectangular_inputs() -> None:
         np.testing.assert_allclose(views.maps[:, :, place], truth[:, :, row, 1:].reshape(2, 3, 3, 5), atol=1e-5)
 
 
-def test_without_a_class_token_the_mean_over_patches_leads(photo: Path) -> None:
+def test_without_a_class_token_the_mean_over_patches_comes_first(photo: Path) -> None:
     assert seen(photo, models=("toy-bare",)).views.positions == (
         "spatial", "top", "left", "center", "right", "bottom", "self",
     )  # fmt: skip
@@ -112,7 +112,7 @@ def test_without_a_class_token_the_mean_over_patches_leads(photo: Path) -> None:
 
 
 @pytest.mark.parametrize("position", ["centre", "0:1", "15:1", "1:6", "1:", "", "1:2:3"])
-def test_what_is_no_position(position: str) -> None:
+def test_invalid_positions_are_refused(position: str) -> None:
     info = ModelInfo(
         arch="", depth=1, heads=1, width=1, patch_size=8, image_size=32, grid=(14, 5), class_token=True, registers=0,
         mean=(0.5,) * 3, std=(0.5,) * 3,
@@ -132,7 +132,7 @@ def test_numbers_out_of_range_name_the_range(photo: Path) -> None:
         assert missed.reason.startswith(words)
 
 
-def test_what_is_bad_stops_nothing_else(photo: Path, tmp_path: Path) -> None:
+def test_a_bad_image_or_model_does_not_stop_the_others(photo: Path, tmp_path: Path) -> None:
     broken, nowhere = tmp_path / "broken.png", tmp_path / "nowhere.png"
     broken.write_bytes(photo.read_bytes()[:60])
     answers = run(nowhere, photo, broken, models=("toy-broken", "toy-nan", "toy-b"))
@@ -164,7 +164,7 @@ def test_images_of_any_kind(mode: str, like: str, photo: Path, tmp_path: Path) -
     assert np.abs(expected - found).max() <= 1
 
 
-def test_what_cannot_be_carried_out_is_refused_at_once(photo: Path) -> None:
+def test_impossible_requests_are_refused_at_once(photo: Path) -> None:
     for options, words in (
         ({"dtype": "int8"}, "unknown dtype"),
         ({"seed": -1}, "--seed -1"),

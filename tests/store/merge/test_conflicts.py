@@ -41,7 +41,7 @@ def test_a_cell_with_other_numbers(tmp_path: Path) -> None:
     assert values(rows(tmp_path / "c.db", "SELECT run_id FROM all_results")) == {"one", "two"}
 
 
-def test_the_one_that_was_there_may_be_the_later(tmp_path: Path) -> None:
+def test_the_existing_run_may_be_the_newer(tmp_path: Path) -> None:
     a = store_at(tmp_path / "a.db", (run(DISTANCE, run_id="one", **at(1)), numbers("attn-distance", 1, 2)))
     b = store_at(tmp_path / "b.db", (run(DISTANCE, run_id="two", **at(2)), numbers("attn-distance", 3)))
     said = only(join(b, a), "a.db")
@@ -49,7 +49,7 @@ def test_the_one_that_was_there_may_be_the_later(tmp_path: Path) -> None:
     assert values(rows(b, "SELECT value FROM results")) == {3}
 
 
-def test_a_cell_with_the_same_numbers_is_none(tmp_path: Path) -> None:
+def test_a_cell_with_the_same_numbers_is_not_a_conflict(tmp_path: Path) -> None:
     paths = [store_at(tmp_path / f"{n}.db", (run(DISTANCE, device=str(n), **at(n)), numbers("attn-distance", 1, 2)))
              for n in (1, 2)]  # fmt: skip
     found = join(tmp_path / "c.db", *paths)
@@ -72,7 +72,7 @@ def test_another_measurement_for_the_same_place(tmp_path: Path, facts: dict[str,
     assert only(join(a, b), "b.db").startswith(said)
 
 
-def test_what_one_store_says_itself_is_no_conflict(tmp_path: Path) -> None:
+def test_differing_runs_in_one_store_are_not_a_conflict(tmp_path: Path) -> None:
     first, again, third = (run(DISTANCE, run_id=name, **at(n)) for n, name in enumerate(("one", "two", "three")))
     a = store_at(tmp_path / "a.db", (first, numbers("attn-distance", 1)), (again, numbers("attn-distance", 2)))
     b = store_at(tmp_path / "b.db", (first, numbers("attn-distance", 1)), (third, numbers("attn-distance", 2)))
@@ -81,7 +81,7 @@ def test_what_one_store_says_itself_is_no_conflict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_what_a_store_says_is_its_latest_run_not_the_one_stored_last(tmp_path: Path, turned: bool) -> None:
+def test_the_latest_run_of_a_store_is_compared(tmp_path: Path, turned: bool) -> None:
     late, early, other = (run(DISTANCE, **at(minutes)) for minutes in (5, 2, 3))
     a = store_at(tmp_path / "a.db", (late, numbers("attn-distance", 1)), (early, numbers("attn-distance", 2)))
     b = store_at(tmp_path / "b.db", (other, numbers("attn-distance", 1)))
@@ -130,7 +130,7 @@ PARTS: list[tuple[Run, Result, str]] = [
 
 
 @pytest.mark.parametrize(("other", "content", "words"), PARTS)
-def test_everything_of_a_run_counts(
+def test_every_field_of_a_run_is_compared(
     tmp_path: Path, place: StoreLocation, other: Run, content: Result, words: str
 ) -> None:
     a = store_at(tmp_path / "a.db", (run(DISTANCE, run_id="r"), result("attn-distance", 1)))
@@ -142,7 +142,7 @@ def test_everything_of_a_run_counts(
     assert len(rows(place, "SELECT 1 FROM runs")) == 2
 
 
-def test_a_server_holds_and_says_what_a_file_does(tmp_path: Path, cluster: Cluster) -> None:
+def test_a_server_reports_the_same_conflicts_as_a_file(tmp_path: Path, cluster: Cluster) -> None:
     """Ids that clash, cells measured twice, facts that differ; and the same ids are made for the same contents."""
     each = [
         (run(DISTANCE, run_id="same", **at(1)), result("attn-distance", 1)),

@@ -35,7 +35,7 @@ def expected(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
     return {**once, "results": table[newest], "all_results": table.assign(is_newest=newest.astype(int))}
 
 
-def test_it_is_what_pandas_makes_of_the_rows(three: list[Path], place: StoreLocation) -> None:
+def test_merged_rows_equal_those_of_pandas(three: list[Path], place: StoreLocation) -> None:
     watch = Counted()
     merge(three, place, watch)
     for view, table in expected(three).items():
@@ -49,7 +49,7 @@ def test_it_is_what_pandas_makes_of_the_rows(three: list[Path], place: StoreLoca
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_into_a_store_that_is_there(three: list[Path]) -> None:
+def test_merging_into_an_existing_store(three: list[Path]) -> None:
     table = expected(three)
     found = join(three[0], *three[1:])
     assert {name: one.runs for name, one in found.items()} == {"c.db": 11, "b.db": 10}
@@ -74,7 +74,7 @@ def test_from_a_server_and_back(three: list[Path], server: Server, cluster: Clus
     assert len(frame(both, "runs")) == 26
 
 
-def test_nothing_is_left_on_a_server_by_a_merge_that_fails(
+def test_a_failed_merge_leaves_nothing_on_a_server(
     three: list[Path], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_at(server, (run(DISTANCE, dataset="old"), numbers("attn-distance", 1)))
@@ -92,7 +92,7 @@ def test_nothing_is_left_on_a_server_by_a_merge_that_fails(
     assert len(frame(server, "runs")) == 26
 
 
-def test_rows_that_go_through_python_are_the_same(
+def test_rows_copied_through_python_are_the_same(
     three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite takes ten files beside the target; a cluster may leave more."""
@@ -115,7 +115,7 @@ def test_the_order_of_the_files_changes_nothing(three: list[Path], tmp_path: Pat
     assert all(each == dumps[0] for each in dumps), "key by key"
 
 
-def test_one_after_the_other_is_all_at_once(three: list[Path], tmp_path: Path) -> None:
+def test_merging_one_by_one_equals_merging_all_at_once(three: list[Path], tmp_path: Path) -> None:
     join(tmp_path / "once.db", *three)
     for nth, order in enumerate([three, three[::-1], [three[1], three[2], three[0]]]):
         for path in order:
@@ -124,7 +124,7 @@ def test_one_after_the_other_is_all_at_once(three: list[Path], tmp_path: Path) -
             assert ordered(frame(tmp_path / f"steps-{nth}.db", view)) == ordered(frame(tmp_path / "once.db", view))
 
 
-def test_a_second_time_changes_no_byte(three: list[Path], tmp_path: Path) -> None:
+def test_merging_again_changes_no_byte(three: list[Path], tmp_path: Path) -> None:
     into = tmp_path / "all.db"
     join(into, *three)
     content = into.read_bytes()
@@ -134,7 +134,7 @@ def test_a_second_time_changes_no_byte(three: list[Path], tmp_path: Path) -> Non
     assert beside(into) == ["all.db"]
 
 
-def test_the_newest_is_the_one_that_finished_last_wherever_it_was_stored(place: StoreLocation, tmp_path: Path) -> None:
+def test_the_newest_run_finished_last_in_any_store(place: StoreLocation, tmp_path: Path) -> None:
     late, early = (run(DISTANCE, **at(minutes)) for minutes in (5, 2))
     same, moment = (run(DISTANCE, dataset="coco", run_id=name, **at(3)) for name in ("1", "2"))
     path = store_at(
@@ -152,9 +152,7 @@ def test_the_newest_is_the_one_that_finished_last_wherever_it_was_stored(place: 
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_facts_that_were_last_measured_with_come_last(
-    tmp_path: Path, engine: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_latest_metric_facts_come_last(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> None:
     """Reports take a metric's facts with the highest id."""
     told = {"a": ("first", "third"), "b": ("second",), "c": ("fourth", "first")}
     minutes = {"first": (0, 1), "second": (2,), "third": (3,), "fourth": (4,)}

@@ -30,7 +30,7 @@ def print_of(path: Path) -> tuple[str, int, list[str]]:
     return hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns, beside(path)
 
 
-def test_a_source_cannot_be_written(three: list[Path]) -> None:
+def test_a_source_is_opened_read_only(three: list[Path]) -> None:
     with opened(three[0]) as source:
         for connection in (source.connection, sqlite3.connect(source.uri, uri=True)):
             with closing(connection), pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -61,7 +61,7 @@ def test_a_source_in_a_folder_that_cannot_be_written(three: list[Path], tmp_path
     assert len(rows(tmp_path / "into.db", "SELECT 1 FROM runs")) == 12
 
 
-def test_what_is_still_in_a_sources_log_comes_along(tmp_path: Path) -> None:
+def test_rows_in_a_sources_log_are_merged(tmp_path: Path) -> None:
     path = store_at(tmp_path / "a.db", (run(DISTANCE), numbers("attn-distance", 1)))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -88,7 +88,7 @@ def test_a_target_of_an_older_revision(old: Path, scripts: Path, tmp_path: Path)
     assert values(query(old, "SELECT value FROM results").rows) == {2, 4, 5}
 
 
-def test_a_target_of_an_older_revision_is_not_even_migrated_if_it_fails(
+def test_a_failed_merge_does_not_migrate_its_target(
     old: Path, scripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = store_at(tmp_path / "b.db", (run(DISTANCE, of=model("b")), numbers("attn-distance", 5)))
@@ -103,7 +103,7 @@ def test_a_target_of_an_older_revision_is_not_even_migrated_if_it_fails(
     assert dump(old) == before
 
 
-def test_nothing_is_left_where_nothing_was(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_merge_leaves_no_new_store(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -114,7 +114,7 @@ def test_nothing_is_left_where_nothing_was(three: list[Path], tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(("make", "words"), BAD, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_source_that_is_no_store(three: list[Path], tmp_path: Path, make: Any, words: str) -> None:
+def test_a_source_that_is_not_a_store(three: list[Path], tmp_path: Path, make: Any, words: str) -> None:
     bad = tmp_path / "bad.db"
     make(bad)
     before = dump(three[0])
@@ -127,7 +127,7 @@ def test_a_source_that_is_no_store(three: list[Path], tmp_path: Path, make: Any,
 
 
 @pytest.mark.parametrize(("make", "words"), BAD, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_target_that_is_no_store(three: list[Path], tmp_path: Path, make: Any, words: str) -> None:
+def test_a_target_that_is_not_a_store(three: list[Path], tmp_path: Path, make: Any, words: str) -> None:
     make(tmp_path / "bad.db")
     content = (tmp_path / "bad.db").read_bytes()
     with pytest.raises(TeachMattersError, match=r"bad\.db") as caught:
@@ -171,7 +171,7 @@ def cut_array(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_page, orphan, no_column, cut_array])
-def test_a_damaged_source_is_named_and_nothing_is_taken(three: list[Path], tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_source_is_named_and_nothing_is_merged(three: list[Path], tmp_path: Path, damage: Any) -> None:
     damage(three[1])
     before = dump(three[0])
     with pytest.raises(TeachMattersError, match=r"b\.db is damaged"):
@@ -179,7 +179,7 @@ def test_a_damaged_source_is_named_and_nothing_is_taken(three: list[Path], tmp_p
     assert dump(three[0]) == before
 
 
-def test_the_target_among_the_files_is_passed_over(three: list[Path], tmp_path: Path) -> None:
+def test_the_target_among_the_sources_is_skipped(three: list[Path], tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(three[0])
     os.link(three[0], tmp_path / "hard.db")
     assert set(join(three[0], *three, tmp_path / "link.db", tmp_path / "hard.db")) == {"b.db", "c.db"}
@@ -187,7 +187,7 @@ def test_the_target_among_the_files_is_passed_over(three: list[Path], tmp_path: 
         join(tmp_path / "link.db", three[0])
 
 
-def test_a_file_named_twice_is_taken_once(three: list[Path], tmp_path: Path) -> None:
+def test_a_file_named_twice_is_merged_once(three: list[Path], tmp_path: Path) -> None:
     found = merge([three[0], three[0]], tmp_path / "into.db", NoProgress())
     assert [(one.added, one.runs, one.conflicts) for one in found] == [(12, 12, []), (0, 12, [])]
 
@@ -204,9 +204,7 @@ def test_stores_without_a_run(three: list[Path], tmp_path: Path) -> None:
         join(tmp_path / "into.db", three[0], tmp_path / "empty.db")
 
 
-def test_a_target_that_somebody_writes_is_waited_for_and_then_refused(
-    three: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_busy_target_is_waited_for_and_then_refused(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.store.merge.merge.WAIT", 0.05)
     with closing(sqlite3.connect(three[0], isolation_level=None)) as writing:
         writing.execute("BEGIN IMMEDIATE")

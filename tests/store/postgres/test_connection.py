@@ -54,7 +54,7 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
 ]
 
 
-def test_somebody_else_answers() -> None:
+def test_another_program_answers_at_the_address() -> None:
     text = 'connection failed: connection to server at "h", port 80 failed: received invalid response to SSL: H'
     expected = "no connection (received invalid response to SSL: H). Check that a PostgreSQL"
     assert _connection_problem(text).startswith(expected)
@@ -70,7 +70,7 @@ COMMANDS: list[list[object]] = [
 
 
 @pytest.mark.parametrize(("address", "words"), WRONG)
-def test_a_wrong_address_is_one_line(cluster: Cluster, address: Callable[[Cluster], str], words: str) -> None:
+def test_a_wrong_address_is_a_one_line_error(cluster: Cluster, address: Callable[[Cluster], str], words: str) -> None:
     url = f"postgresql://{address(cluster)}"
     with pytest.raises(TeachMattersError) as caught:
         Store.open(url)
@@ -82,7 +82,7 @@ def test_a_wrong_address_is_one_line(cluster: Cluster, address: Callable[[Cluste
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
-def test_every_command_says_it_alike(
+def test_every_command_prints_the_same_error(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[object]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_a_database_without_a_store(
     assert backend_of(server).exists() is False
 
 
-def test_a_schema_with_other_tables_is_left_alone(server: Server, cluster: Cluster) -> None:
+def test_a_schema_with_other_tables_is_not_touched(server: Server, cluster: Cluster) -> None:
     schema = server.url.rpartition("%3D")[2]
     cluster.execute(f"CREATE TABLE {schema}.models (colour text)", "lab")
     for use in (lambda: Store.open(server), lambda: query(server, "SELECT 1"), backend_of(server).exists):
@@ -125,7 +125,7 @@ def test_a_schema_with_other_tables_is_left_alone(server: Server, cluster: Clust
             use()
 
 
-def test_a_schema_that_the_user_may_not_use(server: Server) -> None:
+def test_a_schema_without_permission(server: Server) -> None:
     for locked in (
         server.url.replace("owner@", "locked:right@"),
         server.url.replace("owner@", "locked:right@") + "%2Cx",
@@ -143,7 +143,7 @@ def test_a_newer_store_is_refused(server: Server, cluster: Cluster) -> None:
             use()
 
 
-def test_what_may_not_be_written_is_said_before_hours_of_work(server: Server, cluster: Cluster) -> None:
+def test_missing_write_permission_is_detected_before_measuring(server: Server, cluster: Cluster) -> None:
     store_at(server)
     schema = server.url.rpartition("%3D")[2]
     cluster.execute("CREATE ROLE guest LOGIN", "lab")
@@ -155,7 +155,7 @@ def test_what_may_not_be_written_is_said_before_hours_of_work(server: Server, cl
         Store.open(f"{server.url}%20-cdefault_transaction_read_only%3Don")
 
 
-def test_a_writer_with_the_rights_that_the_documentation_grants(server: Server, cluster: Cluster) -> None:
+def test_the_documented_permissions_suffice_for_a_writer(server: Server, cluster: Cluster) -> None:
     store_at(server, (run(DISTANCE), numbers("attn-distance", 1)))
     schema = server.url.rpartition("%3D")[2]
     text = (DOCS / "store.md").read_text("utf-8")
@@ -168,7 +168,7 @@ def test_a_writer_with_the_rights_that_the_documentation_grants(server: Server, 
     assert rows(server, "SELECT value, is_newest FROM all_results ORDER BY 1") == [(1, 0), (2, 1), (3, 1)]
 
 
-def test_without_psycopg_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_psycopg_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     for command in COMMANDS[:2]:
         result = tm(*command, "--db", "postgresql://me:secret@lab/results")
@@ -177,7 +177,7 @@ def test_without_psycopg_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_what_is_for_files_alone_names_the_way(server: Server) -> None:
+def test_commands_for_files_only_name_an_alternative(server: Server) -> None:
     store_at(server)
     for command in (["db", "compact"], ["browse", "--no-open"]):
         result = tm(*command, "--db", server.url)
@@ -195,7 +195,7 @@ def own() -> Iterator[Cluster]:
         yield cluster
 
 
-def test_a_server_gone_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """When half a run is on the server, between two runs, and while rows are read; and then it comes back."""
     path = store_at(own.new(), (run(DISTANCE), numbers("attn-distance", 1)))
     before = rows(path, "SELECT * FROM all_results")
@@ -221,7 +221,7 @@ def test_a_server_gone_midway(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> 
     assert rows(path, "SELECT value, is_newest FROM all_results ORDER BY value") == [(1, 0), (3, 1)]
 
 
-def test_a_server_that_comes_back_in_a_moment_gets_the_run(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_stored_after_a_short_outage(own: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is killed before, in the middle, and after it has stored a run, of which it could not say so any more."""
     import psycopg
 
@@ -266,9 +266,7 @@ def test_a_connection_that_is_cut_while_rows_are_read(server: Server, cluster: C
             list(walk)
 
 
-def test_a_store_that_somebody_writes_is_waited_for_and_then_refused(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_busy_store_is_waited_for_and_then_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import psycopg
 
     from teachmatters.store.postgres.write_connection import LOCK

@@ -34,7 +34,7 @@ READING = [
 
 
 @pytest.mark.parametrize("sql", READING)
-def test_reading_of_every_kind_is_allowed(store: Server, sql: str) -> None:
+def test_every_kind_of_reading_is_allowed(store: Server, sql: str) -> None:
     assert query(store, sql).rows
 
 
@@ -63,7 +63,7 @@ WRITING = [
 
 
 @pytest.mark.parametrize("sql", WRITING)
-def test_anything_else_is_refused(store: Server, tmp_path: Path, sql: str) -> None:
+def test_other_statements_are_refused(store: Server, tmp_path: Path, sql: str) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(SqlError, match="a query may only read"):
         query(store, sql.format(folder=tmp_path))
@@ -91,14 +91,14 @@ def test_anything_else_is_refused(store: Server, tmp_path: Path, sql: str) -> No
         ("SELECT 1 INTO x", "INTO is not allowed"),
     ],
 )
-def test_wrong_sql_gets_one_line(store: Server, sql: str, words: str) -> None:
+def test_wrong_sql_is_a_one_line_error(store: Server, sql: str, words: str) -> None:
     with pytest.raises(SqlError) as caught:
         query(store, sql)
     assert words in str(caught.value)
     assert "DECLARE" not in str(caught.value)
 
 
-def test_values_are_those_that_sqlite_would_give(store: Server) -> None:
+def test_values_equal_those_of_sqlite(store: Server) -> None:
     sql = (
         "SELECT true, 1.5::numeric, 2::numeric, sum(layer), avg(layer), count(*), 0.1::float8, '\\x00ff'::bytea, 'é', "
         "'2026-01-01'::date, '[1]'::jsonb, NULL, -5::numeric, sum(seed::numeric + value::numeric) FROM results, runs"
@@ -114,14 +114,14 @@ SLEEPING = "SELECT pg_sleep(0.02), set_config('statement_timeout', '0', false), 
 
 
 @pytest.mark.parametrize("sql", [ENDLESS.format("count(*)"), "SELECT pg_sleep(100)", SLEEPING])
-def test_a_query_without_end_is_stopped(store: Server, sql: str) -> None:
+def test_an_endless_query_is_stopped(store: Server, sql: str) -> None:
     started = time.monotonic()
     with pytest.raises(TeachMattersError, match=r"stopped after 0\.3 seconds"):
         query(store, sql, timeout=0.3)
     assert time.monotonic() - started < 5
 
 
-def test_a_stream_ends_with_its_time(store: Server) -> None:
+def test_a_stream_ends_at_its_timeout(store: Server) -> None:
     with stream(store, "SELECT generate_series(1, 1000000000000)", timeout=1) as found:
         walk = iter(found)
         assert next(walk) == (1,)
@@ -130,7 +130,7 @@ def test_a_stream_ends_with_its_time(store: Server) -> None:
                 pass
 
 
-def test_a_stream_runs_anew_on_the_store_of_one_moment(server: Server) -> None:
+def test_a_stream_can_be_repeated_on_one_snapshot(server: Server) -> None:
     store_at(server, (run(DISTANCE), numbers("attn-distance", 1, 2, 3)))
     with stream(server, "SELECT layer FROM results ORDER BY layer", timeout=60) as found:
         assert (found.columns, list(found)) == (["layer"], [(1,), (2,), (3,)])
@@ -160,7 +160,7 @@ def test_ctrl_c_stops_it_on_the_server_too(store: Server, cluster: Cluster) -> N
     assert cluster.execute(running) == [(0,)]
 
 
-def test_a_reader_with_a_role_of_its_own(store: Server, cluster: Cluster) -> None:
+def test_a_reader_with_a_read_only_role(store: Server, cluster: Cluster) -> None:
     """As the documentation advises: it may read the store, and no file of the server's."""
     schema = store.url.rpartition("%3D")[2]
     for sql in (

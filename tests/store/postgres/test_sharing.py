@@ -38,7 +38,7 @@ def shared(cluster: Cluster) -> tuple[Server, Server]:
     return owner, Server(cluster.url("shared", "alice"))
 
 
-def test_a_schema_of_the_users_name_does_not_part_the_writers(
+def test_writers_with_different_search_paths_exclude_each_other(
     shared: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, alice = shared
@@ -55,7 +55,7 @@ def test_a_schema_of_the_users_name_does_not_part_the_writers(
     assert info(owner)["bytes"] == info(alice)["bytes"] > 100_000
 
 
-def test_who_only_reads_cannot_keep_the_writers_waiting(
+def test_readers_cannot_block_writers(
     shared: tuple[Server, Server], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by the functions of a query, nor by a statement of their own on the server."""
@@ -81,7 +81,7 @@ def test_stores_of_two_schemas_do_not_wait_for_each_other(server: Server, cluste
         store.record(run(DISTANCE), numbers("attn-distance", 1))
 
 
-def test_two_do_not_make_one_store_at_once(server: Server) -> None:
+def test_two_processes_do_not_create_one_store_at_once(server: Server) -> None:
     with (
         backend_of(server).writing_engine(1).begin(),
         pytest.raises(TeachMattersError, match="is locked by another program"),
@@ -90,7 +90,7 @@ def test_two_do_not_make_one_store_at_once(server: Server) -> None:
     store_at(server)
 
 
-def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
+def test_the_servers_timeouts_do_not_lose_a_run(server: Server) -> None:
     """Another writer is waited for longer than the server lets a query take."""
     import psycopg
 
@@ -118,7 +118,7 @@ def test_the_servers_own_timeouts_do_not_lose_a_run(server: Server) -> None:
         plain.execute("SELECT pg_sleep(5)")
 
 
-def test_merging_is_for_the_owner(shared: tuple[Server, Server], tmp_path: Path, cluster: Cluster) -> None:
+def test_merging_needs_the_owner(shared: tuple[Server, Server], tmp_path: Path, cluster: Cluster) -> None:
     owner, alice = shared
     source = store_at(tmp_path / "r.db", (run(TOP1), numbers("knn-top1", 1)))
     with pytest.raises(TeachMattersError, match=r"only its owner may merge into a store.*with --into$"):

@@ -63,7 +63,7 @@ OFTEN = ("query", "info", "before work")  # the others open a store by the same 
 
 
 @pytest.mark.parametrize("use", USES)
-def test_whoever_opens_it_finds_it_sound(moments: tuple[bytes, list[bytes]], tmp_path: Path, use: str) -> None:
+def test_every_reader_finds_a_valid_store(moments: tuple[bytes, list[bytes]], tmp_path: Path, use: str) -> None:
     log, states = moments
     for number, state in enumerate(states if use in OFTEN else states[:: len(states) // 4]):
         folder = tmp_path / str(number)
@@ -89,7 +89,7 @@ with Store.open(path) as store:
 """
 
 
-def test_a_disk_that_is_full_during_a_checkpoint_and_has_room_again(tmp_path: Path) -> None:
+def test_a_full_disk_during_a_checkpoint_is_recovered_from(tmp_path: Path) -> None:
     path = store_at(tmp_path / "r.db", (run(DISTANCE), numbers("attn-distance", 1, 2, 3)))
     assert finish(start(FULL, path)) == (0, ""), "the run fits into the log"
     assert path.with_name("r.db-wal").stat().st_size > 0, "and not into the file"

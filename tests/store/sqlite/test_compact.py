@@ -48,13 +48,13 @@ def test_a_store_becomes_one_small_file_with_the_same_numbers(store: Path) -> No
     assert compact(store) == (after, after)
 
 
-def test_it_can_be_written_afterwards(store: Path) -> None:
+def test_a_compacted_store_can_be_written(store: Path) -> None:
     compact(store)
     store_at(store, (run(DISTANCE, dataset="x"), numbers("attn-distance", 1)))
     assert len(rows(store, EVERYTHING)) == 4
 
 
-def test_a_log_that_was_left_is_taken_in(store: Path, tmp_path: Path) -> None:
+def test_a_leftover_log_is_included(store: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy" / "r.db"
     copy.parent.mkdir()
     with closing(sqlite3.connect(store)) as connection:
@@ -69,7 +69,7 @@ def test_a_log_that_was_left_is_taken_in(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
-def test_a_store_that_is_read_is_refused(store: Path, journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_in_use_by_a_reader_is_refused(store: Path, journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.store.sqlite.compact.WAIT", 0.05)
     if journal == "delete":
         compact(store)
@@ -82,7 +82,7 @@ def test_a_store_that_is_read_is_refused(store: Path, journal: str, monkeypatch:
     assert rows(store, EVERYTHING) == kept
 
 
-def test_a_store_that_is_written_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_in_use_by_a_writer_is_refused(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.store.sqlite.compact.WAIT", 0.05)
     with closing(sqlite3.connect(store, isolation_level=None)) as writing:
         writing.execute("BEGIN IMMEDIATE")
@@ -90,7 +90,7 @@ def test_a_store_that_is_written_is_refused(store: Path, monkeypatch: pytest.Mon
             compact(store)
 
 
-def test_what_is_no_store_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="no results store at"):
         compact(tmp_path / "none.db")
     (tmp_path / "text.db").write_text("hello")

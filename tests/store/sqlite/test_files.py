@@ -77,7 +77,7 @@ USES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize(("make", "words"), BAD)
-def test_a_bad_file_is_refused_and_left_as_it_was(
+def test_a_bad_file_is_refused_and_not_changed(
     tmp_path: Path, make: Callable[[Path], None], words: str, use: str
 ) -> None:
     path = tmp_path / "r.db"
@@ -119,26 +119,26 @@ def test_a_folder_that_cannot_be_written_gets_no_store(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(TeachMattersError, match="does not exist"):
         Store.open(tmp_path / "none" / "r.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_a_regular_file_is_refused() -> None:
+def test_special_files_are_refused() -> None:
     for use in USES.values():
         with pytest.raises(TeachMattersError, match="not a regular file"):
             use(Path("/dev/null"))
 
 
-def test_an_empty_file_is_no_store_to_read(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_a_readable_store(tmp_path: Path) -> None:
     (tmp_path / "r.db").touch()
     with pytest.raises(TeachMattersError, match="is empty"):
         query(tmp_path / "r.db", "SELECT 1")
     assert (tmp_path / "r.db").stat().st_size == 0
 
 
-def test_a_store_locked_for_reading_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_locked_against_reading_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from teachmatters.store.sqlite import read_connection
 
     path = store_at(tmp_path / "r.db")

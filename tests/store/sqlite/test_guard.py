@@ -68,7 +68,7 @@ def answered(store: Path, *names: str) -> dict[str, tuple[int, float, float, str
     return found
 
 
-def test_no_statement_takes_longer_or_more_than_it_is_given(store: Path) -> None:
+def test_statements_obey_their_limits_of_time_and_memory(store: Path) -> None:
     """Each in a process of its own, as ``tm query`` runs it."""
     before = store.read_bytes()
     found = answered(store)
@@ -86,7 +86,7 @@ def test_no_statement_takes_longer_or_more_than_it_is_given(store: Path) -> None
     assert [path.name for path in store.parent.iterdir()] == ["r.db"]
 
 
-def test_a_process_ends_although_a_function_goes_on(store: Path) -> None:
+def test_the_process_ends_although_a_function_still_runs(store: Path) -> None:
     sql = hostile.UNSTOPPABLE["a long needle"]
     command = [sys.executable, "-m", "teachmatters", "query", sql, "--db", str(store), "--timeout", "0.1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -95,7 +95,7 @@ def test_a_process_ends_although_a_function_goes_on(store: Path) -> None:
 
 
 @pytest.mark.parametrize("name", hostile.REFUSED)
-def test_what_does_more_than_read_is_refused(store: Path, name: str) -> None:
+def test_statements_that_write_are_refused(store: Path, name: str) -> None:
     sql, words = hostile.REFUSED[name]
     before = store.read_bytes()
     with pytest.raises(TeachMattersError, match=words):
@@ -104,7 +104,7 @@ def test_what_does_more_than_read_is_refused(store: Path, name: str) -> None:
     assert [path.name for path in store.parent.iterdir()] == ["r.db"]
 
 
-def test_a_step_that_does_not_end_is_left_behind(store: Path) -> None:
+def test_an_endless_step_is_abandoned(store: Path) -> None:
     began = time.monotonic()
     deadline = Deadline(0.1, lambda: None)
     with pytest.raises(TimeoutError):
@@ -115,7 +115,7 @@ def test_a_step_that_does_not_end_is_left_behind(store: Path) -> None:
         deadline.run(lambda: 1)
 
 
-def test_a_step_gives_what_it_returns_and_raises() -> None:
+def test_results_and_exceptions_of_a_step_are_passed_on() -> None:
     with closing(Deadline(60, lambda: None)) as deadline:
         assert deadline.run(lambda: 7) == 7
         with pytest.raises(ZeroDivisionError):
@@ -124,7 +124,7 @@ def test_a_step_gives_what_it_returns_and_raises() -> None:
         assert not deadline.lost
 
 
-def test_ctrl_c_is_heard_while_sqlite_works() -> None:
+def test_ctrl_c_works_while_sqlite_is_busy() -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -140,21 +140,21 @@ def test_ctrl_c_is_heard_while_sqlite_works() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_the_rows_that_are_kept_are_bounded(store: Path) -> None:
+def test_the_number_of_kept_rows_is_bounded(store: Path) -> None:
     sql = hostile.COUNT + "SELECT randomblob(1000) FROM n"
     with pytest.raises(TeachMattersError, match=r"the first \d+ rows take more than 1 MB of memory"):
         query(store, sql, most=1_000_000)
     assert len(query(store, sql, most=1_000_000, limit=500).rows) == 500
 
 
-def test_what_is_denied_stays_denied_in_a_function_of_the_schema(store: Path) -> None:
+def test_denied_operations_stay_denied_inside_schema_functions(store: Path) -> None:
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("CREATE VIEW mine AS SELECT fts3_tokenizer('simple') AS address")
     with pytest.raises(TeachMattersError, match="unsafe use of fts3_tokenizer"):
         query(store, "SELECT hex(address) FROM mine")
 
 
-def test_the_guard_lets_named_pragmas_ask(store: Path) -> None:
+def test_listed_pragmas_are_allowed(store: Path) -> None:
     with closing(sqlite3.connect(store)) as connection:
         denied = guard.harden(connection, pragmas={"table_info"})
         assert connection.execute("PRAGMA table_info(records)").fetchall()

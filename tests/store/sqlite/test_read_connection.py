@@ -72,7 +72,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def test_it_is_read_and_left_as_it_was(folder: Path) -> None:
+def test_a_store_is_read_without_changes(folder: Path) -> None:
     code = "from tests.store.sqlite.test_read_connection import read_all\nread_all(Path(sys.argv[1]))\n"
     assert finish(start(code, folder)) == (0, "")
 
@@ -98,7 +98,7 @@ def _read_as_somebody_else(path: Path, total: float) -> None:
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
-def test_a_copy_that_cannot_be_made_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_copy_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = store_at(folder / "r.db", (run(DISTANCE), numbers("attn-distance", *range(1000))))
     code = "from tests.store.sqlite.test_read_connection import _killed\n_killed('delete', False, Path(sys.argv[1]))\n"
     assert finish(start(code, path)) == (0, "")

@@ -34,7 +34,7 @@ def web_server() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "ray://head:10001", "head:abc", "http://head:1"])
-def test_what_is_no_address(address: str) -> None:
+def test_invalid_addresses_are_refused(address: str) -> None:
     with pytest.raises(TeachMattersError, match=r"it must be auto or HOST:PORT, such as 10\.0\.0\.5:6379$"):
         found(address)
 
@@ -57,7 +57,7 @@ def test_an_address_of_something_else(web_server: str) -> None:
         found(web_server)
 
 
-def test_auto_where_none_runs_or_the_last_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_a_running_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     services = "ray._private.services.find_gcs_addresses"
     monkeypatch.setattr(services, set)
     monkeypatch.setattr("ray._private.services.find_bootstrap_address", lambda folder: None)
@@ -94,7 +94,7 @@ class Guarded:
         return object()
 
 
-def test_another_server_of_ray_is_not_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_ray_server_is_not_a_head_node(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.exceptions import RpcError
 
     def refused(self: Guarded, address: str) -> None:
@@ -120,12 +120,12 @@ def enter(monkeypatch: pytest.MonkeyPatch, token: str, wanted: str, mode: str | 
     return used
 
 
-def test_the_token_is_shown_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_sent_where_it_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     assert enter(monkeypatch, "secret", "secret") == "token"
     assert enter(monkeypatch, "secret", "secret", "token") == "token"
 
 
-def test_it_is_not_shown_where_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_not_shown_without_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers of an open cluster could not answer one that shows a token."""
     assert enter(monkeypatch, "secret", "") is None
     assert enter(monkeypatch, "", "") is None
@@ -141,7 +141,7 @@ def test_it_is_not_shown_where_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> N
         ("secret", "disabled", "RAY_AUTH_MODE=disabled sends none; unset it"),
     ],
 )
-def test_without_the_token_it_is_one_line(
+def test_a_missing_token_is_a_one_line_error(
     token: str, mode: str | None, advice: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(TeachMattersError) as caught:

@@ -35,13 +35,13 @@ GPUS = Node("2", "large", 32, 4)
         ({"name": "ray", "shards": 0}, "--shards 0: it must be at least 1"),
     ],
 )
-def test_what_cannot_be_asked_for(asked: dict[str, object], message: str) -> None:
+def test_invalid_engine_options_are_refused(asked: dict[str, object], message: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         check_engine(EngineRequest(**asked))  # type: ignore[arg-type]
     assert str(caught.value) == message
 
 
-def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.runner.engines.select.find_spec", lambda name: None)
     with pytest.raises(TeachMattersError, match=r"pip install 'teachmatters\[ray\]'"):
         check_engine(EngineRequest(name="ray"))
@@ -88,7 +88,7 @@ WANTED = {"teachmatters": "0.1.0", "torch": "2.14.1+cpu", "tm-mine": "3"}
         ({"versions": WANTED, "sees": True, "writes": "Permission denied"}, "cannot write to the cache /shared/db"),
     ],
 )
-def test_what_is_wrong_with_a_node(answer: dict[str, object], message: str) -> None:
+def test_problems_of_a_node_are_named(answer: dict[str, object], message: str) -> None:
     with pytest.raises(TeachMattersError) as caught:
         judge("node-7", answer, WANTED, Path("/shared/db.cache"))
     assert message in str(caught.value)
@@ -100,7 +100,7 @@ def test_how_a_package_was_built_does_not_matter() -> None:
     judge("node-7", {"versions": there, "sees": True, "writes": ""}, WANTED, Path())
 
 
-def test_a_node_that_has_nothing_can_be_asked(tmp_path: Path) -> None:
+def test_a_node_with_only_ray_can_be_checked(tmp_path: Path) -> None:
     """The question travels whole: where it arrives, teachmatters cannot be imported."""
     import ray
 

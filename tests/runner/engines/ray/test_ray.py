@@ -130,21 +130,21 @@ def test_every_analysis_has_the_numbers_of_one_process(everything: str, shards: 
     assert_same_numbers(everything, "ray.db")
 
 
-def test_images_of_the_bundled_world_too() -> None:
+def test_bundled_images_have_the_numbers_of_one_process() -> None:
     scenes: dict[str, Any] = {"models": ["mini-mae"], "data": ["scenes"], "limit": 6, "parameters": ["train=24"]}
     for db, parts in (("local.db", None), ("ray.db", 2)):
         measured(db, "attn-distance knn-top1 segment-clustering", parts, **scenes)
     assert_same_numbers("local.db", "ray.db")
 
 
-def test_what_cannot_be_read_is_skipped_and_told() -> None:
+def test_unreadable_images_are_skipped_and_reported() -> None:
     for db, parts in (("local.db", None), ("ray.db", 3)):
         measured(db, "attention knn toy-video", parts, parameters=["bad=0,3,17"])
     assert_same_numbers("local.db", "ray.db")
     assert {row[-2] for row in rows("ray.db", RUNS)} == {3, 0}
 
 
-def test_all_workers_are_one_display() -> None:
+def test_all_workers_share_one_progress_bar() -> None:
     display = Display()
     troubled("ray.db", "attn-distance knn", "slow", progress=display)
     ((label, total, steps),) = display.bars
@@ -153,7 +153,7 @@ def test_all_workers_are_one_display() -> None:
     assert min(steps) >= 0
 
 
-def test_what_one_command_extracted_serves_the_next() -> None:
+def test_features_of_one_command_are_reused_by_the_next() -> None:
     measured("ray.db", "knn-top1", 2)
     display = Display()
     measured("ray.db", "knn", 2, display)
@@ -168,7 +168,7 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path: Path) -> None:
     assert_same_numbers("whole.db", "killed.db")
 
 
-def test_a_run_takes_as_long_as_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_a_run_is_that_of_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its pass was sent before anybody waited for it, and may be over by then."""
     import ray
 
@@ -187,7 +187,7 @@ def test_a_run_takes_as_long_as_its_workers(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("moment", ["while the model is built", "in a pass"])
-def test_a_command_ends_where_no_machine_is_left(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+def test_a_command_ends_when_no_machine_is_left(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     import ray
 
     hog = ray.remote(num_cpus=2)(lambda: time.sleep(2)).remote() if moment != "in a pass" else None
@@ -208,7 +208,7 @@ def test_a_command_ends_where_no_machine_is_left(monkeypatch: pytest.MonkeyPatch
     assert not Path("ray.db").exists()
 
 
-def test_without_the_count_of_images_a_pass_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_continues_without_progress_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was lost with its machine."""
     opened = RayEngine.open
 
@@ -225,28 +225,28 @@ def test_without_the_count_of_images_a_pass_goes_on(monkeypatch: pytest.MonkeyPa
     assert [(total, sum(steps)) for _, total, steps in display.bars] == [(21, 21)]
 
 
-def test_images_that_kill_every_worker_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_kill_every_worker_are_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.runner.engines.ray.task_pool.RETRIES", 1)
     (outcome,) = troubled("ray.db", "attn-distance", "dies always")
     assert "running toy-a on troubled died, the last as well" in outcome.reason
     assert not Path("ray.db").exists()
 
 
-def test_an_analysis_that_breaks_takes_nothing_from_the_others() -> None:
+def test_a_failing_analysis_does_not_affect_the_others() -> None:
     outcomes = {parts: measured(f"{parts}.db", "attention toy-breaking knn", parts) for parts in (None, 2)}
     assert reasons(outcomes[2]) == reasons(outcomes[None])
     assert reasons(outcomes[2])["toy-breaking"] == "ZeroDivisionError: by a frame"
     assert_same_numbers("None.db", "2.db")
 
 
-def test_a_model_that_breaks_is_told_as_by_one_process() -> None:
+def test_a_failing_model_is_reported_as_by_one_process() -> None:
     mine = [reasons(measured("x.db", "attention knn", parts, models=["toy-nan"])) for parts in (None, 2)]
     assert mine[0] == mine[1]
     assert "not finite" in mine[0]["knn"]
     assert not Path("x.db").exists()
 
 
-def test_a_full_disk_on_a_worker_is_told_and_the_rest_recorded() -> None:
+def test_a_full_disk_on_a_worker_is_reported_and_the_rest_recorded() -> None:
     outcomes = reasons(troubled("ray.db", "attn-distance knn", "disk full"))
     assert "could not be written: [Errno 28] No space left on device. Free some disk space" in outcomes["knn"]
     assert outcomes["attention"] == ""
@@ -254,19 +254,19 @@ def test_a_full_disk_on_a_worker_is_told_and_the_rest_recorded() -> None:
     assert reasons(troubled("ray.db", "knn", ""))["knn"] == ""
 
 
-def test_a_data_set_that_a_worker_does_not_see_is_no_bad_image() -> None:
+def test_a_data_set_missing_on_a_worker_is_not_a_bad_image() -> None:
     (outcome,) = troubled("ray.db", "attn-distance", "sees no files")
     assert "cannot read image 12 (FileNotFoundError" in outcome.reason
     assert "put the data set where every worker sees it" in outcome.reason
     assert not Path("ray.db").exists()
 
 
-def test_a_data_set_that_cannot_be_sent_is_told() -> None:
+def test_a_data_set_that_cannot_be_sent_is_reported() -> None:
     (outcome,) = troubled("ray.db", "attn-distance", "cannot be sent")
     assert outcome.reason.startswith("the data set troubled cannot be sent to workers (TypeError: cannot pickle")
 
 
-def test_of_a_command_that_was_stopped_features_are_found_again() -> None:
+def test_features_of_a_stopped_command_are_reused() -> None:
     class Stopping(Display):
         def advance(self, count: int) -> None:
             super().advance(count)
@@ -282,7 +282,7 @@ def test_of_a_command_that_was_stopped_features_are_found_again() -> None:
     assert_same_numbers("local.db", "ray.db")
 
 
-def test_an_address_where_a_ray_is_joined_already() -> None:
+def test_an_address_is_refused_when_ray_is_already_joined() -> None:
     request = AnalyzeRequest(
         models=["toy-a"], metrics=["knn"], db=Path("x.db"), data=["toys"],
         engine=EngineRequest(name="ray", address="10.0.0.5:6379"),

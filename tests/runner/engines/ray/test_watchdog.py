@@ -27,7 +27,7 @@ class Waiting:
             self.watch.check(state)
 
 
-def test_a_standstill_is_told_once_and_the_next_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_standstill_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = Waiting(monkeypatch, ShardResources(1, 0))
     waiting(29, "a")
     assert waiting.said == []
@@ -50,6 +50,6 @@ def test_when_no_machine_is_left_the_command_ends(monkeypatch: pytest.MonkeyPatc
         waiting(10, 1)
 
 
-def test_machines_without_a_gpu_are_of_no_use_for_what_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_that_need_a_gpu_do_not_run_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TeachMattersError, match="no machine is left"):
         Waiting(monkeypatch, ShardResources(1, 1))(10, 0)
