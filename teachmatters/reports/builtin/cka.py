@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 CELL = 1.35  # side of a square in the grid of all pairs, in inches
+NAME = 1.2  # inches of it that a name may take
+BAR = 2.5  # length of the colour bar, in its widths, for each of many models
 
 EXACT = 9  # decimals: by rounding, the CKA of a layer with itself is a little below 1
 
@@ -92,11 +94,12 @@ def _grid(every: Rows, models: list[str], options: Options) -> Figure:
                 ax.set_axis_off()
             ax.tick_params(labelbottom=first == models[-1], labelleft=second == models[0])
     for place, name in enumerate(models):
-        axes[0, place].set_title(plots.label(shown[name], longest=20))
-        axes[place, 0].set_ylabel(plots.label(shown[name], longest=20))
+        axes[0, place].set_title(plots.narrow(shown[name], NAME))
+        axes[place, 0].set_ylabel(plots.narrow(shown[name], NAME))
     figure.supxlabel("Layer", fontsize="medium")
     if image is not None:
-        figure.colorbar(image, ax=list(axes.flat), shrink=0.6, label=_title(every[0]["metric"], options))
+        bar = figure.colorbar(image, ax=list(axes.flat), shrink=0.6, aspect=max(20, BAR * len(models)))
+        bar.set_label(_title(every[0]["metric"], options))
     return figure
 
 

@@ -10,11 +10,18 @@ from teachmatters.reports.tables import captions, frames
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Points = list[dict[str, Any]]
 SIDES = ("", "other_")
+FEW = 8  # models; more get larger panels, and smaller points
+# The marks of a model's first and last layer.
+ENDS: dict[str, dict[str, Any]] = {
+    "first": {"markersize": 5, "markerfacecolor": "white"},
+    "last": {"markersize": 7, "markeredgecolor": "black", "markeredgewidth": 0.8},
+}
 _PANEL = ("other_metric", "dataset", "split", "other_dataset")
 
 
@@ -39,7 +46,7 @@ def table(rows: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def draw(rows: pd.DataFrame, options: Options) -> Figure:
-    """Draw one panel per pair of metrics; a line joins a model's layers, the first and last are numbered.
+    """Draw one panel per pair of metrics; a line joins a model's layers, marks tell the first and the last.
 
     With ``--by head``, a point is a head; points of deeper layers are larger.
     """
@@ -48,33 +55,46 @@ def draw(rows: pd.DataFrame, options: Options) -> Figure:
     every = frames.records(rows)
     looks, panels = style.looks(every), _panels(every)
     several = len({_place(row, side) for row in every for side in SIDES}) > 1
-    figure, axes = plots.panels(len(panels), columns=3, size=(3.4, 3.0), share=False)
+    size = (3.4, 3.0) if len(looks) <= FEW else (4.4, 4.2)
+    figure, axes = plots.panels(len(panels), columns=3, size=size, share=False)
     for ax, points in zip(axes, panels, strict=True):
         for model, look in looks.items():
-            (_cloud if options.by == "head" else _path)(ax, [row for row in points if row["model"] == model], look)
+            own = [row for row in points if row["model"] == model]
+            if options.by == "head":
+                _cloud(ax, own, look, scale=min(1, FEW / len(looks)))
+            else:
+                _path(ax, own, look)
         ax.set_xlabel(plots.wrapped(_axis(points[0], "", options, several), 2.6))
         ax.set_ylabel(plots.wrapped(_axis(points[0], "other_", options, several), 2.2))
         ax.margins(0.08)
-    plots.legend(figure, looks)
+    plots.legend(figure, looks, {} if options.by == "head" else _key())
     return figure
+
+
+def _key() -> dict[str, Artist]:
+    from matplotlib.lines import Line2D
+
+    return {
+        f"{name} layer": Line2D([], [], color="#555555", marker="o", linestyle="none", **ends)
+        for name, ends in ENDS.items()
+    }
 
 
 def _path(ax: Axes, points: Points, look: style.Look) -> None:
     points = sorted(points, key=lambda row: row["layer"])
     x, y = ([row[name] for row in points] for name in ("value", "other_value"))
+    mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": "none"}
     ax.plot(x, y, color=look.colour, linestyle=look.line, linewidth=0.7, alpha=0.5)
-    ax.plot(x, y, color=look.colour, marker=look.marker, linestyle="none", alpha=0.85)
-    for row in {row["layer"]: row for row in (*points[:1], *points[-1:])}.values():
-        ax.annotate(
-            str(row["layer"]), (row["value"], row["other_value"]), xytext=(4, 3), textcoords="offset points",
-            fontsize=7, color=look.colour,
-        )  # fmt: skip
+    ax.plot(x[1:-1], y[1:-1], **mark, markersize=3, alpha=0.6)
+    # Numbers of layers would cover each other.
+    ax.plot(x[:1], y[:1], **mark, **ENDS["first"], zorder=3)
+    ax.plot(x[-1:], y[-1:], **mark, **ENDS["last"], zorder=3)
 
 
-def _cloud(ax: Axes, points: Points, look: style.Look) -> None:
-    """Draw one point per head; deeper layers are larger."""
+def _cloud(ax: Axes, points: Points, look: style.Look, scale: float) -> None:
+    """Draw one point per head; deeper layers are larger, and all are smaller by ``scale``."""
     depth = max((row["layer"] for row in points), default=1)
-    sizes = [4 + 22 * row["layer"] / depth for row in points]
+    sizes = [scale * (4 + 22 * row["layer"] / depth) for row in points]
     x, y = ([row[name] for row in points] for name in ("value", "other_value"))
     ax.scatter(x, y, s=sizes, color=look.colour, marker=look.marker, alpha=0.55, linewidths=0)
 

@@ -16,14 +16,16 @@ Line = list[dict[str, Any]]
 NORMAL = 1.96  # standard errors in half a 95 % interval
 BAND = "95 % interval: mean ± 1.96 standard errors"
 FEW = 3  # lines; the intervals of more are lighter, since they cover each other
+PALE = 0.6  # the opacity of all intervals of many lines together
 ROOM = 0.06  # above and below the numbers, as a share of their range
 
 
 def draw_panel(ax: Axes, panel: Line, looks: Mapping[str, style.Look], by_number: bool) -> None:
     """Draw one line per model with its interval, its heads or categories as points, and what it is compared with."""
     lines = split([row for row in panel if row["head"] is None and row["category"] is None], ("model", "other_model"))
+    shade = 0.15 if len(lines) <= FEW else min(0.08, PALE / len(lines))
     for line in lines:
-        draw_line(ax, line, looks[line[0]["model"]], by_number, shade=0.15 if len(lines) <= FEW else 0.08)
+        draw_line(ax, line, looks[line[0]["model"]], by_number, shade=shade)
     draw_references(ax, [row for line in lines for row in line], looks, by_number)
     _points(ax, [row for row in panel if row["head"] is not None or row["category"] is not None], looks, by_number)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from teachmatters.errors import TeachMattersError
@@ -50,14 +51,22 @@ def test_metrics_without_a_common_data_set_are_paired_too(tmp_path: Path) -> Non
 
 def test_the_first_metric_is_paired_with_the_others(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db")
-    axes = run_report(SCATTER, path, Options(metrics=("purity-cls", "attn-distance"))).figure().axes
+    figure = run_report(SCATTER, path, Options(metrics=("purity-cls", "attn-distance"))).figure()
+    axes = figure.axes
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in axes] == [("Purity", "Mean attention distance")]
     report = run_report(SCATTER, path, Options(metrics=("pck-0.10", "purity-cls")))
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in report.figure().axes] == [
         ("PCK, percent / spair", "Purity / photos")
     ]
     assert report.caption[:2] == ["Metric: pck-0.10 (PCK, percent); purity-cls (Purity)", "Data: spair, photos"]
-    assert sorted(text.get_text() for text in axes[0].texts) == ["1", "1", "3", "3"]
+    (legend,) = figure.legends
+    keys = {text.get_text(): key for text, key in zip(legend.get_texts(), legend.legend_handles, strict=True)}
+    for layer, look, ends in (
+        ("first", "get_markerfacecolor", [[0.4, 0.3], [0.4, 0.4]]),
+        ("last", "get_markeredgecolor", [[0.6, 0.1], [0.7, 0.1]]),
+    ):
+        marked = [line for line in axes[0].lines if getattr(line, look)() == getattr(keys[f"{layer} layer"], look)()]
+        assert [np.asarray(line.get_xydata()).tolist() for line in marked] == [[end] for end in ends]
 
 
 def test_by_default_it_uses_its_own_metrics(store: Path) -> None:
