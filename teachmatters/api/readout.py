@@ -81,8 +81,8 @@ class Readout:
     def __post_init__(self) -> None:
         if self.norm == "final" and self.tap != "block":
             raise TeachMattersError(
-                f"norm=final with tap={self.tap}: the network norms only the output of its blocks; take tap=block, or "
-                "leave norm=final out"
+                f"norm=final with tap={self.tap}: the last norm applies only to the output of a block; use "
+                "tap=block, or leave out norm=final"
             )
 
     @classmethod

@@ -97,7 +97,7 @@ class Crop(Transform):
         size = min(model.input_size)
         if self.short_side is not None and self.short_side < size:
             raise TeachMattersError(
-                f"short_side={self.short_side} is less than the {size} pixels that the model takes; take {size} or more"
+                f"short_side={self.short_side} is less than the {size} pixels that the model takes; use {size} or more"
             )
 
     def apply(self, image: Image, annotations: Annotations, model: ModelInfo) -> TransformedImage:
@@ -138,7 +138,7 @@ def covering(image: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]
     (width, height), (wide, high) = image, target
     new, old = (wide, width) if wide * height >= high * width else (high, height)
     if new * new * max(width, height) / old > MOST_PIXELS:
-        raise ValueError(f"an image of {width} x {height} pixels is too long and thin to be prepared")
+        raise ValueError(f"an image of {width} x {height} pixels is too long and thin to be resized")
     return new, old
 
 

@@ -38,8 +38,8 @@ class Dense(Transform):
         (high, wide), patch, (width, height) = model.input_size, model.patch_size, image.size
         if (high, wide) != (model.grid[0] * patch, model.grid[1] * patch):
             raise TeachMattersError(
-                f"dense features need an input that whole patches tile; this model's {wide} x {high} pixels are "
-                f"no multiple of its {patch}; take the resolution crop or resized."
+                f"dense features need inputs of whole patches; this model's {wide} x {high} pixels are "
+                f"not a multiple of its {patch}; use the resolution crop or resized."
             )
         new, old = covering(image.size, (2 * wide, 2 * high))
         columns, rows = new * width // (old * patch), new * height // (old * patch)

@@ -77,8 +77,8 @@ class CacheEntry:
             os.replace(draft, self.path / ABOUT)  # noqa: PTH105 (one call, atomic)
         except OSError as error:
             raise TeachMattersError(
-                f"the cache {self.path.parent} cannot be written ({error.strerror or error}); name a folder that can "
-                "be with TM_CACHE"
+                f"the cache {self.path.parent} cannot be written ({error.strerror or error}); set TM_CACHE "
+                "to a writable folder"
             ) from error
 
     def holds(self) -> KeyFields | None:

@@ -44,7 +44,7 @@ def remark_on_space(folder: Path, size: int, what: str) -> str | None:
     needed, room = in_words(size), in_words(free)
     if size > free:
         raise TeachMattersError(
-            f"{what} need {needed}, and {room} are free where {folder} is; free some ('tm cache info' lists the "
-            "contents of the cache), or name a folder on another disk with TM_CACHE"
+            f"{what} need {needed}, but only {room} are free on the disk of {folder}; free some space (see "
+            "'tm cache info'), or set TM_CACHE to a folder on another disk"
         )
     return f"{what} take {needed} in {folder}, where {room} are free" if size > REMARK_FROM * free else None

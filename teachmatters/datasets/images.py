@@ -133,7 +133,7 @@ def read_index_mask(path: Path) -> Any:
 
     with Image.open(path) as image:
         if image.width * image.height > MOST_PIXELS or image.mode not in ("P", "L", "1", "I", "I;16"):
-            raise ValueError(f"{path}: {image.size} pixels of mode {image.mode} are not a mask of numbers")
+            raise ValueError(f"{path}: {image.size} pixels of mode {image.mode} are not a mask")
         values = np.asarray(image)
     if values.size and (values.min() < 0 or values.max() > 255):
         raise ValueError(f"{path}: it holds {values.max()}; the numbers of a mask go from 0 to 254, and 255 is void")

@@ -58,7 +58,7 @@ class Registry:
         if prefixes:
             return _resolved(self.models[max(prefixes, key=len)], name)
         if spec is not None:
-            raise TeachMattersError(f"{name!r} is a prefix: put behind it what it takes, which is {spec.summary}")
+            raise TeachMattersError(f"{name!r} is a prefix and needs a name behind it: {spec.summary}")
         raise self._unknown_model(name)
 
     def _unknown_model(self, name: str) -> TeachMattersError:

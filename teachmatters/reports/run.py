@@ -229,8 +229,8 @@ def _resolve(spec: ReportSpec, used: set[str], catalog: Catalog, options: Option
                 [name for name, fact in catalog.facts.items() if fact.has_numbers and name not in metrics], 8
             )
             raise TeachMattersError(
-                f"report {spec.name!r} needs at least {spec.least} metrics, and only {listing(metrics)} is given; give "
-                f"--metric as often. {catalog.path.name} also holds {held or 'no other'}."
+                f"report {spec.name!r} needs at least {spec.least} metrics, and only {listing(metrics)} is given; "
+                f"repeat --metric. {catalog.path.name} also holds {held or 'no other'}."
             )
     several = "settings" in used
     settings = catalog.find_settings(options.setting) if several else (catalog.find_setting(options.setting),)

@@ -83,7 +83,9 @@ def reading_path(db: str | None) -> tuple[StoreLocation, str | None]:
             bundled_path(),
             f"no {DEFAULT} in this folder: reading the results that come with teachmatters (--db {BUNDLED})",
         )
-    raise TeachMattersError(f"there is no {DEFAULT} in this folder, and neither --db nor TM_DB. {_FILL.format('')}")
+    raise TeachMattersError(
+        f"there is no {DEFAULT} in this folder, and neither --db nor TM_DB is set. {_FILL.format('')}"
+    )
 
 
 def bundled_path() -> Path:

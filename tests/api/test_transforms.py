@@ -279,7 +279,7 @@ def test_dense_refuses_unsupported_sizes() -> None:
     with pytest.raises(ValueError, match="1 x 20000 pixels is too long and thin"):
         Dense().apply(Image.new("RGB", (1, 20000)), {}, model(224))
     untiled = replace(model(64), image_size=70)
-    with pytest.raises(TeachMattersError, match="70 x 70 pixels are no multiple of its 8"):
+    with pytest.raises(TeachMattersError, match="70 x 70 pixels are not a multiple of its 8"):
         Dense().apply(noise(80, 80), {}, untiled)
 
 

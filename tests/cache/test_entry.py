@@ -145,6 +145,6 @@ def test_sizes_are_shown_from_a_tenth_of_the_free_disk(tmp_path: Path, monkeypat
     assert remark_on_space(folder, 24_500_000_000, "features") == (
         f"features take 24.5 GB in {folder}, where 50.0 GB are free"
     )
-    with pytest.raises(TeachMattersError, match=r"features need 109\.0 GB, and 50\.0 GB are free where"):
+    with pytest.raises(TeachMattersError, match=r"features need 109\.0 GB, but only 50\.0 GB are free on the disk of"):
         remark_on_space(folder, 109_000_000_000, "features")
     assert [in_words(size) for size in (0, 1000, 999_950, 5 * 10**12)] == ["0 B", "1.0 kB", "1.0 MB", "5.0 TB"]

@@ -91,7 +91,7 @@ FAULTS: dict[str, tuple[Change, str, str, tuple[str, str]]] = {
     "images that mix": (
         ("network.py", "patches = self.patches(pixels)", "patches = self.patches(pixels - pixels.mean(0))"),
         "batches",
-        "an image alone has another output than in a batch",
+        "an image has a different output alone than in a batch",
         ADAPTER,
     ),
     "a hook left behind": (

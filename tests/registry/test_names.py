@@ -82,7 +82,7 @@ def test_a_metric_is_looked_up_as_an_analysis_then_a_metric_then_a_suite(monkeyp
     ("kind", "name", "words"),
     [
         ("model", "dino-b61", "unknown model 'dino-b61'. Did you mean 'dino-b16'? 'tm models --all' lists all"),
-        ("model", "timm/", "'timm/' is a prefix: put behind it what it takes, which is any vision transformer of timm"),
+        ("model", "timm/", "'timm/' is a prefix and needs a name behind it: any vision transformer of timm"),
         ("dataset", "fotos", "unknown data set 'fotos'. Did you mean 'photos'? 'tm datasets' lists all"),
         ("report", "best-layer", "unknown report 'best-layer'. Did you mean 'best-layers'? 'tm report' lists all"),
         (

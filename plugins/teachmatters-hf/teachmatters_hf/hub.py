@@ -40,7 +40,7 @@ def fetch(repository: str, *, weights: bool) -> Path:
             return here
         line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise TeachMattersError(
-            f"hf/{repository}: there is no such folder, it is not in the hub's cache, and it cannot be had from "
+            f"hf/{repository}: there is no such folder, it is not in the hub's cache, and it cannot be downloaded from "
             f"huggingface.co/{repository} ({line}). {near(repository)}Check the id, set HF_HOME to a filled cache, or "
             "save the model with save_pretrained and name that folder, hf/<folder>"
         ) from None

@@ -113,7 +113,7 @@ def _check(report: Mapping[str, Collection[Any]], wanted: str, origin: Path) -> 
     extra = sorted(key for key in report["unexpected_keys"] if INSIDE.match(key) and not UNREAD.match(key))
     if extra:
         raise TeachMattersError(
-            f"{origin} holds more than the {wanted} that config.json says: {listing(extra, 3)}; give the "
+            f"{origin} holds more than the {wanted} in config.json: {listing(extra, 3)}; give the "
             "config.json that belongs to them (of an adapter such as LoRA: merge it first)"
         )
 

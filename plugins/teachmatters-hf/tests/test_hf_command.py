@@ -112,7 +112,7 @@ def test_metrics_of_the_class_token_do_not_apply_to_siglip() -> None:
     [
         ("hf/nowhere/", "there is no such folder, it is not in the hub's cache"),
         ("hf/empty", "has no config.json"),
-        ("hf/", "'hf/' is a prefix: put behind it what it takes, which is a vision transformer of transformers"),
+        ("hf/", "'hf/' is a prefix and needs a name behind it: a vision transformer of transformers"),
     ],
 )
 def test_a_missing_folder_is_a_one_line_error(name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ class SegmentClusteringAnalysis(Analysis):
     def input_spec(self, parameters: Parameters, metrics: frozenset[str]) -> InputSpec:
         dense, crop = parameters["resolution"] == "dense", Crop.of(parameters)
         if dense and crop != Crop():
-            raise TeachMattersError("short_side with resolution=dense, which crops nothing: leave one of them out")
+            raise TeachMattersError("short_side with resolution=dense, which crops nothing: leave out one of them")
         taps = frozenset({Readout.of(parameters, "tokens")})
         return InputSpec(taps=taps, transform=Dense() if dense else crop)
 

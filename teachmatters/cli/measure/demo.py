@@ -55,7 +55,7 @@ def demo(
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TeachMattersError(f"--out {out}: {error.strerror}; name a folder that can be made") from error
+        raise TeachMattersError(f"--out {out}: {error.strerror}; name another folder") from error
     path = out / "results.db"
     request = AnalyzeRequest(
         models=[MODELS], metrics=METRICS, db=path, limit=LIMIT, parameters=[f"train={GALLERY}"], data=["scenes"]

@@ -162,8 +162,8 @@ def _by_part(root: Path, names: Iterable[str]) -> dict[str, str]:
     for some in chosen.values():
         if len(some) > 1:
             raise TeachMattersError(
-                f"{root} has the splits {listing(some)}, and which is meant is unclear; name one of them train, "
-                "validation or test, or keep one"
+                f"{root} has the splits {listing(some)}, and none is called train, validation or test; rename one, or "
+                "keep only one"
             )
     return {part: name for part, (name,) in chosen.items()}
 

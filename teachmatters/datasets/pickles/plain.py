@@ -46,7 +46,7 @@ def _check(content: object, most: int) -> None:
         value, level = waiting.pop()
         met += 1
         if met > most or level > MOST_LEVELS:
-            raise pickle.UnpicklingError("it holds lists that contain each other again and again")
+            raise pickle.UnpicklingError("it holds lists that contain each other too often")
         if isinstance(value, dict):
             waiting.extend((each, level + 1) for each in value.values())
         elif isinstance(value, list | tuple):

@@ -86,8 +86,9 @@ def _fetched_from_one_of(places: Sequence[str], name: str) -> tuple[str, Path]:
                 LOG.warning("%s: %s fails; trying %s", name, failures[-1], shown(following))
     homes = {"TORCH_HOME" if "://" in place else "HF_HOME" for place in places}
     raise TeachMattersError(
-        f"no weights for {name}: they are in no cache, and cannot be had from {' or '.join(failures)}. Give --weights "
-        f"FILE, set {' or '.join(sorted(homes))} to a filled cache, or use an untrained model such as random-b16"
+        f"no weights for {name}: they are not cached, and cannot be downloaded from {' or '.join(failures)}. Give "
+        f"--weights FILE, set {' or '.join(sorted(homes))} to a filled cache, or use an untrained model, such as "
+        "random-b16"
     )
 
 
@@ -132,7 +133,7 @@ def _from_address(address: str, name: str) -> Path:
             download(address, target, progress)
     except OSError as error:
         raise TeachMattersError(
-            f"cannot write {target} ({error.strerror or error}); free it, or set TORCH_HOME"
+            f"cannot write {target} ({error.strerror or error}); make it writable, or set TORCH_HOME"
         ) from None
     return target
 

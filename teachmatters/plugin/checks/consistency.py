@@ -106,7 +106,9 @@ def _check_forward(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
                 where,
             )
     if (far := apart(adapter.forward(pixels), plain)) > TOLERANCE:
-        raise CheckFailed(f"forward returns another output the second time, by {far:.1%}: is the network in eval mode?")
+        raise CheckFailed(
+            f"forward returns a different output the second time, by {far:.1%}: is the network in eval mode?"
+        )
 
 
 def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
@@ -116,8 +118,8 @@ def _check_attention(adapter: ModelAdapter, pixels: Tensor, where: str) -> None:
         adapter.forward(pixels)
     if len(witness.maps) != info.depth:
         raise CheckSkipped(
-            f"the plain forward pass has {len(witness.maps)} softmax maps in {info.depth} blocks, so that the maps "
-            "that stream hands over cannot be compared with them; their rows sum to 1"
+            f"the plain forward pass has {len(witness.maps)} softmax maps in {info.depth} blocks, so the maps of "
+            "stream cannot be compared with them; only their rows were checked, which sum to 1"
         )
     taken, _ = streamed(adapter, pixels, frozenset({"attention"}), "attention")
     for layer, seen in enumerate(witness.maps, 1):
@@ -130,7 +132,7 @@ def _check_batches(adapter: ModelAdapter, pixels: Tensor) -> None:
     together = adapter.forward(pixels)
     alone = torch.cat([adapter.forward(each[None]) for each in pixels])
     if (far := apart(alone, together)) > TOLERANCE:
-        raise CheckFailed(f"an image alone has another output than in a batch, by {far:.1%}: images must not mix")
+        raise CheckFailed(f"an image has a different output alone than in a batch, by {far:.1%}: images must not mix")
 
 
 def _after_an_error(adapter: ModelAdapter, pixels: Tensor, before: Traces) -> list[str]:

@@ -43,7 +43,7 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     if every and not rows:
         known = sorted({model for model, _ in PUBLISHED})
         raise NothingToShowError(
-            f"no figure of {listing(sorted({row['name'] for row in every}))} is known to be published; known: "
+            f"no figure of {listing(sorted({row['name'] for row in every}))} is known; published figures are known for "
             f"{listing(known, len(known))}"
         )
     scores = significance.unit_scores(rows, options, ask)

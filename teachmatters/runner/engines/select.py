@@ -26,7 +26,7 @@ def check_engine(request: EngineRequest) -> None:
         raise UnknownNameError("engine", request.name, ENGINES, f"Allowed: {', '.join(ENGINES)}.")
     for option, value in (("--address", request.address), ("--shards", request.shards)):
         if value is not None and request.name != "ray":
-            raise TeachMattersError(f"{option} {value} is for --engine ray; add that, or leave {option} out")
+            raise TeachMattersError(f"{option} {value} is for --engine ray; add that, or leave out {option}")
     if request.shards is not None and request.shards < 1:
         raise TeachMattersError(f"--shards {request.shards}: it must be at least 1")
     if request.name == "ray" and find_spec("ray") is None:

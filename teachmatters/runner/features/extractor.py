@@ -105,7 +105,9 @@ class FeatureWriter(Analysis):
 
     def update(self, layer: int, tap: Tap, batch: Batch) -> None:
         if any(row.windows > 1 for row in batch.rows):
-            raise TeachMattersError("features can only be collected of images that their transform leaves whole")
+            raise TeachMattersError(
+                "features can only be collected with a transform that makes one input of each image"
+            )
         if layer == 1:
             self._write()
         self.layers.append(batch.values.float().clone())

@@ -133,10 +133,12 @@ def _readouts(member: PassMember, task: Task, context: Context) -> list[Readout]
     """
     if odd := [str(each) for each in member.input_spec.collect if getattr(each, "feature", "tokens") == "tokens"]:
         raise TeachMattersError(
-            f"{task.spec.name} collects {', '.join(sorted(odd))}; only Readouts of one vector per image can be"
+            f"{task.spec.name} collects {', '.join(sorted(odd))}; it can collect only a Readout of one vector per image"
         )
     if task.spec.pairs:
-        raise TeachMattersError(f"{task.spec.name} compares models, whose states must hold all that is compared")
+        raise TeachMattersError(
+            f"{task.spec.name} compares models, so its state must hold the features: it cannot collect them"
+        )
     parts = {part for readout in member.input_spec.collect for part in readout.parts(context.model)}
     return [part for part in sorted(parts, key=repr) if not part.lacking(context.model)]
 

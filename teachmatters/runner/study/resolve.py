@@ -55,9 +55,7 @@ def _labelled(registry: Registry, line: ModelLine) -> list[LabelledModel]:
     with line.name.naming_line():
         found = labelled_models(registry, options, ())
         if line.weights is not None and len(found) > 1:
-            raise TeachMattersError(
-                f"one file of weights cannot be that of {len(found)} models; name one, not {name!r}"
-            )
+            raise TeachMattersError(f"one weight file cannot belong to {len(found)} models; name one, not {name!r}")
         files = [] if line.weights is None else [f"{found[0].label}={line.weights}"]
         words = [] if line.supervision is None else [f"{model.label}={line.supervision}" for model in found]
         return labelled_models(registry, options, files, words)

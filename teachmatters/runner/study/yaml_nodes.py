@@ -101,7 +101,7 @@ class _Reader:
             line = key.start_mark.line + 1
             here = SourceLine(None, line, self.path)
             if not isinstance(key, yaml.ScalarNode):
-                raise here.error("a list or a mapping cannot be a key; a ? or { too many?")
+                raise here.error("a list or a mapping cannot be a key; is there an extra ? or {?")
             if key.value in lines:
                 raise here.error(f"{key.value!r} appears twice, first in line {lines[key.value]}; keep one")
             lines[key.value] = line

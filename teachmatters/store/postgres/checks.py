@@ -68,7 +68,7 @@ def _check_schema(server: Server, connection: postgres.Connection) -> None:
 
 def no_store(server: Server) -> TeachMattersError:
     """Return the error for a database without a store."""
-    return TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' makes one")
+    return TeachMattersError(f"there is no results store in {server}. 'tm analyze --db {server} ...' creates one")
 
 
 _MAY = {
@@ -92,7 +92,7 @@ def check_writable(server: Server) -> None:
         raise TeachMattersError(f"{server} {postgres.STATES['25006']}")
     if not may:
         raise TeachMattersError(
-            f"{server}: this user may not {'make tables' if new else 'add to the store'}. Ask the owner to grant it, "
+            f"{server}: this user may not {'create tables' if new else 'add to the store'}. Ask the owner to grant it, "
             "or name another user with --db"
         )
     if encoding != "UTF8":

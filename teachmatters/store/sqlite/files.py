@@ -79,7 +79,7 @@ def check_readable(path: Path) -> None:
         TeachMattersError: there is no file, or it is a folder, not readable, empty or not SQLite.
     """
     if not path.exists():
-        raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' makes one")
+        raise TeachMattersError(f"there is no results store at {path}. 'tm analyze --db {path} ...' creates one")
     _check_kind(path)
     if path.stat().st_size == 0:
         raise nothing_in(path)
@@ -97,7 +97,7 @@ def check_writable(path: Path) -> None:
         TeachMattersError: the path is a folder, read-only or not SQLite, or its folder does not exist or is read-only.
     """
     if not path.parent.is_dir():
-        raise TeachMattersError(f"the folder {path.parent} does not exist. Make it, or name another file with --db")
+        raise TeachMattersError(f"the folder {path.parent} does not exist. Create it, or name another file with --db")
     if path.exists():
         _check_kind(path)
         if not writable(path):

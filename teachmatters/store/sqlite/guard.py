@@ -129,4 +129,4 @@ def _no_memory() -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise sqlite3.OperationalError("the query takes more memory than it is given") from error
+        raise sqlite3.OperationalError("the query takes more memory than it is allowed") from error

@@ -124,7 +124,7 @@ def test_splits_of_many_names(names: tuple[str, ...], parts: dict[Role, str], tm
 
 
 def test_an_ambiguous_split_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TeachMattersError, match="has the splits one, two, and which is meant is unclear"):
+    with pytest.raises(TeachMattersError, match="has the splits one, two, and none is called train"):
         splits(tmp_path, "one", "two")
 
 

@@ -61,7 +61,9 @@ def test_the_last_layer_is_compared_by_the_models_name(tmp_path: Path) -> None:
 
 def test_models_without_a_published_figure_are_named(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("mae-b16", depth=1), TOP1, values(TOP1, [1.0]), data="imagenet")
-    with pytest.raises(NothingToShowError, match="no figure of mae-b16 is known to be published; known: dino-b16"):
+    with pytest.raises(
+        NothingToShowError, match="no figure of mae-b16 is known; published figures are known for dino-b16"
+    ):
         run_report(SPEC, tmp_path / "r.db", Options())
 
 

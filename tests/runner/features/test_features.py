@@ -228,7 +228,9 @@ def test_too_little_disk_space_fails_before_any_pass(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3000, total=10**9))
     folder = run.path.with_name(run.path.name + ".cache")
-    assert run.fails("toy-a", "knn").startswith(f"features of toy-a need 3.0 kB, and 3.0 kB are free where {folder}")
+    assert run.fails("toy-a", "knn").startswith(
+        f"features of toy-a need 3.0 kB, but only 3.0 kB are free on the disk of {folder}"
+    )
     assert not forwards
     assert statuses(run("toy-a", "attn-distance knn")) == ["done", "failed"]
     assert forwards["3"] == 21
@@ -252,7 +254,7 @@ def test_an_unwritable_cache_is_an_error_before_any_pass(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TM_CACHE", str(tmp_path / "file"))
-    assert "name a folder that can be with TM_CACHE" in run.fails("toy-a", "knn")
+    assert "set TM_CACHE to a writable folder" in run.fails("toy-a", "knn")
     assert not forwards
     monkeypatch.setenv("TM_CACHE", str(tmp_path / "elsewhere"))
     assert statuses(run("toy-a", "knn")) == ["done"]

@@ -86,7 +86,7 @@ def test_without_a_hidden_layer_the_metric_does_not_apply(run: Runs, monkeypatch
 def test_an_impossible_readout_fails_only_its_own_runs(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = run("toy-a", "rank", param=["short_side=16,32,48"])
     assert statuses(outcomes) == ["failed", "done", "done"]
-    assert outcomes[0].reason == "short_side=16 is less than the 32 pixels that the model takes; take 32 or more"
+    assert outcomes[0].reason == "short_side=16 is less than the 32 pixels that the model takes; use 32 or more"
     values = "SELECT metric, layer, category, value FROM results WHERE setting = '{}' ORDER BY 1, 2, 3"
     run("toy-a", "rank")
     assert run.rows(values.format("")) == run.rows(values.format("short_side=32"))

@@ -45,7 +45,7 @@ def opened(file: Path, text: str) -> Study:
         ("models:\n- toy-a\n- toy-a\nmeasure: knn\n", "line 3: two models are labelled 'toy-a'; give one a different"),
         ("models:\n- {label: x}\nmeasure: knn\n", "line 2: a model needs 'name'; allowed keys: name, label, weights"),
         ("models:\n- {name: 'toy-*', label: x}\nmeasure: knn\n", "line 2: 'x=toy-*': one label cannot name"),
-        ("models:\n- {name: 'toy-*', weights: w.pth}\nmeasure: knn\n", "line 2: one file of weights cannot be that of"),
+        ("models:\n- {name: 'toy-*', weights: w.pth}\nmeasure: knn\n", "line 2: one weight file cannot belong to"),
         (HEAD + "measure:\n- metrics: kn\n", "line 3: unknown metric 'kn'. Did you mean 'knn'?"),
         (HEAD + "measure:\n- metrics:\n  - knn\n  - cka-clss\n", "line 5: unknown metric 'cka-clss'. Did you mean"),
         (HEAD + "measure:\n- metric: knn\n", "line 3: unknown key 'metric' of an entry of 'measure'. Did you"),

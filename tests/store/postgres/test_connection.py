@@ -50,7 +50,7 @@ WRONG: list[tuple[Callable[[Cluster], str], str]] = [
         lambda c: f"owner@{port(c)}/postgres?options=-csearch_path%3D%22$user%22%2C%22No%22",
         """there is no schema "No" in this database. Make it with 'CREATE SCHEMA "No"'""",
     ),
-    (lambda c: f"locked:right@{port(c)}/postgres?options=-csearch_path%3Dpublic", "this user may not make tables"),
+    (lambda c: f"locked:right@{port(c)}/postgres?options=-csearch_path%3Dpublic", "this user may not create tables"),
 ]
 
 

@@ -116,7 +116,7 @@ def fetched(ref: Any, what: str) -> Any:
         raise TeachMattersError(f"workers that were {what} ran out of memory; {advice}") from error
     except WorkerCrashedError as error:
         advice = "the logs are in /tmp/ray/session_latest/logs on its machine"
-        raise TeachMattersError(f"each worker that was {what} died, the last as well; {advice}") from error
+        raise TeachMattersError(f"each worker that was {what} died, and so did the last; {advice}") from error
     except RayError as error:
         reason = " ".join(str(error).split())[:300]
         raise TeachMattersError(f"the cluster lost what was {what}: {reason}; see 'ray status'") from error

@@ -94,7 +94,7 @@ def _token(cache: Path) -> Iterator[Path]:
         token.write_bytes(b"")
     except OSError as error:
         raise TeachMattersError(
-            f"the cache {cache} cannot be written ({error.strerror or error}); name a folder that can be with TM_CACHE"
+            f"the cache {cache} cannot be written ({error.strerror or error}); set TM_CACHE to a writable folder"
         ) from error
     try:
         yield token
