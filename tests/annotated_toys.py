@@ -1,4 +1,4 @@
-"""A drawn data set that offers every kind of data: coloured blocks with two parts each, on grey."""
+"""A generated data set with every kind of data: coloured blocks with two parts each, on grey."""
 
 from __future__ import annotations
 

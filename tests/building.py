@@ -1,4 +1,4 @@
-"""The wheel of the package, built once for all tests of it."""
+"""A fixture that builds the wheel of the package once."""
 
 from __future__ import annotations
 

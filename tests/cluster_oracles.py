@@ -1,4 +1,4 @@
-"""Agreement of clusters with labels by counting, and the mean of patches that a segment fills, patch by patch."""
+"""Slow cluster scores by counting, and the mean of the patches of a segment, patch by patch."""
 
 from __future__ import annotations
 

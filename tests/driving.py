@@ -1,4 +1,4 @@
-"""Run an analysis on features that the test has made, without a network."""
+"""Run an analysis on given features, without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that are installed as pip would leave them: their files beside a dist-info folder, on Python's path."""
+"""Write packages as pip installs them: files next to a dist-info folder, on Python's path."""
 
 from __future__ import annotations
 

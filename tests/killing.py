@@ -1,4 +1,4 @@
-"""Killing a process at its n-th write to a file, whoever makes it: SQLite, or Python."""
+"""Kill a process at its n-th write to a file, by SQLite or by Python."""
 
 from __future__ import annotations
 

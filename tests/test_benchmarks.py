@@ -1,4 +1,4 @@
-"""The benchmarks that compare with other programs: both ways give the same numbers, and a run leaves nothing behind."""
+"""Tests of benchmarks against other programs: both ways give the same numbers, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration file: the environment wins over it, and a broken one is one line."""
+"""Tests of the configuration file: the environment overrides it, and errors are one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages are held to the code: what exists is documented, what is documented exists and runs."""
+"""Tests of the documentation against the code: everything is documented, and what is documented exists and runs."""
 
 from __future__ import annotations
 

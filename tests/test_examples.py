@@ -1,4 +1,4 @@
-"""Every command line that the README, the pages and the help texts show is run as it stands there.
+"""Tests of every command line of the README, the pages and the help texts.
 
 A page's commands run in its order, in a folder that holds what they name. The bundled data sets are cut down to a few
 images and the networks to inputs of 64 x 64 pixels meanwhile; nothing else differs from what a reader would see.

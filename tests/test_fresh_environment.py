@@ -1,4 +1,4 @@
-"""In a virtual environment of its own, what the tutorial says is typed, and works as typed."""
+"""Test of the plugin tutorial in a virtual environment of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gallery: its images are those of its commands, small, and drawn from the results in the repository."""
+"""Tests of the gallery: its images match their commands and the shipped results, and are small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``teachmatters.analyze``: what the command measures, from Python."""
+"""Tests of ``teachmatters.analyze``, the command from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example notebook runs, and the page in the docs is what its stored outputs give."""
+"""Tests that the example notebook runs and that the page in the docs shows its stored outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that repeats the paper: its commands run as they stand, on small data in the layouts of the real ones.
+"""Tests of the page that repeats the paper: its commands run on small data in the official layouts.
 
 The published weights cannot be had everywhere, so a mini model stands in for them; that each name is one of ours is
 checked first.

@@ -1,4 +1,4 @@
-"""The numbers that the paper's own code gave on the seeded fixtures, met through ``tm analyze`` and the store."""
+"""Tests of the numbers of the paper's own code on seeded fixtures, through ``tm analyze`` and the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress in a notebook, with IPython's two functions imitated."""
+"""Tests of progress in a notebook, with two functions of IPython imitated."""
 
 from __future__ import annotations
 

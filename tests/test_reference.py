@@ -1,4 +1,4 @@
-"""The generated pages are those of the code as it is, and their queries find what they are asked for."""
+"""Tests that the generated pages are current and that their queries return rows."""
 
 from __future__ import annotations
 

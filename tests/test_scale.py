@@ -1,4 +1,4 @@
-"""What docs/scale.md says the paper's study costs."""
+"""Tests of the costs of the paper's study in docs/scale.md."""
 
 from __future__ import annotations
 

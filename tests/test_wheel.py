@@ -1,4 +1,4 @@
-"""The wheel stands on its own: what it needs is in it, where there is no checkout."""
+"""Tests of the installed wheel, where there is no checkout."""
 
 from __future__ import annotations
 

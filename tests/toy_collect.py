@@ -1,4 +1,4 @@
-"""An analysis that reads features of all images together, and sees the pass as well."""
+"""An analysis that collects features of all images and also takes part in the pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small drawn data for retrieval, videos and keypoints, every annotation in memory."""
+"""Small generated data for retrieval, videos and keypoints, with all annotations in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin of small things that the tests measure with: tiny models, drawn data, and analyses of the other shapes."""
+"""A plugin for the tests: tiny models, generated data, and analyses of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every analysis there is: neither batches nor parts change its numbers."""
+"""Tests of every analysis: neither batches nor parts change its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows that went through a pass, put together again."""
+"""Tests of merging windows back into one map after a pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crop against torchvision, to the bit, and what is too long and thin."""
+"""Tests of Crop against torchvision, bit for bit, and of images that are too long and thin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every transform against a slow one, and annotations against the image that they move with."""
+"""Tests of every transform against a slow implementation, and of annotations that move with the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test holds of a cache it lets go of."""
+"""A fixture that releases the cache entries that a test uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of the cache: found by all they depend on; nothing else is ever touched."""
+"""Tests of cache folders: they depend on every field, and other files are never touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors in shards: as they were but for half precision, whatever is interrupted, damaged or done twice."""
+"""Tests of cached features: precision, interruptions, damage and repeated extraction."""
 
 from __future__ import annotations
 

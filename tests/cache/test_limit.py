@@ -1,4 +1,4 @@
-"""A limited cache: what was not used for longest goes first, what is in use stays, and killed writes leave nothing."""
+"""Tests of the size limit: the least recently used entry is removed first, entries in use stay, drafts are removed."""
 
 from __future__ import annotations
 

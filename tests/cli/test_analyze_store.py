@@ -1,4 +1,4 @@
-"""``tm analyze`` where the device, the store or the disk is not as it should be: one line, and nothing has changed."""
+"""Tests of ``tm analyze`` with a bad device, store or disk: a one-line error, and nothing changes."""
 
 from __future__ import annotations
 

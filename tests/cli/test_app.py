@@ -1,4 +1,4 @@
-"""``tm`` from the outside: exit codes, one line for an error, plugins' commands, Ctrl-C."""
+"""Tests of ``tm`` as a whole: exit codes, one-line errors, commands of plugins, Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command shares: -h, 'tm help', -v and -q, completion, the configuration file, the bundled store."""
+"""Tests of what all commands share: -h, 'tm help', -v and -q, completion, configuration, the bundled store."""
 
 from __future__ import annotations
 

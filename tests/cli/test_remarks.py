@@ -1,4 +1,4 @@
-"""What a data set has to say about itself: once on standard error, and in the notes of every run."""
+"""Tests of remarks of data sets: printed once on standard error and stored in the notes of every run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command prints by default fits on two screens of 80 x 24, and in the width."""
+"""Tests that default output fits on two screens of 80 x 24."""
 
 from __future__ import annotations
 

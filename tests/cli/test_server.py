@@ -1,4 +1,4 @@
-"""The walk of a command on a PostgreSQL server: measured, found again, reported, resumed; as on a file."""
+"""Tests of commands on a PostgreSQL server: measuring, reuse, reports and resuming, as with a file."""
 
 from __future__ import annotations
 

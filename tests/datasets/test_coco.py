@@ -1,4 +1,4 @@
-"""COCO as it unpacks: both layouts, polygons, run lengths, crowds, and what is broken."""
+"""Tests of COCO in both layouts: polygons, run lengths, crowds and damaged files."""
 
 from __future__ import annotations
 

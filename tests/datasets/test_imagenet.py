@@ -1,4 +1,4 @@
-"""ImageNet with a flat val/: the official lists, compared with the same images sorted into classes."""
+"""Tests of ImageNet with a flat val/: the official lists against the same images sorted into classes."""
 
 from __future__ import annotations
 

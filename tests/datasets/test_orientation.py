@@ -1,4 +1,4 @@
-"""EXIF orientation: applied by ``folder`` in all its forms, not by official data sets, and never mixed up in a cell."""
+"""Tests of EXIF orientation: applied by ``folder``, not by official data sets, and never mixed in one cell."""
 
 from __future__ import annotations
 

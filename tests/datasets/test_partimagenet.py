@@ -1,4 +1,4 @@
-"""PartImageNet's original release with its faults."""
+"""Tests of PartImageNet's original release with its known faults."""
 
 from __future__ import annotations
 

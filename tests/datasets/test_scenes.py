@@ -1,4 +1,4 @@
-"""The drawn world: the same everywhere, balanced, and true to what it says of its images."""
+"""Tests of the generated scenes: reproducible, balanced, and consistent with their annotations."""
 
 from __future__ import annotations
 

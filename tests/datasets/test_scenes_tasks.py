@@ -1,4 +1,4 @@
-"""The drawn world's retrieval, videos and pairs: what is said of them holds in the images."""
+"""Tests of the retrieval, videos and pairs of the generated scenes against their images."""
 
 from __future__ import annotations
 

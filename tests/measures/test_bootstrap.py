@@ -1,4 +1,4 @@
-"""The bootstrap against SciPy's, and against loops."""
+"""Tests of the bootstrap against SciPy and loops."""
 
 from __future__ import annotations
 

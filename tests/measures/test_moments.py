@@ -1,4 +1,4 @@
-"""Moments against NumPy, also where a sum of squares would fail."""
+"""Tests of moments against NumPy, also where a sum of squares would lose precision."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Ridge regression from sums against scikit-learn on the features themselves."""
+"""Tests of ridge regression from sums against scikit-learn on the features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seeded checkpoints, written once each, and caches without anything in them."""
+"""Fixtures of seeded checkpoints and empty caches."""
 
 from __future__ import annotations
 

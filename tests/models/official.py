@@ -1,4 +1,4 @@
-"""Tiny networks' weights in every layout that somebody publishes, made from one state dict in timm's naming."""
+"""Weights of tiny networks in every published layout, made from one state dict in timm's naming."""
 
 from __future__ import annotations
 

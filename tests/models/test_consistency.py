@@ -1,4 +1,4 @@
-"""What is read is what the network used: for every family, tiny and cut down to two layers."""
+"""Tests that the taps equal what the network used, for tiny networks of every family."""
 
 from __future__ import annotations
 

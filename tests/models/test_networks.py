@@ -1,4 +1,4 @@
-"""Networks without numbers."""
+"""Tests of networks on the meta device."""
 
 from __future__ import annotations
 

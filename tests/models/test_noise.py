@@ -1,4 +1,4 @@
-"""The chance line is a function of each image and the seed, and stands up to what networks are asked."""
+"""Tests of the noise model: a function of each image and the seed that passes the checks of networks."""
 
 from __future__ import annotations
 

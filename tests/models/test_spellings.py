@@ -1,4 +1,4 @@
-"""Names as authors, libraries and papers write them: each answer is one that can be typed."""
+"""Tests of suggestions for names as authors, libraries and papers write them."""
 
 from __future__ import annotations
 

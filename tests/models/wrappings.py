@@ -1,4 +1,4 @@
-"""A table of the layouts of published files and the outcome of reading each, for docs/models.md and a test."""
+"""The layouts of published files and the outcome of reading each, for docs/models.md and a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What most tests of checks leave out."""
+"""Fixtures that skip slow parts of plugin checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins that ``tm plugin new`` has written, with one fault put into each, and what is found wrong with them."""
+"""Generated plugins with one seeded fault each, and the faults that the check finds."""
 
 from __future__ import annotations
 

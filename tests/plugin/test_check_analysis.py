@@ -1,4 +1,4 @@
-"""Faults that an analysis plugin may have, one at a time: each is named, with the line to look at."""
+"""Tests of faults in analysis plugins, one at a time: each is named with its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults in what a data set says of its images, on data that are drawn and then spoilt."""
+"""Tests of faults in annotations, on generated data that are damaged by the test."""
 
 from __future__ import annotations
 

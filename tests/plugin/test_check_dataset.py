@@ -1,4 +1,4 @@
-"""Faults that a data set plugin may have, one at a time: each is named, with the line to look at."""
+"""Tests of faults in data set plugins, one at a time: each is named with its line."""
 
 from __future__ import annotations
 

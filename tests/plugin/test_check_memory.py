@@ -1,4 +1,4 @@
-"""A check of many models holds one network at a time, and no second copy of its weights."""
+"""Tests that a check of many models holds one network at a time."""
 
 from __future__ import annotations
 

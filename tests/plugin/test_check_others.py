@@ -1,4 +1,4 @@
-"""Faults that a command or a report may have, one at a time: each is named, with the line to look at."""
+"""Tests of faults in commands and reports, one at a time: each is named with its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds of every plugin: it is quick at start, says what it is made for, and what its parts are."""
+"""Tests of the checks of every plugin: start time, version, docstrings and contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``tm plugin new`` writes, and what it refuses to write."""
+"""Tests of what ``tm plugin new`` writes and refuses."""
 
 from __future__ import annotations
 

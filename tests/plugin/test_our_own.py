@@ -1,4 +1,4 @@
-"""The packages in plugins/ keep the contract."""
+"""Tests that the packages in plugins/ keep the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking things up: exact, by alias, prefix and pattern, and what is said when nothing answers."""
+"""Tests of lookups: exact, by alias, prefix and pattern, and errors for unknown names."""
 
 from __future__ import annotations
 

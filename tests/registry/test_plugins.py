@@ -1,4 +1,4 @@
-"""Plugins that break in every way: reported by name and distribution, never fatal, never silent."""
+"""Tests of broken plugins: reported by name and distribution, never fatal, never silent."""
 
 from __future__ import annotations
 

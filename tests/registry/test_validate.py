@@ -1,4 +1,4 @@
-"""Every kind of bad spec, in plain words; the sound ones that stand at the edge."""
+"""Tests of invalid specs, each explained in plain words, and of valid ones at the limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins made for this version of the plugin API, for another, and for none that they say."""
+"""Tests of plugins for this version of the plugin API, for another, and without a version."""
 
 from __future__ import annotations
 

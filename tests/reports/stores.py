@@ -1,4 +1,4 @@
-"""Stores with made-up numbers, filled through the same door as real ones."""
+"""Stores of generated numbers, written like real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site answers to its own names alone."""
+"""Tests that a site answers only to its own host names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reports print as LaTeX: balanced tables in the manner of booktabs, and a document that compiles where it can."""
+"""Tests of LaTeX output: balanced booktabs tables, compiled where LaTeX is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page without a browser: its numbers are its queries', its texts are texts, it needs nothing from elsewhere."""
+"""Tests of the page without a browser: numbers, escaped texts, no network requests."""
 
 from __future__ import annotations
 

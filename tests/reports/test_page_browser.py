@@ -1,4 +1,4 @@
-"""The page in a real browser, without a network."""
+"""Tests of the page in a real browser, without a network."""
 
 from __future__ import annotations
 

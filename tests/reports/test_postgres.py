@@ -1,4 +1,4 @@
-"""Every report and query on PostgreSQL: the same rows in the same order as on a file that holds the same."""
+"""Tests of every report and query on PostgreSQL: the same rows in the same order as from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure best layers are: from stored unit scores alone, against a loop over resamples."""
+"""Tests of intervals and ties of best layers against a loop over resamples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real commands that are killed, at a write or at any moment: no half run, and the same command ends as one let be."""
+"""Tests of killed commands: no partial run, and the same command ends with the same numbers."""
 
 from __future__ import annotations
 

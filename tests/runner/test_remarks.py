@@ -1,4 +1,4 @@
-"""What a file of weights leaves open is said while it is measured, and kept with the numbers."""
+"""Tests of remarks about ambiguous weight files: printed while measuring and stored with the numbers."""
 
 from __future__ import annotations
 

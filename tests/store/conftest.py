@@ -1,4 +1,4 @@
-"""Three machines' stores, made once: every test has its own copies."""
+"""Fixtures of the stores of three machines, copied for every test."""
 
 from __future__ import annotations
 

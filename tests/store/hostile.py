@@ -1,4 +1,4 @@
-"""SQL that is out for harm: to write, to get out of the store, to run code, or to take all the time and memory."""
+"""Hostile SQL: it writes, escapes the store, runs code, or uses all time and memory."""
 
 from __future__ import annotations
 

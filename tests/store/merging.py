@@ -1,4 +1,4 @@
-"""Stores to be merged, and how a merged one is looked at."""
+"""Stores to merge, and helpers to compare merged ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores as a stranger might hand them over: each is a sound store but for one thing."""
+"""Stores from an untrusted source, each valid except for one thing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that is deleted or replaced while a command runs: one line, and nothing goes where nobody finds it."""
+"""Tests of a store that is deleted or replaced while a command runs: a one-line error, and no lost writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed at any of its writes, a command leaves a sound store, with the whole run or nothing of it, and goes on."""
+"""Tests of a command killed at any write: a valid store with the whole run or nothing of it."""
 
 from __future__ import annotations
 

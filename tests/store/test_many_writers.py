@@ -1,4 +1,4 @@
-"""Six processes that record into one store and three that read it, at once: no open fails, no run is lost."""
+"""Tests of six writers and three readers of one store at once: no failure, no lost run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store of the first revision: every command that reads takes it as it is, and leaves it so."""
+"""Tests of a store of the first revision: reading commands accept it and leave it unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stranger's store can do: be refused in one line."""
+"""Tests that invalid stores from an untrusted source are refused in one line."""
 
 from __future__ import annotations
 

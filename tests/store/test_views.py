@@ -1,4 +1,4 @@
-"""The public face, row by row, read with the plain sqlite3 module and with psycopg."""
+"""Tests of the public views, row by row, with plain sqlite3 and psycopg."""
 
 from __future__ import annotations
 

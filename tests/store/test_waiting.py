@@ -1,4 +1,4 @@
-"""Writers and readers of one store wait for each other, and not for ever."""
+"""Tests of writers and readers of one store that wait for each other, for a limited time."""
 
 from __future__ import annotations
 

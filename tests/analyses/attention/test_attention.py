@@ -1,4 +1,4 @@
-"""The attention analysis fed with attention of our own: its numbers and maps against loops, image by image."""
+"""Tests of the attention analysis on given attention: numbers and maps against loops over images."""
 
 from __future__ import annotations
 

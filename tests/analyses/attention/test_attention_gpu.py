@@ -1,4 +1,4 @@
-"""The attention analysis on a GPU equals that on the CPU."""
+"""Test that the attention analysis gives the same numbers on a GPU as on the CPU."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Attention against masks, from single batches and through whole passes over COCO and PartImageNet."""
+"""Tests of attention against masks, on single batches and in whole passes over COCO and PartImageNet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cka analysis on made-up features and through the runner: batches, token kinds, absent images, and passes."""
+"""Tests of the cka analysis on generated features and through the runner: batches, tokens, missing images, passes."""
 
 from __future__ import annotations
 

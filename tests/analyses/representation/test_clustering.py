@@ -1,4 +1,4 @@
-"""The clustering of images: from images to numbers, and what cannot be divided."""
+"""Tests of the clustering of images, from images to numbers, and of impossible clusterings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The position analysis against scikit-learn on tokens that are read off the network here."""
+"""Tests of the position analysis against scikit-learn, on tokens read from the network by the test."""
 
 from __future__ import annotations
 

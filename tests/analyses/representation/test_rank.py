@@ -1,4 +1,4 @@
-"""The rank analysis on made-up features."""
+"""Tests of the rank analysis on generated features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The residual analysis on made-up skips and branches."""
+"""Tests of the residual analysis on generated skip connections and branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clustering of objects and parts: from annotation files to vectors and numbers, windows included."""
+"""Tests of the clustering of objects and parts, from annotation files to numbers, with windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The similarity analysis of two models against SciPy on vectors that are read off the networks here."""
+"""Tests of the similarity analysis against SciPy, on vectors read from the networks by the test."""
 
 from __future__ import annotations
 

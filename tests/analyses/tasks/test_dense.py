@@ -1,4 +1,4 @@
-"""The dense analysis against loops over images and patches, on tokens that are read off the network here."""
+"""Tests of the dense analysis against loops over images and patches, on tokens read from the network by the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keypoints through the engine, against features enlarged for real, pair by pair."""
+"""Tests of the keypoints analysis against explicitly enlarged features, pair by pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear analysis against scikit-learn on features that are read off the network here."""
+"""Tests of the linear analysis against scikit-learn, on features read from the network by the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retrieval through the engine, against the oracle and where images or positives are missing."""
+"""Tests of the retrieval analysis against an oracle, also with missing images and positives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video segmentation through the engine, against the plain way: one video, one layer, one frame at a time."""
+"""Tests of video segmentation against a plain loop over videos, layers and frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm datasets NAME --preview FILE.png``; the sheet itself is looked at in tests/runner/preview/test_preview.py."""
+"""Tests of ``tm datasets --preview``; tests/runner/preview/test_preview.py checks the sheet itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm fetch`` and what ``tm models`` tells of weights, against a server on this machine and empty caches."""
+"""Tests of ``tm fetch`` and of weights in ``tm models``, with a local server and empty caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm plugin check``: what it prints, and how it ends."""
+"""Tests of the output and exit codes of ``tm plugin check``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm plugins``: readable where the terminal is narrow, complete everywhere."""
+"""Tests of ``tm plugins``: readable on narrow terminals and complete everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's own choices, on the results in the repository; the commands of the README run it whole."""
+"""Tests of the demo's choices on the shipped results; test_examples.py runs the demo itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm study`` as it is typed: the plan, the closing table, what failed, and the two packaged studies."""
+"""Tests of ``tm study``: the plan, the closing table, failures and the packaged studies."""
 
 from __future__ import annotations
 

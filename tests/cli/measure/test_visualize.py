@@ -1,4 +1,4 @@
-"""``tm visualize`` from the outside: which files come to be, what is said, what is never overwritten."""
+"""Tests of ``tm visualize``: which files it writes, what it prints, and what it never overwrites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tm cache``: what is there, and what is removed."""
+"""Tests of ``tm cache``: listing and removing entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of Hugging Face ``datasets``, written by that package and compared with what went in."""
+"""Tests of Hugging Face ``datasets`` tables, written by that package and compared with their input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule for a folder, its tar and its table: the same layouts as all three, compared with each other."""
+"""Tests that a folder, its tar and its table follow the same rules."""
 
 from __future__ import annotations
 

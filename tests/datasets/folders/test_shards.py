@@ -1,4 +1,4 @@
-"""Tar shards: written by webdataset and by tarfile, compared with the folder that they were made of."""
+"""Tests of tar shards written by webdataset and tarfile, compared with the folder that they were made from."""
 
 from __future__ import annotations
 

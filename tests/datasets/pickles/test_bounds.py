@@ -1,4 +1,4 @@
-"""Pickles of few bytes that ask for much: refused in a line, in little time and memory, and nothing of ours changed."""
+"""Tests of small pickles that demand much time or memory: refused quickly and without side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pickles as NumPy 1 and 2 write them, by every protocol; and such as want to do something."""
+"""Tests of pickles as NumPy 1 and 2 write them, by every protocol, and of malicious ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PASCAL VOC, ADE20K, and a folder of images next to a folder of masks."""
+"""Tests of PASCAL VOC, ADE20K, and a folder of images next to a folder of masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention as seen from the query, against a loop over queries and keys."""
+"""Tests of aligned attention against a loop over queries and keys."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Outlying tokens against sorting by hand, and their attention against loops."""
+"""Tests of outlier tokens against sorting by hand, and of their attention against loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one attention map says by itself, against loops over its entries."""
+"""Tests of measures of one attention map against loops over its entries."""
 
 import math
 

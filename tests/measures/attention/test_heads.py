@@ -1,4 +1,4 @@
-"""Types of heads on attention that was made to be of that type, on several grids."""
+"""Tests of head types on attention generated for each type, on several grids."""
 
 from __future__ import annotations
 

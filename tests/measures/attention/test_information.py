@@ -1,4 +1,4 @@
-"""Mutual information of query and key against scikit-learn, deviation over classes against a loop."""
+"""Tests of the mutual information of query and key against scikit-learn."""
 
 from __future__ import annotations
 

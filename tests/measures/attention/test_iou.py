@@ -1,4 +1,4 @@
-"""Predicted masks and their overlap, against sets built patch by patch."""
+"""Tests of predicted masks and their overlap against sets of patches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CKA against its formula, written out in NumPy with Gram matrices of the raw features."""
+"""Tests of CKA against its formula in NumPy, with Gram matrices of the raw features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agreement with labels against counting, and k-means against every division there is."""
+"""Tests of cluster scores against counting, and of k-means against all partitions."""
 
 from __future__ import annotations
 

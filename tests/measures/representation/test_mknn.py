@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours against sets and sorting."""
+"""Tests of mutual nearest neighbours against sets and sorting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Principal components against scikit-learn's."""
+"""Tests of principal components against scikit-learn."""
 
 from __future__ import annotations
 

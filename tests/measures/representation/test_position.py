@@ -1,4 +1,4 @@
-"""Positions of patches, read by scikit-learn's ridge regression."""
+"""Tests of position R2 against scikit-learn's ridge regression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The effective rank against NumPy's singular values."""
+"""Tests of the effective rank against NumPy's singular values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Norms of token sets against NumPy's Frobenius norm."""
+"""Tests of norms of tokens against NumPy's Frobenius norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Procrustes and rank correlation against SciPy."""
+"""Tests of Procrustes and rank correlation against SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense prediction against loops over patches and pixels, and against scikit-learn's neighbours."""
+"""Tests of dense prediction against loops over patches and pixels, and against scikit-learn's neighbours."""
 
 from __future__ import annotations
 

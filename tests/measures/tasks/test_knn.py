@@ -1,4 +1,4 @@
-"""k-NN against a loop over queries, with ties, negative cosines and missing classes."""
+"""Tests of k-NN against a loop over queries, with ties, negative cosines and missing classes."""
 
 from itertools import combinations
 

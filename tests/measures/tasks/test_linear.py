@@ -1,4 +1,4 @@
-"""Linear probes against scikit-learn, and the rules of the choice against loops."""
+"""Tests of linear probes against scikit-learn, and of the choice of their parameters against loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matches against features that are enlarged for real."""
+"""Tests of keypoint matches against explicitly enlarged features."""
 
 from __future__ import annotations
 

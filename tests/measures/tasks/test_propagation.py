@@ -1,4 +1,4 @@
-"""Label propagation against the dense matrix, and masks against PIL."""
+"""Tests of label propagation against a dense matrix, and of masks against PIL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retrieval scores against the trapezoid by hand and a loop over one query's list."""
+"""Tests of retrieval scores against the trapezoid by hand and a loop over one ranking."""
 
 import math
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""J and F against slow morphological loops."""
+"""Tests of J and F against slow morphological loops."""
 
 from __future__ import annotations
 

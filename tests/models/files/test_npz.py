@@ -1,4 +1,4 @@
-"""Archives as NumPy writes them are read; whatever else calls itself .npz is refused in one line and little memory."""
+"""Tests of .npz archives: NumPy's are read, others are refused in one line and in little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named models that timm publishes: each line against timm's own tables, without building what is large."""
+"""Tests of the named models of timm against timm's own tables, without building large networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of readouts against forward passes that are written out here."""
+"""Tests of readouts against forward passes written out in the test."""
 
 from __future__ import annotations
 

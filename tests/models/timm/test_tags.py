@@ -1,4 +1,4 @@
-"""What timm's tags tell of the training."""
+"""Tests of the supervision that timm's tags name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every published layout loads, and what the network then computes is what the papers' network computes."""
+"""Tests that every published layout loads and that the network computes what its paper defines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Position tables of one size in networks of another, against the network's own code and a textbook's bicubic."""
+"""Tests of resampled position tables against the networks' own code and a textbook bicubic."""
 
 from __future__ import annotations
 

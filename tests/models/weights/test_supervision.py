@@ -1,4 +1,4 @@
-"""What a file of weights tells of its training: only what its layout, or its own record, cannot be without."""
+"""Tests of the supervision inferred from a weight file: only from its layout or its own record."""
 
 from __future__ import annotations
 

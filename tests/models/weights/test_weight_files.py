@@ -1,4 +1,4 @@
-"""What people's files hold is found, whatever it is wrapped in; what is not there is refused with what is."""
+"""Tests of checkpoints in the wild: networks are found in any wrapping, and refusals say what the file holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers over the steps of a training run."""
+"""Tests of figures over the steps of a training run."""
 
 from __future__ import annotations
 

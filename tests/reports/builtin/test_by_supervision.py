@@ -1,4 +1,4 @@
-"""A panel for each way of training, all on one scale."""
+"""Tests of figures with a panel per supervision on one scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports of pairs of layers, on made-up numbers: pairs shown both ways, depths that differ, numbers that lack."""
+"""Tests of reports of pairs of layers: both directions, different depths, missing values."""
 
 from __future__ import annotations
 

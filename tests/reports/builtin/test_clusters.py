@@ -1,4 +1,4 @@
-"""Clusters against classes: what the vectors are of stands side by side, on one axis for each score."""
+"""Tests of cluster reports: features side by side, with one axis per score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models, or two settings of one: differences at the best layers, and their intervals against a loop."""
+"""Tests of comparing two models or settings: differences at the best layers, with intervals against a loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves are drawn with what they are compared with: chance, or the mask that is not moved."""
+"""Tests of reference lines, such as chance or a mask that stays in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of skips and branches: of CKA one and the same layer, ratios as they are."""
+"""Tests of the report residual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two metrics against each other: which layers meet, on which data, in which order."""
+"""Tests of plotting two metrics against each other: which layers are paired, on which data, in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All models, all tasks: places with ties and with less-is-better, models that lack a task."""
+"""Tests of the summary: ranks with ties, metrics where lower is better, models that lack a task."""
 
 from __future__ import annotations
 

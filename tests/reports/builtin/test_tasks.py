@@ -1,4 +1,4 @@
-"""The reports of the tasks: their own metrics, those that were measured, as curves over the layers."""
+"""Tests of the reports of tasks: their metrics as curves over the layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explorer's document holds the arrays that it was built from."""
+"""Tests that the explorer holds the arrays that it was built from."""
 
 from __future__ import annotations
 

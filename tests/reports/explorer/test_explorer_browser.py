@@ -1,4 +1,4 @@
-"""The explorer in a real browser, without a network."""
+"""Tests of the explorer in a real browser, without a network."""
 
 from __future__ import annotations
 

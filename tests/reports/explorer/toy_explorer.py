@@ -1,4 +1,4 @@
-"""A small explorer of drawn numbers: two models of other grids, two images."""
+"""A small explorer of generated numbers: two models with different grids, two images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our numbers next to published ones."""
+"""Tests of our numbers next to published ones."""
 
 from __future__ import annotations
 

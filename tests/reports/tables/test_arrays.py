@@ -1,4 +1,4 @@
-"""Arrays of a store are what NumPy reads."""
+"""Tests that stored arrays equal what NumPy reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever their names."""
+"""Tests that files are complete or absent, whatever their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of best layers for papers: as it is printed, in Markdown and in LaTeX."""
+"""Tests of the table of best layers for papers, in Markdown and LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract between a command and who makes its passes: what was begun is called off while the engine is there."""
+"""Tests of the contract between a session and its engine: started passes are cancelled before the engine stops."""
 
 from __future__ import annotations
 

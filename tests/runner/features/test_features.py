@@ -1,4 +1,4 @@
-"""Features of all images: extracted once for everybody, found again by everything that changes them."""
+"""Tests of the features of all images: extracted once and reused unless anything changed."""
 
 from __future__ import annotations
 

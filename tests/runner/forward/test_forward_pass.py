@@ -1,4 +1,4 @@
-"""The pass itself: groups, memory, shares, and what becomes of the model."""
+"""Tests of a forward pass: groups, memory, shares and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets which item, in which order, and where a pass may be cut."""
+"""Tests of the order of items and of where a pass may be divided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seconds of a command's runs: shares of the time that it took, of which none is counted twice."""
+"""Tests of the seconds of runs: shares of the command's time, none counted twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: found by a pattern, ordered by step."""
+"""Tests of the checkpoints of a run: found by a pattern, ordered by step."""
 
 from __future__ import annotations
 

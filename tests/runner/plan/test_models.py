@@ -1,4 +1,4 @@
-"""Labels and files: which belongs to which."""
+"""Tests of labels and weight files."""
 
 from __future__ import annotations
 

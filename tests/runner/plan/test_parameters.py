@@ -1,4 +1,4 @@
-"""--param: read, checked, completed, told."""
+"""Tests of --param: parsing, checks, completion and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The column ``supervision``: of weights of unknown origin it says nothing that nobody told."""
+"""Tests of the column ``supervision``, which stays blank unless it is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contact sheet, looked at pixel by pixel where it matters."""
+"""Tests of the contact sheet, pixel by pixel where it matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an analysis may not hand back."""
+"""Tests of results that an analysis may not return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a request to the store: what is measured, what is reused, what is refused, and how often a model runs."""
+"""Tests from a request to the store: what is measured, reused or refused, and how often a model runs."""
 
 from __future__ import annotations
 

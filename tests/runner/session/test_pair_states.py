@@ -1,4 +1,4 @@
-"""Halves of comparisons beside the store: found by everything that changes them, and by nothing else."""
+"""Tests of cached states of comparisons: found only if nothing that affects them has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users choose the vectors that are read: as many settings as they list, from one pass."""
+"""Tests of choosing readouts: several settings from one pass."""
 
 from __future__ import annotations
 

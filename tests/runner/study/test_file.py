@@ -1,4 +1,4 @@
-"""The file of a study: what it may say, and what is said, with its line, of one that says something else."""
+"""Tests of study files: valid contents, and errors with their lines."""
 
 from __future__ import annotations
 

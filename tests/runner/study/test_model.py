@@ -1,4 +1,4 @@
-"""A study is measured: fused as far as can be, what is there reused, and a failed cell stops nothing."""
+"""Tests of running studies: shared passes, reuse, and failed cells that stop nothing."""
 
 from __future__ import annotations
 

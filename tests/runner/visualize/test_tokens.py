@@ -1,4 +1,4 @@
-"""The tokens of images against a network written from the papers, and the maps that are made of them."""
+"""Tests of the tokens of images against a network written from the papers, and of the maps made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``visualize`` against a network written from the papers, images that are no good, and models that are not."""
+"""Tests of ``visualize`` against a network written from the papers, with bad images and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said where two stores differ."""
+"""Tests of conflicts between stores."""
 
 from __future__ import annotations
 

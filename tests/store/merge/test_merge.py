@@ -1,4 +1,4 @@
-"""Merged stores, against what pandas makes of the same rows: concatenated, each run once, the newest by time."""
+"""Tests of merged stores against pandas: rows concatenated, each run once, the newest by time."""
 
 from __future__ import annotations
 

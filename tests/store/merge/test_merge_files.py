@@ -1,4 +1,4 @@
-"""Files that are merged: read only, whole or not at all, and what is wrong with them in a line."""
+"""Tests of merging files: sources are read only, a merge is whole or nothing, errors are one line."""
 
 from __future__ import annotations
 

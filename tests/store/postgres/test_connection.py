@@ -1,4 +1,4 @@
-"""A server that is not as it should be: one line, no password in it, and nothing half-recorded."""
+"""Tests of unusable servers: a one-line error without the password, and nothing partially recorded."""
 
 from __future__ import annotations
 

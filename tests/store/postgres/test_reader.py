@@ -1,4 +1,4 @@
-"""What a stranger's query may do on a server: read, one statement, for a limited time."""
+"""Tests of untrusted queries on a server: read only, one statement, limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store on a server that several people share, each with a user, a schema and a search path of their own."""
+"""Tests of a server shared by several people with their own users, schemas and search paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store whose writer was killed while SQLite copied its log into the file is sound: nobody calls it damaged."""
+"""Tests of a store whose writer was killed while SQLite copied its log: it is not reported as damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are no store, or not one for us: one line each, and the file as it was."""
+"""Tests of files that are not usable stores: a one-line error, and the file unchanged."""
 
 from __future__ import annotations
 

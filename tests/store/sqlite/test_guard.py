@@ -1,4 +1,4 @@
-"""What a stranger's SQL cannot do: write, get out of the store, run code, take all the time or the memory."""
+"""Tests of untrusted SQL: it cannot write, escape the store, run code, or use all time or memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store in a folder of somebody else's, whatever its writer left there: read, and nothing is made or changed."""
+"""Tests of reading a store in another user's folder: nothing is created or changed."""
 
 from __future__ import annotations
 

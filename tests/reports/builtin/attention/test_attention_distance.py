@@ -1,4 +1,4 @@
-"""Attention distance: the line of uniform attention, and the data set of the figure."""
+"""Tests of the report attention-distance: the line of uniform attention, and the data set of the figure."""
 
 from __future__ import annotations
 

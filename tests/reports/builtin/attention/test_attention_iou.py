@@ -1,4 +1,4 @@
-"""Readers beside each other, for every data set there is."""
+"""Tests of the report attention-iou, for every data set."""
 
 from __future__ import annotations
 

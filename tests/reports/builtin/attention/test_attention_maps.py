@@ -1,4 +1,4 @@
-"""Averaged maps of all heads, from arrays of our own."""
+"""Tests of the averaged maps of all heads, on given arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads by type, from made-up types and offsets."""
+"""Tests of the report heads, on given types and offsets."""
 
 from __future__ import annotations
 

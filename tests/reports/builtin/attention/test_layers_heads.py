@@ -1,4 +1,4 @@
-"""Any metric of heads as a map of layers x heads."""
+"""Tests of the report layers-heads for any metric of heads."""
 
 from __future__ import annotations
 

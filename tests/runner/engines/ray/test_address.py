@@ -1,4 +1,4 @@
-"""Which cluster: addresses, and the token that a cluster asks for. No Ray is started here."""
+"""Tests of addresses and tokens of Ray clusters. No Ray is started here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a cluster: devices, and what a node must have. No Ray is started here."""
+"""Tests of devices and requirements of cluster nodes. No Ray is started here."""
 
 from __future__ import annotations
 

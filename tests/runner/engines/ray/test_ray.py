@@ -1,4 +1,4 @@
-"""Passes on the workers of a Ray of two CPUs: the numbers are those of one process, whatever happens to a worker."""
+"""Tests of passes on Ray workers: the numbers are those of one process, whatever happens to a worker."""
 
 from __future__ import annotations
 

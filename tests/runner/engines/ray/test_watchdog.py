@@ -1,4 +1,4 @@
-"""Waiting for workers that may never come. No Ray is started here."""
+"""Tests of waiting for workers that may never come. No Ray is started here."""
 
 from __future__ import annotations
 
