@@ -3,7 +3,8 @@
 1. One pass for all layers and tasks (attn-distance and k-NN), against the paper's method, written here from its
    description: a forward pass for each layer and task, and the layer's attention maps of all images kept whole; over
    images, layers and tokens.
-2. CKA of all pairs of layers, against a loop over the pairs in torch; over images and layers.
+2. CKA of all pairs of layers, against a loop over the pairs in torch, and against the package torch_cka where it is
+   installed (``pip install --no-deps torch_cka``); over images and layers.
 3. k-NN, k-means and logistic regression, against scikit-learn; over images.
 
 Both ways run in one process on equal data (random weights, noise), in interleaved rounds. For each size, print the
@@ -14,10 +15,12 @@ ratios; then the slopes: the exponents of a power of the size, fitted on logarit
 from __future__ import annotations
 
 import argparse
+import importlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,7 +28,8 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.attention import peak_memory
 from benchmarks.cka import fast, naive
@@ -52,6 +56,35 @@ def pairs(images: int, layers: int, width: int) -> Ways:
     """Return CKA of all pairs of layers of two models, pair by pair and together."""
     first, second = (list(torch.randn(layers, images, width)) for _ in range(2))
     return lambda: naive(first, second), lambda: fast(first, second)
+
+
+class StoredLayers(nn.Module):
+    """A network whose layers return stored outputs, for a package that only takes networks."""
+
+    def __init__(self, outputs: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.outputs, self.layers = outputs, nn.ModuleList(nn.Identity() for _ in outputs)
+
+    def forward(self, index: Tensor) -> None:
+        """Pass the outputs of these images through the layers."""
+        for layer, output in zip(self.layers, self.outputs, strict=True):
+            layer(output[index])
+
+
+def packaged_pairs(images: int, layers: int, width: int) -> Ways:
+    """Return CKA of all pairs of layers of two models by torch_cka and together."""
+    first, second = (list(torch.randn(layers, images, width)) for _ in range(2))
+
+    def theirs() -> Tensor:
+        names = [f"layers.{layer}" for layer in range(layers)]
+        networks = StoredLayers(first), StoredLayers(second)
+        found = importlib.import_module("torch_cka").CKA(*networks, "first", "second", names, names)
+        batches = DataLoader(TensorDataset(torch.arange(images)), batch_size=images)
+        found.compare(batches, batches)
+        matrix: Tensor = found.export()["CKA"]
+        return matrix
+
+    return theirs, lambda: fast(first, second)
 
 
 def solvers(images: int, width: int) -> dict[str, Ways]:
@@ -120,6 +153,25 @@ def growth(title: str, sizes: Sequence[int], make: Callable[[int], Ways], rounds
         print("  slope of time {:.2f}, ours {:.2f};  of memory {:.2f}, ours {:.2f}".format(*slopes), flush=True)
 
 
+def comparisons(options: argparse.Namespace) -> dict[str, tuple[Sequence[int], Callable[[int], Ways]]]:
+    """Return the sizes of each comparison, and what makes both ways of a size, by title."""
+    width, layers, tokens, title = options.width, options.cka_layers, options.pass_tokens, "the paper's method, by"
+    found: dict[str, tuple[Sequence[int], Callable[[int], Ways]]] = {
+        f"{title} images (2 layers, {tokens} tokens)": (options.pass_images, lambda n: passes(n, 2, tokens, width)),
+        f"{title} layers (8 images, 17 tokens)": (options.layers, lambda n: passes(8, n, 17, width)),
+        f"{title} tokens (8 images, 2 layers)": (options.tokens, lambda n: passes(8, 2, n, width)),
+    }
+    ways = {"pair by pair": pairs, **({"with torch_cka": packaged_pairs} if find_spec("torch_cka") else {})}
+    for way, made in ways.items():
+        by_images = partial(made, layers=layers, width=width)
+        found[f"CKA {way}, by images ({layers} layers)"] = options.images, by_images
+        found[f"CKA {way}, by layers (64 images)"] = options.layers, partial(made, 64, width=width)
+    for name in ("k-NN", "k-means", "logistic regression"):
+        made_of = partial(lambda name, n: solvers(n, width)[name], name)
+        found[f"scikit-learn's {name}, by images"] = options.images, made_of
+    return found
+
+
 def main() -> None:
     """Print all comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,19 +179,15 @@ def main() -> None:
     for name, sizes in grown.items():
         parser.add_argument(f"--{name}", type=int, nargs="+", default=sizes)
     parser.add_argument("--width", type=int, default=192, help="of the network and of all vectors; a ViT-S has 384")
+    parser.add_argument("--cka-layers", type=int, default=12, help="where CKA grows over images")
+    parser.add_argument("--pass-tokens", type=int, default=65, help="where the passes grow over images")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="comparisons whose title contains this")
     options = parser.parse_args()
-    width, rounds = options.width, options.rounds
-    print(f"width {width}, {torch.get_num_threads()} threads, medians of {rounds} rounds")
-    title = "the paper's method, by"
-    growth(f"{title} images (2 layers, 65 tokens)", options.pass_images, lambda n: passes(n, 2, 65, width), rounds)
-    growth(f"{title} layers (8 images, 17 tokens)", options.layers, lambda n: passes(8, n, 17, width), rounds)
-    growth(f"{title} tokens (8 images, 2 layers)", options.tokens, lambda n: passes(8, 2, n, width), rounds)
-    growth("CKA pair by pair, by images (12 layers)", options.images, lambda n: pairs(n, 12, width), rounds)
-    growth("CKA pair by pair, by layers (64 images)", options.layers, lambda n: pairs(64, n, width), rounds)
-    for name in solvers(8 * CLASSES, width):
-        made = partial(lambda name, n: solvers(n, width)[name], name)
-        growth(f"scikit-learn's {name}, by images", options.images, made, rounds)
+    print(f"width {options.width}, {torch.get_num_threads()} threads, medians of {options.rounds} rounds")
+    for title, (chosen, make) in comparisons(options).items():
+        if options.only in title:
+            growth(title, chosen, make, options.rounds)
 
 
 if __name__ == "__main__":

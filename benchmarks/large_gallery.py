@@ -26,6 +26,7 @@ from teachmatters.measures.tasks.knn import nearest, rank_of_truth
 from teachmatters.measures.tasks.linear import one_hot_sums, rank_of_class
 from teachmatters.measures.tasks.retrieval import average_precision, ranking
 
+METHODS = "k-NN", "ridge", "retrieval"
 K, TEMPERATURE, PENALTY = 200, 0.07, 1e-2
 # The distance of the classes' means from 0, relative to the noise: enough for a probe, too little for one neighbour.
 SIGNAL = 0.1
@@ -104,7 +105,8 @@ def main() -> None:
     sizes = {"images": 1_281_167, "queries": 256, "width": 768, "classes": 1000, "layers": 1}
     for name, number in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=number)
-    parser.add_argument("--retrieval-queries", type=int, default=8, help="how many are ranked; 0: none")
+    parser.add_argument("--retrieval-queries", type=int, default=8, help="how many are ranked")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     options = parser.parse_args()
     size = f"{options.images:,} x {options.width}, {options.classes} classes, {options.queries} queries"
     print(f"{size}, {torch.get_num_threads()} threads")
@@ -114,10 +116,10 @@ def main() -> None:
             layer = Layer(Path(folder), options.images, options.queries, options.width, options.classes, number)
             gigabytes = layer.path.stat().st_size / 1e9
             print(f"layer {number + 1}: {gigabytes:.2f} GB drawn in {time.perf_counter() - start:.0f} s", flush=True)
-            measure("k-NN", layer.knn)
-            measure("ridge", layer.ridge)
-            if options.retrieval_queries:
-                measure("retrieval", partial(layer.retrieval, options.retrieval_queries))
+            retrieval = partial(layer.retrieval, options.retrieval_queries)
+            works: dict[str, Callable[[], float]] = {"k-NN": layer.knn, "ridge": layer.ridge, "retrieval": retrieval}
+            for method in options.methods:
+                measure(method, works[method])
 
 
 if __name__ == "__main__":
