@@ -170,7 +170,7 @@ def _nothing(spec: ReportSpec, text: str, found: Options, catalog: Catalog) -> N
 
 def _refuse_absent_heads(data: Rows, found: Options, path: StoreLocation) -> None:
     """Raise an error if heads were selected and the metrics have numbers of layers only."""
-    if not found.heads or "head" not in data.columns or any(head for (head,) in data.distinct(["head"])):
+    if not any(found.heads) or "head" not in data.columns or any(head for (head,) in data.distinct(["head"])):
         return
     sql = f"SELECT max(head) FROM results WHERE metric IN ({binding.literal(found.metrics)})"
     most = query(path, sql, timeout=TIMEOUT).rows[0][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from string import Template
@@ -15,10 +15,10 @@ from teachmatters.reports import titles
 from teachmatters.reports.catalog import TIMEOUT, Catalog, read_catalog
 from teachmatters.reports.figures import style
 from teachmatters.reports.options import Options
-from teachmatters.reports.page.chart_data import MOST_MODELS, embedded
+from teachmatters.reports.page.chart_data import embedded
 from teachmatters.reports.page.findings import findings
 from teachmatters.reports.page.runs import Runs
-from teachmatters.reports.page.section import Section, anchor, embedded_explorer
+from teachmatters.reports.page.section import MOST_MODELS, Section, anchor, embedded_explorer
 from teachmatters.reports.run import Report, run_report
 from teachmatters.store.location import StoreLocation
 from teachmatters.store.reader import query
@@ -47,6 +47,8 @@ FIRST = ("knn", "attention-distance")  # reports whose first curves are next to 
 # which the page shows them.
 PAIRED, MOST_PAIRED = ("cka", "cka-last-layer"), 24
 PANELLED = ("heads", "layers-heads", "attention-maps", "aligned-maps")
+# Curves with a point for each head; of more models the page shows the curves alone. No head has the number 0.
+POINTED, NO_HEADS = ("attention-distance",), (0,)
 
 # The view of all results would scan millions of rows.
 _MODELS = """
@@ -103,8 +105,7 @@ def build(
     silent: dict[str, TeachMattersError] = {}
     for chapter, spec in _in_order(specs):
         try:
-            _refuse_too_many(spec, catalog, options)
-            report = run_report(spec, path, options, catalog)
+            report = run_report(spec, path, _fitting(spec, catalog, options), catalog)
         except DamagedError:
             raise
         except TeachMattersError as error:
@@ -151,8 +152,12 @@ def count(specs: Iterable[ReportSpec]) -> int:
     return len(_in_order(specs))
 
 
-def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> None:
-    """Raise an error if there are too many models for a report of all pairs, or with a panel for each model."""
+def _fitting(spec: ReportSpec, catalog: Catalog, options: Options) -> Options:
+    """Return the options of a report that a page has room for.
+
+    Raises:
+        TeachMattersError: there are too many models for a report of all pairs, or with a panel for each model.
+    """
     most, what = (MOST_PAIRED, "pairs") if spec.name in PAIRED else (MOST_MODELS, "panels")
     models = len(catalog.find_models(options.models) or catalog.models)
     if spec.name in (*PAIRED, *PANELLED) and models > most:
@@ -160,6 +165,7 @@ def _refuse_too_many(spec: ReportSpec, catalog: Catalog, options: Options) -> No
             f"{models} models make too many {what} for one page; select at most {most} of them with --model; "
             f"'tm report {spec.name}' shows them all."
         )
+    return replace(options, heads=NO_HEADS) if spec.name in POINTED and models > most else options
 
 
 def _in_order(specs: Iterable[ReportSpec]) -> list[tuple[str, ReportSpec]]:

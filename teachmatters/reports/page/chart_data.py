@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 Kind = Literal["lines", "pairs", "scatter", "dots", "heads", "maps", "image"]
 # The columns whose values get separate panels in a chart of lines.
 PANEL = ("metric", "protocol", "dataset", "split")
-# In a figure of points or panels for each model; with more it takes minutes and cannot be read.
-MOST_MODELS = 40
 
 
 def kind_of(report: Report) -> Kind | None:
@@ -96,15 +94,11 @@ def content(report: Report, kind: Kind) -> dict[str, Any]:
 
 
 def _drawn(report: Report, kind: Kind) -> Sequence[tuple[Any, ...]]:
-    """Return the rows that a chart shows: of heads one data set, of many models only the curves of layers."""
-    rows = report.data.rows
-    if kind == "heads" and report.spec.single_data_set:
-        shown = report.drawn_rows["dataset"].iloc[0]
-        rows = [row for row, dataset in zip(rows, _each(report, "dataset"), strict=True) if dataset == shown]
-    elif kind == "lines" and len(set(_each(report, "model"))) > MOST_MODELS:
-        finer = zip(_each(report, "head"), _each(report, "category"), strict=True)
-        rows = [row for row, parts in zip(rows, finer, strict=True) if parts == (None, None)]
-    return rows
+    """Return the rows that a chart shows: of heads one data set."""
+    if kind != "heads" or not report.spec.single_data_set:
+        return report.data.rows
+    shown, datasets = report.drawn_rows["dataset"].iloc[0], _each(report, "dataset")
+    return [row for row, dataset in zip(report.data.rows, datasets, strict=True) if dataset == shown]
 
 
 def _maps(report: Report) -> dict[str, Any]:

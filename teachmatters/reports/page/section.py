@@ -10,13 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teachmatters.reports.page.chart_data import MOST_MODELS, Kind, content, embedded, kind_of
+from teachmatters.reports.page.chart_data import Kind, content, embedded, kind_of
 from teachmatters.reports.page.runs import COLUMNS, Runs
 from teachmatters.reports.run import Report
 
 SHOWN = ("best-layers", "compare")  # reports whose table is unfolded, since it says as much as the figure
 
 DPI = 140
+# In a figure with points or panels for each model; with more it takes minutes and cannot be read.
+MOST_MODELS = 40
 # Text and lines in a grey that is legible on white and on dark backgrounds.
 ON_BOTH = dict.fromkeys(
     ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), "#757F89"
