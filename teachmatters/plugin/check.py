@@ -57,7 +57,6 @@ def check(
         progress.begin(f"checking {plugin.name}", len(parts))
         for part in parts:
             part()
-            gc.collect()  # free a network that a cycle holds, for example of tracebacks, before the next one is built
             progress.advance(1)
         findings += sheet.findings
     progress.finish()
@@ -108,6 +107,7 @@ def _check_of(hook: str, sheet: CheckList, spec: Any, data_root: Path | None) ->
             from teachmatters.plugin.checks.model import check_model
 
             check_model(sheet, spec)
+            gc.collect()  # free a network that a cycle holds, for example of tracebacks, before the next one is built
         case "register_datasets":
             from teachmatters.plugin.checks.dataset import check_dataset
 
