@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from teachmatters.api.progress import Progress
 from teachmatters.errors import TeachMattersError, listing
 from teachmatters.models.mini.specs import INFO
 from teachmatters.runner.plan.datasets import OpenDataset, fingerprint, items_of, open_dataset, refuse_kind
-from teachmatters_train.method import Corpus
+
+if TYPE_CHECKING:
+    from teachmatters_train.method import Corpus
 
 SIDE = INFO.image_size
 CHUNK = 64
@@ -67,6 +70,8 @@ def gather(source: Source, needs: str, folder: Path, progress: Progress) -> tupl
     Raises:
         TeachMattersError: the data set is missing, lacks labels or captions, or no image can be read.
     """
+    from teachmatters_train.method import Corpus  # imports torch, which the processes of the pool do without
+
     opened, items = source.open()
     _check(opened, items, needs)
     name = _name(opened, items)
