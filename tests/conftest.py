@@ -66,6 +66,14 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.load.cache_clear()
 
 
+@pytest.fixture
+def two_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K-means of two starts, where the clusters are not the point."""
+    from teachmatters.measures.representation import clusters
+
+    monkeypatch.setattr(clusters, "STARTS", 2)
+
+
 def with_toys() -> list[Plugin]:
     """Return copies of plugins that are discovered once per process, because a registry changes their lists."""
     return [

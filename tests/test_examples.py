@@ -1,7 +1,8 @@
 """Tests of every command line of the README, the pages and the help texts.
 
 A page's commands run in its order, in a folder that holds what they name. The bundled data sets are cut down to a few
-images and the networks to inputs of 64 x 64 pixels meanwhile; nothing else differs from what a reader would see.
+images and the networks to inputs of 64 x 64 pixels meanwhile, k-means starts twice and figures have few pixels;
+nothing else differs from what a reader would see.
 """
 
 from __future__ import annotations
@@ -90,9 +91,12 @@ def folder(tmp_path: Path, checkpoints: Path, pictures: Path, monkeypatch: pytes
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
     from teachmatters.datasets.digits import Digits
     from teachmatters.datasets.photos import Photos
     from teachmatters.datasets.scenes import dataset as scenes
+    from teachmatters.measures.representation import clusters
     from teachmatters.runner.estimate import throughput
 
     for dataset, most in ((Digits, 24), (Photos, 3)):
@@ -107,6 +111,9 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "EXPLORED", ("mini-random",))
     monkeypatch.setattr(demo, "LIMIT", 4)
     monkeypatch.setattr(throughput, "BATCHES", 2)
+    monkeypatch.setattr(clusters, "STARTS", 2)
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda *words, **options: savefig(*words, **(options | {"dpi": 40})))
     for module in (networks, sources, timm_ids):
         monkeypatch.setattr(module, "create", create_small)
 

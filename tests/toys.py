@@ -54,8 +54,8 @@ PATCH, SIZE, WIDTH = 8, 32, 24
 # ---------------------------------------------------------------- models
 def toy_network(depth: int, seed: int, **options: Any) -> torch.nn.Module:
     """A ViT whose attention is not nearly uniform, as that of a fresh network is."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also notes the whole stack, for each other device
         shape: dict[str, Any] = {
             "img_size": SIZE,
             "patch_size": PATCH,

@@ -127,7 +127,7 @@ def assert_same_maps(one: Result, other: Result) -> None:
         assert torch.allclose(torch.tensor(first.array), torch.tensor(second.array), rtol=1e-5)
 
 
-@pytest.mark.usefixtures("toys")
+@pytest.mark.usefixtures("toys", "two_starts")
 @pytest.mark.parametrize("name", ANALYSES)
 def test_neither_batches_nor_parts_change_the_numbers(name: str, tmp_path: Path) -> None:
     task = task_of(name)
@@ -137,7 +137,7 @@ def test_neither_batches_nor_parts_change_the_numbers(name: str, tmp_path: Path)
     assert_same(whole, result(task, 16, tmp_path, parts=3))
 
 
-@pytest.mark.usefixtures("toys")
+@pytest.mark.usefixtures("toys", "two_starts")
 @pytest.mark.parametrize("name", ANALYSES)
 def test_an_empty_state_can_be_saved_and_merged(name: str, tmp_path: Path) -> None:
     task = task_of(name)

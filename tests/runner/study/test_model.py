@@ -27,7 +27,7 @@ from teachmatters.runner.study.run import run_study
 from tests import measuring
 from tests.runner.session.test_analyze import Runs, forwards, run, statuses
 
-pytestmark = pytest.mark.usefixtures("toys")
+pytestmark = pytest.mark.usefixtures("toys", "two_starts")
 __all__ = ["forwards", "run"]  # fixtures
 
 NUMBERS = (

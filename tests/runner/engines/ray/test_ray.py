@@ -16,6 +16,7 @@ import pytest
 from teachmatters import registry
 from teachmatters.api.progress import NoProgress
 from teachmatters.errors import TeachMattersError
+from teachmatters.measures.representation import clusters
 from teachmatters.registry import plugins
 from teachmatters.runner.engines.ray import watchdog
 from teachmatters.runner.engines.ray.engine import RayEngine
@@ -48,6 +49,7 @@ def local_ray() -> Iterator[None]:
 
 
 def with_toys(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clusters, "STARTS", 2)
     patch.setattr(plugins, "BUILT_IN", (*plugins.BUILT_IN, "tests.toys", "tests.ray_toys"))
     registry.load.cache_clear()
 
