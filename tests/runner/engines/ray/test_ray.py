@@ -230,7 +230,7 @@ def test_a_pass_continues_without_progress_counts(monkeypatch: pytest.MonkeyPatc
 def test_images_that_kill_every_worker_are_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("teachmatters.runner.engines.ray.task_pool.RETRIES", 1)
     (outcome,) = troubled("ray.db", "attn-distance", "dies always")
-    assert "running toy-a on troubled died, the last as well" in outcome.reason
+    assert "running toy-a on troubled died, and so did the last" in outcome.reason
     assert not Path("ray.db").exists()
 
 
