@@ -16,6 +16,7 @@ from tests.building import ROOT
 EVERY_REPORT = """
 import teachmatters
 from teachmatters import registry
+from teachmatters.registry import load_object
 from teachmatters.reports.run import run_report
 from teachmatters.reports.options import Options
 from teachmatters.store.location import reading_path
@@ -27,8 +28,10 @@ for spec in registry.load().reports.values():
         continue
     report = run_report(spec, path, Options())
     assert len(report.table), spec.name
-    if spec.draw:
+    if spec.name == "heads":  # figures read no files: one stands for all
         report.figure()
+    elif spec.draw:
+        load_object(spec.draw)
 """
 
 
