@@ -61,7 +61,8 @@ class FeatureShards:
             for path, ids in zip(paths, pool.map(self._read_ids, paths), strict=True):
                 if ids is None:
                     say(
-                        f"{path} is damaged or belongs to another model and was deleted: its images are extracted again"
+                        f"{path} is damaged or belongs to another model and was deleted: "
+                        "its features are extracted again"
                     )
                     with contextlib.suppress(OSError):
                         path.unlink()

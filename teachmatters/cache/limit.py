@@ -78,8 +78,8 @@ def make_room(root: Path, say: Callable[[str], None], asked: int = 0) -> None:
         )
     if asked and size + asked > limit:
         say(
-            f"{root} will hold {in_words(size + asked)}, more than {VARIABLE} ({in_words(limit)}): what is in use is "
-            "kept until the command ends"
+            f"{root} will hold {in_words(size + asked)}, more than {VARIABLE} ({in_words(limit)}): entries in use "
+            "are kept until the command ends"
         )
 
 

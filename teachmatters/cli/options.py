@@ -97,7 +97,7 @@ OutOption = Annotated[
 ]
 WideOption = Annotated[bool, typer.Option("--wide", help="Print full texts, however wide the terminal is.")]
 AllOption = Annotated[bool, typer.Option("--all", help="List all names, one per line.")]
-EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help="Engine of the passes: local or ray.")]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs forward passes: local or ray.")]
 AddressOption = Annotated[
     str | None,
     typer.Option(
@@ -187,7 +187,7 @@ def check_target(path: Path | None, option: str, suffixes: Sequence[str] = ()) -
     if path.is_dir():
         raise TeachMattersError(f"{option} {str(path)!r} is a folder; name a file in it.")
     if path.is_file() and _is_database(path):
-        raise TeachMattersError(f"{option} {str(path)!r} is a database and would be lost; name another file.")
+        raise TeachMattersError(f"{option} {str(path)!r} is a database and would be overwritten; name another file.")
     if not path.parent.is_dir():
         raise TeachMattersError(f"{option} {str(path)!r}: there is no folder {str(path.parent)!r}; create it first.")
 

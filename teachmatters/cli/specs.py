@@ -23,7 +23,7 @@ SUMMARIES = {
     "measure.demo": "Run the paper in miniature: seven models that differ only in supervision.",
     "results.cache": "List or remove the features and states that forward passes cached for later commands.",
     "results.db": "Locate, inspect, migrate, compact or merge results stores.",
-    "general.config": "Show your defaults, or set one in the configuration file. Environment variables win over it.",
+    "general.config": "Show your defaults, or set one in the configuration file. Environment variables override it.",
     "general.help": "Show the help of a command, as 'tm COMMAND --help' does. Without COMMAND: the list of commands.",
 }
 

@@ -74,7 +74,7 @@ class Instances:
             first = self.photos[found.setdefault(key, number)]
             if first.path != photo.path:
                 raise TeachMattersError(
-                    f"{self.path} lists {first.path} and {photo.path}, which are one file here, {key}; give them "
+                    f"{self.path} lists {first.path} and {photo.path}, which map to the same file, {key}; give them "
                     "different names"
                 )
             found[key if found[key] == number else f"{key} (id {number})"] = number

@@ -49,7 +49,7 @@ class Photos(Dataset):
         self._paths = {path.name: path for path in sorted(paths, key=lambda path: path.name) if path.is_file()}
         if not self._paths:
             raise TeachMattersError(
-                "the installed scikit-image and scikit-learn hold none of their photographs; reinstall them, or use "
+                "the installed scikit-image and scikit-learn do not contain their photographs; reinstall them, or use "
                 "--data folder with --data-root DIR"
             )
         self._items = [Item(name, size_of(path) or 0) for name, path in self._paths.items()]

@@ -92,11 +92,11 @@ def suggest(given: str, specs: Sequence[ModelSpec]) -> str:
 def _of_transformers(given: str, base: str) -> str:
     """Describe what the plugin for transformers takes: a folder that is here, or a repository of the hub."""
     if (Path(base) / "config.json").is_file():
-        return f"'hf/{given}' takes that folder. "
+        return f"'hf/{given}' loads that folder. "
     text = base.lower()
     if re.fullmatch(r"\w[\w.-]*/[\w.-]*[a-z][\w.-]*", text) and not re.search(NOT_TRANSFORMERS, text):
-        return f"'hf/{given}' takes that repository of the Hugging Face hub. "
-    return "'hf/<id>' takes its repository of the Hugging Face hub. " if re.search(TRANSFORMERS_ALONE, text) else ""
+        return f"'hf/{given}' loads that repository from the Hugging Face hub. "
+    return "'hf/<id>' loads its repository from the Hugging Face hub. " if re.search(TRANSFORMERS_ALONE, text) else ""
 
 
 def _named(given: str, specs: Sequence[ModelSpec]) -> tuple[str, list[str]]:
@@ -162,7 +162,7 @@ def _of_timm(given: str, named: bool) -> str:
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]
     if given in known:
         vit_config(given)
-        return f"'timm/{given}' is timm's own. "
+        return f"'timm/{given}' is timm's model of that name. "
     return "" if named else did_you_mean(given, known).replace("'", "'timm/", 1)
 
 

@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
-        advice = f"; {near!r} would do" if _NAME.fullmatch(near) and len(near) <= LONGEST else ""
+        advice = f"; {near!r} is valid" if _NAME.fullmatch(near) and len(near) <= LONGEST else ""
         raise TeachMattersError(
             f"{name!r} is not a valid plugin name: use lower-case letters, digits and single '-' between them, "
             f"beginning with a letter, such as 'my-vit'{advice}"
@@ -78,4 +78,4 @@ def _installed(name: str, module: str) -> str | None:
     except importlib.metadata.PackageNotFoundError:
         pass
     found = importlib.util.find_spec(module)
-    return f"Python finds a package {module!r} already" if found is not None else None
+    return f"a Python package {module!r} already exists" if found is not None else None

@@ -133,7 +133,7 @@ class Registry:
             members = [spec for spec in self.analyses.values() if name in spec.suites]
             if not members:
                 able = [suite for suite in SUITES if any(suite in spec.suites for spec in self.analyses.values())]
-                raise TeachMattersError(f"suite {name!r} has no analysis yet; suites that have: {listing(able)}")
+                raise TeachMattersError(f"suite {name!r} has no analysis yet; suites with analyses: {listing(able)}")
             return [AnalysisRequest(spec, frozenset(m.name for m in spec.metrics), suite=True) for spec in members]
         metrics = [m.name for spec in self.analyses.values() for m in spec.metrics]
         known = [*metrics, *self.analyses, *SUITES]
@@ -169,7 +169,7 @@ def _resolved(prefix: ModelSpec, name: str) -> ModelSpec:
         wrong: str | None = f"it must be a ModelSpec, not {type(spec).__name__}"
     elif (wrong := problem(spec)) is None:
         return spec
-    raise TeachMattersError(f"{prefix.resolve!r}, named by a plugin, made no model of {name!r}: {wrong}")
+    raise TeachMattersError(f"{prefix.resolve!r}, named by a plugin, returned no valid model for {name!r}: {wrong}")
 
 
 def _settle(plugins: list[Plugin], hook: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def _load(manager: pluggy.PluginManager, plugin: Plugin, load: Callable[[], obje
             if implementation.plugin_name == name:
                 plugin.specs[caller.name] = _call_hook(plugin, caller.name, implementation.function)
     if not any(plugin.specs.values()) and not plugin.problems:
-        plugin.problems.append("offers nothing: no hook of it returned a spec")
+        plugin.problems.append("offers nothing: none of its hooks returned a spec")
 
 
 def _call_hook(plugin: Plugin, hook: str, function: Callable[[], object]) -> list[Any]:

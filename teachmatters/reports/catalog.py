@@ -95,7 +95,7 @@ class Catalog:
         if matches := tuple(setting for setting in self.settings if fnmatchcase(setting, given)):
             return matches
         named = [repr(setting) for setting in self.settings if setting]
-        held = f"it holds {listing(named)}, and defaults" if named else "every run there has all defaults"
+        held = f"it holds {listing(named)}, and defaults" if named else "every run there uses the defaults"
         raise TeachMattersError(f"no run in {self.path.name} has the setting {given!r}; {held}.")
 
     def find_setting(self, given: str) -> str:
@@ -107,7 +107,9 @@ class Catalog:
         first, *others = self.find_settings(given)
         if others:
             several = listing(repr(setting) if setting else "the defaults" for setting in (first, *others))
-            raise TeachMattersError(f"--setting {given!r} matches {several}, and this shows one; name it.")
+            raise TeachMattersError(
+                f"--setting {given!r} matches {several}, but this report shows only one; give its full name."
+            )
         return first
 
     def command(self, *metrics: str, models: Sequence[str] = (), data: Sequence[str] = ()) -> str:
@@ -143,7 +145,7 @@ class Catalog:
             data: data sets, as for ``command``.
         """
         if lacking := _cannot_have(metric, data):
-            return f"{listing(lacking)} has nothing that {metric} could be measured on: 'tm datasets' lists what has"
+            return f"{listing(lacking)} does not have the data that {metric} needs; 'tm datasets' lists those that do"
         return f"'{self.command(metric, models=models, data=data)}' {verb}"
 
     def _model_option(self, label: str) -> str:

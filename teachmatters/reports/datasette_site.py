@@ -127,7 +127,7 @@ class Site:
         """
         if isinstance(path, Server):
             raise TeachMattersError(
-                f"Datasette reads only files, not {path}. 'tm db merge {path} --into FILE.db' makes a file of it, and "
+                f"Datasette reads only files, not {path}. 'tm db merge {path} --into FILE.db' copies it to a file, and "
                 "'tm browse --db FILE.db' opens that"
             )
         self._path, self._give_up = path, give_up

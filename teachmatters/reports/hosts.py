@@ -31,7 +31,9 @@ def only_for(app: App, names: Iterable[str]) -> App:
         if scope["type"] == "lifespan" or _named(scope) in allowed:
             await app(scope, receive, send)
             return
-        text = f"This site answers to {listing(allowed)}. 'tm browse --host-name NAME' adds a name.\n".encode()
+        text = (
+            f"This server accepts requests for {listing(allowed)}. 'tm browse --host-name NAME' adds a name.\n".encode()
+        )
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
         await send({"type": "http.response.start", "status": 403, "headers": headers})
         await send({"type": "http.response.body", "body": text})

@@ -149,8 +149,8 @@ def _run(spec: ReportSpec, path: StoreLocation, sql: str) -> Rows:
         if isinstance(path, Path):
             raise
         raise TeachMattersError(
-            f"report {spec.name!r} does not run on PostgreSQL: {error}. 'tm db merge {path} --into FILE.db' makes a "
-            f"file of the store, and 'tm report {spec.name} --db FILE.db' reads that."
+            f"report {spec.name!r} does not run on PostgreSQL: {error}. 'tm db merge {path} --into FILE.db' copies the "
+            f"store to a file, and 'tm report {spec.name} --db FILE.db' reads that."
         ) from error
     check_rows(path, found.columns, found.rows)
     return found
@@ -174,7 +174,7 @@ def _refuse_absent_heads(data: Rows, found: Options, path: StoreLocation) -> Non
         return
     sql = f"SELECT max(head) FROM results WHERE metric IN ({binding.literal(found.metrics)})"
     most = query(path, sql, timeout=TIMEOUT).rows[0][0]
-    held = f"there are heads 1 to {most}" if most else "they have no numbers of single heads: leave out --heads"
+    held = f"there are heads 1 to {most}" if most else "they have no numbers for single heads: leave out --heads"
     raise NothingToShowError(
         f"{path.name} has no heads {listing(map(str, found.heads))} of {listing(found.metrics)}; {held}."
     )
@@ -205,10 +205,8 @@ def _refuse_unused(spec: ReportSpec, used: set[str], options: Options) -> None:
         value = getattr(options, name)
         needed, shown = (f"by-{value}", f"by {value}") if name == "by" else (name, name)
         if value and needed not in spec.takes:
-            takes = listing(f"--{each.replace('by-', 'by ')}" for each in spec.takes) or "none of this kind"
-            raise TeachMattersError(
-                f"report {spec.name!r} takes no --{shown}; of the drawing options it takes {takes}."
-            )
+            takes = listing(f"--{each.replace('by-', 'by ')}" for each in spec.takes) or "none"
+            raise TeachMattersError(f"report {spec.name!r} takes no --{shown}; drawing options that it takes: {takes}.")
     used = used | ({"setting"} if "settings" in used else set())
     for name in BINDS:
         if getattr(options, name) and name not in used:

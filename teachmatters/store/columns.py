@@ -71,8 +71,8 @@ RUNS = {
         "others. The sum over the runs of a command is the time that they took together"
     ),
     "elapsed": (
-        "seconds from the start of its pass to its end, those of others included. NULL for a run recorded before "
-        "revision 0002, whose `seconds` are these"
+        "seconds from the start of its pass to its end, including the time of other runs. NULL for a run recorded "
+        "before revision 0002, whose `seconds` are these"
     ),
 }
 

@@ -93,7 +93,7 @@ def bundled_path() -> Path:
     return Path(__file__).parents[1] / DEFAULT
 
 
-_FILL = "'tm analyze --model random-s16 --metric attn-distance{}' fills one"
+_FILL = "'tm analyze --model random-s16 --metric attn-distance{}' creates one"
 
 
 def plain_path(path_or_url: str | StoreLocation) -> StoreLocation:

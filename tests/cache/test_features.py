@@ -133,7 +133,7 @@ def test_a_damaged_shard_is_reported_and_removed(tmp_path: Path, harm: str) -> N
             path.write_bytes(shards(other)[0].read_bytes())
     said: list[str] = []
     feature_shards = open_at(tmp_path, said)
-    assert said == [f"{path} is damaged or belongs to another model and was deleted: its images are extracted again"]
+    assert said == [f"{path} is damaged or belongs to another model and was deleted: its features are extracted again"]
     assert not path.exists()
     assert (feature_shards.find(ids_of(*range(10))) >= 0).sum() == 10 - 3
 

@@ -93,7 +93,9 @@ def test_entries_in_use_are_kept_and_reported(
     hold(three[1])
     make_room(tmp_path, said.append, asked=5)
     assert left(tmp_path) == "b"
-    held = f"{tmp_path} will hold 1.2 kB, more than TM_CACHE_LIMIT (0 B): what is in use is kept until the command ends"
+    held = (
+        f"{tmp_path} will hold 1.2 kB, more than TM_CACHE_LIMIT (0 B): entries in use are kept until the command ends"
+    )
     assert said[1:] == [held]
     release()
     make_room(tmp_path, said.append)

@@ -268,7 +268,7 @@ def test_listings_as_tables_and_as_json() -> None:
     assert "1,797" in tm("datasets", "digits").stdout
     assert len(json.loads(tm("metrics", "knn", "--format", "json").stdout)) == 4
     assert "\nk=10,20,100,200 (1 or more): numbers of neighbours\n" in tm("metrics", "knn").stdout
-    assert "\nnorm=none (none, final; a list is one run for each): " in tm("metrics", "knn").stdout
+    assert "\nnorm=none (none, final; a list makes one run per value): " in tm("metrics", "knn").stdout
     assert "norm=" not in tm("metrics", "knn-*").stdout
     assert tm("models", "timm/vit_small_patch16_224.dino").exit_code == 0
 

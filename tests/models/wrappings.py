@@ -253,7 +253,7 @@ WRAPPINGS = [
     ),
     Wrapping(
         "a ResNet", "state_dict", "", lambda *_: {"state_dict": {"conv1.weight": torch.zeros(64, 3, 7, 7)}},
-        refused="holds no vision transformer in a layout that is known.*its parameters are conv1.weight",
+        refused="holds no vision transformer in a known layout.*its parameters are conv1.weight",
     ),
     Wrapping(
         "an optimizer alone", "", "", lambda *_: {"optimizer": {"state": {}}, "epoch": 3},

@@ -157,7 +157,7 @@ class TestSettings:
         figure = report.figure()
         assert len(figure.axes[0].lines) == 3
         assert len({text.get_text() for text in figure.legends[0].get_texts()} - {BAND}) == 3
-        with pytest.raises(TeachMattersError, match=r"'limit=\*' matches 'limit=2', 'limit=3', and this shows one"):
+        with pytest.raises(TeachMattersError, match=r"'limit=\*' matches 'limit=2', 'limit=3', but this report shows"):
             run("best-layers", settings, setting="limit=*")
 
     def test_settings_that_are_not_shown_are_named(self, settings: Path) -> None:
@@ -191,7 +191,7 @@ def test_missing_heads_are_an_error(store: Path) -> None:
     with pytest.raises(NothingToShowError, match=r"has no heads 7, 99 of attn-distance; there are heads 1 to 6\.$"):
         run("attention-distance", store, heads=(7, 99))
     assert len(run("attention-distance", store, heads=(6, 7)).rows["head"].dropna().unique()) == 1
-    with pytest.raises(NothingToShowError, match=r"no heads 1 of knn-top1; they have no numbers of single heads"):
+    with pytest.raises(NothingToShowError, match=r"no heads 1 of knn-top1; they have no numbers for single heads"):
         run("metric", store, metrics=("knn-top1",), heads=(1,))
 
 

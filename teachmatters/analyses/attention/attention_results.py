@@ -35,7 +35,7 @@ def result(
     for metric, of in moments.items():
         found.records += _of_moments(metric, of)
         if isinstance(of.count, Tensor) and (left_out := int((images - of.count[:, :-1]).sum())):
-            found.notes[f"{metric}: images left out of a head, having a row without mass"] = left_out
+            found.notes[f"{metric}: images left out of a head because a row has no mass"] = left_out
     grid = context.model.grid
     for name, total in sums.items():
         if name != "aligned":

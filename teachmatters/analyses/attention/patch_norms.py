@@ -71,7 +71,7 @@ class PatchNorms:
                     record_headline(result, NAME, layer, scores, units)
             result.records += quantiles(layer, norms[:, layer - 1])
         if self.sampled < self.patches:
-            result.notes[f"{NAME}: patches of each image that the quantiles are of"] = self.sampled
+            result.notes[f"{NAME}: patches of each image used for the quantiles"] = self.sampled
 
 
 def quantiles(layer: int, norms: NDArray[np.float32]) -> Iterator[Record]:

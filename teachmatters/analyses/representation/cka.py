@@ -71,7 +71,7 @@ class CkaAnalysis(Analysis):
 
     def _alignments(self, result: Result, matched: MatchedGrams) -> None:
         if matched.left_out:
-            result.notes["mini-batches that the two models did not see alike, left out"] = matched.left_out
+            result.notes["mini-batches with different images for the two models, left out"] = matched.left_out
         for metric, kind in KINDS.items():
             both = matched.triangles(kind) if metric in self.context.metrics else None
             if both is not None:

@@ -154,7 +154,7 @@ SIMILARITY = AnalysisSpec(
         ),
     ),
     parameters=(
-        Parameter(name="images", kind="int", default=2000, minimum=4, summary="images that are compared, the first"),
+        Parameter(name="images", kind="int", default=2000, minimum=4, summary="images to compare, from the first on"),
         FEATURE,
         TAP,
         NORM,

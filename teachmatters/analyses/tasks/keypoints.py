@@ -143,7 +143,7 @@ class KeypointsAnalysis(Analysis):
         result = score(state, self.pairs, [item.key for item in self.context.items["all"]], self.context.metrics)
         left_out = len(self.pairs) - len(np.unique(np.asarray(state["pair"])))
         if left_out:
-            result.notes["pairs left out, an image could not be read or no keypoint is shared"] = left_out
+            result.notes["pairs left out because an image could not be read or no keypoint is shared"] = left_out
         if not result.records:
             raise TeachMattersError(
                 f"none of {len(self.pairs)} pairs could be matched: no shared keypoint, or no readable image; "

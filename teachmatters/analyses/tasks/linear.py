@@ -64,7 +64,7 @@ class LinearAnalysis(FeatureAnalysis):
             else:
                 constant.append(layer)
         if constant:
-            result.notes["the gallery's vectors do not vary, no probe"] = {"layers": constant}
+            result.notes["no probe, because the gallery's vectors do not vary"] = {"layers": constant}
         self._say_what_was_not_chosen(result)
         return result
 

@@ -33,7 +33,7 @@ REASONS = (
     "videos without objects in the first frame",
     "videos without a frame between the first and the last to score",
     "videos whose first frame or its mask cannot be read",
-    "videos whose first mask has no value but 0 and 255, which is void: number the objects from 1",
+    "videos whose first mask has only 0 and 255 (void): number the objects from 1",
 )
 LATE = "objects that are not in the first frame, and are not scored"
 

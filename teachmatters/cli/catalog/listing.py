@@ -30,7 +30,7 @@ def _allowed(parameter: Parameter) -> str:
     kinds |= {"ints": "lists of whole numbers", "floats": "lists of numbers"}
     limits = number_range(parameter.minimum, parameter.maximum)
     allowed = ", ".join(map(text_of, parameter.choices)) or limits or kinds[parameter.kind]
-    return f"{allowed}; a list is one run for each" if parameter.several else allowed
+    return f"{allowed}; a list makes one run per value" if parameter.several else allowed
 
 
 def number_range(low: float | None, high: float | None) -> str:

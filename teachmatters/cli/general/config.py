@@ -13,7 +13,7 @@ from teachmatters.cli.completion import complete_config_keys
 from teachmatters.errors import TeachMattersError, UnknownNameError
 from teachmatters.errors import listing as listed
 
-HELP = """Show your defaults, or set one in the configuration file. Environment variables win over it.
+HELP = """Show your defaults, or set one in the configuration file. Environment variables override it.
 
 Examples:
 

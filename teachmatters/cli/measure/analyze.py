@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from teachmatters.store.location import StoreLocation
     from teachmatters.store.reader import Rows
 
-LEGEND = "score (best layer); of a metric without direction: first layer to last layer; -v prints every layer"
+LEGEND = "score (best layer); for a metric without a direction: first to last layer; -v prints every layer"
 
 HELP = """Measure models on data and record every number in the store.
 
@@ -63,7 +63,7 @@ def analyze(
             "--weights",
             "-w",
             metavar="[LABEL=]FILE",
-            help="A checkpoint; FILE#NAME: one of its networks; a pattern ('ckpt-*.pth'): those of a run.",
+            help="A checkpoint; FILE#NAME: one of its networks; a pattern ('ckpt-*.pth'): all those of a run.",
         ),
     ] = None,
     supervision: Annotated[
@@ -90,7 +90,7 @@ def analyze(
         typer.Option(
             "--limit",
             metavar="N",
-            help="Only the first N images, queries, pairs, videos.",
+            help="Only the first N images, queries, pairs or videos.",
         ),
     ] = None,
     param: Annotated[
@@ -104,7 +104,7 @@ def analyze(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Measure again what the store holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Measure again even if the store has the numbers.")] = False,
     engine: options.EngineOption = "local",
     address: options.AddressOption = None,
     shards: options.ShardsOption = None,

@@ -115,7 +115,7 @@ def _say_total(found: Estimate, path: StoreLocation) -> None:
             f"{duration(found.seconds)} on this {found.device}; features: {in_words(found.feature_bytes)}"
         )
         pairs = f"{found.comparisons:,} comparisons of models and " if found.comparisons else ""
-        output.say(f"not in this time: {pairs}the computations after each pass")
+        output.say(f"not included in this time: {pairs}the computations after each pass")
     if found.remark:
         output.say(found.remark)
 

@@ -85,7 +85,7 @@ def _serve(site: datasette_site.Site, listener: socket.socket, names: Sequence[s
 
 
 def _give_up() -> NoReturn:
-    output.complain("Error: a query could not be stopped, so the site ends with it. Start 'tm browse' again")
+    output.complain("Error: a query could not be stopped, so the server stops. Start 'tm browse' again")
     os._exit(1)
 
 

@@ -110,7 +110,7 @@ def compact(db: options.DbOption = None) -> None:
 
     found = location.writing_path(db)
     before, after = backend_of(found).compact()
-    output.say(f"{found} is one file of {in_words(after)}; it took {in_words(before)}")
+    output.say(f"{found} is one file of {in_words(after)}; before: {in_words(before)}")
 
 
 @app.command(help=MERGE_HELP)

@@ -55,13 +55,13 @@ def report(
         Literal["supervision", "step", "head"] | None,
         typer.Option(
             "--by",
-            help="A panel per supervision; steps (of models RUN@STEP) on the x-axis; a point per head.",
+            help="One panel per supervision, training steps (of models RUN@STEP) on the x-axis, or one point per head.",
         ),
     ] = None,
-    pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: the mean of each.")] = False,
+    pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: one mean line for each.")] = False,
     sort: Annotated[bool, typer.Option("--sort", help="Sort the heads of each layer by value.")] = False,
     scale: Annotated[
-        Literal["own", "shared"] | None, typer.Option("--scale", help="Colours per map (own) or for all (shared).")
+        Literal["own", "shared"] | None, typer.Option("--scale", help="Colours: one scale per map or for all.")
     ] = None,
     zoom: Annotated[
         int | None, typer.Option("--zoom", metavar="N", help="Show N patches around the query. Default: 5.")

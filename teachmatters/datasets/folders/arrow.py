@@ -81,7 +81,7 @@ class ArrowFolder(Dataset):
     def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:
         told = unused_remarks(self._unused, self.parts)
         if "split" in self._rows[self.parts["all"]].features:
-            told.append("column 'split' is not looked at; make each of its values a split of the table")
+            told.append("column 'split' is ignored; make each of its values a split of the table")
         return [*class_remarks(self.classes), *told] if kind == "labels" else told
 
     def _listed(self, part: str, rows: Any) -> list[Item]:

@@ -101,7 +101,7 @@ class Shards(Dataset):
         if len(data) < member.size:
             raise OSError(f"{member.shard} ends within {member.name}")
         if not data:
-            raise OSError(f"{member.name} is empty, or a link to what is not in {member.shard}")
+            raise OSError(f"{member.name} is empty, or a link to a file that is not in {member.shard}")
         return read_image(BytesIO(data), item.key, upright=self.upright)
 
     def remarks(self, kind: Kind, items: Mapping[Role, Sequence[Item]]) -> Sequence[str]:

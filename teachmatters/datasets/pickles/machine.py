@@ -103,7 +103,7 @@ def _top(count: int) -> Step:
     def step(machine: Machine) -> None:
         made = tuple(machine.stack[-count:])
         if len(made) < count:
-            refuse("less on its stack than it takes from there")
+            refuse("fewer values on its stack than it takes")
         machine.stack[-count:] = [made]
 
     return step
@@ -142,7 +142,7 @@ def _mark(machine: Machine) -> None:
 def _add(machine: Machine, values: list[Any]) -> None:
     into = machine.stack[-1]
     if type(into) is not list:
-        refuse("values for a list that is none")
+        refuse("list items for an object that is not a list")
     into.extend(values)
 
 
@@ -156,7 +156,7 @@ def _items(pairs: list[Any]) -> dict[Any, Any]:
 def _set(machine: Machine, pairs: list[Any]) -> None:
     into = machine.stack[-1]
     if type(into) is not dict:
-        refuse("values for a dict that is none")
+        refuse("dict items for an object that is not a dict")
     into.update(_items(pairs))
 
 

@@ -134,5 +134,5 @@ def check_unchanged(path: Path, digest: str) -> None:
         raise TeachMattersError(
             f"{path} is not the file that was used before (its sha256 is {digest[:12]}..., {record.name} says "
             f"{''.join(recorded)[:12]}...): delete both to fetch it again, or delete {record.name} alone if the new "
-            "file is meant"
+            "file is the right one"
         )

@@ -95,5 +95,5 @@ class TimmViT(ModelAdapter):
         if given != self.info.input_size and getattr(self._embedding, "strict_img_size", False):
             raise TeachMattersError(
                 f"this network takes images of {' x '.join(map(str, self.info.input_size))} pixels, not "
-                f"{' x '.join(map(str, given))}; choose another metric, or a model of square inputs"
+                f"{' x '.join(map(str, given))}; choose another metric, or a model with square inputs"
             )

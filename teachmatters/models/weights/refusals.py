@@ -59,7 +59,7 @@ def _no_network(path: Path, there: Sequence[Place], wanted: Wanted) -> TeachMatt
     names = [name for place in there for name in place.state]
     held = f"its parameters are {listing(names, 3)}" if names else "it holds no tensors by name"
     return TeachMattersError(
-        f"{path} holds no vision transformer in a layout that is known, and {wanted.name} is a {wanted.arch}: {held}, "
+        f"{path} holds no vision transformer in a known layout, and {wanted.name} is a {wanted.arch}: {held}, "
         "and a patch embedding such as patch_embed.proj.weight is expected; save the network's state_dict() under "
         "timm's or transformers' names"
     )

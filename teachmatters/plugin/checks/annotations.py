@@ -105,7 +105,7 @@ def _whole_videos(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
     """Check that the frames of a video are consecutive, and that ``units`` numbers the videos."""
     names = [name for name, _ in groupby(item.group for item in items)]
     if "" in names or len(names) < 2:
-        yield "a frame's group must name its video, of which there must be several"
+        yield "a frame's group must name its video, and there must be several videos"
     if len(set(names)) < len(names):
         yield "the frames of a video are not consecutive in its items"
     yield from _of_units(items)
@@ -124,7 +124,7 @@ def _whole_pairs(dataset: Dataset, items: Sequence[Item]) -> Iterator[str]:
 
 def _of_units(items: Sequence[Item]) -> Iterator[str]:
     if odd := next((item for item in items if not item.units), None):
-        yield f"{odd.key!r} has no units: the numbers of the units of --limit that need it"
+        yield f"{odd.key!r} has no units: give the numbers of the --limit units that need it"
 
 
 _LOOKS: Mapping[Kind, Callable[[Dataset, Item, Told], Iterator[str]]] = {

@@ -73,7 +73,7 @@ def _check_prefix(sheet: CheckList, spec: ModelSpec) -> None:
             tell(f"{spec.resolve!r} returns an invalid spec for {name!r}: {wrong}")
     with sheet.check("its models"):
         raise CheckSkipped(
-            f"only users know the names behind a prefix; 'tm plugin check {sheet.plugin.name} --model "
+            f"the names behind a prefix are not listed; 'tm plugin check {sheet.plugin.name} --model "
             f"{spec.name}...' checks one"
         )
 

@@ -19,7 +19,7 @@ LABELS = 2
 SURE, TIED, STAYS = "  95 %", "  tied layers", "P(best)"
 NOTE = (
     "Below a score (layer): its 95 % interval and the layers tied with it. P(best): how often the best model stays the "
-    "best under resampling, for each of several equal ones. Computed from the scores of single units, not by the query"
+    "best under resampling (for each, if several are equal). Computed from the scores of single units, not by the query"
 )
 _TASK = ("metric", "protocol", "dataset", "split", "setting")
 

@@ -125,7 +125,7 @@ def _panels(every: list[Row], options: Options) -> list[list[Row]]:
         found.setdefault(key, []).append(row)
     if not found:
         raise TeachMattersError(
-            "--by step: no model with values of layers is labelled RUN@STEP; measure the checkpoints of a run "
+            "--by step: no model with values per layer is labelled RUN@STEP; measure the checkpoints of a run "
             "with tm analyze --model RUN=NAME --weights 'RUN=ckpt-*.pth'"
         )
     return list(found.values())

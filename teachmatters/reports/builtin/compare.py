@@ -190,7 +190,7 @@ def _key(figure: Figure) -> None:
         Line2D([], [], color=COLOUR, marker="o", markerfacecolor="white"),
         Line2D([], [], color=COLOUR, marker="o", markerfacecolor="white", linestyle="none"),
     ]
-    words = ("95 % interval without 0", "0 is in it", "no scores of the same units, no interval")
+    words = ("95 % interval excludes 0", "95 % interval includes 0", "no scores of the same units, no interval")
     figure.legend(marks, words, loc="outside lower center", ncols=3)
 
 

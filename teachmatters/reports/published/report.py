@@ -37,7 +37,7 @@ def enrich(data: Rows, options: Options, ask: Callable[[str], Rows]) -> Rows:
     every = [row for row in every if row["dataset"] == DATA]
     if data.rows and not every:
         raise NothingToShowError(
-            f"published figures are about {DATA}, of which the store has no numbers; 'tm study published' measures them"
+            f"published figures are for {DATA}, and the store has no numbers on it; 'tm study published' measures them"
         )
     rows = [row for row in every if _key(row) in PUBLISHED]
     if every and not rows:

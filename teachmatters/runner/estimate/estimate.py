@@ -109,7 +109,7 @@ def _source(model: LabelledModel, seed: int) -> ModelSource:
         return source
     untrained = open_untrained(model.spec.name)
     if untrained is None:
-        raise TeachMattersError("not counted, since nothing is known of it without its weights")
+        raise TeachMattersError("not counted, because its shape is unknown without its weights")
     return untrained
 
 

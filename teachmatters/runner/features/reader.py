@@ -67,5 +67,5 @@ class CollectedFeatures(Features):
             lost = [items[i].key for i in np.flatnonzero(absent).tolist() if items[i].key not in skipped]
             if lost:
                 raise TeachMattersError(
-                    f"features of {len(lost)} images were removed from the cache meanwhile; run again"
+                    f"features of {len(lost)} images were removed from the cache during the run; run again"
                 )

@@ -69,7 +69,9 @@ def labelled_models(
     for text in weights:
         model, file = _owner(options, "--weights", text, "FILE", lambda text: Path(text).exists())
         if model.weights is not None:
-            raise TeachMattersError(f"--weights {text}: {model.label!r} already has {model.weights}; one file a model")
+            raise TeachMattersError(
+                f"--weights {text}: {model.label!r} already has {model.weights}; give one file per model"
+            )
         model.weights = Path(file)
     for text in supervision:
         model, words = _owner(options, "--supervision", text, "TEXT")
@@ -77,7 +79,7 @@ def labelled_models(
             raise TeachMattersError(f"--supervision {text}: {model.label!r} already has {model.supervision!r}")
         model.supervision = supervision_word(words)
     if label_seed is not None and not any(option.weights for option in options):
-        raise TeachMattersError(f"--label-seed {label_seed}: it is the seed of checkpoints; name them with --weights")
+        raise TeachMattersError(f"--label-seed {label_seed}: it applies only to checkpoints; name them with --weights")
     found = [model for option in options for model in _expanded(option, label_seed)]
     labels = [model.label for model in found]
     for label in labels:
@@ -121,7 +123,7 @@ def uncommon_supervisions(models: Sequence[LabelledModel]) -> list[str]:
     words = {model.label: model.supervision for model in models if model.supervision}
     near = {label: did_you_mean(word, SUPERVISIONS) for label, word in words.items() if word not in SUPERVISIONS}
     return [
-        f"{label}: the supervision {words[label]!r} is taken as it is. {hint.strip()}"
+        f"{label}: the supervision {words[label]!r} is used as written. {hint.strip()}"
         for label, hint in near.items()
         if hint
     ]

@@ -25,7 +25,7 @@ def given_parameters(texts: Sequence[str], parties: Iterable[AnalysisSpec | Data
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise TeachMattersError(f"--param {text!r} is not NAME=VALUE; the names here are {listing(declared)}")
+            raise TeachMattersError(f"--param {text!r} is not NAME=VALUE; declared here: {listing(declared)}")
         if name in given:
             raise TeachMattersError(f"--param {name} is given twice: {given[name]!r} and {value!r}; give it once")
         if name not in known:
@@ -52,7 +52,7 @@ def _known(declared: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def _names(declared: Mapping[str, object]) -> str:
-    return f"The names here are {listing(declared)}." if declared else "Nothing here has parameters; leave it out."
+    return f"Declared here: {listing(declared)}." if declared else "Nothing here has parameters; leave out --param."
 
 
 def effective(party: AnalysisSpec | DatasetSpec, other: str, given: Given) -> dict[str, Value]:
@@ -109,8 +109,8 @@ def _value(owner: str, parameter: Parameter, other: str, given: Given) -> Value:
     except ValueError:
         kinds = {
             "int": "a whole number",
-            "ints": "whole numbers with commas between",
-            "floats": "numbers with commas between",
+            "ints": "comma-separated whole numbers",
+            "floats": "comma-separated numbers",
             "bool": "true or false",
         }
         raise TeachMattersError(

@@ -252,7 +252,7 @@ class AnalysisSession:
         for lack, metrics in sorted(pending.lacking(*(model.info for model in measured)).items()):
             result.notes[INAPPLICABLE + lack] = sorted(metrics)
         if pools := sorted({model.asked.label for model in measured if pending.pools(model.info)}):
-            result.notes["the feature is the mean of the patch tokens, for lack of a class token"] = pools
+            result.notes["the feature is the mean of the patch tokens, because the model has no class token"] = pools
         run = describe_run(pending, models, conditions, result)
         if self.store is None:
             self.store = Store.open(self.db)

@@ -13,7 +13,7 @@ from teachmatters.runner.plan.models import LabelledModel, labelled_models
 _FOLDER = Path(__file__).parent / "packaged"
 
 _TEXT = """\
-# A study. Measure what the store lacks of it: tm study {file}
+# A study. Measure what the store lacks:       tm study {file}
 # Estimate the time first:                     tm study {file} --plan
 
 # Models: names and patterns of 'tm models', or your own checkpoints.
@@ -21,7 +21,7 @@ models:
 {models}
   # - 'mini-*'                 # every bundled model
   # - name: dino-s16           # your own checkpoint, of this architecture,
-  #   label: mine              # called so in tables and figures
+  #   label: mine              # its name in tables and figures
   #   weights: checkpoint.pth
 
 # The data set ('tm datasets'). For a folder of your own images, one folder per class:

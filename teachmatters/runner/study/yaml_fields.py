@@ -99,7 +99,7 @@ def named(place: SourceLine, key: str) -> SourceLine:
         TeachMattersError: the value is empty or not a text.
     """
     if isinstance(place.value, int | float):
-        raise place.error(f"{key!r} must be a text, not {shown(place)}; put it in quotes if it is meant as one")
+        raise place.error(f"{key!r} must be a text, not {shown(place)}; put it in quotes if it is text")
     if not isinstance(place.value, str) or not place.value.strip():
         raise place.error(f"{key!r} must be a text, not {shown(place)}")
     return place

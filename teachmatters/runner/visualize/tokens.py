@@ -102,7 +102,7 @@ def _check_size(layers: int, heads: int, images: int, model: OpenModel) -> None:
     if each <= MOST_BYTES and together <= MOST_TOGETHER:
         return
     raise TeachMattersError(
-        f"{images} images of {model.info.tokens:,} tokens: {each / 1e6:,.0f} MB of attention an image and "
+        f"{images} images of {model.info.tokens:,} tokens: {each / 1e6:,.0f} MB of attention per image and "
         f"{together / 1e6:,.0f} MB with all similarities; an HTML file holds at most {MOST_BYTES / 1e6:.0f} and "
         f"{MOST_TOGETHER / 1e6:.0f} MB of a model; choose --layers and --heads, fewer images, or a smaller NAME@SIZE"
     )

@@ -38,7 +38,7 @@ _CELL = {
 _VALUE = NUMBER.index("value")
 _CIRCUMSTANCES = ("device", "n_items", "n_skipped", "git_commit")
 _WORDING = {"title", "summary", "source"}
-_KEPT = "every run keeps its own, and reports go by the run that finished last"
+_KEPT = "every run keeps its own, and reports use the run that finished last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def of_ids(clash: Clash) -> Conflict:
     parts = {"recorded": "facts of metrics", "numbers": "numbers", "arrays": "arrays"}
     differ += [words for name, words in parts.items() if getattr(clash.here, name) != getattr(clash.there, name)]
     why = (
-        f"two runs have this id and differ in {listing(differ)}. Both stay: the later one keeps it, the other is now "
-        f"run {clash.own}"
+        f"two runs have this id and differ in {listing(differ)}. Both are kept: the later one keeps the id, the other "
+        f"is now run {clash.own}"
     )
     return Conflict(f"run {clash.run_id}", why, (clash.run_id, clash.own))
 
@@ -121,7 +121,7 @@ def _conflict(runs: dict[str, Content], result: ResultKey, how: str) -> Conflict
     what = ", ".join([f"{model} and {other}" if other else model, data, analysis, *filter(None, [setting])])
     shown, hidden = sorted(runs, key=lambda run: (runs[run].finished_at, run), reverse=True)
     when = runs[shown].finished_at[:19].replace("T", " ")
-    why = f"{how}. Shown is the later run, {shown} of {when} UTC; {hidden} stays in all_results"
+    why = f"{how}. Reports use the later run, {shown} of {when} UTC; {hidden} stays in all_results"
     return Conflict(what, why, (shown, hidden))
 
 

@@ -88,7 +88,7 @@ class PostgresBackend:
         """Raise an error, because a server compacts its databases itself."""
         raise TeachMattersError(
             f"{self.server} is not a file and needs no compacting: PostgreSQL's own 'VACUUM' does it. 'tm db merge "
-            f"{self.server} --into FILE.db' makes a file of it"
+            f"{self.server} --into FILE.db' copies it to a file"
         )
 
     def plain_error(self, error: BaseException | None) -> TeachMattersError | None:

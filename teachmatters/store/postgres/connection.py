@@ -60,7 +60,7 @@ STATES = {
     "25006": "cannot be written: the server takes no changes. Name its primary server with --db",
     "54000": "could not be written: a name is longer than PostgreSQL's limit. Nothing of this run was stored",
     "22003": "could not be written: a number is too large, or too near to 0. Nothing of this run was stored",
-    "22021": "could not be written: PostgreSQL has no text with a NUL in it. Nothing of this run was stored",
+    "22021": "could not be written: PostgreSQL cannot store text that contains a NUL. Nothing of this run was stored",
 }
 
 

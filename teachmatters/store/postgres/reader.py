@@ -147,7 +147,7 @@ _ONLY = "a query may only read: one SELECT, without anything that writes or chan
 def _explained(server: Server, sql: str, error: psycopg.Error) -> TeachMattersError:
     message = error.diag.message_primary or str(error)
     if "multiple commands" in message:
-        return SqlError("a query is exactly one statement. Run the statements one at a time")
+        return SqlError("a query must be exactly one statement. Run the statements one at a time")
     if error.sqlstate in _WRITING:
         return SqlError(_ONLY)
     if error.sqlstate == "42601" and first_word(sql) not in _READING:

@@ -101,7 +101,7 @@ def _problem(connection: sqlite3.Connection, revision: str) -> str:
     found = {name: (kind, str(text)) for name, kind, text in connection.execute(sql)}
     for name, (kind, text) in found.items():
         if kind == "trigger" or text[:14].upper() == "CREATE VIRTUAL" or name.lower() in _FUNCTIONS:
-            return f"{name[:50]!r} is not a part of a results store"
+            return f"{name[:50]!r} does not belong in a results store"
     for table, expected in tables(revision).items():
         if found.get(table, ("", ""))[0] != "table":
             return f"{table!r} is not a table"
@@ -120,5 +120,5 @@ def _views(found: Mapping[str, tuple[str, str]], views: Mapping[str, str]) -> st
     for view, expected in views.items():
         kind, text = found.get(view, ("", ""))
         if kind != "view" or digest(text) != expected:
-            return f"{view!r} is not the view that it should be"
+            return f"{view!r} is not the view of its revision"
     return ""

@@ -104,9 +104,9 @@ def _explained(path: Path, error: Exception, denied: list[str]) -> TeachMattersE
     if denied or guard.ONLY_READ in text or "within a transaction" in text:
         return SqlError(guard.ONLY_READ)
     if "one statement" in text:
-        return SqlError("a query is exactly one statement. Run the statements one at a time")
+        return SqlError("a query must be exactly one statement. Run the statements one at a time")
     if "too big" in text:
-        return SqlError(f"{text}: a value, or a row that is sorted, may have {guard.LENGTH // 1_000_000} MB")
+        return SqlError(f"{text}: a value, or a row that is sorted, may take {guard.LENGTH // 1_000_000} MB")
     if "Could not decode" in text:
         return SqlError(f"text that is not UTF-8 cannot be decoded. CAST(... AS BLOB) reads its bytes ({text})")
     return plain_error(path, error) or SqlError(f"{text}. {suggestion(text)}")

@@ -145,6 +145,6 @@ def test_quantiles_of_too_many_tokens_come_from_a_sample(monkeypatch: pytest.Mon
     results = [measured(info(), frozenset({"patch-norm"}), size)[0] for size in (1, 4)]
     assert results[0].records == results[1].records, "batches do not matter"
     assert {r.n for r in results[0].records if r.category == "p99"} == {5 * COUNT}
-    assert results[0].notes == {"patch-norm: patches of each image that the quantiles are of": 5}
+    assert results[0].notes == {"patch-norm: patches of each image used for the quantiles": 5}
     means = {(r.layer, r.category): r.value for r in results[0].records if r.category in ("", "cls")}
     assert means.items() <= whole.items()

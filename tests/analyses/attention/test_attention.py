@@ -104,7 +104,7 @@ def test_numbers_of_every_head_and_their_spread_over_images(model: ModelInfo) ->
         for key, values in wanted.items():
             assert found[key] == pytest.approx(values, rel=1e-4, abs=1e-7), (metric, key)
     assert {r.n for r in result.records if r.metric not in ("attn-nmi", "attn-map-class-std")} == {IMAGES}
-    left_out = "attn-nmi: images left out of a head, having a row without mass"
+    left_out = "attn-nmi: images left out of a head because a row has no mass"
     assert result.notes == ({"attention rows without mass": 1, left_out: 1} if model.class_token else {})
 
 

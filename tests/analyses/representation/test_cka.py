@@ -103,7 +103,7 @@ def test_a_bad_image_shrinks_its_mini_batch_for_both_models() -> None:
     unlike = run(model, second, 5, bad=(2, 7))
     result = a.compare(a.state(), unlike.state())
     assert rows(result, "cka")[1, 1] == pytest.approx(expected(x[::2], y[::2]), abs=1e-5)
-    assert "mini-batches that the two models did not see alike, left out" in result.notes
+    assert "mini-batches with different images for the two models, left out" in result.notes
 
 
 def test_a_model_without_class_token_has_no_cka_cls_and_no_mknn() -> None:

@@ -71,4 +71,4 @@ def test_a_class_that_the_gallery_lacks_is_wrong() -> None:
 def test_constant_vectors_have_no_probe() -> None:
     result = measure(task("linear", "scenes", *WORLD, "tap=norm1"))  # before block 1 all class tokens are equal
     assert {record.layer for record in result.records} == {2, 3}
-    assert result.notes["the gallery's vectors do not vary, no probe"] == {"layers": [1]}
+    assert result.notes["no probe, because the gallery's vectors do not vary"] == {"layers": [1]}

@@ -43,7 +43,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
         "42",
     ]
     assert "5 of 5 cells are missing from results.db\n42 forward passes over 21 images, about 1 s" in planned.stderr
-    assert "not in this time: 3 comparisons of models and the computations after each pass\n" in planned.stderr
+    assert "not included in this time: 3 comparisons of models and the computations after each pass\n" in planned.stderr
     assert "forward passes a second on this cpu: ViT-24/8: crop " in planned.stderr
     assert [path.name for path in Path().iterdir()] == ["study.yaml"]
     done = tm("study.yaml")
@@ -58,7 +58,7 @@ def test_a_plan_a_run_and_a_plan_again() -> None:
     assert again.stderr == "done 0, reused 5, failed 0; the results are in results.db\n"
     assert tm("study.yaml", "--plan").output == "0 of 5 cells are missing from results.db\n"
     Path("alone.yaml").write_text("models: toy-a\nmeasure: [{metrics: knn, data: toys}]\n", encoding="utf-8")
-    assert tm("alone.yaml", "--plan").stderr.endswith("\nnot in this time: the computations after each pass\n")
+    assert tm("alone.yaml", "--plan").stderr.endswith("\nnot included in this time: the computations after each pass\n")
 
 
 def test_json_is_a_list_of_objects_and_nothing_else() -> None:

@@ -84,7 +84,7 @@ def test_a_metric_without_direction_gets_a_panel_for_each_run(tmp_path: Path) ->
 
 def test_models_without_a_step_are_refused(tmp_path: Path) -> None:
     path = store(tmp_path, {"dino": [1.0]})
-    with pytest.raises(TeachMattersError, match="no model with values of layers is labelled RUN@STEP"):
+    with pytest.raises(TeachMattersError, match="no model with values per layer is labelled RUN@STEP"):
         run_report(METRIC, path, BY_STEP).figure()
 
 

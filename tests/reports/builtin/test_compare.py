@@ -139,7 +139,7 @@ def test_percentages_have_their_own_panel(path: Path) -> None:
         ["knn-top1 / digits"], ["purity-cls / photos"],
     ]  # fmt: skip
     (key,) = figure.legends
-    assert key.get_texts()[0].get_text() == "95 % interval without 0"
+    assert key.get_texts()[0].get_text() == "95 % interval excludes 0"
 
 
 @pytest.mark.parametrize(

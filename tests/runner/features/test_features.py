@@ -150,7 +150,7 @@ def test_images_of_a_damaged_shard_are_extracted_again(
     run("toy-a", "knn", batch_size=4, param=["k=1,3"])
     assert forwards["3"] == 21 + 4
     assert said.lines == [
-        f"{path} is damaged or belongs to another model and was deleted: its images are extracted again"
+        f"{path} is damaged or belongs to another model and was deleted: its features are extracted again"
     ]
     fresh = Runs(tmp_path / "fresh.db")
     fresh("toy-a", "knn", batch_size=4, param=["k=1,3"])

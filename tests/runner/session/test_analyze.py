@@ -402,7 +402,7 @@ def test_half_precision_is_another_setting(run: Runs, dtype: str) -> None:
         ("toy-a", "knn", {"data": ["imagenet"]}, "--data-root"),
         ("toy-a", "knn", {"param": ["q=1"]}, "unknown parameter 'q'"),
         ("toy-a", "knn", {"data_root": Path("/nowhere")}, "toys needs none; name your data set with --data"),
-        ("toy-a", "attn-distance", {"data": ["photos"], "param": ["q=1"]}, "The names here are short_side"),
+        ("toy-a", "attn-distance", {"data": ["photos"], "param": ["q=1"]}, "Declared here: short_side"),
         ("toy-a", "knn", {"param": ["feature=cls,max"]}, "feature=max: allowed are auto, cls, mean"),
         ("toy-a", "knn", {"param": ["tap=norm1", "norm=final"]}, "norm=final with tap=norm1"),
         ("toy-a", "knn", {"param": ["tap=attn_skip"]}, "tap=attn_skip: allowed are block, norm1"),

@@ -57,7 +57,7 @@ def test_without_a_class_token_the_feature_is_the_mean(run: Runs) -> None:
     outcomes = run("toy-bare", "knn rank", param=["knn.feature=auto,mean,cls"])
     assert statuses(outcomes) == ["done"] * 4
     auto, mean, cls, rank = (outcome.notes for outcome in outcomes)
-    pooled = {"the feature is the mean of the patch tokens, for lack of a class token": ["toy-bare"]}
+    pooled = {"the feature is the mean of the patch tokens, because the model has no class token": ["toy-bare"]}
     assert auto.items() >= pooled.items()
     assert not mean.keys() & pooled.keys()
     knn = ["knn-top1", "knn-top1-chance", "knn-top5", "knn-top5-chance"]

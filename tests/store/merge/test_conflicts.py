@@ -32,7 +32,7 @@ def test_a_cell_with_other_numbers(tmp_path: Path) -> None:
     assert [found[name].added for name in ("a.db", "b.db")] == [1, 1]
     assert only(found, "b.db") == (
         "dino-b16, photos, attention: 2 of 3 numbers differ, by up to 0.5 (attn-distance, layer 3); device cpu and "
-        "cuda; torch 2.9 and 2.15. Shown is the later run, two of 2025-05-01 12:02:00 UTC; one stays in all_results"
+        "cuda; torch 2.9 and 2.15. Reports use the later run, two of 2025-05-01 12:02:00 UTC; one stays in all_results"
     )
     assert found["b.db"].conflicts[0].run_ids == ("two", "one")
     assert rows(tmp_path / "c.db", "SELECT run_id, value FROM results ORDER BY layer") == [
@@ -45,7 +45,7 @@ def test_the_existing_run_may_be_the_newer(tmp_path: Path) -> None:
     a = store_at(tmp_path / "a.db", (run(DISTANCE, run_id="one", **at(1)), numbers("attn-distance", 1, 2)))
     b = store_at(tmp_path / "b.db", (run(DISTANCE, run_id="two", **at(2)), numbers("attn-distance", 3)))
     said = only(join(b, a), "a.db")
-    assert "2 of 2 numbers differ, by up to 2 (attn-distance, layer 1). Shown is the later run, two of" in said
+    assert "2 of 2 numbers differ, by up to 2 (attn-distance, layer 1). Reports use the later run, two of" in said
     assert values(rows(b, "SELECT value FROM results")) == {3}
 
 
@@ -68,7 +68,7 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
 def test_another_measurement_for_the_same_place(tmp_path: Path, facts: dict[str, Any], words: str) -> None:
     a = store_at(tmp_path / "a.db", (run(DISTANCE, run_id="one", **at(1)), numbers("attn-distance", 1)))
     b = store_at(tmp_path / "b.db", (run(DISTANCE, run_id="two", **facts, **at(2)), numbers("attn-distance", 1)))
-    said = f"dino-b16, photos, attention: not the same {words} (attn-distance). Shown is the later run, two of"
+    said = f"dino-b16, photos, attention: not the same {words} (attn-distance). Reports use the later run, two of"
     assert only(join(a, b), "b.db").startswith(said)
 
 
@@ -107,8 +107,8 @@ def test_one_id_with_two_contents(tmp_path: Path) -> None:
     said = only(join(tmp_path / "pair.db", paths[0], paths[2]), "2.db")
     own = values(rows(tmp_path / "pair.db", "SELECT run_id FROM runs")) - {"same"}
     assert said == (
-        "run same: two runs have this id and differ in finished_at, elapsed. Both stay: the later one keeps it, the "
-        f"other is now run {own.pop()}"
+        "run same: two runs have this id and differ in finished_at, elapsed. Both are kept: the later one keeps the "
+        f"id, the other is now run {own.pop()}"
     )
     assert len(join(tmp_path / "merged.db", tmp_path / "pair.db", paths[2], paths[0])["pair.db"].conflicts) <= 1
     assert rows(tmp_path / "merged.db", "SELECT * FROM runs") == rows(tmp_path / "pair.db", "SELECT * FROM runs")
@@ -176,7 +176,7 @@ def test_facts_of_metrics_that_differ(tmp_path: Path) -> None:
         (run(worded[1], dataset="2", **at(2)), numbers("pck-0.10", 1, protocol="paper")),
         (run(CKA, dataset="2", **at(2)), numbers("cka", 1, other_layer=1)),
     )
-    rule = "every run keeps its own, and reports go by the run that finished last"
+    rule = "every run keeps its own, and reports use the run that finished last"
     found = join(tmp_path / "c.db", a, b)["b.db"].conflicts
     assert [f"{conflict.what}: {conflict.why}" for conflict in found] == [
         f"metric knn-top1: unit 'percent' and '', higher_is_better 1 and None, upper 100.0 and 1.0: {rule}",

@@ -54,7 +54,7 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     if ray.is_initialized():  # for instance by a notebook
         if address is not None:
             raise TeachMattersError(
-                f"--address {address}: this process has joined a Ray already; leave the address out to use that"
+                f"--address {address}: this process has already joined a Ray cluster; leave out --address to use it"
             )
         yield alive()
         return
@@ -77,7 +77,9 @@ def _join(ray: Any, where: str) -> None:
     except (OSError, RuntimeError, ValueError, TimeoutError) as error:
         reason = " ".join(str(error).split())[:300]
         advice = (
-            "see the logs in /tmp/ray" if alone else "every machine must have joined it, this one too, with one Ray"
+            "see the logs in /tmp/ray"
+            if alone
+            else "all machines, this one too, must join it with the same Ray version"
         )
         raise TeachMattersError(f"Ray at {where} cannot be used: {reason}; {advice}") from error
 
@@ -116,7 +118,7 @@ def fetched(ref: Any, what: str) -> Any:
         raise TeachMattersError(f"workers that were {what} ran out of memory; {advice}") from error
     except WorkerCrashedError as error:
         advice = "the logs are in /tmp/ray/session_latest/logs on its machine"
-        raise TeachMattersError(f"each worker that was {what} died, and so did the last; {advice}") from error
+        raise TeachMattersError(f"every worker that was {what} died; {advice}") from error
     except RayError as error:
         reason = " ".join(str(error).split())[:300]
-        raise TeachMattersError(f"the cluster lost what was {what}: {reason}; see 'ray status'") from error
+        raise TeachMattersError(f"the cluster lost a task that was {what}: {reason}; see 'ray status'") from error

@@ -43,8 +43,8 @@ class Watchdog:
         self.checked_at = now
         if not any(self.needs.fit(node) for node in alive()):
             raise TeachMattersError(
-                "no machine is left in the cluster that could continue; see 'ray status'. The same command continues "
-                "when there is one"
+                "no machine in the cluster can continue; see 'ray status'. Run the same command again when one is "
+                "available"
             )
         if now - self.changed_at >= QUIET and not self.reported:
             self.reported = True
