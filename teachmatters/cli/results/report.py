@@ -58,7 +58,7 @@ def report(
             help="One panel per supervision, training steps (of models RUN@STEP) on the x-axis, or one point per head.",
         ),
     ] = None,
-    pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: one mean line for each.")] = False,
+    pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: mean lines only.")] = False,
     sort: Annotated[bool, typer.Option("--sort", help="Sort the heads of each layer by value.")] = False,
     scale: Annotated[
         Literal["own", "shared"] | None, typer.Option("--scale", help="Colours: one scale per map or for all.")
