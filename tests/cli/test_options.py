@@ -50,7 +50,7 @@ def test_valid_and_invalid_output_paths(tmp_path: Path) -> None:
     for path, message in (
         (tmp_path, "is a folder; name a file in it"),
         (tmp_path / "none" / "a.txt", "there is no folder .*; create it first"),
-        (store, "is a database and would be lost"),
+        (store, "is a database and would be overwritten"),
     ):
         with pytest.raises(TeachMattersError, match=f"--out .*{message}"):
             options.check_target(path, "--out")

@@ -241,7 +241,7 @@ def test_two_files_that_would_be_one_are_refused(broken: Path) -> None:
     change(broken, lambda content: content["images"][0].update(file_name="a/1.jpg"))
     change(broken, lambda content: content["images"][1].update(file_name="b/1.jpg"))
     with pytest.raises(
-        TeachMattersError, match=r"lists a/1\.jpg and b/1\.jpg, which are one file here, val2017/1\.jpg"
+        TeachMattersError, match=r"lists a/1\.jpg and b/1\.jpg, which map to the same file, val2017/1\.jpg"
     ):
         Coco(broken)
 

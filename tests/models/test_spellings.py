@@ -82,13 +82,13 @@ def test_a_shape_with_an_image_size_gets_fewer_models() -> None:
 
 
 TIMMS = {
-    "vit_small_patch14_dinov2": "Did you mean 'dinov2-s14'? 'timm/vit_small_patch14_dinov2' is timm's own",
-    "vit_base_patch16_224": "beit-b16. 'timm/vit_base_patch16_224' is timm's own",
-    "vit_tiny_patch16_224.augreg_in21k": "'timm/vit_tiny_patch16_224.augreg_in21k' is timm's own",
+    "vit_small_patch14_dinov2": "Did you mean 'dinov2-s14'? 'timm/vit_small_patch14_dinov2' is timm's model",
+    "vit_base_patch16_224": "beit-b16. 'timm/vit_base_patch16_224' is timm's model",
+    "vit_tiny_patch16_224.augreg_in21k": "'timm/vit_tiny_patch16_224.augreg_in21k' is timm's model",
     "vit_smal_patch16_224": "Did you mean 'timm/vit_small_patch16_224'?",
     "resnet50": "timm/resnet50 is not a vision transformer",
     "timm/vit_small_patch16_224.dinno": "Did you mean 'timm/vit_small_patch16_224.dino'?",
-    "hf_hub:timm/vit_small_patch16_224.dino": "'timm/vit_small_patch16_224.dino' is timm's own",
+    "hf_hub:timm/vit_small_patch16_224.dino": "'timm/vit_small_patch16_224.dino' is timm's model",
 }
 
 
@@ -105,14 +105,14 @@ def test_another_training_of_a_known_network_is_not_suggested() -> None:
 def test_a_hub_repository_is_suggested_where_the_plugin_is_installed() -> None:
     load = registry.load()
     said = answer("facebook/dinov2-small")
-    assert ("'hf/facebook/dinov2-small' takes that repository" in said) == ("hf/" in load.models)
+    assert ("'hf/facebook/dinov2-small' loads that repository" in said) == ("hf/" in load.models)
 
 
 @pytest.mark.parametrize("name", ["facebook/vit-msn-small", "facebook/webssl-dino300m-full2b-224", "a/data2vec-b"])
 def test_models_that_only_transformers_has_get_their_repository(name: str) -> None:
     said = answer(name)
     assert "Models of that shape" not in said
-    assert (f"'hf/{name}' takes that repository" in said) == ("hf/" in registry.load().models)
+    assert (f"'hf/{name}' loads that repository" in said) == ("hf/" in registry.load().models)
 
 
 NO_REPOSITORIES = ["CLIP-B/16", "ViT-B/16", "./run/checkpoint.pth", "nvidia/C-RADIOv3-B", "google/tipsv2-b14",
@@ -132,7 +132,7 @@ def test_a_file_name_gets_the_option_it_belongs_to(name: str) -> None:
 def test_a_folder_of_transformers_gets_its_prefix(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     said = answer(str(tmp_path))
-    assert (f"'hf/{tmp_path}' takes that folder" in said) == ("hf/" in registry.load().models)
+    assert (f"'hf/{tmp_path}' loads that folder" in said) == ("hf/" in registry.load().models)
 
 
 def test_patterns_ignore_case() -> None:

@@ -209,8 +209,11 @@ def test_a_command_named_like_a_built_in_is_reported(install: Install) -> None:
         ("lambda name: 1 / 0", "'tmt_prefix:resolve', named by a plugin, failed: ZeroDivisionError: division by zero"),
         ("lambda name: __import__('no_such_module')", "failed: ModuleNotFoundError: No module named 'no_such_module'"),
         ("lambda name: exit(3)", "failed: SystemExit: 3"),
-        ("lambda name: None", "made no model of 'mine/x': it must be a ModelSpec, not NoneType"),
-        ("lambda name: model(name, heads='6')", "made no model of 'mine/x': heads must be a whole number, not '6'"),
+        ("lambda name: None", "returned no valid model for 'mine/x': it must be a ModelSpec, not NoneType"),
+        (
+            "lambda name: model(name, heads='6')",
+            "returned no valid model for 'mine/x': heads must be a whole number, not '6'",
+        ),
     ],
 )
 def test_a_prefix_that_cannot_resolve_is_a_one_line_error(install: Install, resolve: str, words: str) -> None:

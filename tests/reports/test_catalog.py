@@ -125,7 +125,7 @@ def test_unmeasured_models_are_not_called_unknown(several: Path, call: str, name
 
 def test_default_settings_are_named(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model(), TOP1, values(TOP1, [1.0]))
-    with pytest.raises(TeachMattersError, match=r"no run in r.db has the setting 'k=1'; every run there has all"):
+    with pytest.raises(TeachMattersError, match=r"no run in r.db has the setting 'k=1'; every run there uses"):
         read_catalog(tmp_path / "r.db").find_setting("k=1")
 
 

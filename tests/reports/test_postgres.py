@@ -60,7 +60,7 @@ def test_a_report_gives_the_same_rows(shipped: Server, name: str) -> None:
 
 
 def test_the_report_of_published_figures_reads_a_server(shipped: Server) -> None:
-    with pytest.raises(NothingToShowError, match="about imagenet, of which the store has no numbers"):
+    with pytest.raises(NothingToShowError, match="are for imagenet, and the store has no numbers"):
         run_report(registry.load().reports["published"], shipped, Options())
 
 

@@ -352,7 +352,7 @@ class TestErrors:
         record(tmp_path / "r.db", model(), DISTANCE, heads(DISTANCE, [0.1]), data="digits")
         one = [replace(each, metric="davis-jf") for each in values(TOP1, [1.0])]
         record(tmp_path / "r.db", model(), replace(TOP1, name="davis-jf"), one, analysis="video", data="davis")
-        with pytest.raises(NothingToShowError, match="digits has nothing that davis-jf could be measured on: 'tm data"):
+        with pytest.raises(NothingToShowError, match="digits does not have the data that davis-jf needs; 'tm data"):
             run("metric", tmp_path / "r.db", metrics=("davis-jf",), data=("digits",))
 
     def test_a_metric_of_arrays_has_no_points(self, tmp_path: Path) -> None:

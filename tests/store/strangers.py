@@ -73,15 +73,15 @@ SHAPES: dict[str, tuple[Callable[[Path], None], str]] = {
         ),
         DAMAGED + "the table 'unit_lists' lacks units",
     ),
-    "a function's name": (run_sql("CREATE TABLE json_each (x)"), DAMAGED + "'json_each' is not a part of"),
+    "a function's name": (run_sql("CREATE TABLE json_each (x)"), DAMAGED + "'json_each' does not belong in"),
     "a function's name, as a view": (
         run_sql("CREATE VIEW Json_Tree AS SELECT 1"),
-        DAMAGED + "'Json_Tree' is not a part of",
+        DAMAGED + "'Json_Tree' does not belong in",
     ),
-    "a virtual table": (run_sql("CREATE VIRTUAL TABLE f USING fts3(x)"), DAMAGED + "'f' is not a part of"),
+    "a virtual table": (run_sql("CREATE VIRTUAL TABLE f USING fts3(x)"), DAMAGED + "'f' does not belong in"),
     "a trigger": (
         run_sql("CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM models; END"),
-        DAMAGED + "'t' is not a part of",
+        DAMAGED + "'t' does not belong in",
     ),
     "a long revision": (
         run_sql(f"UPDATE {public.VERSION_TABLE} SET version_num = replace(hex(zeroblob(5000000)), '0', 'x')"),

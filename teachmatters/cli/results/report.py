@@ -55,7 +55,7 @@ def report(
         Literal["supervision", "step", "head"] | None,
         typer.Option(
             "--by",
-            help="One panel per supervision, training steps (of models RUN@STEP) on the x-axis, or one point per head.",
+            help="A panel per supervision, steps of models RUN@STEP on the x-axis, or a point per head.",
         ),
     ] = None,
     pool: Annotated[bool, typer.Option("--pool", help="With --by supervision: mean lines only.")] = False,

@@ -52,7 +52,7 @@ def test_compact_reports_the_sizes(tmp_path: Path) -> None:
     path = typical(tmp_path / "results.db")
     result = db("compact", "--db", path)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert re.fullmatch(rf"{path} is one file of [\d.]+ kB; it took [\d.]+ kB\n", result.stderr)
+    assert re.fullmatch(rf"{path} is one file of [\d.]+ kB; before: [\d.]+ kB\n", result.stderr)
     facts = json.loads(db("info", "--db", path, "--format", "json").stdout)
     assert facts[0]["journal_mode"] == "delete"
 
@@ -93,7 +93,9 @@ def test_merge_reports_the_result_for_every_file(two: tuple[Path, Path], tmp_pat
         [str(two[0]), "1", "1", "0", "0"],
         [str(two[1]), "2", "2", "0", "1"],
     ]
-    said = "conflict: dino-s16, photos, attn: 1 of 2 numbers differ, by up to 1 (attn-distance, layer 2). Shown is the "
+    said = (
+        "conflict: dino-s16, photos, attn: 1 of 2 numbers differ, by up to 1 (attn-distance, layer 2). Reports use the "
+    )
     (line,) = result.stderr.splitlines()
     assert line.startswith(said)
     again = db("merge", *two, "--into", tmp_path / "all.db")

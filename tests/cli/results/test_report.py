@@ -125,7 +125,7 @@ def test_tables_can_be_written_to_files(store: Path, tmp_path: Path) -> None:
         (["metric", "--plot", "no/folder/a.png"], "there is no folder"),
         (["metric", "--out", "."], "is a folder"),
         (["metric", "--out", "x" * 300], "File name too long"),
-        (["metric", "--out", "results.db"], "is a database and would be lost"),
+        (["metric", "--out", "results.db"], "is a database and would be overwritten"),
         (["metric", "--layers", "0"], "numbers must be from 1"),
         (["metric", "--setting", "limit=9"], "no run in results.db has the setting 'limit=9'"),
         (["best-layers", "--heads", "1"], "takes no --heads"),

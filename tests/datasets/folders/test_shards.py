@@ -118,7 +118,7 @@ def test_a_tar_of_an_odd_folder_is_that_folder_too(layout: int, inside: str, tmp
     assert packed.classes == whole.classes
     for item in whole.items("images", "all") or ():
         if item.key.endswith(("gone.jpg", "empty.jpg")):
-            with pytest.raises(OSError, match=r"is empty, or a link to what is not in .*odd\.TAR"):
+            with pytest.raises(OSError, match=r"is empty, or a link to a file that is not in .*odd\.TAR"):
                 packed.image(item)
         else:
             assert packed.image(item).tobytes() == whole.image(item).tobytes(), item.key

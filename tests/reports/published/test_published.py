@@ -69,7 +69,7 @@ def test_models_without_a_published_figure_are_named(tmp_path: Path) -> None:
 
 def test_other_data_sets_are_not_compared(tmp_path: Path) -> None:
     record(tmp_path / "r.db", model("dino-s16", depth=1), TOP1, values(TOP1, [1.0]), data="digits")
-    with pytest.raises(NothingToShowError, match="about imagenet, of which the store has no numbers"):
+    with pytest.raises(NothingToShowError, match="are for imagenet, and the store has no numbers"):
         run_report(SPEC, tmp_path / "r.db", Options())
 
 

@@ -78,5 +78,5 @@ def test_each_checkpoint_is_a_model_labelled_by_its_step(tmp_path: Path) -> None
     assert labels(["run=dino-s16"], [f"run={series}"]) == ["run@3", "run@20"]
     assert labels(["dino-s16"], [series], seed=1) == ["dino-s16-seed1@3", "dino-s16-seed1@20"]
     assert labels(["run=dino-s16", "mae-b16"], [f"run={tmp_path}/final.pth"], seed=4) == ["run-seed4", "mae-b16"]
-    with pytest.raises(TeachMattersError, match="--label-seed 1: it is the seed of checkpoints"):
+    with pytest.raises(TeachMattersError, match="--label-seed 1: it applies only to checkpoints"):
         labels(["dino-s16"], [], seed=1)

@@ -32,7 +32,7 @@ def test_files_go_to_labels_then_to_names() -> None:
     [
         ("a=dino-s16 b=dino-s16", "dino-s16=f", "no model is labelled 'dino-s16'; labels: a, b"),
         ("dino-s16 dino-s8", "f.pth", "write LABEL=FILE"),
-        ("dino-s16", "f.pth g.pth", "one file a model"),
+        ("dino-s16", "f.pth g.pth", "one file per model"),
         ("dino-s16 dino-s16", "", "two models are labelled 'dino-s16'"),
     ],
 )
@@ -73,4 +73,4 @@ def test_an_unclear_supervision_is_refused(models: str, words: list[str], messag
 
 def test_a_near_spelling_of_a_supervision_is_pointed_out() -> None:
     found = labelled_models(registry.load(), ["a=dino-s16", "b=dino-s16", "c=dino-s16"], (), ["a=label", "b=labels"])
-    assert uncommon_supervisions(found) == ["a: the supervision 'label' is taken as it is. Did you mean 'labels'?"]
+    assert uncommon_supervisions(found) == ["a: the supervision 'label' is used as written. Did you mean 'labels'?"]

@@ -60,7 +60,7 @@ def test_a_reused_run_keeps_its_supervision_and_a_note_says_so(run: Runs) -> Non
     assert again(supervision=["lables"]) == (
         ["reused"],
         [
-            "mine: the supervision 'lables' is taken as it is. Did you mean 'labels'?",
+            "mine: the supervision 'lables' is used as written. Did you mean 'labels'?",
             f"mine: runs in {run.path} have the supervision none known, 'labels' and keep it; --force measures them "
             "again with 'lables'",
         ],
@@ -72,4 +72,4 @@ def test_a_study_notes_it_too(tmp_path: Path) -> None:
     file.write_text("models:\n- {name: toy-a, label: mine, supervision: label}\nmeasure: knn\n", "utf-8")
     study = open_study(registry.load(), file)
     assert [(model.label, model.supervision) for model in study.models] == [("mine", "label")]
-    assert study.remarks[0] == "mine: the supervision 'label' is taken as it is. Did you mean 'labels'?"
+    assert study.remarks[0] == "mine: the supervision 'label' is used as written. Did you mean 'labels'?"

@@ -62,7 +62,7 @@ def opened(file: Path, text: str) -> Study:
         (HEAD + "batch_size: 0\nmeasure: knn\n", "line 2: batch_size 0: it must be at least 1"),
         (HEAD + "db: 3\nmeasure: knn\n", "line 2: 'db' must be a text, not 3"),
         (HEAD + "measure:\n- metrics: knn\n  data: toys\n  params: {kk: 3}\n", "line 5: unknown parameter 'kk'. "),
-        (HEAD + "measure:\n- metrics: knn\n  data: toys\n  params:\n    k: x\n", "line 6: k=x: it must be whole"),
+        (HEAD + "measure:\n- metrics: knn\n  data: toys\n  params:\n    k: x\n", "line 6: k=x: it must be comma-sep"),
         (HEAD + "measure:\n- metrics: knn\n  data: toys\n  params: {k: {a: 1}}\n", "line 5: parameter 'k' must be a v"),
         (HEAD + "measure:\n- metrics: knn\n  data: toys\n  params: 3\n", "line 5: 'params' is a mapping (name: value)"),
         (HEAD + "params:\n  k: 3\n  nobody: 1\nmeasure: knn\n", "line 4: unknown parameter 'nobody'."),

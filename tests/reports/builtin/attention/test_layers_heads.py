@@ -44,7 +44,7 @@ def test_a_metric_without_heads_and_an_option_of_others(tmp_path: Path) -> None:
     path = fill(tmp_path / "r.db")
     with pytest.raises(TeachMattersError, match=r"report 'layers-heads' cannot show purity-cls"):
         run_report(SPEC, path, Options(metrics=("purity-cls",)))
-    with pytest.raises(TeachMattersError, match=r"takes no --zoom; of the drawing options it takes --sort"):
+    with pytest.raises(TeachMattersError, match=r"takes no --zoom; drawing options that it takes: --sort"):
         run_report(SPEC, path, Options(zoom=3))
 
 

@@ -30,8 +30,8 @@ GPUS = Node("2", "large", 32, 4)
     ("asked", "message"),
     [
         ({"name": "rai"}, "unknown engine 'rai'. Did you mean 'ray'? Allowed: local, ray."),
-        ({"address": "auto"}, "--address auto is for --engine ray; add that, or leave --address out"),
-        ({"shards": 2}, "--shards 2 is for --engine ray; add that, or leave --shards out"),
+        ({"address": "auto"}, "--address auto is for --engine ray; add that, or leave out --address"),
+        ({"shards": 2}, "--shards 2 is for --engine ray; add that, or leave out --shards"),
         ({"name": "ray", "shards": 0}, "--shards 0: it must be at least 1"),
     ],
 )
