@@ -111,17 +111,8 @@ class InputSpec:
 
     def lacking(self, model: ModelInfo) -> str:
         """Return what this input needs and the model lacks, such as ``a class token``; empty if it lacks nothing."""
-        return next((lack for read in self._every_readout if (lack := read.lacking(model))), "")
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Return everything that ``lacking`` may name."""
-        return frozenset[str]().union(*(read.needs for read in self._every_readout))
-
-    @property
-    def _every_readout(self) -> tuple[Readout, ...]:
         plain = (Readout("tokens", tap) for tap in self.taps if not isinstance(tap, Readout))
-        return *self.readouts, *plain
+        return next((lack for read in (*self.readouts, *plain) if (lack := read.lacking(model))), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

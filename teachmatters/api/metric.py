@@ -46,11 +46,6 @@ class MetricSpec:
     needs_registers: bool = False
     source: str = ""
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """Return everything that ``lacking`` may name."""
-        return frozenset(["a class token"] * self.needs_class_token + ["registers"] * self.needs_registers)
-
     def lacking(self, model: ModelInfo) -> str:
         """Return what this metric needs and the model lacks, such as ``a class token``; empty if nothing."""
         if self.needs_class_token and not model.class_token:

@@ -104,12 +104,6 @@ class Readout:
             return (replace(self, feature="cls" if model.class_token else "mean"),)
         return (self,)
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """Return everything that ``lacking`` may name."""
-        token = ["a class token"] if self.feature in ("cls", "cls+mean") else []
-        return frozenset([*token, f"the tap {self.tap}"])
-
     def lacking(self, model: ModelInfo) -> str:
         """Return what this readout needs and the model lacks, such as ``a class token``; empty if nothing."""
         if not model.class_token and self.feature in ("cls", "cls+mean"):

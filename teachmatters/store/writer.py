@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from time import sleep
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Engine, case, func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from teachmatters.api import MetricSpec, Result
@@ -81,27 +79,19 @@ class Store:
         """Close all connections."""
         self._engine.dispose()
 
-    def recorded(self, cell: Cell) -> dict[str, Mapping[str, Any]]:
-        """Return the metrics whose newest run, the one that ``results`` shows, has exactly this cell, with its notes.
-
-        Where the protocols of a metric are of several runs, the notes are those of one of them.
-        """
-        newest = case((Recorded.is_newest == 1, RunFacts.notes))
+    def recorded(self, cell: Cell) -> frozenset[str]:
+        """Return the metrics whose newest run, the one that ``results`` shows, has exactly this cell."""
         shown = (
-            select(Metric.name, func.max(Recorded.is_newest).label("is_newest"), func.max(newest).label("notes"))
+            select(Metric.name, func.max(Recorded.is_newest).label("is_newest"))
             .join(Recorded, Recorded.metric_id == Metric.id)
             .join(RunFacts, RunFacts.id == Recorded.run_id)
             .where(RunFacts.cell_key == cell.key())
             .group_by(Metric.name, Recorded.protocol)
             .subquery()
         )
-        whole = (
-            select(shown.c.name, func.max(shown.c.notes))
-            .group_by(shown.c.name)
-            .having(func.min(shown.c.is_newest) == 1)
-        )
+        whole = select(shown.c.name).group_by(shown.c.name).having(func.min(shown.c.is_newest) == 1)
         with plain_errors(self.path), Session(self._engine.execution_options(**{READING: True})) as session:
-            return {name: json.loads(notes) for name, notes in session.execute(whole)}
+            return frozenset(session.scalars(whole))
 
     def supervisions(self, label: str, weights: str) -> frozenset[str]:
         """Return the supervisions that runs of a model with these weights have recorded."""

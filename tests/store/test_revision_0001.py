@@ -64,7 +64,7 @@ def test_reading_does_not_migrate(first: StoreLocation) -> None:
     assert query(first, "SELECT value FROM results ORDER BY layer").rows == [(1.0,), (2.0,)]
     assert query(first, "SELECT * FROM runs").columns[-1] == "seconds"
     with Store.reading(first) as store:
-        assert store.recorded(run(DISTANCE).cell).keys() == {"attn-distance"}
+        assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
     assert teachmatters.open(first if isinstance(first, Path) else first.url).runs["seconds"].tolist() == [90.0]
     assert (info(first)["runs"], info(first)["results"], info(first)["needs_migration"]) == (1, 2, True)
     assert backend_of(first).revision() == "0001"

@@ -142,7 +142,7 @@ def test_a_metric_of_arrays_is_recorded_without_a_number(place: StoreLocation) -
     one = run(spec)
     path = store_at(place, (one, Result(maps=[array])))
     with Store.open(path) as store:
-        assert store.recorded(one.cell).keys() == {"attn-map-cls"}
+        assert store.recorded(one.cell) == {"attn-map-cls"}
     assert rows(path, "SELECT level FROM metrics") == [("map",)]
     assert rows(path, "SELECT name FROM maps") == [("attn-map-cls",)]
 

@@ -22,15 +22,15 @@ ENTROPY = MetricSpec(name="attn-entropy", title="entropy", summary="entropy")
 def test_the_view_results_shows_recorded_values(place: StoreLocation) -> None:
     one, other = run(DISTANCE, ENTROPY), run(DISTANCE, fingerprint="0")
     with Store.open(place) as store:
-        assert store.recorded(one.cell).keys() == set()
+        assert store.recorded(one.cell) == frozenset()
         store.record(one, numbers("attn-distance", 1))
-        assert store.recorded(one.cell).keys() == {"attn-distance", "attn-entropy"}  # also the one without a number
-        assert store.recorded(other.cell).keys() == set()
+        assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}  # also the one without a number
+        assert store.recorded(other.cell) == frozenset()
         store.record(other, numbers("attn-distance", 2))
-        assert store.recorded(other.cell).keys() == {"attn-distance"}
-        assert store.recorded(one.cell).keys() == {"attn-entropy"}
+        assert store.recorded(other.cell) == {"attn-distance"}
+        assert store.recorded(one.cell) == {"attn-entropy"}
         store.record(replace(one, run_id="again", metrics=(DISTANCE,)), numbers("attn-distance", 3))
-        assert store.recorded(one.cell).keys() == {"attn-distance", "attn-entropy"}
+        assert store.recorded(one.cell) == {"attn-distance", "attn-entropy"}
 
 
 def test_a_metric_counts_as_recorded_with_all_its_protocols(place: StoreLocation) -> None:
@@ -39,7 +39,7 @@ def test_a_metric_counts_as_recorded_with_all_its_protocols(place: StoreLocation
     with Store.open(place) as store:
         store.record(both, Result())
         store.record(half, Result())
-        assert store.recorded(both.cell).keys() == set()
+        assert store.recorded(both.cell) == frozenset()
 
 
 def test_measuring_again_keeps_the_old_run(place: StoreLocation) -> None:
@@ -181,7 +181,7 @@ def test_numbers_and_texts_round_trip_exactly(place: StoreLocation) -> None:
     names = [name for (name,) in query(path, "SELECT DISTINCT model FROM runs ORDER BY model").rows]
     assert names == sorted(["caf\\udce9\x1b", *odd[1:]], key=str.encode)
     with Store.open(path) as store:
-        assert store.recorded(one.cell).keys() == {"knn-top1"}
+        assert store.recorded(one.cell) == {"knn-top1"}
 
 
 def test_names_of_unusual_files_are_escaped(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_names_of_unusual_files_are_escaped(tmp_path: Path) -> None:
         (shown, shown, shown)
     ]
     with Store.open(path) as store:
-        assert store.recorded(one.cell).keys() == {"knn-top1"}
+        assert store.recorded(one.cell) == {"knn-top1"}
 
 
 def test_a_store_opens_by_url_and_in_odd_folders(tmp_path: Path) -> None:

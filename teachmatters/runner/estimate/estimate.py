@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from teachmatters.api import ModelRequest, ModelSource
@@ -15,7 +15,7 @@ from teachmatters.registry import call
 from teachmatters.runner.estimate.passes import PassEstimator
 from teachmatters.runner.estimate.result import Estimate
 from teachmatters.runner.forward.device import find_device
-from teachmatters.runner.plan.missing import MissingMetrics, Notes, Pairs, needed
+from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
 from teachmatters.runner.plan.models import LabelledModel
 from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task
@@ -59,8 +59,8 @@ def estimate_study(study: Study, db: StoreLocation, progress: Progress) -> Estim
     return estimate
 
 
-def _nothing(_: Cell) -> Mapping[str, Notes]:
-    return {}
+def _nothing(_: Cell) -> frozenset[str]:
+    return frozenset()
 
 
 def _estimate_group(

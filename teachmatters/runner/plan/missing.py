@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations_with_replacement
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from teachmatters.runner.plan.pending import INAPPLICABLE
 from teachmatters.runner.plan.tasks import Task
 from teachmatters.store import Cell
-
-Notes: TypeAlias = Mapping[str, Any]  # of a run
 
 # The missing metrics of one model by task; empty where the store holds them all.
 Singles: TypeAlias = dict[Task, frozenset[str]]
@@ -22,14 +19,12 @@ Pairs: TypeAlias = dict[tuple[Task, str, str], frozenset[str]]
 class MissingMetrics:
     """The requested metrics that the store lacks.
 
-    A metric that was recorded as not applicable is missing again once it no longer needs what the model lacked.
-
     Args:
-        recorded: returns the metrics that the store holds of a cell, each with the notes of its newest run.
+        recorded: returns the metrics that the store holds of a cell.
         force: treat everything as missing.
     """
 
-    def __init__(self, recorded: Callable[[Cell], Mapping[str, Notes]], *, force: bool) -> None:
+    def __init__(self, recorded: Callable[[Cell], frozenset[str]], *, force: bool) -> None:
         self.recorded, self.force = recorded, force
 
     def singles(self, label: str, weights: str, tasks: Iterable[Task]) -> Singles:
@@ -52,16 +47,7 @@ class MissingMetrics:
         return missing
 
     def _of(self, task: Task, wanted: frozenset[str], cell: Cell) -> frozenset[str]:
-        if self.force or task.force:
-            return wanted
-        held = self.recorded(cell)
-        return frozenset(name for name in wanted if name not in held or _applies_now(task, name, held[name]))
-
-
-def _applies_now(task: Task, metric: str, notes: Notes) -> bool:
-    """Return whether a metric was recorded as not applicable for lack of something that it no longer needs."""
-    reasons = (key.removeprefix(INAPPLICABLE) for key in notes if key.startswith(INAPPLICABLE) and metric in notes[key])
-    return any(reason not in task.needs(metric) for reason in reasons)
+        return wanted if self.force or task.force else wanted - self.recorded(cell)
 
 
 def needed(pairs: Pairs, label: str) -> Singles:

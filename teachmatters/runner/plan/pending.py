@@ -8,9 +8,6 @@ from teachmatters.api import ModelInfo
 from teachmatters.errors import TeachMattersError
 from teachmatters.runner.plan.tasks import Task
 
-# How the note of a run begins that lists the metrics that a model cannot have; what the model lacks follows.
-INAPPLICABLE = "not applicable without "
-
 
 @dataclass(frozen=True, slots=True)
 class PendingTask:

@@ -77,10 +77,6 @@ class Task:
         """Return the metrics that are requested of a model, or of a pair."""
         return self.metrics & selected_metrics(self.selections, *labels) if self.selections else self.metrics
 
-    def needs(self, metric: str) -> frozenset[str]:
-        """Return everything that a metric needs of a model and that some models lack."""
-        return self.inputs[metric].needs.union(*(spec.needs for spec in self.spec.metrics if spec.name == metric))
-
     def cell(self, model: str, weights: str, other_model: str = "", other_weights: str = "") -> Cell:
         """Return the cell of this task for one model, or for a pair."""
         return replace(

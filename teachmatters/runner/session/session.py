@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ from teachmatters.registry import call
 from teachmatters.runner.engines.base import Engine, EngineStarter
 from teachmatters.runner.forward.device import out_of_memory
 from teachmatters.runner.forward.settings import PassSettings
-from teachmatters.runner.plan.missing import MissingMetrics, Notes, Pairs, needed
+from teachmatters.runner.plan.missing import MissingMetrics, Pairs, needed
 from teachmatters.runner.plan.models import LabelledModel
-from teachmatters.runner.plan.pending import INAPPLICABLE, PendingTask
+from teachmatters.runner.plan.pending import PendingTask
 from teachmatters.runner.plan.tasks import Task, new_analysis
 from teachmatters.runner.record.run import MeasuredModel, RunConditions, describe_run
 from teachmatters.runner.requests import Outcome
@@ -131,8 +131,8 @@ class AnalysisSession:
 
     # --- missing metrics
 
-    def _recorded(self, cell: Cell) -> Mapping[str, Notes]:
-        return {} if self.store is None else self.store.recorded(cell)
+    def _recorded(self, cell: Cell) -> frozenset[str]:
+        return frozenset() if self.store is None else self.store.recorded(cell)
 
     def _report_kept_supervision(self, model: LabelledModel, weights: str) -> None:
         """Report that stored runs keep the supervision that they were recorded with."""
@@ -250,7 +250,7 @@ class AnalysisSession:
     ) -> None:
         measured = [model for model in models if model]
         for lack, metrics in sorted(pending.lacking(*(model.info for model in measured)).items()):
-            result.notes[INAPPLICABLE + lack] = sorted(metrics)
+            result.notes[f"not applicable without {lack}"] = sorted(metrics)
         if pools := sorted({model.asked.label for model in measured if pending.pools(model.info)}):
             result.notes["the feature is the mean of the patch tokens, because the model has no class token"] = pools
         run = describe_run(pending, models, conditions, result)

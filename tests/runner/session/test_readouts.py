@@ -69,18 +69,6 @@ def test_without_a_class_token_the_feature_is_the_mean(run: Runs) -> None:
     assert run.rows(where.format("")) == run.rows(where.format("feature=mean")) != []
 
 
-def test_a_metric_that_no_longer_needs_what_the_model_lacked_is_measured(
-    run: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as earlier:  # a version in which k-NN needed the class token
-        earlier.setattr(Readout, "lacking", lambda readout, _: "a class token" if readout.feature == "auto" else "")
-        (outcome,) = run("toy-bare", "knn")
-    assert next(iter(outcome.notes)) == "not applicable without a class token"
-    assert statuses(run("toy-bare", "knn")) == ["done"]
-    assert run.rows("SELECT count(*) > 0 FROM results WHERE metric = 'knn-top1'") == [(1,)]
-    assert statuses(run("toy-bare", "knn")) == ["reused"]
-
-
 def test_without_a_hidden_layer_the_metric_does_not_apply(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = TimmViT.__init__
 

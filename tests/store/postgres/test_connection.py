@@ -275,7 +275,7 @@ def test_a_busy_store_is_waited_for_and_then_refused(server: Server, monkeypatch
     monkeypatch.setattr(writer, "PATIENCE", 0.3)
     with psycopg.connect(server.url) as other, Store.open(path) as store:
         other.execute(LOCK)
-        assert store.recorded(run(DISTANCE).cell).keys() == set()  # reading needs no lock
+        assert store.recorded(run(DISTANCE).cell) == frozenset()  # reading needs no lock
         with pytest.raises(TeachMattersError, match="is locked by another program"):
             store.record(run(DISTANCE), numbers("attn-distance", 1))
         with pytest.raises(TeachMattersError, match="is locked by another program"):

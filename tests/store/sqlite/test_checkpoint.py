@@ -45,7 +45,7 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[bytes
 
 def _record(path: Path) -> None:
     with Store.open(path) as store:
-        assert store.recorded(run(DISTANCE).cell).keys() == {"attn-distance"}
+        assert store.recorded(run(DISTANCE).cell) == {"attn-distance"}
 
 
 USES: dict[str, Callable[[Path], object]] = {
