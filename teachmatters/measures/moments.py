@@ -55,18 +55,23 @@ class Moments:
         return cls(count, mean, (values - mean).square().nansum(dim=0))
 
     @classmethod
-    def joined(cls, parts: Sequence[Moments]) -> Moments:
-        """Join moments whose counts are numbers, in float64 where the device has it, with fewer steps than sums.
+    def joined(cls, counts: Sequence[int], means: Tensor, m2: Tensor) -> Moments:
+        """Join the moments of n parts, in float64 where the device has it, with fewer steps than sums.
 
-        >>> Moments.joined([Moments.of(torch.tensor([[1.0], [2.0]])), Moments.of(torch.tensor([[6.0]]))]).mean.item()
+        Args:
+            counts: of each part, n.
+            means: of each part, (n, ...).
+            m2: of each part, (n, ...).
+
+        >>> means, m2 = torch.tensor([[1.5], [6.0]]), torch.tensor([[0.5], [0.0]])
+        >>> Moments.joined([2, 1], means, m2).mean.item()
         3.0
         """
-        wide = accumulator(parts[0].mean.device)
-        means, m2 = (torch.stack(each).to(wide) for each in zip(*((part.mean, part.m2) for part in parts), strict=True))
-        counts = torch.tensor([part.count for part in parts], dtype=wide, device=means.device)
-        mean = torch.tensordot(counts / counts.sum(), means, 1)
-        between = torch.tensordot(counts, means.sub_(mean).square_(), 1)
-        return cls(int(counts.sum()), mean, between.add_(m2.sum(dim=0)))
+        wide = accumulator(means.device)
+        weights, total = torch.tensor(counts, dtype=wide, device=means.device), sum(counts)
+        mean = torch.tensordot(weights / total, means.to(wide), 1)
+        between = torch.tensordot(weights, (means - mean).square_(), 1)
+        return cls(total, mean, between.add_(m2.sum(dim=0, dtype=wide)))
 
     def __add__(self, other: Moments) -> Moments:
         count = self.count + other.count

@@ -17,7 +17,8 @@ def test_any_parts_equal_numpy(cuts: list[int]) -> None:
     assert std is not None
     np.testing.assert_allclose(total.mean.numpy(), values.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(std.numpy(), values.std(axis=0, ddof=1), rtol=1e-6)
-    joined = Moments.joined(parts)
+    means, m2 = (torch.stack(each) for each in zip(*((part.mean, part.m2) for part in parts), strict=True))
+    joined = Moments.joined(cuts, means, m2)
     assert joined.count == 30
     np.testing.assert_allclose(joined.mean.numpy(), total.mean.numpy(), rtol=1e-12)
     np.testing.assert_allclose(joined.m2.numpy(), total.m2.numpy(), rtol=1e-6)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,10 +15,9 @@ from teachmatters.measures.attention.aligned import AlignedSum
 from teachmatters.measures.attention.information import normalised_information, row_information
 from teachmatters.measures.moments import Moments, accumulator
 
-# Bytes of attention that are read at a time: little enough to stay in the cores' caches through all reductions, with an
-# intermediate result of the same size, but no less than a row of the grid at 1,370 tokens and six heads, because two
-# cores lose more time than they save on its parts; on a GPU to limit the memory of intermediate results.
-CACHE, DEVICE_BLOCK = 1_300_000, 2**28
+# Bytes of attention that are read at a time: on a CPU few enough to stay in caches through all reductions, but two
+# images of 197 or 257 tokens, because every step costs time; on a GPU to limit the memory of intermediate results.
+CACHE, DEVICE_BLOCK = 4_000_000, 2**28
 
 OF_LAYERS = frozenset({"attn-head-std"})
 FROM_ALIGNED = frozenset(
@@ -50,24 +48,27 @@ class Reduced:
     pure: Tensor | None
 
 
-@dataclass(slots=True)
-class _Found:
-    """Totals over the blocks of some images; lists have an element for each block.
+class _Totals:
+    """What the blocks of a batch add up to; an axis n counts the blocks of queries of an image.
 
     Attributes:
+        mass, weighted: of each row over the patches, (B, H, h w); 1 where no metric needs them.
+        entropy: of each row, (B, H, h w).
+        weights: of the queries, (B, H, m, h w): 1, and then what renormalises the row, as far as they are needed.
+        received: the attention that keys receive with these weights, (n, B, H, m, T).
+        means, squares: the mean attention that keys receive, and the squared deviations from it, (n, B, H, T).
+        heads: the deviations over heads, (n, B).
         aligned: the sum of aligned rows, if needed.
-        mass, entropy: of each row, (b, H, Q).
-        received: the attention that keys receive, (b, H, n, T): unweighted, and then from renormalised rows, if needed.
-        moments: of the attention that keys receive.
-        heads: the deviations over heads, (b,).
     """
 
-    aligned: AlignedSum | None
-    mass: list[Tensor] = field(default_factory=list)
-    entropy: list[Tensor] = field(default_factory=list)
-    received: list[Tensor] = field(default_factory=list)
-    moments: list[Moments] = field(default_factory=list)
-    heads: list[Tensor] = field(default_factory=list)
+    def __init__(self, attention: Tensor, patches: int, blocks: int, weights: int, aligned: AlignedSum | None) -> None:
+        batch, heads, tokens, _ = attention.shape
+        self.mass, self.weighted, self.entropy = attention.new_ones(3, batch, heads, patches)
+        self.weights = attention.new_ones(batch, heads, weights, patches)
+        self.received = attention.new_empty(blocks, batch, heads, weights, tokens)
+        self.means, self.squares = attention.new_empty(2, blocks, batch, heads, tokens)
+        self.heads = attention.new_empty(blocks, batch)
+        self.aligned = aligned
 
 
 class Reduction:
@@ -85,7 +86,9 @@ class Reduction:
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
         self.of_aligned, self.of_pure = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_PURE)
         self.of_received = bool(self.maps & {"attn-map-all", "attn-map-spatial"} or "attn-position-std" in self.numbers)
-        self.distances = measures.offset_distances(model.grid).to(device, accumulator(device))
+        self.of_rows = self.of_aligned or self.of_pure or "attn-distance" in self.numbers
+        self.table = measures.distance_table(model.grid, model.prefix).to(device) if self.of_rows else None
+        self._memory: Tensor | None = None
 
     def columns(self, metric: str) -> int:
         """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
@@ -102,72 +105,79 @@ class Reduction:
     def of(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
         """Reduce one layer of a batch; ``halves`` has 0 for images of even index and 1 for images of odd index."""
         images, queries = self._block_size(len(halves))
-        parts = [
-            self._images(attention[here], halves[here], queries)
-            for here in (slice(start, start + images) for start in range(0, len(halves), images))
-        ]
-        numbers = {name: torch.cat([part.numbers[name] for part in parts]) for name in self.numbers}
-        sums = {name: functools.reduce(torch.add, [part.sums[name] for part in parts]) for name in self.shapes()}
-        pure = [part.pure for part in parts if part.pure is not None]
-        empty = functools.reduce(torch.add, [part.empty for part in parts])
-        return Reduced(numbers, sums, empty, torch.cat(pure) if pure else None)
+        blocks = self._blocks(queries)
+        aligned = AlignedSum(len(halves), self.model.heads, self.model.grid, self.device) if self.of_aligned else None
+        totals = _Totals(attention, self.patches, len(blocks), self.of_received + self.of_pure, aligned)
+        spatial = attention[:, :, self.model.prefix :]
+        for first in range(0, len(halves), images):
+            for block, part in enumerate(blocks):
+                here = slice(first, first + images)
+                self._add(spatial[here, :, part], totals, here, part, block)
+        return self._reduced(attention, totals, halves, blocks)
+
+    def _blocks(self, queries: int) -> list[slice]:
+        """Divide the queries: a block has whole rows of the grid, or part of one."""
+        rows = self.patches if queries >= self.model.grid[1] else self.model.grid[1]
+        starts = range(0, self.patches, rows)
+        parts = (
+            (start + part, start + min(part + queries, rows)) for start in starts for part in range(0, rows, queries)
+        )
+        return [slice(first, end) for first, end in parts]
 
     def _block_size(self, images: int) -> tuple[int, int]:
-        """Return the numbers of images and queries in a block: few rows of the grid of many images, or parts of one."""
-        wide = self.model.grid[1]
+        """Return the numbers of images and queries in a block: whole images, or rows of the grid, or parts of one."""
+        high, wide = self.model.grid
         row = 4 * self.model.heads * self.model.tokens * wide
         budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
         if row > budget:
             return 1, _even(wide, budget * wide // row)
-        images = _even(images, budget // row)
-        return images, wide * max(1, budget // (row * images))
+        rows = _even(high, budget // row)
+        return (_even(images, budget // (row * high)) if rows == high else 1), rows * wide
 
-    def _images(self, attention: Tensor, halves: Sequence[int], queries: int) -> Reduced:
-        """Reduce some images, in blocks of queries."""
-        aligned = "attn-distance" in self.numbers or self.of_aligned
-        found = _Found(AlignedSum(len(halves), self.model.heads, self.model.grid, self.device) if aligned else None)
-        rows = attention[:, :, self.model.prefix :]
-        for first in range(0, self.patches, queries):
-            self._add(rows[:, :, first : first + queries], first, found)
-        mass = torch.cat(found.mass, dim=-1) if found.mass else None
-        maps = found.aligned.maps() if found.aligned else None
-        received = _total(found.received) if found.received else None
-        pure = received[:, :, -1, -self.patches :] / self.patches if received is not None and self.of_pure else None
-        numbers = self._numbers(rows, found, maps, mass, received)
+    def _add(self, rows: Tensor, totals: _Totals, images: slice, queries: slice, block: int) -> None:
+        """Read a block of rows (b, H, Q, T)."""
+        here, memory = (images, slice(None), queries), self._memory_like(rows)
+        if self.table is not None:
+            mass, totals.weighted[here] = measures.spatial_sums(rows, self.table[queries])
+            factors, totals.mass[here] = measures.inverse_mass(mass), mass
+            if self.of_pure:
+                totals.weights[images, :, -1, queries] = factors
+            if totals.aligned is not None:
+                totals.aligned.add(rows[..., self.model.prefix :], factors, queries.start, images.start)
+        if self.numbers & {"attn-entropy", "attn-nmi"}:
+            totals.entropy[here] = measures.row_entropy(rows, memory)
+        if self.of_received or self.of_pure:
+            received = measures.received(rows, totals.weights[images, :, :, queries])
+            totals.received[block, images] = received
+            if "attn-position-std" in self.numbers:
+                totals.means[block, images] = mean = received[:, :, 0] / rows.shape[2]
+                totals.squares[block, images] = measures.squared_deviations(rows, mean, memory)
+        if "attn-head-std" in self.numbers:
+            totals.heads[block, images] = measures.head_deviation(rows, self.patches, memory)
+
+    def _memory_like(self, rows: Tensor) -> Tensor:
+        """Return memory for an intermediate result. All blocks share it, so that it stays in a cache."""
+        if self._memory is None or self._memory.numel() < rows.numel():
+            self._memory = torch.empty(rows.numel(), device=self.device)
+        return self._memory[: rows.numel()].view(rows.shape)
+
+    def _reduced(self, attention: Tensor, totals: _Totals, halves: Sequence[int], blocks: list[slice]) -> Reduced:
+        """Turn the totals of the batch into its numbers and sums."""
+        received = _sum(totals.received)
+        pure = received[:, :, -1, -self.patches :] / self.patches if self.of_pure else None
+        numbers = self._numbers(attention[:, :, self.model.prefix :], totals, received, blocks)
         return Reduced(
             numbers={name: self._with_mean(name, values) for name, values in numbers.items()},
-            sums=self._sums(attention, halves, maps, received, pure),
-            empty=torch.zeros((), dtype=torch.int64, device=self.device) if mass is None else (mass <= 0).sum(),
+            sums=self._sums(attention, totals, halves, received, pure),
+            empty=(totals.mass <= 0).sum(),
             pure=pure if self.of_classes else None,
         )
 
-    def _add(self, rows: Tensor, first: int, found: _Found) -> None:
-        """Add a block of queries (b, H, Q, T), the first of which has the number ``first``."""
-        weights = [rows.new_ones(rows.shape[:3])] if self.of_received else []
-        if self.of_pure or found.aligned is not None:
-            mass = measures.spatial_mass(rows, self.patches)
-            factors = measures.inverse_mass(mass)
-            found.mass.append(mass)
-            weights += [factors] if self.of_pure else []
-            if found.aligned is not None:
-                found.aligned.add(rows[..., self.model.prefix :], factors, first)
-        if self.numbers & {"attn-entropy", "attn-nmi"}:
-            found.entropy.append(measures.row_entropy(rows))
-        if weights:
-            received = measures.received(rows, torch.stack(weights, dim=2))
-            found.received.append(received)
-            if "attn-position-std" in self.numbers:
-                found.moments.append(measures.key_moments(rows, received[:, :, 0] / rows.shape[2]))
-        if "attn-head-std" in self.numbers:
-            found.heads.append(measures.head_deviation(rows, self.patches))
-
-    def _numbers(
-        self, rows: Tensor, found: _Found, maps: Tensor | None, mass: Tensor | None, received: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Return the numbers of each image, (b, H) or of the layer (b, 1)."""
+    def _numbers(self, rows: Tensor, totals: _Totals, received: Tensor, blocks: list[slice]) -> dict[str, Tensor]:
+        """Return the numbers of each image, (B, H) or of the layer (B, 1)."""
         numbers: dict[str, Tensor] = {}
-        if "attn-distance" in self.numbers and maps is not None:
-            numbers["attn-distance"] = measures.attention_distance(maps, self.distances) / self.patches
+        if "attn-distance" in self.numbers:
+            numbers["attn-distance"] = measures.attention_distance(totals.weighted, totals.mass) / self.patches
         if "attn-on-cls" in self.numbers:
             numbers["attn-on-cls"] = measures.attention_on_class(rows) / self.patches
         if "attn-on-registers" in self.numbers:
@@ -175,38 +185,35 @@ class Reduction:
             total = measures.attention_on_registers(rows, self.patches, class_token=class_token)
             numbers["attn-on-registers"] = total / self.patches
         if "attn-position-std" in self.numbers:
-            numbers["attn-position-std"] = measures.position_deviation(Moments.joined(found.moments), self.patches)
+            counts = [block.stop - block.start for block in blocks]
+            moments = Moments.joined(counts, totals.means, totals.squares)
+            numbers["attn-position-std"] = measures.position_deviation(moments, self.patches)
         if "attn-head-std" in self.numbers:
-            numbers["attn-head-std"] = _total(found.heads)[:, None] / self.patches
-        if found.entropy:
-            entropy = torch.cat(found.entropy, dim=-1)
-            if "attn-entropy" in self.numbers:
-                numbers["attn-entropy"] = entropy.mean(dim=-1, dtype=accumulator(rows.device))
-            if "attn-nmi" in self.numbers and mass is not None and received is not None:
-                entropy -= measures.row_entropy(rows[..., : self.model.prefix])
-                information = row_information(entropy, mass, measures.inverse_mass(mass))
-                numbers["attn-nmi"] = normalised_information(information, received[:, :, -1, -self.patches :])
+            numbers["attn-head-std"] = _sum(totals.heads)[:, None] / self.patches
+        if "attn-entropy" in self.numbers:
+            numbers["attn-entropy"] = totals.entropy.mean(dim=-1, dtype=accumulator(rows.device))
+        if "attn-nmi" in self.numbers:
+            entropy = totals.entropy - measures.row_entropy(rows[..., : self.model.prefix])
+            information = row_information(entropy, totals.mass, measures.inverse_mass(totals.mass))
+            numbers["attn-nmi"] = normalised_information(information, received[:, :, -1, -self.patches :])
         return numbers
 
     def _sums(
-        self,
-        attention: Tensor,
-        halves: Sequence[int],
-        maps: Tensor | None,
-        received: Tensor | None,
-        pure: Tensor | None,
+        self, attention: Tensor, totals: _Totals, halves: Sequence[int], received: Tensor, pure: Tensor | None
     ) -> dict[str, Tensor]:
         """Return the sums over the images."""
         sums: dict[str, Tensor] = {}
-        if self.of_aligned and maps is not None:
-            of_halves = maps.new_zeros(self.shapes()["aligned"])
-            sums["aligned"] = of_halves.index_add_(0, torch.tensor(halves, device=maps.device), maps)
+        if totals.aligned is not None:
+            present = sorted(set(halves))
+            weights = torch.tensor([[float(half == each) for each in halves] for half in present], device=self.device)
+            sums["aligned"] = torch.zeros(self.shapes()["aligned"], dtype=accumulator(self.device), device=self.device)
+            sums["aligned"][present] = totals.aligned.maps(weights)
         if "attn-map-cls" in self.maps:
             sums["attn-map-cls"] = _wide(attention[:, :, 0].sum(dim=0))
-        if "attn-map-all" in self.maps and received is not None:
+        if "attn-map-all" in self.maps:
             of_prefix = _wide(attention[:, :, : self.model.prefix].sum(dim=(0, 2)))
             sums["attn-map-all"] = (received[:, :, 0].sum(dim=0) + of_prefix) / self.model.tokens
-        if "attn-map-spatial" in self.maps and received is not None:
+        if "attn-map-spatial" in self.maps:
             sums["attn-map-spatial"] = received[:, :, 0].sum(dim=0) / self.patches
         if "attn-map-spatial-pure" in self.maps and pure is not None:
             sums["attn-map-spatial-pure"] = pure.sum(dim=0)
@@ -228,8 +235,8 @@ def _wide(values: Tensor) -> Tensor:
     return values.to(accumulator(values.device))
 
 
-def _total(blocks: list[Tensor]) -> Tensor:
-    return torch.stack(blocks).sum(dim=0, dtype=accumulator(blocks[0].device))
+def _sum(blocks: Tensor) -> Tensor:
+    return blocks.sum(dim=0, dtype=accumulator(blocks.device))
 
 
 def _even(count: int, most: int) -> int:

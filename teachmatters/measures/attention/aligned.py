@@ -21,7 +21,7 @@ class AlignedSum:
 
     >>> total = AlignedSum(1, 1, (1, 2), torch.device("cpu"))
     >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), 0)
-    >>> total.maps().tolist()
+    >>> total.maps(torch.ones(1, 1)).tolist()
     [[[[0.0, 2.0, 0.0]]]]
     """
 
@@ -30,31 +30,40 @@ class AlignedSum:
         # by column of the query: (B, H, w, (2h-1) w)
         self._shifted = torch.zeros(images, heads, grid[1], (2 * grid[0] - 1) * grid[1], device=device)
 
-    def add(self, rows: Tensor, factors: Tensor, first: int) -> None:
-        """Add some queries, one after the other.
+    def add(self, rows: Tensor, factors: Tensor, first: int, image: int = 0) -> None:
+        """Add some queries of some images: whole rows of the grid, or part of one.
 
         Args:
-            rows: float32 (B, H, Q, h w): their attention on all patches.
-            factors: (B, H, Q): each row of attention is multiplied by its factor.
+            rows: float32 (b, H, Q, h w): their attention on all patches.
+            factors: (b, H, Q): each row of attention is multiplied by its factor.
             first: the first query, from 0.
+            image: the first image, from 0.
         """
         high, wide = self.grid
-        end = first + rows.shape[2]
-        while first < end:
-            row, column = divmod(first, wide)
-            count = min(wide - column, end - first)
-            part, rows = rows[:, :, :count], rows[:, :, count:]
-            factor, factors = factors[:, :, :count, None], factors[:, :, count:]
-            start = (high - 1 - row) * wide
-            self._shifted[:, :, column : column + count, start : start + high * wide].addcmul_(part, factor)
-            first += count
+        row, column = divmod(first, wide)
+        columns = min(wide, rows.shape[2])
+        parts = rows.view(*rows.shape[:2], -1, columns, high * wide).unbind(2)
+        each = factors.view(*factors.shape[:2], -1, columns, 1).unbind(2)
+        start, end = (high - row - len(parts)) * wide, (2 * high - 1 - row) * wide
+        shifted = self._shifted[image : image + len(rows), :, column : column + columns, start:end]
+        # From row to row of the grid, the place to add to moves back by one row.
+        places = reversed(shifted.unfold(3, high * wide, wide).unbind(3))
+        for place, part, factor in zip(places, parts, each, strict=True):
+            place.addcmul_(part, factor)
 
-    def maps(self) -> Tensor:
-        """Return the aligned maps (B, H, 2h-1, 2w-1), in float64 where the device has it."""
+    def maps(self, weights: Tensor) -> Tensor:
+        """Return weighted sums over the images.
+
+        Args:
+            weights: float32 (n, B).
+
+        Returns:
+            (n, H, 2h-1, 2w-1), in float64 where the device has it.
+        """
         high, wide = self.grid
-        columns = self._shifted.view(*self._shifted.shape[:3], 2 * high - 1, wide)
-        shape = (*columns.shape[:2], 2 * high - 1, 2 * wide - 1)
-        total = columns.new_zeros(shape, dtype=accumulator(columns.device))
+        shifted = (weights @ self._shifted.flatten(1)).to(accumulator(weights.device))
+        columns = shifted.view(len(weights), *self._shifted.shape[1:3], 2 * high - 1, wide)
+        total = columns.new_zeros(*columns.shape[:2], 2 * high - 1, 2 * wide - 1)
         for column, part in enumerate(columns.unbind(dim=2)):
             total[..., wide - 1 - column : 2 * wide - 1 - column] += part
         return total

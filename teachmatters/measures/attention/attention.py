@@ -8,9 +8,10 @@ into a processor's cache; a block may also hold all queries.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from teachmatters.measures.moments import Moments, accumulator
 
@@ -18,32 +19,45 @@ from teachmatters.measures.moments import Moments, accumulator
 TINY = 2.0**-126
 
 
-def offset_distances(grid: tuple[int, int]) -> Tensor:
-    """Return the lengths of the offsets between patches of a grid whose longer side is 1.
+def distance_table(grid: tuple[int, int], prefix: int) -> Tensor:
+    """Return what each query's attention is multiplied by to sum it over the patches, and over their distances.
 
     Args:
-        grid: rows and columns, h and w.
+        grid: rows and columns, h and w; the longer side is 1.
+        prefix: the number of tokens before the patches.
 
     Returns:
-        float64 (2h-1, 2w-1), with the offset 0 in the middle.
+        float32 (h w, 2, T): for each query, 1 and the distance for each patch, 0 for other tokens.
 
-    >>> offset_distances((1, 3)).tolist()
-    [[1.0, 0.5, 0.0, 0.5, 1.0]]
+    >>> distance_table((1, 3), 1)[0].tolist()
+    [[0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.5, 1.0]]
     """
-    down, right = (torch.arange(1 - count, count, dtype=torch.float64) for count in grid)
-    return torch.hypot(down[:, None], right) / max(*(count - 1 for count in grid), 1)
+    places = torch.cartesian_prod(*(torch.arange(count, dtype=torch.float64) for count in grid))
+    places /= max(*(count - 1 for count in grid), 1)
+    table = torch.zeros(len(places), 2, prefix + len(places))
+    table[:, 0, prefix:] = 1
+    table[:, 1, prefix:] = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    return table
 
 
-def spatial_mass(rows: Tensor, patches: int) -> Tensor:
-    """Sum each row over the patches.
+def spatial_sums(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum each row over the patches, and over the patches weighted by their distance from the query.
+
+    Args:
+        rows: float32 (B, H, Q, T).
+        table: the part of distance_table for these queries, (Q, 2, T).
 
     Returns:
-        (B, H, Q), between 0 and 1.
+        each (B, H, Q), the first between 0 and 1, the second between 0 and sqrt(2).
 
-    >>> spatial_mass(torch.full((1, 1, 1, 5), 0.25), 4).item()
-    1.0
+    >>> mass, weighted = spatial_sums(torch.full((1, 1, 3, 4), 0.25), distance_table((1, 3), 1))
+    >>> mass.tolist(), weighted.tolist()
+    ([[[0.75, 0.75, 0.75]]], [[[0.375, 0.25, 0.375]]])
     """
-    return rows[..., -patches:].sum(dim=-1)
+    # A product for each query reads memory in order, faster than elementwise products and sums.
+    sums = table @ rows.flatten(0, 1).permute(1, 2, 0)
+    mass, weighted = sums.permute(1, 2, 0).reshape(2, *rows.shape[:3])
+    return mass, weighted
 
 
 def inverse_mass(mass: Tensor) -> Tensor:
@@ -55,25 +69,26 @@ def inverse_mass(mass: Tensor) -> Tensor:
     return mass.clamp_min(TINY).reciprocal_()
 
 
-def attention_distance(aligned: Tensor, distances: Tensor) -> Tensor:
+def attention_distance(weighted: Tensor, mass: Tensor) -> Tensor:
     """Compute the distance over which patches attend, without prefix tokens; rows without mass count as 0.
 
     Args:
-        aligned: (..., 2h-1, 2w-1), the sum of the renormalised rows of all queries, from AlignedSum.
-        distances: from offset_distances.
+        weighted: (B, H, Q), from spatial_sums.
+        mass: (B, H, Q), from spatial_sums.
 
     Returns:
-        the sum over queries, (...), each between 0 and sqrt(2); the mean is within 1e-7 of the exact value.
+        the sum over queries, (B, H), each between 0 and sqrt(2), in float64 where the device has it; the mean over
+        queries is within 1e-7 of the exact value.
 
     Source:
         Dosovitskiy et al. 2021, "An image is worth 16x16 words"; Raghu et al. 2021, "Do vision transformers see like
         convolutional neural networks?".
 
-    >>> aligned = torch.tensor([[0.0, 1.0, 1.0]])  # of two patches, both attend to the right one
-    >>> attention_distance(aligned, offset_distances((1, 2)).float()).item()
-    1.0
+    >>> mass, weighted = spatial_sums(torch.tensor([[[[0.0, 0.5, 0.5]]]]), distance_table((1, 2), 1)[:1])
+    >>> attention_distance(weighted, mass).item()
+    0.5
     """
-    return (aligned * distances).sum(dim=(-2, -1))
+    return (weighted * inverse_mass(mass)).sum(dim=-1, dtype=accumulator(mass.device))
 
 
 def attention_on_class(rows: Tensor) -> Tensor:
@@ -125,22 +140,24 @@ def received(rows: Tensor, weights: Tensor) -> Tensor:
     return weights @ rows  # a product reads memory in order and is faster than a sum
 
 
-def key_moments(rows: Tensor, mean: Tensor) -> Moments:
-    """Compute the moments over queries of the attention on each key, without renormalising rows.
-
-    The moments of blocks add up. ``position_deviation`` reads them.
+def squared_deviations(rows: Tensor, mean: Tensor, memory: Tensor | None = None) -> Tensor:
+    """Sum the squared deviations of the attention on each key, without renormalising rows.
 
     Args:
         rows: (B, H, Q, T).
         mean: (B, H, T), the mean of the rows.
+        memory: like the rows, overwritten; None: new memory.
 
     Returns:
-        count Q; mean and squared deviations (B, H, T).
+        (B, H, T), the ``m2`` of the moments over queries that ``position_deviation`` reads.
+
+    >>> squared_deviations(torch.eye(2).view(1, 1, 2, 2), torch.full((1, 1, 2), 0.5)).tolist()
+    [[[0.5, 0.5]]]
     """
     # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
     # deviations.
     ones = rows.new_ones(*rows.shape[:2], 1, rows.shape[2])
-    return Moments(rows.shape[2], mean, received(_squares(rows, mean[:, :, None]), ones)[:, :, 0])
+    return received(_squares(rows, mean[:, :, None], memory), ones)[:, :, 0]
 
 
 def position_deviation(moments: Moments, patches: int) -> Tensor:
@@ -149,14 +166,14 @@ def position_deviation(moments: Moments, patches: int) -> Tensor:
     The value is the deviation over spatial queries (n - 1) for each spatial key, averaged over keys.
 
     Args:
-        moments: the moments of all spatial queries, from key_moments; at least two.
+        moments: the moments over all spatial queries, at least two, of the attention on each key.
         patches: the number of patches, h w.
 
     Returns:
         (B, H), between 0 and 0.7072.
 
     >>> rows = torch.eye(2).view(1, 1, 2, 2)
-    >>> round(position_deviation(key_moments(rows, rows.mean(dim=2)), 2).item(), 4)
+    >>> round(position_deviation(Moments.of(rows.movedim(2, 0)), 2).item(), 4)
     0.7071
     """
     deviation = moments.std()
@@ -164,11 +181,16 @@ def position_deviation(moments: Moments, patches: int) -> Tensor:
     return deviation[..., -patches:].mean(dim=-1)
 
 
-def head_deviation(rows: Tensor, patches: int) -> Tensor:
+def head_deviation(rows: Tensor, patches: int, memory: Tensor | None = None) -> Tensor:
     """Compute how much the heads of a layer differ: 0 when all are equal.
 
     The value is the deviation over heads (n - 1) for each pair of patches, without renormalising rows, averaged over
     keys. It needs at least two heads.
+
+    Args:
+        rows: (B, H, Q, T).
+        patches: the number of patches, h w.
+        memory: like the rows, overwritten; None: new memory.
 
     Returns:
         the sum over queries, (B,), each between 0 and 0.7072.
@@ -177,14 +199,19 @@ def head_deviation(rows: Tensor, patches: int) -> Tensor:
     0.0
     """
     heads = rows.shape[1]
-    ones = rows.new_ones(heads)
-    mean = ((ones / heads) @ rows.flatten(2)).view_as(rows[:, 0])  # products are faster than means and sums over heads
-    deviation = ((ones / (heads - 1)) @ _squares(rows, mean[:, None]).flatten(2)).sqrt_().view_as(mean)
-    return deviation[..., -patches:].sum(dim=(-2, -1)) / patches
+    share = rows.new_full((heads,), 1 / heads)
+    mean = (share @ rows.flatten(2)).view_as(rows[:, 0])  # products are faster than means and sums over heads
+    squares = share @ _squares(rows, mean[:, None], memory).flatten(2)
+    total = squares.sqrt_().view_as(mean)[..., -patches:].sum(dim=(-2, -1))
+    return total * (math.sqrt(heads / (heads - 1)) / patches)
 
 
-def row_entropy(rows: Tensor) -> Tensor:
+def row_entropy(rows: Tensor, memory: Tensor | None = None) -> Tensor:
     """Compute the entropy of each row, minus the sum of A log A over its keys.
+
+    Args:
+        rows: (B, H, Q, T).
+        memory: like the rows, overwritten; None: new memory.
 
     Returns:
         (B, H, Q) in nats, each between 0 (one key) and log T (uniform).
@@ -192,9 +219,13 @@ def row_entropy(rows: Tensor) -> Tensor:
     >>> round(row_entropy(torch.full((1, 1, 1, 5), 0.2)).exp().item(), 4)
     5.0
     """
-    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=-1).neg_()
+    if rows.device.type == "cpu":  # zeros are rare and give NaN; on a GPU a look at the result costs more than a pass
+        entropy = torch.log(rows, out=memory).mul_(rows).sum(dim=-1).neg_()
+        if not bool(entropy.isnan().any()):
+            return entropy
+    return torch.clamp_min(rows, TINY, out=memory).log_().mul_(rows).sum(dim=-1).neg_()
 
 
-def _squares(rows: Tensor, mean: Tensor) -> Tensor:
-    """Return the squared differences, in one read."""
-    return functional.mse_loss(rows, mean.expand_as(rows), reduction="none")
+def _squares(rows: Tensor, mean: Tensor, memory: Tensor | None) -> Tensor:
+    """Return the squared differences."""
+    return torch.sub(rows, mean, out=memory).square_()

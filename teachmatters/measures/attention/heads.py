@@ -7,11 +7,16 @@ a finer grid. So squares and bands are measured in fourteenths of the grid's sho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+Floats: TypeAlias = NDArray[np.float64]
 
 TYPES = ("self", "strict-local", "soft-local", "offset-local", "axial-horizontal", "axial-vertical", "global")
 
@@ -64,28 +69,29 @@ def classify(aligned: Tensor) -> MapType:
     Args:
         aligned: (2h-1, 2w-1), with any positive sum.
 
+    >>> import torch
     >>> one_to_the_right = torch.zeros(15, 15)
     >>> one_to_the_right[7, 8] = 3
     >>> classify(one_to_the_right)
     MapType(name='offset-local', share=1.0, margin=0.16666666666666663, x=1.0, y=0.0)
     """
-    aligned = aligned.double() / aligned.double().sum()
-    side = (min(aligned.shape) + 1) // 2
+    attention = _shares(aligned)
+    side = (min(attention.shape) + 1) // 2
     tight, soft = (max(NEIGHBOURS, reach * side) for reach in (TIGHT, SOFT))
-    in_tight, in_soft = _square(aligned, tight), _square(aligned, soft)
-    row, column = _band(aligned, tight), _band(aligned.T, tight)
-    own, around = float(aligned[_middle(aligned)]), float(in_soft.sum())
+    in_tight, in_soft = float(_square(attention, tight).sum()), _square(attention, soft)
+    row, column = _band(attention, tight), _band(attention.T, tight)
+    own, around = float(attention[_middle(attention)]), float(in_soft.sum())
     x, y = _centre(in_soft)
     slack = {
-        "self": min(own / float(in_tight.sum()) - MOST, own - _own_share(aligned)),
+        "self": min(own / in_tight - MOST, own - _own_share(attention)),
         "axial-horizontal": min(row - MOST, row / (row + column) - PREFERRED),
         "axial-vertical": min(column - MOST, column / (row + column) - PREFERRED),
-        "offset-local": min(_one_sidedness(aligned) - PREFERRED, (x * x + y * y) ** 0.5 - ASIDE, around - LOCAL),
-        "strict-local": float(in_tight.sum()) - MOST,
+        "offset-local": min(_one_sidedness(attention) - PREFERRED, (x * x + y * y) ** 0.5 - ASIDE, around - LOCAL),
+        "strict-local": in_tight - MOST,
         "soft-local": around - MOST,
     }
     name, margin = _first(slack)
-    shares = {"self": own, "axial-horizontal": row, "axial-vertical": column, "strict-local": float(in_tight.sum())}
+    shares = {"self": own, "axial-horizontal": row, "axial-vertical": column, "strict-local": in_tight}
     share = 1 - around if name == "global" else shares.get(name, around)
     return MapType(name, min(1.0, share), min(1.0, margin), x, y)
 
@@ -97,11 +103,19 @@ def agreement(first: Tensor, second: Tensor) -> float:
         first: (2h-1, 2w-1), with any positive sum, of one half of the images.
         second: the same of the other half.
 
+    >>> import torch
     >>> agreement(torch.eye(3), 5 * torch.eye(3))
     1.0
     """
-    one, other = (half.double() / half.double().sum() for half in (first, second))
-    return min(1.0, float(torch.minimum(one, other).sum()))
+    return min(1.0, float(np.minimum(_shares(first), _shares(second)).sum()))
+
+
+def _shares(aligned: Tensor) -> Floats:
+    """Divide a map by its sum."""
+    sums: Floats = aligned.double().numpy()
+    total = sums.sum()
+    shares: Floats = sums / total
+    return shares
 
 
 def _first(slack: Mapping[str, float]) -> tuple[str, float]:
@@ -118,57 +132,59 @@ def _first(slack: Mapping[str, float]) -> tuple[str, float]:
     return "global", nearest
 
 
-def _own_share(aligned: Tensor) -> float:
+def _own_share(aligned: Floats) -> float:
     """Return the share from which on the query's own patch stands out, by the number of patches."""
-    patches = (aligned.shape[0] + 1) // 2 * ((aligned.shape[1] + 1) // 2)
+    patches = int((aligned.shape[0] + 1) // 2 * ((aligned.shape[1] + 1) // 2))
     return min(MOST, LIFT / (LIFT + patches - 1))
 
 
-def _one_sidedness(aligned: Tensor) -> float:
+def _one_sidedness(aligned: Floats) -> float:
     """Return the share of attention on the side of the centre of mass, of what is on either side.
 
     The sides are before and behind the query, seen towards the centre. Nearer than a patch counts in proportion.
     """
     x, y = _centre(aligned)
     down, right = _coordinates(aligned)
-    ahead = ((down[:, None] * y + right * x) / max((x * x + y * y) ** 0.5, 1e-12)).clamp(-1, 1)
-    either = float((aligned * ahead.abs()).sum())
-    return float((aligned * ahead.clamp_min(0)).sum()) / either if either > 0 else 0.5
+    ahead = ((down[:, None] * y + right * x) / max((x * x + y * y) ** 0.5, 1e-12)).clip(-1, 1)
+    either = float((aligned * np.abs(ahead)).sum())
+    return float((aligned * ahead.clip(0)).sum()) / either if either > 0 else 0.5
 
 
-def _square(aligned: Tensor, half: float) -> Tensor:
+def _square(aligned: Floats, half: float) -> Floats:
     """Return the map within the square that holds the most, 0 outside; ``half`` is half its width in patches."""
     rows, columns = (_overlaps(count, half) for count in aligned.shape)
     shares = rows @ aligned @ columns.T
     y, x = divmod(int(shares.argmax()), shares.shape[1])
-    return rows[y][:, None] * aligned * columns[x]
+    within: Floats = rows[y][:, None] * aligned * columns[x]
+    return within
 
 
-def _band(aligned: Tensor, half: float) -> float:
+def _band(aligned: Floats, half: float) -> float:
     """Return the share in the band of rows with the most attention; ``half`` is half its width in patches."""
-    return float((_overlaps(len(aligned), half) @ aligned.sum(dim=1)).max())
+    return float((_overlaps(len(aligned), half) @ aligned.sum(axis=1)).max())
 
 
-def _overlaps(count: int, half: float) -> Tensor:
+@functools.lru_cache(maxsize=8)
+def _overlaps(count: int, half: float) -> Floats:
     """Return how much of each patch in a line is within ``half`` of the middle of each, (middles, patches), 0 to 1."""
-    places = torch.arange(count, dtype=torch.float64)
-    return (half + 0.5 - (places - places[:, None]).abs()).clamp(0, 1)
+    places = np.arange(count, dtype=np.float64)
+    return (half + 0.5 - np.abs(places - places[:, None])).clip(0, 1)
 
 
-def _centre(aligned: Tensor) -> tuple[float, float]:
+def _centre(aligned: Floats) -> tuple[float, float]:
     """Return the centre of mass, in patches to the right of and below the query."""
     down, right = _coordinates(aligned)
     mass = aligned.sum()
-    return float(aligned.sum(dim=0) @ right / mass), float(aligned.sum(dim=1) @ down / mass)
+    return float(aligned.sum(axis=0) @ right / mass), float(aligned.sum(axis=1) @ down / mass)
 
 
-def _coordinates(aligned: Tensor) -> tuple[Tensor, Tensor]:
+def _coordinates(aligned: Floats) -> tuple[Floats, Floats]:
     """Return each row's distance below the query, and each column's to its right."""
     y, x = _middle(aligned)
-    down, right = (torch.arange(count, dtype=torch.float64) for count in aligned.shape)
+    down, right = (np.arange(count, dtype=np.float64) for count in aligned.shape)
     return down - y, right - x
 
 
-def _middle(aligned: Tensor) -> tuple[int, int]:
+def _middle(aligned: Floats) -> tuple[int, int]:
     """Return the row and column of the query."""
     return aligned.shape[0] // 2, aligned.shape[1] // 2

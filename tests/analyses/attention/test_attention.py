@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from teachmatters.analyses.attention import attention_reduction
 from teachmatters.analyses.attention.attention import AttentionAnalysis
 from teachmatters.analyses.attention.attention_specs import ATTENTION
 from teachmatters.analyses.attention.class_maps import ClassMaps, class_deviation, merge_class_maps
@@ -204,6 +205,36 @@ def test_the_offset_is_computed_from_the_mean_map() -> None:
             assert both == [(pytest.approx(x, abs=1e-6), None), (pytest.approx(y, abs=1e-6), None)]
         lengths = np.hypot(*offsets.T)
         assert found["attn-offset"][layer, 0] == (pytest.approx(lengths.mean(), rel=1e-5), None)
+
+
+@pytest.mark.parametrize(
+    ("budget", "blocks"),
+    [(12_000, {(2, 20), (1, 20)}), (6_000, {(1, 20)}), (3_100, {(1, 10)}), (700, {(1, 2), (1, 1)})],
+    ids=["images", "image", "rows of the grid", "parts of a row"],
+)
+def test_any_blocks_give_the_same_numbers(
+    budget: int, blocks: set[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = info((4, 5))  # a row of the grid has 1,500 bytes of attention
+    attention = attention_of(model)
+    whole, read = measured(model, attention, batch=IMAGES), set[tuple[int, int]]()
+    monkeypatch.setattr(attention_reduction, "CACHE", budget)
+    add = attention_reduction.Reduction._add
+
+    def watched(self: attention_reduction.Reduction, rows: torch.Tensor, *others: Any) -> None:
+        read.add((len(rows), rows.shape[2]))
+        add(self, rows, *others)
+
+    monkeypatch.setattr(attention_reduction.Reduction, "_add", watched)
+    found = measured(model, attention, batch=IMAGES)
+    assert read == blocks
+    assert found.notes == whole.notes
+    for one, other in zip(found.records, whole.records, strict=True):
+        assert dataclasses.replace(one, value=0, std=0) == dataclasses.replace(other, value=0, std=0)
+        assert (one.value, one.std) == pytest.approx((other.value, other.std), rel=1e-5, abs=1e-7)
+    for one_map, other_map in zip(found.maps, whole.maps, strict=True):
+        one_array, other_array = (each.array.astype(np.float64) for each in (one_map, other_map))
+        np.testing.assert_allclose(one_array, other_array, rtol=1e-5, atol=1e-8)
 
 
 def test_only_requested_metrics_are_recorded() -> None:

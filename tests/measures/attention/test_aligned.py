@@ -1,5 +1,7 @@
 """Tests of aligned attention against a loop over queries and keys."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,15 @@ from tests.measures.attention.test_attention import SHAPES, random_attention, sp
 
 
 def aligned(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries. Blocks end within rows of the grid."""
+    """(B, H, T, T) -> (H, 2h-1, 2w-1), the mean over images and queries, in blocks, each image for itself."""
     patches = grid[0] * grid[1]
     total = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
-    blocks = torch.split(attention[..., -patches:, -patches:], grid[1] + 1, dim=2)
-    factors = torch.split(spatial_factors(attention, patches), grid[1] + 1, dim=2)
-    for block, (rows, factor) in enumerate(zip(blocks, factors, strict=True)):
-        total.add(rows, factor, block * (grid[1] + 1))
-    return total.maps().mean(dim=0) / patches
+    factors, rows = spatial_factors(attention, patches), attention[..., -patches:, -patches:]
+    half = max(1, grid[1] // 2)  # the first row of the grid in two blocks, all others in one
+    for first, end in pairwise(sorted({0, half, grid[1], patches})):
+        for image in range(len(attention)):
+            total.add(rows[image, None, :, first:end], factors[image, None, :, first:end], first, image)
+    return total.maps(torch.full((1, len(attention)), 1 / len(attention)))[0] / patches
 
 
 def shifted(grid: tuple[int, int], down: int, right: int) -> torch.Tensor:

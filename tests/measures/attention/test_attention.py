@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from teachmatters.measures.attention import attention as measures
-from teachmatters.measures.attention.aligned import AlignedSum
 from teachmatters.measures.moments import Moments
 from tests import oracles
 
@@ -22,9 +21,9 @@ def random_attention(tokens: int, heads: int = 2, batch: int = 2, sharpness: flo
 
 def distance(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     patches = grid[0] * grid[1]
-    aligned = AlignedSum(len(attention), attention.shape[1], grid, attention.device)
-    aligned.add(attention[..., -patches:, -patches:], spatial_factors(attention, patches), 0)
-    return measures.attention_distance(aligned.maps(), measures.offset_distances(grid)) / patches
+    table = measures.distance_table(grid, attention.shape[-1] - patches)
+    mass, weighted = measures.spatial_sums(attention[..., -patches:, :], table)
+    return measures.attention_distance(weighted, mass) / patches
 
 
 def attention_entropy(attention: torch.Tensor, patches: int) -> torch.Tensor:
@@ -38,8 +37,9 @@ def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:
 def position_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
     """Read the queries in two blocks."""
     blocks = torch.split(attention[..., -patches:, :], [1, patches - 1], dim=-2)
-    moments = [measures.key_moments(rows, rows.mean(dim=-2)) for rows in blocks]
-    return measures.position_deviation(Moments.joined(moments), patches)
+    means = torch.stack([rows.mean(dim=2) for rows in blocks])
+    squares = [measures.squared_deviations(rows, mean) for rows, mean in zip(blocks, means, strict=True)]
+    return measures.position_deviation(Moments.joined([1, patches - 1], means, torch.stack(squares)), patches)
 
 
 def head_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
@@ -48,7 +48,7 @@ def head_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
 
 def spatial_factors(attention: torch.Tensor, patches: int) -> torch.Tensor:
     """Return the factors that renormalise the rows of the spatial queries."""
-    return measures.inverse_mass(measures.spatial_mass(attention[..., -patches:, :], patches))
+    return measures.inverse_mass(attention[..., -patches:, -patches:].sum(dim=-1))
 
 
 def spatial_rows(attention: torch.Tensor, patches: int) -> torch.Tensor:
