@@ -56,12 +56,12 @@ class Moments:
 
     @classmethod
     def joined(cls, counts: Sequence[int], means: Tensor, m2: Tensor) -> Moments:
-        """Join the moments of n parts, in float64 where the device has it, with fewer steps than sums.
+        """Join the moments of n parts, in float64 where the device has it, in fewer steps than one by one.
 
         Args:
-            counts: of each part, n.
-            means: of each part, (n, ...).
-            m2: of each part, (n, ...).
+            counts: the number of values of each part.
+            means: the mean of each part, (n, ...).
+            m2: the sum of squared deviations of each part, (n, ...).
 
         >>> means, m2 = torch.tensor([[1.5], [6.0]]), torch.tensor([[0.5], [0.0]])
         >>> Moments.joined([2, 1], means, m2).mean.item()

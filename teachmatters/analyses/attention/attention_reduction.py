@@ -15,8 +15,9 @@ from teachmatters.measures.attention.aligned import AlignedSum
 from teachmatters.measures.attention.information import normalised_information, row_information
 from teachmatters.measures.moments import Moments, accumulator
 
-# Bytes of attention that are read at a time: on a CPU few enough to stay in caches through all reductions, but two
-# images of 197 or 257 tokens, because every step costs time; on a GPU to limit the memory of intermediate results.
+# Bytes of attention that are read at a time: on a CPU few enough to stay in caches through all reductions, beside an
+# intermediate result of the same size, but enough for an image or two of 197 tokens, because every step costs time;
+# on a GPU to limit the memory of intermediate results.
 CACHE, DEVICE_BLOCK = 4_000_000, 2**28
 
 OF_LAYERS = frozenset({"attn-head-std"})
@@ -49,15 +50,17 @@ class Reduced:
 
 
 class _Totals:
-    """What the blocks of a batch add up to; an axis n counts the blocks of queries of an image.
+    """What the blocks of a batch add up to. Arrays that no metric needs hold any numbers.
 
     Attributes:
-        mass, weighted: of each row over the patches, (B, H, h w); 1 where no metric needs them.
+        mass: the sum of each row over the patches, (B, H, h w); 1 where no metric needs it.
+        weighted: the same, weighted by the distance of the patches.
         entropy: of each row, (B, H, h w).
-        weights: of the queries, (B, H, m, h w): 1, and then what renormalises the row, as far as they are needed.
-        received: the attention that keys receive with these weights, (n, B, H, m, T).
-        means, squares: the mean attention that keys receive, and the squared deviations from it, (n, B, H, T).
-        heads: the deviations over heads, (n, B).
+        weights: of the queries, (B, H, m, h w): 1, and then what renormalises the row; m is 0, 1 or 2, as needed.
+        received: the attention that keys receive with these weights, (n, B, H, m, T), for n blocks of queries.
+        means: the mean attention that keys receive, (n, B, H, T).
+        squares: the squared deviations from these means, summed over queries, (n, B, H, T).
+        heads: the deviations over heads, summed over queries, (n, B).
         aligned: the sum of aligned rows, if needed.
     """
 
@@ -86,8 +89,8 @@ class Reduction:
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
         self.of_aligned, self.of_pure = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_PURE)
         self.of_received = bool(self.maps & {"attn-map-all", "attn-map-spatial"} or "attn-position-std" in self.numbers)
-        self.of_rows = self.of_aligned or self.of_pure or "attn-distance" in self.numbers
-        self.table = measures.distance_table(model.grid, model.prefix).to(device) if self.of_rows else None
+        of_mass = self.of_aligned or self.of_pure or "attn-distance" in self.numbers
+        self.table = measures.distance_table(model.grid, model.prefix).to(device) if of_mass else None
         self._memory: Tensor | None = None
 
     def columns(self, metric: str) -> int:
@@ -115,27 +118,36 @@ class Reduction:
                 self._add(spatial[here, :, part], totals, here, part, block)
         return self._reduced(attention, totals, halves, blocks)
 
-    def _blocks(self, queries: int) -> list[slice]:
-        """Divide the queries: a block has whole rows of the grid, or part of one."""
-        rows = self.patches if queries >= self.model.grid[1] else self.model.grid[1]
-        starts = range(0, self.patches, rows)
-        parts = (
-            (start + part, start + min(part + queries, rows)) for start in starts for part in range(0, rows, queries)
-        )
-        return [slice(first, end) for first, end in parts]
-
     def _block_size(self, images: int) -> tuple[int, int]:
         """Return the numbers of images and queries in a block: whole images, or rows of the grid, or parts of one."""
         high, wide = self.model.grid
-        row = 4 * self.model.heads * self.model.tokens * wide
+        row_bytes = 4 * self.model.heads * self.model.tokens * wide
         budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
-        if row > budget:
-            return 1, _even(wide, budget * wide // row)
-        rows = _even(high, budget // row)
-        return (_even(images, budget // (row * high)) if rows == high else 1), rows * wide
+        if row_bytes > budget:
+            return 1, _even(wide, budget * wide // row_bytes)
+        rows = _even(high, budget // row_bytes)
+        return (_even(images, budget // (row_bytes * high)) if rows == high else 1), rows * wide
+
+    def _blocks(self, queries: int) -> list[slice]:
+        """Divide the queries: a block has whole rows of the grid, or part of one."""
+        wide = self.model.grid[1]
+        span = self.patches if queries >= wide else wide
+        return [
+            slice(start + part, start + min(part + queries, span))
+            for start in range(0, self.patches, span)
+            for part in range(0, span, queries)
+        ]
 
     def _add(self, rows: Tensor, totals: _Totals, images: slice, queries: slice, block: int) -> None:
-        """Read a block of rows (b, H, Q, T)."""
+        """Add a block to the totals.
+
+        Args:
+            rows: (b, H, Q, T).
+            totals: of the batch.
+            images: the block's images.
+            queries: the block's queries.
+            block: the number of the block of queries, from 0.
+        """
         here, memory = (images, slice(None), queries), self._memory_like(rows)
         if self.table is not None:
             mass, totals.weighted[here] = measures.spatial_sums(rows, self.table[queries])
@@ -155,10 +167,12 @@ class Reduction:
         if "attn-head-std" in self.numbers:
             totals.heads[block, images] = measures.head_deviation(rows, self.patches, memory)
 
-    def _memory_like(self, rows: Tensor) -> Tensor:
-        """Return memory for an intermediate result. All blocks share it, so that it stays in a cache."""
+    def _memory_like(self, rows: Tensor) -> Tensor | None:
+        """Return memory for an intermediate result, on a CPU the same for all blocks, so that it stays in a cache."""
+        if self.device.type != "cpu":
+            return None
         if self._memory is None or self._memory.numel() < rows.numel():
-            self._memory = torch.empty(rows.numel(), device=self.device)
+            self._memory = torch.empty(rows.numel())
         return self._memory[: rows.numel()].view(rows.shape)
 
     def _reduced(self, attention: Tensor, totals: _Totals, halves: Sequence[int], blocks: list[slice]) -> Reduced:
@@ -209,9 +223,9 @@ class Reduction:
             sums["aligned"] = torch.zeros(self.shapes()["aligned"], dtype=accumulator(self.device), device=self.device)
             sums["aligned"][present] = totals.aligned.maps(weights)
         if "attn-map-cls" in self.maps:
-            sums["attn-map-cls"] = _wide(attention[:, :, 0].sum(dim=0))
+            sums["attn-map-cls"] = _sum(attention[:, :, 0])
         if "attn-map-all" in self.maps:
-            of_prefix = _wide(attention[:, :, : self.model.prefix].sum(dim=(0, 2)))
+            of_prefix = _sum(attention[:, :, : self.model.prefix]).sum(dim=1)
             sums["attn-map-all"] = (received[:, :, 0].sum(dim=0) + of_prefix) / self.model.tokens
         if "attn-map-spatial" in self.maps:
             sums["attn-map-spatial"] = received[:, :, 0].sum(dim=0) / self.patches
@@ -231,12 +245,9 @@ def _without(model: ModelInfo) -> set[str]:
     return without if model.registers else without | {"attn-on-registers"}
 
 
-def _wide(values: Tensor) -> Tensor:
-    return values.to(accumulator(values.device))
-
-
-def _sum(blocks: Tensor) -> Tensor:
-    return blocks.sum(dim=0, dtype=accumulator(blocks.device))
+def _sum(values: Tensor) -> Tensor:
+    """Return the sum over the first axis."""
+    return values.sum(dim=0, dtype=accumulator(values.device))
 
 
 def _even(count: int, most: int) -> int:

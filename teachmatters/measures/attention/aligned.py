@@ -20,7 +20,7 @@ class AlignedSum:
         device: the device of the attention.
 
     >>> total = AlignedSum(1, 1, (1, 2), torch.device("cpu"))
-    >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), 0)
+    >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), first=0, image=0)
     >>> total.maps(torch.ones(1, 1)).tolist()
     [[[[0.0, 2.0, 0.0]]]]
     """
@@ -30,7 +30,7 @@ class AlignedSum:
         # by column of the query: (B, H, w, (2h-1) w)
         self._shifted = torch.zeros(images, heads, grid[1], (2 * grid[0] - 1) * grid[1], device=device)
 
-    def add(self, rows: Tensor, factors: Tensor, first: int, image: int = 0) -> None:
+    def add(self, rows: Tensor, factors: Tensor, first: int, image: int) -> None:
         """Add some queries of some images: whole rows of the grid, or part of one.
 
         Args:
@@ -58,7 +58,7 @@ class AlignedSum:
             weights: float32 (n, B).
 
         Returns:
-            (n, H, 2h-1, 2w-1), in float64 where the device has it.
+            (n, H, 2h-1, 2w-1), in float64 where the device has it, from sums over rows and images in float32.
         """
         high, wide = self.grid
         shifted = (weights @ self._shifted.flatten(1)).to(accumulator(weights.device))

@@ -2,8 +2,8 @@
 
 The functions take a block of queries, ``rows`` (B, H, Q, T): the rows of Q spatial queries of softmax outputs
 (B, H, T, T). The last h w tokens are the patches, row by row, called spatial; the tokens before them (class token,
-registers) are the prefix. Each function returns sums over the queries, so that a map may be read in blocks that fit
-into a processor's cache; a block may also hold all queries.
+registers) are the prefix. What they return is for each query or a sum over the queries, so that a map may be read in
+blocks that fit into a processor's cache; a block may also hold all queries.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ TINY = 2.0**-126
 
 
 def distance_table(grid: tuple[int, int], prefix: int) -> Tensor:
-    """Return what each query's attention is multiplied by to sum it over the patches, and over their distances.
+    """Return the weights that give each row's sum over the patches, and the sum weighted by their distance.
 
     Args:
-        grid: rows and columns, h and w; the longer side is 1.
+        grid: rows and columns, h and w.
         prefix: the number of tokens before the patches.
 
     Returns:
-        float32 (h w, 2, T): for each query, 1 and the distance for each patch, 0 for other tokens.
+        float32 (h w, 2, T): for each query 1, and then the distance, for each patch, and 0 for other tokens. The unit
+        of distance is the longer side of the grid, from the first patch's centre to the last. It needs as much memory
+        as two heads' attention.
 
     >>> distance_table((1, 3), 1)[0].tolist()
     [[0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.5, 1.0]]
     """
     places = torch.cartesian_prod(*(torch.arange(count, dtype=torch.float64) for count in grid))
     places /= max(*(count - 1 for count in grid), 1)
-    table = torch.zeros(len(places), 2, prefix + len(places))
+    table = torch.zeros(len(places), 2, prefix + len(places), dtype=torch.float32)
     table[:, 0, prefix:] = 1
     table[:, 1, prefix:] = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
     return table
 
 
 def spatial_sums(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum each row over the patches, and over the patches weighted by their distance from the query.
+    """Sum each row over the patches, without weights and weighted by their distance from the query.
 
     Args:
         rows: float32 (B, H, Q, T).

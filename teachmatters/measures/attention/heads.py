@@ -67,7 +67,7 @@ def classify(aligned: Tensor) -> MapType:
     """Return the type of an aligned map.
 
     Args:
-        aligned: (2h-1, 2w-1), with any positive sum.
+        aligned: (2h-1, 2w-1), on the CPU, with any positive sum.
 
     >>> import torch
     >>> one_to_the_right = torch.zeros(15, 15)
@@ -100,7 +100,7 @@ def agreement(first: Tensor, second: Tensor) -> float:
     """Return the mass that two aligned maps, each divided by its sum, have in common: 1 when they are equal.
 
     Args:
-        first: (2h-1, 2w-1), with any positive sum, of one half of the images.
+        first: (2h-1, 2w-1), on the CPU, with any positive sum, of one half of the images.
         second: the same of the other half.
 
     >>> import torch
@@ -168,7 +168,9 @@ def _band(aligned: Floats, half: float) -> float:
 def _overlaps(count: int, half: float) -> Floats:
     """Return how much of each patch in a line is within ``half`` of the middle of each, (middles, patches), 0 to 1."""
     places = np.arange(count, dtype=np.float64)
-    return (half + 0.5 - np.abs(places - places[:, None])).clip(0, 1)
+    overlaps = (half + 0.5 - np.abs(places - places[:, None])).clip(0, 1)
+    overlaps.setflags(write=False)  # all callers get the same array
+    return overlaps
 
 
 def _centre(aligned: Floats) -> tuple[float, float]:

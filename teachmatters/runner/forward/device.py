@@ -57,12 +57,16 @@ def default_batch_size(model: ModelInfo, device: torch.device, group: int = 1) -
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Disable TF32, to which convolutions on NVIDIA GPUs otherwise round float32 (10 bits of mantissa)."""
-    cudnn = torch.backends.cudnn
-    with cudnn.flags(
-        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
-    ):
-        yield
+    """Disable TF32, to which NVIDIA GPUs round float32 in convolutions, and in products where a program asks for it."""
+    cudnn, before = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(
+            enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

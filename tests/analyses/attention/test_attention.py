@@ -208,14 +208,20 @@ def test_the_offset_is_computed_from_the_mean_map() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "blocks"),
-    [(12_000, {(2, 20), (1, 20)}), (6_000, {(1, 20)}), (3_100, {(1, 10)}), (700, {(1, 2), (1, 1)})],
-    ids=["images", "image", "rows of the grid", "parts of a row"],
+    ("model", "budget", "blocks"),
+    [
+        (info((4, 5)), 12_000, {(2, 20), (1, 20)}),
+        (info((4, 5)), 6_000, {(1, 20)}),
+        (info((4, 5)), 3_100, {(1, 10)}),
+        (info((4, 5)), 700, {(1, 2), (1, 1)}),
+        (info((5, 4), registers=0, class_token=False), 2_000, {(1, 8), (1, 4)}),
+        (info((5, 4), registers=0, class_token=False), 15_000, {(3, 20), (2, 20)}),
+    ],
+    ids=["two images", "an image", "two rows of the grid", "parts of a row", "rows and a last one", "three images"],
 )
 def test_any_blocks_give_the_same_numbers(
-    budget: int, blocks: set[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+    model: ModelInfo, budget: int, blocks: set[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = info((4, 5))  # a row of the grid has 1,500 bytes of attention
     attention = attention_of(model)
     whole, read = measured(model, attention, batch=IMAGES), set[tuple[int, int]]()
     monkeypatch.setattr(attention_reduction, "CACHE", budget)
@@ -226,15 +232,43 @@ def test_any_blocks_give_the_same_numbers(
         add(self, rows, *others)
 
     monkeypatch.setattr(attention_reduction.Reduction, "_add", watched)
-    found = measured(model, attention, batch=IMAGES)
+    assert_equal_results(measured(model, attention, batch=IMAGES), whole)
     assert read == blocks
-    assert found.notes == whole.notes
-    for one, other in zip(found.records, whole.records, strict=True):
-        assert dataclasses.replace(one, value=0, std=0) == dataclasses.replace(other, value=0, std=0)
-        assert (one.value, one.std) == pytest.approx((other.value, other.std), rel=1e-5, abs=1e-7)
-    for one_map, other_map in zip(found.maps, whole.maps, strict=True):
-        one_array, other_array = (each.array.astype(np.float64) for each in (one_map, other_map))
-        np.testing.assert_allclose(one_array, other_array, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_any_batches_give_the_same_numbers(batch: int) -> None:
+    """Batches of one image have images of odd index alone."""
+    attention = attention_of(info())
+    assert_equal_results(measured(info(), attention, batch=batch), measured(info(), attention, batch=IMAGES))
+
+
+def assert_equal_results(one: Result, other: Result) -> None:
+    assert one.notes == other.notes
+    for ours, theirs in zip(one.records, other.records, strict=True):
+        assert dataclasses.replace(ours, value=0, std=0) == dataclasses.replace(theirs, value=0, std=0)
+        assert (ours.value, ours.std) == pytest.approx((theirs.value, theirs.std), rel=1e-5, abs=1e-7)
+    for our_map, their_map in zip(one.maps, other.maps, strict=True):
+        ours_array, theirs_array = (each.array.astype(np.float64) for each in (our_map, their_map))
+        np.testing.assert_allclose(ours_array, theirs_array, rtol=1e-5, atol=1e-8)
+
+
+def test_batches_of_another_size_leave_earlier_results_alone() -> None:
+    """They share memory for intermediate results, which grows."""
+    model, everything = info(), METRICS | {"attn-map-class-std"}
+    attention = attention_of(model)[0]
+    shared = attention_reduction.Reduction(model, everything, torch.device("cpu"))
+    batches = [attention[:1], attention[1:4], attention[4:]]
+    found = [shared.of(batch, [0] * len(batch)) for batch in batches]
+    for batch, reduced in zip(batches, found, strict=True):
+        alone = attention_reduction.Reduction(model, everything, torch.device("cpu")).of(batch, [0] * len(batch))
+        for name, values in alone.numbers.items():
+            assert torch.equal(reduced.numbers[name], values), name
+        for name, total in alone.sums.items():
+            assert torch.equal(reduced.sums[name], total), name
+        assert reduced.pure is not None
+        assert alone.pure is not None
+        assert torch.equal(reduced.pure, alone.pure)
 
 
 def test_only_requested_metrics_are_recorded() -> None:

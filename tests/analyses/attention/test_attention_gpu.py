@@ -9,7 +9,9 @@ from teachmatters.api import ModelInfo
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 
 
-def test_numbers_and_maps_equal_those_of_the_cpu() -> None:
+@pytest.mark.parametrize("block", [2**28, 20_000, 1_000], ids=["all images", "two images", "parts of a row"])
+def test_numbers_and_maps_equal_those_of_the_cpu(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachmatters.analyses.attention.attention_reduction.DEVICE_BLOCK", block)
     half = (0.5, 0.5, 0.5)
     info = ModelInfo(
         arch="ViT",

@@ -48,6 +48,21 @@ def test_equals_the_loop(grid: tuple[int, int], prefix: int) -> None:
     np.testing.assert_allclose(torch.stack(offset(found), dim=1), offsets, atol=1e-6)
 
 
+@pytest.mark.parametrize("grid", [(4, 3), (4, 1)])
+def test_weighted_sums_of_images_that_are_added_together(grid: tuple[int, int]) -> None:
+    """The blocks are the first row of the grid, the two in the middle, and the last."""
+    patches, wide = grid[0] * grid[1], grid[1]
+    attention = random_attention(patches, batch=3)
+    total, factors = AlignedSum(3, 2, grid, attention.device), spatial_factors(attention, patches)
+    for first, end in pairwise((0, wide, 3 * wide, patches)):
+        total.add(attention[:1, :, first:end], factors[:1, :, first:end], first, 0)
+        total.add(attention[1:, :, first:end], factors[1:, :, first:end], first, 1)
+    each = np.array([[oracles.aligned_map(head, grid) for head in image] for image in attention.double().numpy()])
+    weights = np.array([[1.0, 0, 2], [0, 3, 1]])
+    found = total.maps(torch.tensor(weights, dtype=torch.float32)) / patches
+    np.testing.assert_allclose(found, np.tensordot(weights, each, 1), rtol=1e-5, atol=1e-7)
+
+
 def test_a_row_without_mass_adds_nothing() -> None:
     attention = with_an_empty_row()
     found = aligned(attention, (2, 2))

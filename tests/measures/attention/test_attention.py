@@ -1,6 +1,7 @@
 """Tests of measures of one attention map against loops over its entries."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -68,13 +69,15 @@ def test_distance_equals_the_loop(grid: tuple[int, int], prefix: int) -> None:
     np.testing.assert_allclose(distance(attention, grid).numpy(), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(("sharpness", "seed"), [(0.1, 0), (3.0, 1), (9.0, 2)])
-def test_distance_of_many_patches_is_exact_to_seven_digits(sharpness: float, seed: int) -> None:
+@pytest.mark.parametrize(("sharpness", "side"), [(0.1, 14), (3.0, 14), (9.0, 14), (3.0, 37)])
+def test_distance_of_many_patches_is_exact_to_seven_digits(sharpness: float, side: int) -> None:
     """196 squared terms: added one after the other in float32 they would be off in the sixth digit."""
-    generator = torch.Generator().manual_seed(seed)
-    attention = (sharpness * torch.randn(1, 2, 197, 197, generator=generator)).softmax(dim=-1)
-    expected = [oracles.attention_distance(head, (14, 14)) for head in attention[0].double().numpy()]
-    np.testing.assert_allclose(distance(attention, (14, 14))[0].numpy(), expected, rtol=1e-7)
+    attention = random_attention(side**2 + 1, heads=1, batch=1, sharpness=sharpness)
+    head = attention[0, 0, 1:, 1:].double()
+    places = torch.cartesian_prod(torch.arange(side), torch.arange(side)).double()
+    between = torch.hypot(*(places[:, None] - places).unbind(dim=-1)) / (side - 1)
+    expected = ((head / head.sum(dim=1, keepdim=True)) * between).sum(dim=1).mean()
+    assert distance(attention, (side, side)).item() == pytest.approx(expected.item(), rel=1e-7)
 
 
 @pytest.mark.parametrize(("grid", "prefix"), SHAPES)
@@ -149,6 +152,17 @@ def test_small_deviations_are_not_lost() -> None:
     wave = 0.01 + 1e-6 * torch.sin(torch.arange(3 * 50 * 50).double()).view(1, 3, 50, 50)
     for measure in (position_deviation, head_deviation):
         np.testing.assert_allclose(measure(wave.float(), 49), measure(wave, 49), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "measure", [measures.row_entropy, lambda *given: measures.head_deviation(given[0], 9, given[1])]
+)
+def test_memory_for_intermediate_results_changes_nothing(measure: Callable[..., torch.Tensor]) -> None:
+    attention = random_attention(10)
+    attention[1, 0, 3] = torch.eye(10)[2]  # zeros, whose logarithm is not finite
+    memory = torch.full_like(attention, torch.nan)
+    assert torch.equal(measure(attention, memory), measure(attention, None))
+    assert measure(attention, memory).isfinite().all()
 
 
 def test_inputs_are_not_modified() -> None:

@@ -159,3 +159,11 @@ def test_agreement_is_the_mass_in_common() -> None:
     expected = np.minimum((one / one.sum()).numpy(), (mixed / mixed.sum()).numpy()).sum()
     assert agreement(one, mixed) == pytest.approx(float(expected))
     assert agreement(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])) == 0
+
+
+def test_maps_are_not_modified() -> None:
+    one = torch.rand(9, 9, dtype=torch.float64)
+    before = one.clone()
+    classify(one)
+    agreement(one, one)
+    assert torch.equal(one, before)
