@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from teachmatters.measures.attention.attention import TINY
 from teachmatters.measures.moments import accumulator
-
-# Smaller than any weight that matters, so that 0 log 0 is 0. Some devices treat smaller float32 numbers as 0.
-TINY = 2.0**-126
 
 # An entropy below this is 0 up to rounding.
 ROUNDING = 1e-9
