@@ -30,6 +30,7 @@ import torch
 from PIL import Image
 
 from teachmatters import registry
+from teachmatters.analyses.attention import attention_reduction
 from teachmatters.api import Crop, Dataset, Item, Kind, ModelAdapter, Role
 from teachmatters.models.timm.vit import TimmViT
 from teachmatters.runner.features.members import start_member
@@ -42,6 +43,11 @@ from teachmatters.runner.plan.tasks import plan
 from teachmatters.runner.requests import AnalyzeRequest
 
 T = TypeVar("T")
+
+# As in the command tm, before torch first asks for memory.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# A few images stand for a large run, which uses compiled code.
+attention_reduction.COMPILED_FROM = 0
 
 # timm's name, pixels and batch size.
 CASES = (

@@ -61,7 +61,7 @@ def numbers(name: str, pixels: int, device: torch.device, dtype: torch.dtype) ->
     torch.manual_seed(0)
     adapter = untrained(name, pixels)
     adapter.to(device, dtype)
-    reduction = Reduction(adapter.info, METRICS, device)
+    reduction = Reduction(adapter.info, METRICS, device, images=2)
     found: list[torch.Tensor] = []
 
     def sink(_layer: int, _tap: str, attention: torch.Tensor) -> None:

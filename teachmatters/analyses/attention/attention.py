@@ -35,7 +35,7 @@ class AttentionAnalysis(Analysis):
 
     def start(self, context: Context) -> None:
         self.context = context
-        self.reduction = Reduction(context.model, context.metrics, context.device)
+        self.reduction = Reduction(context.model, context.metrics, context.device, len(context.items["all"]))
         depth, wide = context.model.depth, accumulator(context.device)
         zeros = functools.partial(torch.zeros, dtype=wide, device=context.device)
         columns = {name: zeros(self.reduction.columns(name)) for name in self.reduction.numbers}

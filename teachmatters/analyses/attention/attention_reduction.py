@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,14 +10,12 @@ from torch import Tensor
 
 from teachmatters.api import ModelInfo
 from teachmatters.measures.attention import attention as measures
-from teachmatters.measures.attention.aligned import AlignedSum
-from teachmatters.measures.attention.information import normalised_information, row_information
-from teachmatters.measures.moments import Moments, accumulator
+from teachmatters.measures.attention.information import normalised_information
+from teachmatters.measures.attention.totals import AttentionTotals, Wanted, totals_in_blocks
+from teachmatters.measures.moments import accumulator
 
-# Bytes of attention that are read at a time: on a CPU few enough to stay in caches through all reductions, beside an
-# intermediate result of the same size, but enough for an image or two of 197 tokens, because every step costs time;
-# on a GPU to limit the memory of intermediate results.
-CACHE, DEVICE_BLOCK = 4_000_000, 2**28
+# Weights of attention, of all images and layers, from which compiled code saves more CPU time than it takes to load.
+COMPILED_FROM = 500_000_000
 
 OF_LAYERS = frozenset({"attn-head-std"})
 FROM_ALIGNED = frozenset(
@@ -27,8 +24,8 @@ FROM_ALIGNED = frozenset(
 )
 # From the attention that each patch receives, after rows were renormalised.
 FROM_PURE = frozenset({"attn-nmi", "attn-map-spatial-pure", "attn-map-class-std"})
-NUMBERS = OF_LAYERS | {"attn-distance", "attn-on-cls", "attn-on-registers"}
-NUMBERS |= {"attn-position-std", "attn-entropy", "attn-nmi"}
+FROM_RECEIVED = frozenset({"attn-on-cls", "attn-on-registers"})
+NUMBERS = OF_LAYERS | FROM_RECEIVED | {"attn-distance", "attn-position-std", "attn-entropy", "attn-nmi"}
 MAPS = frozenset({"attn-map-all", "attn-map-cls", "attn-map-spatial", "attn-map-spatial-pure"})
 
 
@@ -49,31 +46,6 @@ class Reduced:
     pure: Tensor | None
 
 
-class _Totals:
-    """What the blocks of a batch add up to. Arrays that no metric needs hold any numbers.
-
-    Attributes:
-        mass: the sum of each row over the patches, (B, H, h w); 1 where no metric needs it.
-        weighted: the same, weighted by the distance of the patches.
-        entropy: of each row, (B, H, h w).
-        weights: of the queries, (B, H, m, h w): 1, and then what renormalises the row; m is 0, 1 or 2, as needed.
-        received: the attention that keys receive with these weights, (n, B, H, m, T), for n blocks of queries.
-        means: the mean attention that keys receive, (n, B, H, T).
-        squares: the squared deviations from these means, summed over queries, (n, B, H, T).
-        heads: the deviations over heads, summed over queries, (n, B).
-        aligned: the sum of aligned rows, if needed.
-    """
-
-    def __init__(self, attention: Tensor, patches: int, blocks: int, weights: int, aligned: AlignedSum | None) -> None:
-        batch, heads, tokens, _ = attention.shape
-        self.mass, self.weighted, self.entropy = attention.new_ones(3, batch, heads, patches)
-        self.weights = attention.new_ones(batch, heads, weights, patches)
-        self.received = attention.new_empty(blocks, batch, heads, weights, tokens)
-        self.means, self.squares = attention.new_empty(2, blocks, batch, heads, tokens)
-        self.heads = attention.new_empty(blocks, batch)
-        self.aligned = aligned
-
-
 class Reduction:
     """The reductions that the requested metrics need.
 
@@ -81,17 +53,27 @@ class Reduction:
         model: the shape of the model.
         metrics: the requested metrics.
         device: the device of the attention.
+        images: how many images the run has.
     """
 
-    def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device) -> None:
+    def __init__(self, model: ModelInfo, metrics: frozenset[str], device: torch.device, images: int) -> None:
         self.model, self.device, self.of_classes = model, device, "attn-map-class-std" in metrics
         self.patches = model.grid[0] * model.grid[1]
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
         self.of_aligned, self.of_pure = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_PURE)
-        self.of_received = bool(self.maps & {"attn-map-all", "attn-map-spatial"} or "attn-position-std" in self.numbers)
-        of_mass = self.of_aligned or self.of_pure or "attn-distance" in self.numbers
-        self.table = measures.distance_table(model.grid, model.prefix).to(device) if of_mass else None
-        self._memory: Tensor | None = None
+        self.wanted = Wanted(
+            distance="attn-distance" in self.numbers,
+            entropy="attn-entropy" in self.numbers,
+            information="attn-nmi" in self.numbers,
+            received=bool(self.maps & {"attn-map-all", "attn-map-spatial"} or self.numbers & FROM_RECEIVED),
+            pure=self.of_pure,
+            position="attn-position-std" in self.numbers,
+            heads="attn-head-std" in self.numbers,
+            aligned=self.of_aligned,
+        )
+        weights = images * model.depth * model.heads * model.tokens**2
+        self.compiled = device.type == "cpu" and weights >= COMPILED_FROM
+        self.table = measures.distance_table(model.grid, model.prefix).to(device)
 
     def columns(self, metric: str) -> int:
         """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
@@ -107,128 +89,59 @@ class Reduction:
 
     def of(self, attention: Tensor, halves: Sequence[int]) -> Reduced:
         """Reduce one layer of a batch; ``halves`` has 0 for images of even index and 1 for images of odd index."""
-        images, queries = self._block_size(len(halves))
-        blocks = self._blocks(queries)
-        aligned = AlignedSum(len(halves), self.model.heads, self.model.grid, self.device) if self.of_aligned else None
-        totals = _Totals(attention, self.patches, len(blocks), self.of_received + self.of_pure, aligned)
-        spatial = attention[:, :, self.model.prefix :]
-        for first in range(0, len(halves), images):
-            for block, part in enumerate(blocks):
-                here = slice(first, first + images)
-                self._add(spatial[here, :, part], totals, here, part, block)
-        return self._reduced(attention, totals, halves, blocks)
-
-    def _block_size(self, images: int) -> tuple[int, int]:
-        """Return the numbers of images and queries in a block: whole images, or rows of the grid, or parts of one."""
-        high, wide = self.model.grid
-        row_bytes = 4 * self.model.heads * self.model.tokens * wide
-        budget = CACHE if self.device.type == "cpu" else DEVICE_BLOCK
-        if row_bytes > budget:
-            return 1, _even(wide, budget * wide // row_bytes)
-        rows = _even(high, budget // row_bytes)
-        return (_even(images, budget // (row_bytes * high)) if rows == high else 1), rows * wide
-
-    def _blocks(self, queries: int) -> list[slice]:
-        """Divide the queries: a block has whole rows of the grid, or part of one."""
-        wide = self.model.grid[1]
-        span = self.patches if queries >= wide else wide
-        return [
-            slice(start + part, start + min(part + queries, span))
-            for start in range(0, self.patches, span)
-            for part in range(0, span, queries)
-        ]
-
-    def _add(self, rows: Tensor, totals: _Totals, images: slice, queries: slice, block: int) -> None:
-        """Add a block to the totals.
-
-        Args:
-            rows: (b, H, Q, T).
-            totals: of the batch.
-            images: the block's images.
-            queries: the block's queries.
-            block: the number of the block of queries, from 0.
-        """
-        here, memory = (images, slice(None), queries), self._memory_like(rows)
-        if self.table is not None:
-            mass, totals.weighted[here] = measures.spatial_sums(rows, self.table[queries])
-            factors, totals.mass[here] = measures.inverse_mass(mass), mass
-            if self.of_pure:
-                totals.weights[images, :, -1, queries] = factors
-            if totals.aligned is not None:
-                totals.aligned.add(rows[..., self.model.prefix :], factors, queries.start, images.start)
-        if self.numbers & {"attn-entropy", "attn-nmi"}:
-            totals.entropy[here] = measures.row_entropy(rows, memory)
-        if self.of_received or self.of_pure:
-            received = measures.received(rows, totals.weights[images, :, :, queries])
-            totals.received[block, images] = received
-            if "attn-position-std" in self.numbers:
-                totals.means[block, images] = mean = received[:, :, 0] / rows.shape[2]
-                totals.squares[block, images] = measures.squared_deviations(rows, mean, memory)
-        if "attn-head-std" in self.numbers:
-            totals.heads[block, images] = measures.head_deviation(rows, self.patches, memory)
-
-    def _memory_like(self, rows: Tensor) -> Tensor | None:
-        """Return memory for an intermediate result, on a CPU the same for all blocks, so that it stays in a cache."""
-        if self.device.type != "cpu":
-            return None
-        if self._memory is None or self._memory.numel() < rows.numel():
-            self._memory = torch.empty(rows.numel())
-        return self._memory[: rows.numel()].view(rows.shape)
-
-    def _reduced(self, attention: Tensor, totals: _Totals, halves: Sequence[int], blocks: list[slice]) -> Reduced:
-        """Turn the totals of the batch into its numbers and sums."""
-        received = _sum(totals.received)
-        pure = received[:, :, -1, -self.patches :] / self.patches if self.of_pure else None
-        numbers = self._numbers(attention[:, :, self.model.prefix :], totals, received, blocks)
+        totals = self._totals(attention)
+        pure = totals.pure[..., self.model.prefix :] / self.patches if self.of_pure else None
+        numbers = self._numbers(totals)
         return Reduced(
             numbers={name: self._with_mean(name, values) for name, values in numbers.items()},
-            sums=self._sums(attention, totals, halves, received, pure),
-            empty=(totals.mass <= 0).sum(),
+            sums=self._sums(attention, totals, halves, pure),
+            empty=totals.empty.sum().long(),
             pure=pure if self.of_classes else None,
         )
 
-    def _numbers(self, rows: Tensor, totals: _Totals, received: Tensor, blocks: list[slice]) -> dict[str, Tensor]:
+    def _totals(self, attention: Tensor) -> AttentionTotals:
+        if not self.compiled:
+            return totals_in_blocks(attention, self.model.grid, self.table, self.wanted)
+        from teachmatters.measures.attention.compiled import compiled_totals  # imports Numba
+
+        return compiled_totals(attention, self.model.grid, self.table, self.wanted)
+
+    def _numbers(self, totals: AttentionTotals) -> dict[str, Tensor]:
         """Return the numbers of each image, (B, H) or of the layer (B, 1)."""
         numbers: dict[str, Tensor] = {}
         if "attn-distance" in self.numbers:
-            numbers["attn-distance"] = measures.attention_distance(totals.weighted, totals.mass) / self.patches
+            numbers["attn-distance"] = totals.distance / self.patches
         if "attn-on-cls" in self.numbers:
-            numbers["attn-on-cls"] = measures.attention_on_class(rows) / self.patches
+            numbers["attn-on-cls"] = totals.received[:, :, 0] / self.patches
         if "attn-on-registers" in self.numbers:
-            class_token = self.model.class_token
-            total = measures.attention_on_registers(rows, self.patches, class_token=class_token)
-            numbers["attn-on-registers"] = total / self.patches
+            registers = totals.received[:, :, int(self.model.class_token) : self.model.prefix]
+            numbers["attn-on-registers"] = registers.sum(dim=-1) / self.patches
         if "attn-position-std" in self.numbers:
-            counts = [block.stop - block.start for block in blocks]
-            moments = Moments.joined(counts, totals.means, totals.squares)
-            numbers["attn-position-std"] = measures.position_deviation(moments, self.patches)
+            numbers["attn-position-std"] = measures.position_deviation(totals.position, self.patches)
         if "attn-head-std" in self.numbers:
-            numbers["attn-head-std"] = _sum(totals.heads)[:, None] / self.patches
+            numbers["attn-head-std"] = totals.heads[:, None] / self.patches
         if "attn-entropy" in self.numbers:
-            numbers["attn-entropy"] = totals.entropy.mean(dim=-1, dtype=accumulator(rows.device))
+            numbers["attn-entropy"] = totals.entropy / self.patches
         if "attn-nmi" in self.numbers:
-            entropy = totals.entropy - measures.row_entropy(rows[..., : self.model.prefix])
-            information = row_information(entropy, totals.mass, measures.inverse_mass(totals.mass))
-            numbers["attn-nmi"] = normalised_information(information, received[:, :, -1, -self.patches :])
+            received = totals.pure[..., self.model.prefix :]
+            numbers["attn-nmi"] = normalised_information(totals.information, received)
         return numbers
 
     def _sums(
-        self, attention: Tensor, totals: _Totals, halves: Sequence[int], received: Tensor, pure: Tensor | None
+        self, attention: Tensor, totals: AttentionTotals, halves: Sequence[int], pure: Tensor | None
     ) -> dict[str, Tensor]:
         """Return the sums over the images."""
         sums: dict[str, Tensor] = {}
-        if totals.aligned is not None:
-            present = sorted(set(halves))
-            weights = torch.tensor([[float(half == each) for each in halves] for half in present], device=self.device)
-            sums["aligned"] = torch.zeros(self.shapes()["aligned"], dtype=accumulator(self.device), device=self.device)
-            sums["aligned"][present] = totals.aligned.maps(weights)
+        if self.of_aligned:
+            shares = torch.tensor([[half == each for half in halves] for each in (0, 1)], device=self.device)
+            sums["aligned"] = torch.tensordot(shares.to(totals.aligned.dtype), totals.aligned, 1)
         if "attn-map-cls" in self.maps:
             sums["attn-map-cls"] = _sum(attention[:, :, 0])
         if "attn-map-all" in self.maps:
             of_prefix = _sum(attention[:, :, : self.model.prefix]).sum(dim=1)
-            sums["attn-map-all"] = (received[:, :, 0].sum(dim=0) + of_prefix) / self.model.tokens
+            sums["attn-map-all"] = (totals.received.sum(dim=0) + of_prefix) / self.model.tokens
         if "attn-map-spatial" in self.maps:
-            sums["attn-map-spatial"] = received[:, :, 0].sum(dim=0) / self.patches
+            sums["attn-map-spatial"] = totals.received.sum(dim=0) / self.patches
         if "attn-map-spatial-pure" in self.maps and pure is not None:
             sums["attn-map-spatial-pure"] = pure.sum(dim=0)
         return sums
@@ -248,8 +161,3 @@ def _without(model: ModelInfo) -> set[str]:
 def _sum(values: Tensor) -> Tensor:
     """Return the sum over the first axis."""
     return values.sum(dim=0, dtype=accumulator(values.device))
-
-
-def _even(count: int, most: int) -> int:
-    """Return the size of equal parts of at most that size, at least 1."""
-    return math.ceil(count / math.ceil(count / max(1, most)))

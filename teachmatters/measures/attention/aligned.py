@@ -21,7 +21,7 @@ class AlignedSum:
 
     >>> total = AlignedSum(1, 1, (1, 2), torch.device("cpu"))
     >>> total.add(torch.eye(2)[None, None], torch.ones(1, 1, 2), first=0, image=0)
-    >>> total.maps(torch.ones(1, 1)).tolist()
+    >>> total.maps().tolist()
     [[[[0.0, 2.0, 0.0]]]]
     """
 
@@ -51,18 +51,11 @@ class AlignedSum:
         for place, part, factor in zip(places, parts, each, strict=True):
             place.addcmul_(part, factor)
 
-    def maps(self, weights: Tensor) -> Tensor:
-        """Return weighted sums over the images.
-
-        Args:
-            weights: float32 (n, B).
-
-        Returns:
-            (n, H, 2h-1, 2w-1), in float64 where the device has it, from sums over rows and images in float32.
-        """
+    def maps(self) -> Tensor:
+        """Return the sum of each image, (B, H, 2h-1, 2w-1), in float64 where the device has it."""
         high, wide = self.grid
-        shifted = (weights @ self._shifted.flatten(1)).to(accumulator(weights.device))
-        columns = shifted.view(len(weights), *self._shifted.shape[1:3], 2 * high - 1, wide)
+        shifted = self._shifted.to(accumulator(self._shifted.device))
+        columns = shifted.view(*shifted.shape[:3], 2 * high - 1, wide)
         total = columns.new_zeros(*columns.shape[:2], 2 * high - 1, 2 * wide - 1)
         for column, part in enumerate(columns.unbind(dim=2)):
             total[..., wide - 1 - column : 2 * wide - 1 - column] += part

@@ -93,39 +93,6 @@ def attention_distance(weighted: Tensor, mass: Tensor) -> Tensor:
     return (weighted * inverse_mass(mass)).sum(dim=-1, dtype=accumulator(mass.device))
 
 
-def attention_on_class(rows: Tensor) -> Tensor:
-    """Compute the attention of patches on the class token, which comes first.
-
-    Returns:
-        the sum over queries, (B, H), each between 0 and 1, in float64 where the device has it.
-
-    >>> attention_on_class(torch.full((1, 1, 4, 5), 0.25)).item()
-    1.0
-    """
-    return rows[..., 0].sum(dim=-1, dtype=accumulator(rows.device))
-
-
-def attention_on_registers(rows: Tensor, patches: int, *, class_token: bool) -> Tensor:
-    """Compute the attention of patches on all tokens before the patches but the class token.
-
-    Args:
-        rows: (B, H, Q, T).
-        patches: the number of patches, h w.
-        class_token: whether the first token is a class token.
-
-    Returns:
-        the sum over queries, (B, H), each between 0 and 1, in float64 where the device has it.
-
-    Source:
-        Darcet et al. 2024, "Vision transformers need registers".
-
-    >>> round(attention_on_registers(torch.full((1, 1, 1, 8), 0.125), 4, class_token=True).item(), 4)
-    0.375
-    """
-    registers = rows[..., int(class_token) : -patches]
-    return registers.sum(dim=-1).sum(dim=-1, dtype=accumulator(rows.device))
-
-
 def received(rows: Tensor, weights: Tensor) -> Tensor:
     """Compute the attention that each key receives, for several weights of the queries in one read.
 
@@ -142,13 +109,12 @@ def received(rows: Tensor, weights: Tensor) -> Tensor:
     return weights @ rows  # a product reads memory in order and is faster than a sum
 
 
-def squared_deviations(rows: Tensor, mean: Tensor, memory: Tensor | None = None) -> Tensor:
+def squared_deviations(rows: Tensor, mean: Tensor) -> Tensor:
     """Sum the squared deviations of the attention on each key, without renormalising rows.
 
     Args:
         rows: (B, H, Q, T).
         mean: (B, H, T), the mean of the rows.
-        memory: like the rows, overwritten; None: new memory.
 
     Returns:
         (B, H, T), the ``m2`` of the moments over queries that ``position_deviation`` reads.
@@ -159,7 +125,7 @@ def squared_deviations(rows: Tensor, mean: Tensor, memory: Tensor | None = None)
     # Two passes over the data, like torch.std, but ten times as fast. One pass over squares would lose small
     # deviations.
     ones = rows.new_ones(*rows.shape[:2], 1, rows.shape[2])
-    return received(_squares(rows, mean[:, :, None], memory), ones)[:, :, 0]
+    return received((rows - mean[:, :, None]).square_(), ones)[:, :, 0]
 
 
 def position_deviation(moments: Moments, patches: int) -> Tensor:
@@ -183,7 +149,7 @@ def position_deviation(moments: Moments, patches: int) -> Tensor:
     return deviation[..., -patches:].mean(dim=-1)
 
 
-def head_deviation(rows: Tensor, patches: int, memory: Tensor | None = None) -> Tensor:
+def head_deviation(rows: Tensor, patches: int) -> Tensor:
     """Compute how much the heads of a layer differ: 0 when all are equal.
 
     The value is the deviation over heads (n - 1) for each pair of patches, without renormalising rows, averaged over
@@ -192,7 +158,6 @@ def head_deviation(rows: Tensor, patches: int, memory: Tensor | None = None) -> 
     Args:
         rows: (B, H, Q, T).
         patches: the number of patches, h w.
-        memory: like the rows, overwritten; None: new memory.
 
     Returns:
         the sum over queries, (B,), each between 0 and 0.7072.
@@ -203,17 +168,13 @@ def head_deviation(rows: Tensor, patches: int, memory: Tensor | None = None) -> 
     heads = rows.shape[1]
     share = rows.new_full((heads,), 1 / heads)
     mean = (share @ rows.flatten(2)).view_as(rows[:, 0])  # products are faster than means and sums over heads
-    squares = share @ _squares(rows, mean[:, None], memory).flatten(2)
+    squares = share @ (rows - mean[:, None]).square_().flatten(2)
     total = squares.sqrt_().view_as(mean)[..., -patches:].sum(dim=(-2, -1))
     return total * (math.sqrt(heads / (heads - 1)) / patches)
 
 
-def row_entropy(rows: Tensor, memory: Tensor | None = None) -> Tensor:
+def row_entropy(rows: Tensor) -> Tensor:
     """Compute the entropy of each row, minus the sum of A log A over its keys.
-
-    Args:
-        rows: (B, H, Q, T).
-        memory: like the rows, overwritten; None: new memory.
 
     Returns:
         (B, H, Q) in nats, each between 0 (one key) and log T (uniform).
@@ -221,13 +182,4 @@ def row_entropy(rows: Tensor, memory: Tensor | None = None) -> Tensor:
     >>> round(row_entropy(torch.full((1, 1, 1, 5), 0.2)).exp().item(), 4)
     5.0
     """
-    if rows.device.type == "cpu":  # zeros are rare and give NaN; on a GPU a look at the result costs more than a pass
-        entropy = torch.log(rows, out=memory).mul_(rows).sum(dim=-1).neg_()
-        if not bool(entropy.isnan().any()):
-            return entropy
-    return torch.clamp_min(rows, TINY, out=memory).log_().mul_(rows).sum(dim=-1).neg_()
-
-
-def _squares(rows: Tensor, mean: Tensor, memory: Tensor | None) -> Tensor:
-    """Return the squared differences."""
-    return torch.sub(rows, mean, out=memory).square_()
+    return rows.clamp_min(TINY).log_().mul_(rows).sum(dim=-1).neg_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from teachmatters.analyses.attention import attention_reduction
 from teachmatters.analyses.attention.attention import AttentionAnalysis
+from teachmatters.analyses.attention.attention_reduction import Reduction
 from teachmatters.analyses.attention.attention_specs import ATTENTION
 from teachmatters.analyses.attention.class_maps import ClassMaps, class_deviation, merge_class_maps
 from teachmatters.api import Batch, Context, Item, ModelInfo, Result, Role, Row
@@ -27,6 +29,11 @@ OF_HEADS = frozenset(metric for metric in METRICS if metric.startswith("attn-hea
 OF_CLASS = frozenset({"attn-on-cls", "attn-map-cls"})
 IMAGES, LAYERS, HEADS = 5, 2, 3
 LABELS = (0, 2, 0, 3, 2)  # no image of class 1
+
+
+@pytest.fixture(autouse=True, params=[0, math.inf], ids=["compiled", "in blocks"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", request.param)
 
 
 def info(
@@ -207,35 +214,6 @@ def test_the_offset_is_computed_from_the_mean_map() -> None:
         assert found["attn-offset"][layer, 0] == (pytest.approx(lengths.mean(), rel=1e-5), None)
 
 
-@pytest.mark.parametrize(
-    ("model", "budget", "blocks"),
-    [
-        (info((4, 5)), 12_000, {(2, 20), (1, 20)}),
-        (info((4, 5)), 6_000, {(1, 20)}),
-        (info((4, 5)), 3_100, {(1, 10)}),
-        (info((4, 5)), 700, {(1, 2), (1, 1)}),
-        (info((5, 4), registers=0, class_token=False), 2_000, {(1, 8), (1, 4)}),
-        (info((5, 4), registers=0, class_token=False), 15_000, {(3, 20), (2, 20)}),
-    ],
-    ids=["two images", "an image", "two rows of the grid", "parts of a row", "rows and a last one", "three images"],
-)
-def test_any_blocks_give_the_same_numbers(
-    model: ModelInfo, budget: int, blocks: set[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attention = attention_of(model)
-    whole, read = measured(model, attention, batch=IMAGES), set[tuple[int, int]]()
-    monkeypatch.setattr(attention_reduction, "CACHE", budget)
-    add = attention_reduction.Reduction._add
-
-    def watched(self: attention_reduction.Reduction, rows: torch.Tensor, *others: Any) -> None:
-        read.add((len(rows), rows.shape[2]))
-        add(self, rows, *others)
-
-    monkeypatch.setattr(attention_reduction.Reduction, "_add", watched)
-    assert_equal_results(measured(model, attention, batch=IMAGES), whole)
-    assert read == blocks
-
-
 @pytest.mark.parametrize("batch", [1, 3])
 def test_any_batches_give_the_same_numbers(batch: int) -> None:
     """Batches of one image have images of odd index alone."""
@@ -253,22 +231,10 @@ def assert_equal_results(one: Result, other: Result) -> None:
         np.testing.assert_allclose(ours_array, theirs_array, rtol=1e-5, atol=1e-8)
 
 
-def test_batches_of_another_size_leave_earlier_results_alone() -> None:
-    """They share memory for intermediate results, which grows."""
-    model, everything = info(), METRICS | {"attn-map-class-std"}
-    attention = attention_of(model)[0]
-    shared = attention_reduction.Reduction(model, everything, torch.device("cpu"))
-    batches = [attention[:1], attention[1:4], attention[4:]]
-    found = [shared.of(batch, [0] * len(batch)) for batch in batches]
-    for batch, reduced in zip(batches, found, strict=True):
-        alone = attention_reduction.Reduction(model, everything, torch.device("cpu")).of(batch, [0] * len(batch))
-        for name, values in alone.numbers.items():
-            assert torch.equal(reduced.numbers[name], values), name
-        for name, total in alone.sums.items():
-            assert torch.equal(reduced.sums[name], total), name
-        assert reduced.pure is not None
-        assert alone.pure is not None
-        assert torch.equal(reduced.pure, alone.pure)
+def test_large_runs_use_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", 10 * LAYERS * HEADS * 11**2)
+    for images, compiled in ((9, False), (10, True)):
+        assert Reduction(info(), METRICS, torch.device("cpu"), images).compiled == compiled
 
 
 def test_only_requested_metrics_are_recorded() -> None:

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 
 @pytest.mark.parametrize("block", [2**28, 20_000, 1_000], ids=["all images", "two images", "parts of a row"])
 def test_numbers_and_maps_equal_those_of_the_cpu(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachmatters.analyses.attention.attention_reduction.DEVICE_BLOCK", block)
+    monkeypatch.setattr("teachmatters.measures.attention.totals.GPU_BLOCK", block)
     half = (0.5, 0.5, 0.5)
     info = ModelInfo(
         arch="ViT",
@@ -30,7 +30,7 @@ def test_numbers_and_maps_equal_those_of_the_cpu(block: int, monkeypatch: pytest
     found = []
     for name in ("cpu", "cuda"):
         device = torch.device(name)
-        reduction = Reduction(info, NUMBERS | MAPS | FROM_ALIGNED, device)
+        reduction = Reduction(info, NUMBERS | MAPS | FROM_ALIGNED, device, images=4)
         found.append(reduction.of(attention.to(device), [0, 1, 1, 0]))
     for ours, theirs in ((found[0].numbers, found[1].numbers), (found[0].sums, found[1].sums)):
         for key, values in ours.items():

@@ -1,7 +1,6 @@
 """Tests of measures of one attention map against loops over its entries."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,10 +28,6 @@ def distance(attention: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
 
 def attention_entropy(attention: torch.Tensor, patches: int) -> torch.Tensor:
     return measures.row_entropy(attention[..., -patches:, :]).mean(dim=-1)
-
-
-def attention_on_class(attention: torch.Tensor, patches: int) -> torch.Tensor:
-    return measures.attention_on_class(attention[..., -patches:, :]) / patches
 
 
 def position_deviation(attention: torch.Tensor, patches: int) -> torch.Tensor:
@@ -91,9 +86,6 @@ def test_the_other_numbers_equal_their_loops(grid: tuple[int, int], prefix: int)
     np.testing.assert_allclose(position_deviation(attention, patches), position, rtol=1e-5)
     head = [oracles.head_deviation(image, patches) for image in each]
     np.testing.assert_allclose(head_deviation(attention, patches), head, rtol=1e-5)
-    if prefix:
-        on_class = [[np.mean([float(row[0]) for row in head[prefix:]]) for head in image] for image in each]
-        np.testing.assert_allclose(attention_on_class(attention, patches), on_class, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("grid", "prefix"), SHAPES)
@@ -119,7 +111,6 @@ def test_the_other_numbers_of_a_row_without_mass() -> None:
     assert attention_entropy(attention, 4)[0].tolist() == pytest.approx(entropy, rel=1e-6)
     deviation = [oracles.position_deviation(head, 4) for head in each]
     assert position_deviation(attention, 4)[0].tolist() == pytest.approx(deviation, rel=1e-6)
-    assert attention_on_class(attention, 4)[0, 0].item() == pytest.approx(float(attention[0, 0, 1:, 0].mean()))
 
 
 def test_uniform_attention() -> None:
@@ -128,7 +119,6 @@ def test_uniform_attention() -> None:
     mean = np.mean([np.hypot(a[0] - b[0], a[1] - b[1]) for a in points for b in points])
     assert distance(uniform, (4, 4))[0, 0].item() == pytest.approx(mean, rel=1e-6)
     assert attention_entropy(uniform, 16)[0, 0].item() == pytest.approx(math.log(17), rel=1e-6)
-    assert attention_on_class(uniform, 16)[0, 0].item() == pytest.approx(1 / 17)
     assert position_deviation(uniform, 16)[0, 0].item() == pytest.approx(0.0, abs=1e-8)
     assert head_deviation(uniform, 16).item() == pytest.approx(0.0, abs=1e-8)
 
@@ -152,17 +142,6 @@ def test_small_deviations_are_not_lost() -> None:
     wave = 0.01 + 1e-6 * torch.sin(torch.arange(3 * 50 * 50).double()).view(1, 3, 50, 50)
     for measure in (position_deviation, head_deviation):
         np.testing.assert_allclose(measure(wave.float(), 49), measure(wave, 49), rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "measure", [measures.row_entropy, lambda *given: measures.head_deviation(given[0], 9, given[1])]
-)
-def test_memory_for_intermediate_results_changes_nothing(measure: Callable[..., torch.Tensor]) -> None:
-    attention = random_attention(10)
-    attention[1, 0, 3] = torch.eye(10)[2]  # zeros, whose logarithm is not finite
-    memory = torch.full_like(attention, torch.nan)
-    assert torch.equal(measure(attention, memory), measure(attention, None))
-    assert measure(attention, memory).isfinite().all()
 
 
 def test_inputs_are_not_modified() -> None:

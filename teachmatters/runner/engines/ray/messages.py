@@ -18,11 +18,11 @@ from teachmatters.registry.references import words
 from teachmatters.runner.plan.models import LabelledModel
 
 FOLDERS = ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME", "XDG_CACHE_HOME")
-SWITCHES = ("HF_HUB_OFFLINE",)
+SWITCHES = ("HF_HUB_OFFLINE", "THP_MEM_ALLOC_ENABLE")
 
 
 def forwarded_environment() -> tuple[tuple[str, str], ...]:
-    """Return the environment variables that a worker needs to find the weights that were found here."""
+    """Return the environment variables that a worker needs to find the same weights and to run as fast."""
     folders = [(name, str(Path(os.environ[name]).expanduser().absolute())) for name in FOLDERS if os.environ.get(name)]
     return (*folders, *((name, os.environ[name]) for name in SWITCHES if name in os.environ))
 
