@@ -164,7 +164,7 @@ def untrained(name: str, pixels: int, depth: int | None = None) -> TimmViT:
 def ratios(case: tuple[str, int, int | None], rounds: int, device: torch.device, images: int | None) -> None:
     """Print the ratios of one model."""
     name, pixels, size = case
-    images = images or max(size or 16, 2)
+    images = images or 2 * max(size or 16, 2)
     contest = Contest(untrained(name, pixels), device, images, size)
     ways: dict[str, Callable[[], None]] = {
         "plain forward": contest.plain,
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--images", type=int, help="default: one batch, at least 2")
+    parser.add_argument("--images", type=int, help="default: two batches, at least 4")
     parser.add_argument("--memory-only", action="store_true", help="measure no times")
     parser.add_argument("--threads", type=int, help="of the CPU; default: all")
     parser.add_argument("--memory-of", nargs=4, metavar=("NAME", "DEPTH", "PIXELS", "BATCH"), help=argparse.SUPPRESS)
