@@ -1,14 +1,16 @@
 """The totals of a batch's attention in a single read, compiled by Numba for a CPU.
 
 The operations of ``totals_in_blocks`` read the attention a dozen times and write intermediate results of its size. Here
-each row is read into a core's cache once, and all reductions take it from there. Numba takes half a second to import
-and, the first time on a machine, a few seconds to compile; it keeps what it compiled next to this file or in the
-user's cache folder.
+each row is read into a core's cache once, and all reductions take it from there. Importing Numba and loading the
+compiled code takes about a second, and compiling it six seconds, once on a machine: Numba keeps it next to this file or
+in the user's cache folder.
 """
 
 from __future__ import annotations
 
 import math
+import sys
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
@@ -24,6 +26,10 @@ from teachmatters.measures.moments import Moments
 
 Floats = NDArray[np.float32]
 F = TypeVar("F", bound=Callable[..., Any])
+
+if sys.platform == "darwin":  # a second OpenMP next to torch's would end the process
+    numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+_ONE_AT_A_TIME = threading.Lock()  # Numba's own threads, where there is no OpenMP, must not be started twice
 
 # The most queries whose rows are added up in float32 before their sums are added in float64.
 QUERIES = 512
@@ -111,8 +117,9 @@ def compiled_totals(attention: Tensor, grid: tuple[int, int], table: Tensor, wan
         deviation=np.zeros((blocks, batch, 1)),
         maps=np.zeros((blocks, batch, heads, high * wide), np.float32),
     )
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-    _reduce(attention.contiguous().numpy(), table.numpy(), grid, np.array(ends), parts)
+    with _ONE_AT_A_TIME:
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        _reduce(attention.contiguous().numpy(), table.numpy(), grid, np.array(ends), parts)
     empty, distance, entropy, information = torch.from_numpy(parts.numbers.sum(axis=0)).unbind(1)
     pure, means, squares = torch.from_numpy(parts.keys).unbind(2)
     counts = [end - start for start, end in pairwise(ends)]

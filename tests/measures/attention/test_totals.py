@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -195,6 +198,24 @@ def test_the_logarithm_of_compiled_code_is_exact_to_single_precision() -> None:
             assert found == pytest.approx(exact, rel=2e-7, abs=4e-8 * float(weight[0]))
     for weight in (np.zeros(1, np.float32), np.ones(1, np.float32)):
         assert compiled._entropy(weight, weight.view(np.int32)) == 0
+
+
+def test_compiled_code_of_several_threads_runs_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without OpenMP, Numba ends a process that starts its threads twice."""
+    attention, reduce, running, most = random_attention(7, heads=3), compiled._reduce, set[int](), [0]
+
+    def watched(*arguments: Any) -> None:
+        running.add(threading.get_ident())
+        time.sleep(0.01)
+        most[0] = max(most[0], len(running))
+        reduce(*arguments)
+        running.remove(threading.get_ident())
+
+    monkeypatch.setattr(compiled, "_reduce", watched)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: totals_of(attention, (2, 3), compiled_totals), range(4)):
+            assert_equals_the_loops(found, attention, (2, 3))
+    assert most == [1]
 
 
 def test_compiled_code_needs_no_folder_to_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
