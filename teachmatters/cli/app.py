@@ -176,6 +176,6 @@ def main() -> None:
     # Figures go only into files. A notebook's kernel may have set a backend that this Python lacks, and importing
     # matplotlib would fail.
     os.environ["MPLBACKEND"] = "agg"
-    # torch then asks Linux for large pages, where each layer's tensors would cost a CPU thousands of page faults.
+    # torch then asks Linux for huge pages: on a CPU, each layer's tensors would cost thousands of page faults.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     app(prog_name="tm")

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from teachmatters.api import CommandSpec
-from teachmatters.cli.app import app
+from teachmatters.cli.app import app, main
 from teachmatters.cli.specs import register_commands
 
 RUNNER = CliRunner()
@@ -248,6 +248,20 @@ def test_a_notebooks_matplotlib_backend_is_ignored(here: Path) -> None:
     command = [*PROGRAM, "report", "knn", "--db", str(Path(__file__).parents[2] / "results.db"), "--plot", "x.png"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, (here / "x.png").exists()) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("0", "0")])
+def test_torch_asks_for_huge_pages_unless_the_user_says_no(
+    given: str | None, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tm", "--version"])
+    monkeypatch.setenv("MPLBACKEND", "agg")  # main changes both, and they are restored after the test
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", given or "")
+    if given is None:
+        monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == kept
 
 
 def test_tm_debug_shows_the_traceback() -> None:

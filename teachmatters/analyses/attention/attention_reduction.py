@@ -11,7 +11,7 @@ from torch import Tensor
 from teachmatters.api import ModelInfo
 from teachmatters.measures.attention import attention as measures
 from teachmatters.measures.attention.information import normalised_information
-from teachmatters.measures.attention.totals import AttentionTotals, Wanted, totals_in_blocks
+from teachmatters.measures.attention.totals import AttentionTotals, TotalsSelection, totals_in_blocks
 from teachmatters.measures.moments import accumulator
 
 # Weights of attention, of all images and layers, from which compiled code saves more CPU time than it takes to load.
@@ -61,7 +61,7 @@ class Reduction:
         self.patches = model.grid[0] * model.grid[1]
         self.numbers, self.maps = (metrics & NUMBERS) - _without(model), metrics & MAPS
         self.of_aligned, self.of_pure = bool(metrics & FROM_ALIGNED), bool(metrics & FROM_PURE)
-        self.wanted = Wanted(
+        self.wanted = TotalsSelection(
             distance="attn-distance" in self.numbers,
             entropy="attn-entropy" in self.numbers,
             information="attn-nmi" in self.numbers,
@@ -73,7 +73,9 @@ class Reduction:
         )
         weights = images * model.depth * model.heads * model.tokens**2
         self.compiled = device.type == "cpu" and weights >= COMPILED_FROM
-        self.table = measures.distance_table(model.grid, model.prefix).to(device)
+        self.table = torch.empty(0, 2, 0)
+        if self.wanted.needs_mass:
+            self.table = measures.distance_table(model.grid, model.prefix).to(device)
 
     def columns(self, metric: str) -> int:
         """Return the number of columns of a metric: one per head and their mean, or only the layer's own."""
@@ -95,16 +97,19 @@ class Reduction:
         return Reduced(
             numbers={name: self._with_mean(name, values) for name, values in numbers.items()},
             sums=self._sums(attention, totals, halves, pure),
-            empty=totals.empty.sum().long(),
+            empty=totals.empty.sum(),
             pure=pure if self.of_classes else None,
         )
 
     def _totals(self, attention: Tensor) -> AttentionTotals:
-        if not self.compiled:
-            return totals_in_blocks(attention, self.model.grid, self.table, self.wanted)
-        from teachmatters.measures.attention.compiled import compiled_totals  # imports Numba
+        if self.compiled:
+            from teachmatters.measures.attention.compiled import compiled_totals  # imports Numba
 
-        return compiled_totals(attention, self.model.grid, self.table, self.wanted)
+            try:
+                return compiled_totals(attention, self.model.grid, self.table, self.wanted)
+            except OSError:  # no disk space for the machine code
+                self.compiled = False
+        return totals_in_blocks(attention, self.model.grid, self.table, self.wanted)
 
     def _numbers(self, totals: AttentionTotals) -> dict[str, Tensor]:
         """Return the numbers of each image, (B, H) or of the layer (B, 1)."""

@@ -12,7 +12,6 @@ import math
 import sys
 import threading
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
@@ -21,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachmatters.measures.attention.totals import AttentionTotals, Wanted
+from teachmatters.measures.attention.attention import TINY
+from teachmatters.measures.attention.totals import AttentionTotals, TotalsSelection
 from teachmatters.measures.moments import Moments
 
 Floats = NDArray[np.float32]
@@ -29,131 +29,150 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 if sys.platform == "darwin":  # a second OpenMP next to torch's would end the process
     numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
-_ONE_AT_A_TIME = threading.Lock()  # Numba's own threads, where there is no OpenMP, must not be started twice
+_LOCK = threading.Lock()  # Numba's own threads, where there is no OpenMP, must not be started twice
 
-# The most queries whose rows are added up in float32 before their sums are added in float64.
-QUERIES = 512
+# The most queries whose rows are added up in float32, before their sums are added in float64.
+QUERIES = 128
 
 # Arithmetic with Python's own numbers would be in float64, half as fast.
 _ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
-_TINY = np.float32(2.0**-126)  # the smallest normal number
+_TINY = np.float32(TINY)
 _LOG_2, _ROOT_2 = np.float32(math.log(2)), np.float32(math.sqrt(2))
 _MANTISSA_BITS, _MANTISSA, _BIAS, _MANTISSA_UNIT = 23, 2**23 - 1, np.float32(127), np.float32(2.0**-23)
 _SERIES_3, _SERIES_5, _SERIES_7, _SERIES_9 = (np.float32(2 / n) for n in (3, 5, 7, 9))
 
 
-class _Parts(NamedTuple):
-    """The totals that a core needs, and the arrays of totals for each block of queries and each image.
+class _Arrays(NamedTuple):
+    """What to compute, and the totals of all blocks and images, or without the "..." those of one block of an image.
 
     Attributes:
-        of_mass, of_entropy, of_keys, of_heads, of_maps: whether to compute what depends on the mass of rows, their
-            entropy, the totals of keys, the deviation over heads, aligned maps.
+        needs_mass, needs_entropy, needs_keys: see TotalsSelection.
+        needs_heads, needs_maps: whether to compute the deviation over heads, aligned maps.
         numbers: float64 (..., 4, H): rows without mass, distances, entropies, information.
-        keys: float32 (..., 3, H, T): sums of renormalised rows, the mean of rows, squared deviations from it.
+        keys: float32 (..., 4, H, T): sums of renormalised rows and of rows, a running mean of rows, and squared
+            deviations from it.
         deviation: float64 (..., 1): over heads, summed over queries and patches, without its factor 1 / sqrt(H - 1).
         maps: float32 (..., H, (2h-1) (2w-1)).
     """
 
-    of_mass: bool
-    of_entropy: bool
-    of_keys: bool
-    of_heads: bool
-    of_maps: bool
+    needs_mass: bool
+    needs_entropy: bool
+    needs_keys: bool
+    needs_heads: bool
+    needs_maps: bool
     numbers: NDArray[np.float64]
     keys: Floats
     deviation: NDArray[np.float64]
     maps: Floats
 
 
-def compiled(*, parallel: bool = False) -> Callable[[F], F]:
+def jit(*, parallel: bool = False) -> Callable[[F], F]:
     """Compile a function for this machine, and keep the machine code where a folder for it can be written.
 
     Sums may be reordered, which lets a core add many numbers at once. NaN stays NaN.
     """
+    options: Any = {
+        "parallel": parallel,
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+    }
 
     def decorate(function: F) -> F:
-        def compile_it(*, cache: bool) -> F:
-            fast = {"reassoc", "contract", "arcp", "nsz"}
-            made = numba.njit(function, cache=cache, parallel=parallel, nogil=True, error_model="numpy", fastmath=fast)
-            return cast("F", made)
-
         try:
-            return compile_it(cache=True)
+            return cast("F", numba.njit(function, cache=True, **options))
         except RuntimeError:  # no such folder
-            return compile_it(cache=False)
+            return cast("F", numba.njit(function, **options))
 
     return decorate
 
 
-def compiled_totals(attention: Tensor, grid: tuple[int, int], table: Tensor, wanted: Wanted) -> AttentionTotals:
+def compiled_totals(
+    attention: Tensor, grid: tuple[int, int], table: Tensor, wanted: TotalsSelection
+) -> AttentionTotals:
     """Compute the totals on a CPU, with as many threads as torch uses.
 
     Args:
         attention: float32 (B, H, T, T).
         grid: rows and columns of patches, h and w.
-        table: from distance_table.
-        wanted: the totals to compute; a deviation over heads needs at least two.
+        table: from distance_table; any float32 tensor of three axes if no total needs the mass.
+        wanted: the totals to compute; ``heads`` needs at least two heads.
+
+    Raises:
+        OSError: the machine code could not be kept, such as on a full disk.
 
     >>> from teachmatters.measures.attention.attention import distance_table
     >>> attention, table = torch.eye(2).expand(1, 2, 2, 2), distance_table((1, 2), 0)
-    >>> compiled_totals(attention, (1, 2), table, Wanted(*[True] * 8)).aligned.tolist()
+    >>> compiled_totals(attention, (1, 2), table, TotalsSelection(*[True] * 8)).aligned.tolist()
     [[[[0.0, 2.0, 0.0]], [[0.0, 2.0, 0.0]]]]
     """
     batch, heads, tokens, _ = attention.shape
-    patches, threads = grid[0] * grid[1], torch.get_num_threads()
-    # One block of queries for each image, but more if there are more threads, or to add up in float64.
-    blocks = min(patches, max(math.ceil(threads / batch), math.ceil(patches / QUERIES)))
+    patches = grid[0] * grid[1]
+    # Blocks depend on neither the batch nor the threads, so that neither changes a digit.
+    blocks = math.ceil(patches / QUERIES)
     ends = [patches * block // blocks for block in range(blocks + 1)]
-    of_keys = wanted.received or wanted.pure or wanted.position
-    high, wide = (2 * side - 1 if wanted.aligned else 0 for side in grid)
-    parts = _Parts(
-        of_mass=wanted.distance or wanted.information or wanted.pure or wanted.aligned,
-        of_entropy=wanted.entropy or wanted.information,
-        of_keys=of_keys,
-        of_heads=wanted.heads,
-        of_maps=wanted.aligned,
+    rows, columns = (2 * side - 1 if wanted.aligned else 0 for side in grid)
+    arrays = _Arrays(
+        needs_mass=wanted.needs_mass,
+        needs_entropy=wanted.needs_entropy,
+        needs_keys=wanted.needs_keys,
+        needs_heads=wanted.heads,
+        needs_maps=wanted.aligned,
         numbers=np.zeros((blocks, batch, 4, heads)),
-        keys=np.zeros((blocks, batch, 3, heads, tokens if of_keys else 0), np.float32),
+        keys=np.zeros((blocks, batch, 4, heads, tokens if wanted.needs_keys else 0), np.float32),
         deviation=np.zeros((blocks, batch, 1)),
-        maps=np.zeros((blocks, batch, heads, high * wide), np.float32),
+        maps=np.zeros((blocks, batch, heads, rows * columns), np.float32),
     )
-    with _ONE_AT_A_TIME:
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-        _reduce(attention.contiguous().numpy(), table.numpy(), grid, np.array(ends), parts)
-    empty, distance, entropy, information = torch.from_numpy(parts.numbers.sum(axis=0)).unbind(1)
-    pure, means, squares = torch.from_numpy(parts.keys).unbind(2)
-    counts = [end - start for start, end in pairwise(ends)]
-    position = Moments.joined(counts, means, squares) if of_keys else Moments(patches, means[0], squares[0])
+    _run(attention.float().contiguous().numpy(), table.numpy(), grid, np.array(ends), arrays)
+    empty, distance, entropy, information = torch.from_numpy(arrays.numbers.sum(axis=0)).unbind(1)
+    pure, sums, _, squares = torch.from_numpy(arrays.keys).unbind(2)
+    counts = torch.tensor(ends).diff()
+    means = sums / counts.view(-1, 1, 1, 1)
+    position = Moments(patches, means[0], squares[0])
+    if wanted.needs_keys:
+        position = Moments.joined(counts.tolist(), means, squares)
+    deviation = torch.from_numpy(arrays.deviation[..., 0].sum(axis=0))
+    maps = torch.from_numpy(arrays.maps).sum(dim=0, dtype=torch.float64)
     return AttentionTotals(
-        empty=empty,
+        empty=empty.long(),
         distance=distance,
         entropy=entropy,
         information=information,
         received=position.mean * patches,
         pure=pure.sum(dim=0, dtype=torch.float64),
         position=position,
-        heads=torch.from_numpy(parts.deviation[..., 0].sum(axis=0)) / (patches * math.sqrt(max(1, heads - 1))),
-        aligned=torch.from_numpy(parts.maps).sum(dim=0, dtype=torch.float64).view(batch, heads, high, wide),
+        heads=deviation / (patches * math.sqrt(max(1, heads - 1))),
+        aligned=maps.view(batch, heads, rows, columns),
     )
 
 
-@compiled(parallel=True)
+def _run(*arguments: Any) -> None:
+    """Call the compiled code with as many threads as torch has, which keeps its own number of them."""
+    threads = torch.get_num_threads()
+    with _LOCK:
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        _reduce(*arguments)
+    if torch.get_num_threads() != threads:  # Numba sets the threads of the OpenMP that both may share
+        torch.set_num_threads(threads)
+
+
+@jit(parallel=True)
 def _reduce(
-    attention: Floats, distances: Floats, grid: tuple[int, int], ends: NDArray[np.int64], parts: _Parts
+    attention: Floats, distances: Floats, grid: tuple[int, int], ends: NDArray[np.int64], arrays: _Arrays
 ) -> None:
-    """Reduce blocks of queries of images, several at once. ``ends`` has 0 and the end of each block."""
+    """Reduce all blocks of queries of all images, several at once. ``ends`` has 0 and the end of each block."""
     batch, bits = len(attention), attention.view(np.int32)
     for task in numba.prange((len(ends) - 1) * batch):
         block, image = task // batch, task % batch
-        part = _Parts(
-            parts.of_mass, parts.of_entropy, parts.of_keys, parts.of_heads, parts.of_maps,
-            parts.numbers[block, image], parts.keys[block, image], parts.deviation[block, image],
-            parts.maps[block, image],
+        part = _Arrays(
+            arrays.needs_mass, arrays.needs_entropy, arrays.needs_keys, arrays.needs_heads, arrays.needs_maps,
+            arrays.numbers[block, image], arrays.keys[block, image], arrays.deviation[block, image],
+            arrays.maps[block, image],
         )  # fmt: skip
         _reduce_queries(attention[image], bits[image], distances, grid, ends[block], ends[block + 1], part)
 
 
-@compiled()
+@jit()
 def _reduce_queries(
     attention: Floats,
     bits: NDArray[np.int32],
@@ -161,45 +180,39 @@ def _reduce_queries(
     grid: tuple[int, int],
     first: int,
     end: int,
-    part: _Parts,
+    part: _Arrays,
 ) -> None:
-    """Add the rows of some queries of an image to the totals; ``bits`` is the attention's memory as integers."""
+    """Reduce some queries of an image; ``bits`` is the attention's memory as integers."""
     high, wide = grid
     heads, tokens = attention.shape[:2]
     prefix = tokens - high * wide
     mean, squares = np.empty(tokens, np.float32), np.empty(tokens, np.float32)
     factor = _ONE
     for query in range(first, end):
-        share = _ONE / np.float32(query - first + 1)
         # The query moves to the centre of the map, and the first patch to this place.
         corner = (high - 1 - query // wide) * (2 * wide - 1) + wide - 1 - query % wide
         for head in range(heads):
             row, row_bits = attention[head, prefix + query], bits[head, prefix + query]
             mass = _ONE
-            if part.of_mass:
+            if part.needs_mass:
                 mass, weighted = _sums(row[prefix:], distances[query, 1, prefix:])
                 factor = _ONE / max(mass, _TINY)  # any number for a row without mass, as it stays 0
                 part.numbers[0, head] += mass <= 0
                 part.numbers[1, head] += weighted * factor
-            if part.of_entropy:
+            if part.needs_entropy:
                 of_patches = np.float64(_entropy(row[prefix:], row_bits[prefix:]))
                 part.numbers[2, head] += of_patches + _entropy(row[:prefix], row_bits[:prefix])
                 part.numbers[3, head] += factor * (mass * np.log(np.float64(factor)) - of_patches)
-            if part.of_keys:
-                _add_to_keys(row, factor, share, part.keys[0, head], part.keys[1, head], part.keys[2, head])
-            if part.of_maps:
+            if part.needs_keys:
+                _add_sums(row, factor, part.keys[0, head], part.keys[1, head])
+                _add_moments(row, _ONE / np.float32(query - first + 1), part.keys[2, head], part.keys[3, head])
+            if part.needs_maps:
                 _add_aligned(row[prefix:], factor, np.uintp(corner), np.uintp(wide), part.maps[head])
-        if part.of_heads:
-            mean[:], squares[:] = 0, 0
-            for head in range(heads):
-                _add(attention[head, prefix + query], mean)
-            mean /= np.float32(heads)
-            for head in range(heads):
-                _add_squares(attention[head, prefix + query], mean, squares)
-            part.deviation[0] += _sum_of_roots(squares[prefix:])
+        if part.needs_heads:
+            part.deviation[0] += _head_deviation(attention, query, prefix, mean, squares)
 
 
-@compiled()
+@jit()
 def _sums(row: Floats, distances: Floats) -> tuple[np.float32, np.float32]:
     total, weighted = np.float32(0), np.float32(0)
     for key in range(row.size):
@@ -208,7 +221,7 @@ def _sums(row: Floats, distances: Floats) -> tuple[np.float32, np.float32]:
     return total, weighted
 
 
-@compiled()
+@jit()
 def _entropy(row: Floats, bits: NDArray[np.int32]) -> np.float32:
     """Return minus the sum of A log A, with a logarithm that a core computes for many numbers at once.
 
@@ -229,20 +242,23 @@ def _entropy(row: Floats, bits: NDArray[np.int32]) -> np.float32:
     return total
 
 
-@compiled()
-def _add_to_keys(
-    row: Floats, factor: np.float32, share: np.float32, pure: Floats, mean: Floats, squares: Floats
-) -> None:
-    """Add a row to the sums of keys, and to the moments by Welford's method, which keeps small deviations."""
+@jit()
+def _add_sums(row: Floats, factor: np.float32, pure: Floats, total: Floats) -> None:
     for key in range(row.size):
-        weight = row[key]
-        pure[key] += weight * factor
-        difference = weight - mean[key]
+        pure[key] += row[key] * factor
+        total[key] += row[key]
+
+
+@jit()
+def _add_moments(row: Floats, share: np.float32, mean: Floats, squares: Floats) -> None:
+    """Add a row by Welford's method, which keeps small deviations."""
+    for key in range(row.size):
+        difference = row[key] - mean[key]
         mean[key] += difference * share
-        squares[key] += difference * (weight - mean[key])
+        squares[key] += difference * (row[key] - mean[key])
 
 
-@compiled()
+@jit()
 def _add_aligned(row: Floats, factor: np.float32, corner: np.uintp, wide: np.uintp, aligned: Floats) -> None:
     """Add a row to its place in the aligned map. Unsigned places need no check for negative ones."""
     for y in range(np.uintp(row.size) // wide):
@@ -251,22 +267,29 @@ def _add_aligned(row: Floats, factor: np.float32, corner: np.uintp, wide: np.uin
             aligned[place + x] += row[start + x] * factor
 
 
-@compiled()
+@jit()
+def _head_deviation(attention: Floats, query: int, prefix: int, mean: Floats, squares: Floats) -> np.float32:
+    """Return the deviations over heads of a query's rows, summed over patches; overwrite the mean and the squares."""
+    mean[:], squares[:] = 0, 0
+    for head in range(len(attention)):
+        _add(attention[head, prefix + query], mean)
+    mean /= np.float32(len(attention))
+    for head in range(len(attention)):
+        _add_squares(attention[head, prefix + query], mean, squares)
+    total = np.float32(0)
+    for key in range(prefix, squares.size):
+        total += np.sqrt(squares[key])
+    return total
+
+
+@jit()
 def _add(row: Floats, total: Floats) -> None:
     for key in range(row.size):
         total[key] += row[key]
 
 
-@compiled()
+@jit()
 def _add_squares(row: Floats, mean: Floats, squares: Floats) -> None:
     for key in range(row.size):
         difference = row[key] - mean[key]
         squares[key] += difference * difference
-
-
-@compiled()
-def _sum_of_roots(squares: Floats) -> np.float32:
-    total = np.float32(0)
-    for key in range(squares.size):
-        total += np.sqrt(squares[key])
-    return total

@@ -18,7 +18,7 @@ from teachmatters.measures.moments import Moments, accumulator
 CPU_BLOCK, GPU_BLOCK = 4_000_000, 2**28
 
 
-class Wanted(NamedTuple):
+class TotalsSelection(NamedTuple):
     """The totals that are needed, by the names of AttentionTotals."""
 
     distance: bool
@@ -29,6 +29,21 @@ class Wanted(NamedTuple):
     position: bool
     heads: bool
     aligned: bool
+
+    @property
+    def needs_mass(self) -> bool:
+        """Return whether any of them needs the sums of rows over the patches."""
+        return self.distance or self.information or self.pure or self.aligned
+
+    @property
+    def needs_entropy(self) -> bool:
+        """Return whether any of them needs the entropy of rows."""
+        return self.entropy or self.information
+
+    @property
+    def needs_keys(self) -> bool:
+        """Return whether any of them is a number for each key."""
+        return self.received or self.pure or self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +73,27 @@ class AttentionTotals:
     aligned: Tensor
 
 
-def totals_in_blocks(attention: Tensor, grid: tuple[int, int], table: Tensor, wanted: Wanted) -> AttentionTotals:
+def totals_in_blocks(
+    attention: Tensor, grid: tuple[int, int], table: Tensor, wanted: TotalsSelection
+) -> AttentionTotals:
     """Compute the totals on any device, one operation after another for each block of attention.
 
     Args:
         attention: float32 (B, H, T, T).
         grid: rows and columns of patches, h and w.
-        table: from distance_table, on the same device.
-        wanted: the totals to compute; a deviation over heads needs at least two.
+        table: from distance_table, on the same device; any tensor if no total needs the mass.
+        wanted: the totals to compute; ``heads`` needs at least two heads.
 
     >>> import torch
     >>> attention, table = torch.eye(2).expand(1, 2, 2, 2), measures.distance_table((1, 2), 0)
-    >>> totals_in_blocks(attention, (1, 2), table, Wanted(*[True] * 8)).aligned.tolist()
+    >>> totals_in_blocks(attention, (1, 2), table, TotalsSelection(*[True] * 8)).aligned.tolist()
     [[[[0.0, 2.0, 0.0]], [[0.0, 2.0, 0.0]]]]
     """
     batch, heads, tokens, _ = attention.shape
-    patches, wide = grid[0] * grid[1], accumulator(attention.device)
+    patches, dtype = grid[0] * grid[1], accumulator(attention.device)
     spatial = attention[:, :, -patches:]
     images, queries = _block_size(attention, grid)
     blocks = _blocks(grid, queries)
-    of_mass = wanted.distance or wanted.information or wanted.pure or wanted.aligned
     mass, weighted, entropy, of_prefix = attention.new_ones(4, batch, heads, patches)
     # Each key's sum over queries of rows, and then of renormalised rows.
     weights = attention.new_ones(batch, heads, 2 if wanted.pure else 1, patches)
@@ -89,33 +105,35 @@ def totals_in_blocks(attention: Tensor, grid: tuple[int, int], table: Tensor, wa
         for block, part in enumerate(blocks):
             some = slice(first, first + images)
             here, rows = (some, slice(None), part), spatial[some, :, part]
-            if of_mass:
+            if wanted.needs_mass:
                 mass[here], weighted[here] = measures.spatial_sums(rows, table[part])
                 factors = measures.inverse_mass(mass[here])
                 if wanted.pure:
                     weights[some, :, 1, part] = factors
                 if aligned is not None:
                     aligned.add(rows[..., -patches:], factors, part.start, first)
-            if wanted.entropy or wanted.information:
+            if wanted.needs_entropy:
                 entropy[here] = measures.row_entropy(rows)
                 of_prefix[here] = measures.row_entropy(rows[..., :-patches])
-            if wanted.received or wanted.pure or wanted.position:
+            if wanted.needs_keys:
                 received[block, some] = measures.received(rows, weights[some, :, :, part])
             if wanted.position:
                 means[block, some] = received[block, some, :, 0] / rows.shape[2]
                 squares[block, some] = measures.squared_deviations(rows, means[block, some])
             if wanted.heads:
                 deviations[block, some] = measures.head_deviation(rows, patches)
-    sums = received.sum(dim=0, dtype=wide)
+    sums = received.sum(dim=0, dtype=dtype)
+    # Most attention may be on the class token: hundreds of such weights lose digits where they add up in float32.
+    sums[:, :, 0, :-patches] = spatial[..., :-patches].sum(dim=2, dtype=dtype)
     return AttentionTotals(
         empty=(mass <= 0).sum(dim=-1),
         distance=measures.attention_distance(weighted, mass),
-        entropy=entropy.sum(dim=-1, dtype=wide),
+        entropy=entropy.sum(dim=-1, dtype=dtype),
         information=row_information(entropy - of_prefix, mass, measures.inverse_mass(mass)),
         received=sums[:, :, 0],
         pure=sums[:, :, -1],
         position=Moments.joined([part.stop - part.start for part in blocks], means, squares),
-        heads=deviations.sum(dim=0, dtype=wide),
+        heads=deviations.sum(dim=0, dtype=dtype),
         aligned=attention.new_zeros(0) if aligned is None else aligned.maps(),
     )
 

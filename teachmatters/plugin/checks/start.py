@@ -14,7 +14,7 @@ from teachmatters.plugin.source import place
 # Packages that take a noticeable part of a second to import and are not needed for listings.
 HEAVY = [
     *("torch", "torchvision", "timm", "transformers", "lightly", "tensorflow", "jax"),
-    *("numpy", "scipy", "sklearn", "skimage", "cv2", "pandas", "matplotlib", "plotly", "sqlalchemy"),
+    *("numba", "numpy", "scipy", "sklearn", "skimage", "cv2", "pandas", "matplotlib", "plotly", "sqlalchemy"),
 ]
 
 CODE = """

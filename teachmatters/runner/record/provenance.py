@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("teachmatters", "torch", "timm", "numpy", "scikit-learn", "pillow", "transformers")
+PACKAGES = ("teachmatters", "torch", "timm", "numba", "numpy", "scikit-learn", "pillow", "transformers")
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from teachmatters.analyses.attention import attention_reduction
 from teachmatters.analyses.attention.attention import AttentionAnalysis
-from teachmatters.analyses.attention.attention_reduction import Reduction
 from teachmatters.analyses.attention.attention_specs import ATTENTION
 from teachmatters.analyses.attention.class_maps import ClassMaps, class_deviation, merge_class_maps
 from teachmatters.api import Batch, Context, Item, ModelInfo, Result, Role, Row
+from teachmatters.measures.attention import compiled
+from teachmatters.measures.attention.totals import AttentionTotals
 from tests import oracles
 from tests.toys import ToyData
 
@@ -98,7 +100,14 @@ def expected(
 
 
 @pytest.mark.parametrize(
-    "model", [info(), info((3, 2), registers=0), info((2, 2), registers=0, class_token=False)], ids=["a", "b", "bare"]
+    "model",
+    [
+        info(),
+        info((3, 2), registers=0),
+        info((2, 2), registers=0, class_token=False),
+        info((2, 2), registers=2, class_token=False),
+    ],
+    ids=["both", "class token", "bare", "registers"],
 )
 def test_numbers_of_every_head_and_their_spread_over_images(model: ModelInfo) -> None:
     attention = attention_of(model)
@@ -231,10 +240,33 @@ def assert_equal_results(one: Result, other: Result) -> None:
         np.testing.assert_allclose(ours_array, theirs_array, rtol=1e-5, atol=1e-8)
 
 
-def test_large_runs_use_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", 10 * LAYERS * HEADS * 11**2)
-    for images, compiled in ((9, False), (10, True)):
-        assert Reduction(info(), METRICS, torch.device("cpu"), images).compiled == compiled
+@pytest.mark.parametrize(("weights", "used"), [(20, True), (21, False)])
+def test_large_runs_use_compiled_code(weights: int, used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, calls = info(), list[torch.Size]()
+    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", weights * LAYERS * HEADS * model.tokens**2)
+    totals = compiled.compiled_totals
+
+    def watched(attention: torch.Tensor, *others: Any) -> AttentionTotals:
+        calls.append(attention.shape)
+        return totals(attention, *others)
+
+    monkeypatch.setattr(compiled, "compiled_totals", watched)
+    measured(model, attention_of(model), batch=IMAGES)  # of a run of 20 images
+    assert calls == ([(IMAGES, HEADS, 11, 11)] * LAYERS if used else [])
+
+
+def test_a_full_disk_that_cannot_keep_compiled_code_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", math.inf)
+    expected, calls = measured(info(), attention_of(info())), []
+
+    def full(*_: object) -> None:
+        calls.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(attention_reduction, "COMPILED_FROM", 0)
+    monkeypatch.setattr(compiled, "compiled_totals", full)
+    assert_equal_results(measured(info(), attention_of(info())), expected)
+    assert len(calls) == 1, "it is not tried again"
 
 
 def test_only_requested_metrics_are_recorded() -> None:

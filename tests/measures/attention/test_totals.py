@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from teachmatters.measures.attention import compiled, totals
 from teachmatters.measures.attention.attention import distance_table, position_deviation
 from teachmatters.measures.attention.compiled import compiled_totals
-from teachmatters.measures.attention.totals import AttentionTotals, Wanted, totals_in_blocks
+from teachmatters.measures.attention.totals import AttentionTotals, TotalsSelection, totals_in_blocks
 from tests import oracles
 from tests.measures.attention.test_attention import SHAPES, random_attention, with_an_empty_row
 
-Compute = Callable[[torch.Tensor, tuple[int, int], torch.Tensor, Wanted], AttentionTotals]
-ALL = Wanted(*[True] * len(Wanted._fields))
+Compute = Callable[[torch.Tensor, tuple[int, int], torch.Tensor, TotalsSelection], AttentionTotals]
+ALL = TotalsSelection(*[True] * len(TotalsSelection._fields))
+OF_ONE_HEAD = ALL._replace(heads=False)
 BOTH = pytest.mark.parametrize("compute", [totals_in_blocks, compiled_totals])
 
 
 def totals_of(
-    attention: torch.Tensor, grid: tuple[int, int], compute: Compute, wanted: Wanted = ALL
+    attention: torch.Tensor, grid: tuple[int, int], compute: Compute, wanted: TotalsSelection = ALL
 ) -> AttentionTotals:
     return compute(attention, grid, distance_table(grid, attention.shape[-1] - grid[0] * grid[1]), wanted)
 
@@ -84,10 +85,12 @@ def test_all_equal_the_loops(compute: Compute, grid: tuple[int, int], prefix: in
 
 
 @BOTH
-@pytest.mark.parametrize("name", Wanted._fields)
+@pytest.mark.parametrize("name", TotalsSelection._fields)
 def test_each_is_right_when_it_is_wanted_alone(compute: Compute, name: str) -> None:
     attention, grid = random_attention(7), (2, 3)
-    alone = totals_of(attention, grid, compute, Wanted(**{each: each == name for each in Wanted._fields}))
+    alone = totals_of(
+        attention, grid, compute, TotalsSelection(**{each: each == name for each in TotalsSelection._fields})
+    )
     of_all = totals_of(attention, grid, totals_in_blocks)
     if name == "position":
         pairs = [(alone.position.mean, of_all.position.mean), (alone.position.m2, of_all.position.m2)]
@@ -160,6 +163,19 @@ def test_small_deviations_are_not_lost(compute: Compute) -> None:
 
 
 @BOTH
+def test_a_slow_drift_of_large_attention_is_not_lost(compute: Compute) -> None:
+    """Each step is less than a unit in the last place of a running mean of float32."""
+    grid, queries = (22, 22), 484
+    attention = torch.full((1, 1, 485, 485), 1e-4)
+    attention[0, 0, 1:, 0] = 0.9 + 1e-6 * torch.arange(queries) / queries
+    found, exact = totals_of(attention, grid, compute, OF_ONE_HEAD), attention[0, 0, 1:, 0].double()
+    np.testing.assert_allclose(found.received[0, 0, 0], exact.sum(), rtol=1e-6)
+    deviation = found.position.std()
+    assert deviation is not None
+    assert deviation[0, 0, 0].item() == pytest.approx(exact.std().item(), abs=3e-6)
+
+
+@BOTH
 def test_equal_rows_and_heads_do_not_deviate(compute: Compute) -> None:
     found = totals_of(torch.rand(17).softmax(0).expand(1, 3, 17, 17), (4, 4), compute)
     assert position_deviation(found.position, 16).max() < 1e-8
@@ -178,13 +194,17 @@ def test_nan_does_not_vanish(compute: Compute) -> None:
     assert found.received[0].isnan().any(dim=1).tolist() == [False, True]
 
 
-def test_many_patches_add_up_to_seven_digits() -> None:
+@BOTH
+def test_many_patches_add_up_to_seven_digits(compute: Compute) -> None:
     attention = random_attention(37**2 + 1, heads=1, batch=1)
-    found, exact = totals_of(attention, (37, 37), compiled_totals), attention[0, 0, 1:].double()
+    found, exact = totals_of(attention, (37, 37), compute, OF_ONE_HEAD), attention[0, 0, 1:].double()
+    places = torch.cartesian_prod(torch.arange(37), torch.arange(37)).double() / 36
+    between = torch.hypot(*(places[:, None] - places).unbind(dim=-1))
     np.testing.assert_allclose(found.received[0, 0], exact.sum(dim=0), rtol=1e-6)
     np.testing.assert_allclose(found.entropy.item(), -(exact * exact.log()).sum(), rtol=1e-7)
-    np.testing.assert_allclose(found.position.std()[0, 0], exact.std(dim=0), rtol=1e-6)  # type: ignore[index]
+    np.testing.assert_allclose(found.position.std()[0, 0], exact.std(dim=0), rtol=2e-6)  # type: ignore[index]
     rows = exact[:, 1:] / exact[:, 1:].sum(dim=1, keepdim=True)
+    np.testing.assert_allclose(found.distance.item(), (rows * between).sum(), rtol=1e-7)
     np.testing.assert_allclose(found.information.item(), (rows * rows.log()).sum(), rtol=1e-7)
     np.testing.assert_allclose(found.aligned[0, 0, 36, 36], rows.diagonal().sum(), rtol=1e-6)
 
@@ -218,15 +238,28 @@ def test_compiled_code_of_several_threads_runs_one_after_the_other(monkeypatch: 
     assert most == [1]
 
 
+def test_compiled_code_leaves_the_number_of_torchs_threads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When Numba starts its threads, it gives the OpenMP of torch one for each core."""
+    before, reduce = torch.get_num_threads(), compiled._reduce
+
+    def start(*arguments: Any) -> None:
+        torch.set_num_threads(before + 1)
+        reduce(*arguments)
+
+    monkeypatch.setattr(compiled, "_reduce", start)
+    totals_of(random_attention(7), (2, 3), compiled_totals)
+    assert torch.get_num_threads() == before
+
+
 def test_compiled_code_needs_no_folder_to_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     njit, tried = numba.njit, []
 
     def without_folder(function: Callable[..., int], **options: Any) -> object:
-        tried.append(options["cache"])
-        if options["cache"]:
+        tried.append("cache" in options)
+        if "cache" in options:
             raise RuntimeError("cannot cache function: no locator available")
         return njit(function, **options)
 
     monkeypatch.setattr(numba, "njit", without_folder)
-    assert compiled.compiled()(lambda number: number + 1)(2) == 3
+    assert compiled.jit()(lambda number: number + 1)(2) == 3
     assert tried == [True, False]

@@ -12,7 +12,7 @@ from teachmatters.models.timm.lean_timm import COMPILER, PostponedModule
 
 
 def test_a_command_that_computes_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    heavy = ("torch._dynamo", "sympy", "sklearn", "skimage", "scipy", "matplotlib", "ray", "transformers")
+    heavy = ("torch._dynamo", "sympy", "sklearn", "skimage", "scipy", "matplotlib", "ray", "transformers", "numba")
     code = (
         "import sys\nfrom teachmatters.cli.app import main\n"
         f"sys.argv = ['tm', 'analyze', '--model', 'mini-mae', '--metric', 'attn-distance', '--limit', '2', "
