@@ -12,6 +12,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
@@ -49,8 +50,7 @@ class _Arrays(NamedTuple):
         needs_mass, needs_entropy, needs_keys: see TotalsSelection.
         needs_heads, needs_maps: whether to compute the deviation over heads, aligned maps.
         numbers: float64 (..., 4, H): rows without mass, distances, entropies, information.
-        keys: float32 (..., 4, H, T): sums of renormalised rows and of rows, a running mean of rows, and squared
-            deviations from it.
+        keys: float32 (..., 3, H, T): sums of renormalised rows, the mean of rows, squared deviations from it.
         deviation: float64 (..., 1): over heads, summed over queries and patches, without its factor 1 / sqrt(H - 1).
         maps: float32 (..., H, (2h-1) (2w-1)).
     """
@@ -119,18 +119,16 @@ def compiled_totals(
         needs_heads=wanted.heads,
         needs_maps=wanted.aligned,
         numbers=np.zeros((blocks, batch, 4, heads)),
-        keys=np.zeros((blocks, batch, 4, heads, tokens if wanted.needs_keys else 0), np.float32),
+        keys=np.zeros((blocks, batch, 3, heads, tokens if wanted.needs_keys else 0), np.float32),
         deviation=np.zeros((blocks, batch, 1)),
         maps=np.zeros((blocks, batch, heads, rows * columns), np.float32),
     )
     _run(attention.float().contiguous().numpy(), table.numpy(), grid, np.array(ends), arrays)
     empty, distance, entropy, information = torch.from_numpy(arrays.numbers.sum(axis=0)).unbind(1)
-    pure, sums, _, squares = torch.from_numpy(arrays.keys).unbind(2)
-    counts = torch.tensor(ends).diff()
-    means = sums / counts.view(-1, 1, 1, 1)
+    pure, means, squares = torch.from_numpy(arrays.keys).unbind(2)
     position = Moments(patches, means[0], squares[0])
     if wanted.needs_keys:
-        position = Moments.joined(counts.tolist(), means, squares)
+        position = Moments.joined([end - start for start, end in pairwise(ends)], means, squares)
     deviation = torch.from_numpy(arrays.deviation[..., 0].sum(axis=0))
     maps = torch.from_numpy(arrays.maps).sum(dim=0, dtype=torch.float64)
     return AttentionTotals(
@@ -204,8 +202,8 @@ def _reduce_queries(
                 part.numbers[2, head] += of_patches + _entropy(row[:prefix], row_bits[:prefix])
                 part.numbers[3, head] += factor * (mass * np.log(np.float64(factor)) - of_patches)
             if part.needs_keys:
-                _add_sums(row, factor, part.keys[0, head], part.keys[1, head])
-                _add_moments(row, _ONE / np.float32(query - first + 1), part.keys[2, head], part.keys[3, head])
+                share = _ONE / np.float32(query - first + 1)
+                _add_to_keys(row, factor, share, part.keys[0, head], part.keys[1, head], part.keys[2, head])
             if part.needs_maps:
                 _add_aligned(row[prefix:], factor, np.uintp(corner), np.uintp(wide), part.maps[head])
         if part.needs_heads:
@@ -243,19 +241,16 @@ def _entropy(row: Floats, bits: NDArray[np.int32]) -> np.float32:
 
 
 @jit()
-def _add_sums(row: Floats, factor: np.float32, pure: Floats, total: Floats) -> None:
+def _add_to_keys(
+    row: Floats, factor: np.float32, share: np.float32, pure: Floats, mean: Floats, squares: Floats
+) -> None:
+    """Add a row to the sums of keys, and to the moments by Welford's method, which keeps small deviations."""
     for key in range(row.size):
-        pure[key] += row[key] * factor
-        total[key] += row[key]
-
-
-@jit()
-def _add_moments(row: Floats, share: np.float32, mean: Floats, squares: Floats) -> None:
-    """Add a row by Welford's method, which keeps small deviations."""
-    for key in range(row.size):
-        difference = row[key] - mean[key]
+        weight = row[key]
+        pure[key] += weight * factor
+        difference = weight - mean[key]
         mean[key] += difference * share
-        squares[key] += difference * (row[key] - mean[key])
+        squares[key] += difference * (weight - mean[key])
 
 
 @jit()
