@@ -16,8 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from teachmatters.errors import TeachMattersError
 
-# Bytes of attention that are computed at a time on a CPU, but at least an image's: enough for all cores, and few enough
-# to be in a cache when they are read again.
+# A CPU computes a batch with more bytes of attention image by image, so that each is in a cache when it is read again.
 CACHE = 2_000_000
 
 
@@ -60,7 +59,7 @@ def explicit_attention(
 
 
 def attend_by_images(query: Tensor, key: Tensor, value: Tensor, *, scale: float, out: Tensor) -> Tensor:
-    """Compute the attention without mask and its output, few images at a time.
+    """Compute the attention without mask and its output, image by image.
 
     Args:
         query: (B, H, L, C).
@@ -72,15 +71,14 @@ def attend_by_images(query: Tensor, key: Tensor, value: Tensor, *, scale: float,
     Returns:
         the output (B, H, L, D), in the dtype of the values.
     """
-    batch, heads, length, width = *query.shape[:3], value.shape[-1]
-    images = max(1, CACHE // (4 * out[0].numel()))
     # In the order of fused attention, so that joining the heads copies nothing.
-    output = value.new_empty(batch, length, heads, width).transpose(1, 2)
-    for start in range(0, batch, images):
-        here = slice(start, start + images)
-        attention = explicit_attention(query[here], key[here], scale=scale, out=out[here])
-        output[here] = attention.to(value.dtype) @ value[here]
-    return output
+    output = value.new_empty(len(query), query.shape[2], query.shape[1], value.shape[-1])
+    for image, scores in enumerate(out.unbind()):
+        keys = key[image].float().transpose(1, 2)
+        torch.baddbmm(scores, query[image].float(), keys, beta=0, alpha=scale, out=scores)  # beta: ignore what it holds
+        attention = torch.softmax(scores, dim=-1, out=scores)
+        output[image].copy_((attention.to(value.dtype) @ value[image]).transpose(0, 1))
+    return output.transpose(1, 2)
 
 
 class AttentionCapture(TorchFunctionMode):
@@ -142,7 +140,8 @@ class AttentionCapture(TorchFunctionMode):
             groups = query.shape[-3] // key.shape[-3]
             key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
         attention, scale = self._memory_for(query, key), query.shape[-1] ** -0.5 if scale is None else scale
-        if query.device.type == "cpu" and attn_mask is None and not is_causal:
+        large = query.device.type == "cpu" and attention.nbytes > CACHE
+        if large and attn_mask is None and not is_causal:
             output = attend_by_images(query, key, value, scale=scale, out=attention)
         else:
             explicit_attention(query, key, attn_mask=attn_mask, is_causal=is_causal, scale=scale, out=attention)

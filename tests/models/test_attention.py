@@ -64,11 +64,29 @@ def test_attention_outside_a_block_is_ignored() -> None:
     assert taken == [1]
 
 
-@pytest.mark.parametrize("numbers_at_once", [1, 4 * 7 * 7 * 2])
-def test_images_one_by_one_and_together_give_the_same(numbers_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachmatters.models.attention.CACHE", 4 * numbers_at_once)
+def test_attention_image_by_image_equals_that_of_all_at_once() -> None:
     query, key, value = (each.transpose(1, 2).contiguous().transpose(1, 2) for each in tensors())
-    attention = torch.empty(2, 4, 7, 7)
+    attention = torch.full((2, 4, 7, 7), torch.nan)  # what the memory held does not count
     output = attend_by_images(query, key, value, scale=0.9, out=attention)
     torch.testing.assert_close(output, F.scaled_dot_product_attention(query, key, value, scale=0.9))
     torch.testing.assert_close(attention, explicit_attention(query, key, scale=0.9))
+
+
+@pytest.mark.parametrize(("cache", "images"), [(4 * 2 * 4 * 7 * 7 - 1, 1), (4 * 2 * 4 * 7 * 7, 0)])
+def test_a_large_batch_is_attended_image_by_image(cache: int, images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, calls = list[torch.Tensor](), list[int]()
+
+    def watched(*given: torch.Tensor, scale: float, out: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return attend_by_images(*given, scale=scale, out=out)
+
+    monkeypatch.setattr("teachmatters.models.attention.CACHE", cache)
+    monkeypatch.setattr("teachmatters.models.attention.attend_by_images", watched)
+    given = tensors()
+    with AttentionCapture(lambda _, attention: taken.append(attention.clone())) as capture:
+        capture.enter_block(1)
+        output = F.scaled_dot_product_attention(*given)
+        capture.leave_block()
+    assert len(calls) == images
+    torch.testing.assert_close(output, F.scaled_dot_product_attention(*given))
+    torch.testing.assert_close(taken[0], explicit_attention(*given[:2]))
