@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import timm
@@ -43,11 +44,6 @@ from teachmatters.runner.plan.tasks import plan
 from teachmatters.runner.requests import AnalyzeRequest
 
 T = TypeVar("T")
-
-# As in the command tm, before torch first asks for memory.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-# A few images stand for a large run, which uses compiled code.
-attention_reduction.COMPILED_FROM = 0
 
 # timm's name, pixels and batch size.
 CASES = (
@@ -131,9 +127,10 @@ class Contest:
     def analysed(self, dataset: Dataset, *metrics: str) -> None:
         """Run the pass of ``tm analyze``; all metrics by default."""
         settings = PassSettings(device=self.device, dtype=self.dtype, batch_size=None, seed=0)
-        started, _ = start_member(
-            PendingTask(self.task, frozenset(metrics) or self.task.metrics), self.adapter.info, settings
-        )
+        task = PendingTask(self.task, frozenset(metrics) or self.task.metrics)
+        # A few images stand for a large run, which uses compiled code.
+        with patch.object(attention_reduction, "COMPILED_FROM", 0):
+            started, _ = start_member(task, self.adapter.info, settings)
         member = PassMember(
             started.analysis, started.input_spec, ("images",), dataset, {"all": dataset.items("images", "all") or ()}
         )
@@ -231,6 +228,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of the CPU; default: all")
     parser.add_argument("--memory-of", nargs=4, metavar=("NAME", "DEPTH", "PIXELS", "BATCH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as in tm, before torch first asks for memory
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.memory_of:

@@ -25,6 +25,8 @@ from teachmatters.measures.attention.totals import AttentionTotals
 from tests import oracles
 from tests.toys import ToyData
 
+pytestmark = pytest.mark.xdist_group("compiled")  # one process compiles
+
 MAPS = {metric.name for metric in ATTENTION.metrics if metric.level == "map"}
 METRICS = frozenset(metric.name for metric in ATTENTION.metrics)
 OF_HEADS = frozenset(metric for metric in METRICS if metric.startswith("attn-head-") and metric != "attn-head-std")

@@ -22,6 +22,8 @@ from teachmatters.measures.attention.totals import AttentionTotals, TotalsSelect
 from tests import oracles
 from tests.measures.attention.test_attention import SHAPES, random_attention, with_an_empty_row
 
+pytestmark = pytest.mark.xdist_group("compiled")  # one process compiles
+
 Compute = Callable[[torch.Tensor, tuple[int, int], torch.Tensor, TotalsSelection], AttentionTotals]
 ALL = TotalsSelection(*[True] * len(TotalsSelection._fields))
 OF_ONE_HEAD = ALL._replace(heads=False)
