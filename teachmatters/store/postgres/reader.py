@@ -72,7 +72,8 @@ class ServerStream:
         return cursor
 
     def close(self) -> None:
-        """Close all cursors."""
+        """Close the connection before its cursors, which would else run a command within what is left of the time."""
+        self._connection.close()
         for cursor in self._cursors:
             cursor.close()
 

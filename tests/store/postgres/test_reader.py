@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from teachmatters.errors import SqlError, TeachMattersError
@@ -128,6 +129,12 @@ def test_a_stream_ends_at_its_timeout(store: Server) -> None:
         with pytest.raises(TeachMattersError, match=r"stopped after 1 seconds"):
             for _ in walk:
                 pass
+
+
+def test_closing_a_stream_runs_no_command_that_could_time_out(store: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stream(store, "SELECT 1", timeout=60) as found:
+        monkeypatch.setattr(psycopg.ServerCursor, "_close_gen", lambda _: pytest.fail("a command was sent"))
+        assert list(found) == [(1,)]
 
 
 def test_a_stream_can_be_repeated_on_one_snapshot(server: Server) -> None:
